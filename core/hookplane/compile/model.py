@@ -1,0 +1,101 @@
+"""What compile takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.endpoint import WebhookEndpoint
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.kinds.replay import WebhookReplay
+from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.secret import Secret
+from hookplane.store.model import NewReplay
+
+Resource = WebhookEndpoint | WebhookSubscription | WebhookReplay | WebhookGateway
+
+
+class Severity(StrEnum):
+    """ERROR: the object is not as it must be. MISSING: something it needs is not there (yet).
+    NOTE: worth knowing, nothing is wrong."""
+
+    ERROR = "error"
+    MISSING = "missing"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one field of one object, and what would be right."""
+
+    kind: str
+    namespace: str
+    name: str
+    path: str
+    """Such as `spec.delivery.retry.schedule[2]`; empty: the whole object."""
+    message: str
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class SecretObject:
+    """A Secret: its keys with their values."""
+
+    namespace: str
+    name: str
+    data: Mapping[str, Secret]
+    type: str = "Opaque"
+
+
+class GeneratedKind(StrEnum):
+    """What is generated into a Secret of ours."""
+
+    WHSEC = "whsec"
+    """A Standard Webhooks v1 secret: `whsec_` and base64 of 32 random bytes."""
+    WHSK = "whsk"
+    """A Standard Webhooks v1a private key: `whsk_` and base64 of an Ed25519 seed."""
+    HEX = "hex"
+    """64 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSecret:
+    """A Secret that is to be generated: its keys are `key` and, during overlap, `previous`."""
+
+    namespace: str
+    name: str
+    kind: GeneratedKind
+    owner: str
+    """Uid of the object that it is for."""
+    rotate_every: int = 0
+    """Milliseconds; 0: never."""
+    overlap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What differs between a laptop and a cluster."""
+
+    loopback_allowed: bool = False
+    services: Mapping[str, str] = field(default_factory=dict)
+    """Service name → base URL (`--service NAME=URL`); a cluster makes URLs of its own."""
+    cluster_services: bool = False
+    """True: serviceRef becomes `http://<name>.<namespace>.svc:<port>`."""
+    public_url: str | None = None
+    retention_events: int = 604_800_000
+    """Milliseconds; a schedule longer than this less 24 h is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Everything that is in order, and everything that is not."""
+
+    endpoints: tuple[EndpointConfig, ...]
+    subscriptions: tuple[SubscriptionConfig, ...]
+    replays: tuple[NewReplay, ...]
+    wanted: tuple[WantedSecret, ...]
+    """All generated Secrets that objects need, whether they exist or not."""
+    problems: tuple[Problem, ...]

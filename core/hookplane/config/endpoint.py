@@ -1,0 +1,79 @@
+"""The config document of an endpoint."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hookplane.clock import Millis
+from hookplane.config.base import Document, Part, RateLimit
+from hookplane.secret import Secret
+from hookplane.signatures.scheme import SignatureScheme
+
+
+class ApiKey(Part):
+    """A header (lower case) that must equal one of the keys."""
+
+    header: str
+    keys: tuple[Secret, ...]
+
+
+class Basic(Part):
+    """HTTP basic authentication."""
+
+    username: str
+    passwords: tuple[Secret, ...]
+
+
+class Answer(Part):
+    """The answer to an accepted request; {event.id} in `body` stands for the event's id."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: str = '{"id":"{event.id}"}'
+
+
+class Source(Part):
+    """Where a value is in a request: exactly one field is set.
+
+    `extractor` names a function of `hookplane.providers.extract` for what no header or path tells.
+    """
+
+    header: str | None = None
+    body_path: str | None = None
+    value: str | None = None
+    extractor: str | None = None
+
+
+class EndpointConfig(Document):
+    """Everything a receiver needs to know of an endpoint."""
+
+    path: str
+    """Path of its URL: `/<namespace>/<name>`."""
+    labels: dict[str, str] = {}
+    provider: str
+    """Name of the preset that the axes below came from, for messages."""
+    builtin: bool = False
+    """The endpoint of a namespace's operational events: nobody can POST to it."""
+    suspended: bool = False
+    not_ready: str = ""
+    """Why requests are answered 503, such as a missing key; empty: they are served."""
+    keys: tuple[Secret, ...] = ()
+    """Keys of `signature`; any that matches accepts."""
+    signature: SignatureScheme | None = None
+    public_url: str | None = None
+    """The URL as the provider calls it, for signatures over {url}."""
+    parameters: dict[str, Secret] = {}
+    handshake: str | None = None
+    """Name of a function of `hookplane.providers.handshakes`."""
+    api_key: ApiKey | None = None
+    basic: Basic | None = None
+    bearer: tuple[Secret, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Address ranges that may send; empty: any."""
+    event_type: Source
+    dedup_key: Source | None = None
+    """None: every request is an event of its own."""
+    dedup_window: Millis = 86_400_000
+    max_body_size: int = Field(default=1 << 20, ge=1)
+    rate: RateLimit | None = None
+    answer: Answer = Answer()

@@ -1,0 +1,121 @@
+"""The config document of a subscription."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from hookplane.clock import Millis
+from hookplane.config.base import Document, Part, RateLimit
+from hookplane.secret import Secret
+from hookplane.signatures.scheme import Algorithm, Encoding
+
+
+class SigningScheme(StrEnum):
+    """How deliveries are signed."""
+
+    STANDARD = "StandardWebhooks"
+    ED25519 = "StandardWebhooksEd25519"
+    CUSTOM = "Custom"
+    NONE = "None"
+
+
+class CustomFormat(Part):
+    """A signature header of the user's own form."""
+
+    header: str
+    prefix: str = ""
+    algorithm: Algorithm = Algorithm.HMAC_SHA256
+    encoding: Encoding = Encoding.HEX
+    content: str = "{body}"
+    id_header: str | None = None
+    timestamp_header: str | None = None
+
+
+class SigningConfig(Part):
+    """Every key signs; keys are in their text form (`whsec_…`, `whsk_…`, or raw for CUSTOM)."""
+
+    scheme: SigningScheme = SigningScheme.STANDARD
+    keys: tuple[Secret, ...] = ()
+    custom: CustomFormat | None = None
+
+
+class TransformConfig(Part):
+    """Exactly one is set."""
+
+    cel: str | None = None
+    cloud_events: str | None = None
+    """Binary or Structured."""
+
+
+class OAuth2Config(Part):
+    """Client credentials grant."""
+
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    scopes: tuple[str, ...] = ()
+
+
+class TLSConfig(Part):
+    """PEM texts."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    private_key: Secret | None = None
+
+
+class TargetConfig(Part):
+    """Where deliveries go."""
+
+    url: Secret
+    """A URL may be a secret itself (team chats), so it is always kept as one."""
+    host: str
+    """What status and logs may show of the URL: host[:port], or `(Secret)`."""
+    headers: tuple[tuple[str, Secret], ...] = ()
+    """Name and value; `Authorization` for basic and bearer is already among them."""
+    oauth2: OAuth2Config | None = None
+    tls: TLSConfig | None = None
+    timeout: Millis = 15_000
+
+
+class RetryConfig(Part):
+    """Pauses between attempts; each is lengthened by up to `jitter_percent`."""
+
+    schedule: tuple[Millis, ...]
+    jitter_percent: int = 10
+
+
+class CircuitConfig(Part):
+    """When the whole subscription pauses, and how often it is probed."""
+
+    failures: int = 10
+    probe_every: Millis = 30_000
+    probe_at_most_every: Millis = 300_000
+
+
+class SubscriptionConfig(Document):
+    """Everything a dispatcher needs to know of a subscription."""
+
+    endpoints: tuple[str, ...]
+    """Uids of its endpoints, sorted."""
+    start_from: str = "Latest"
+    """Latest, Earliest or an RFC 3339 time; for the endpoints known at its creation."""
+    types: tuple[str, ...] = ()
+    """Patterns with `*`; empty: all."""
+    filter_cel: str | None = None
+    transform: TransformConfig | None = None
+    target: TargetConfig | None = None
+    """None when `not_ready`."""
+    signing: SigningConfig = SigningConfig()
+    max_in_flight: int = 16
+    strict: bool = False
+    rate: RateLimit | None = None
+    retry: RetryConfig
+    circuit: CircuitConfig = CircuitConfig()
+    disable_after: Millis = 432_000_000
+    """0: never."""
+    operational: bool = False
+    """It subscribes to operational events, so none are made about it."""
+    suspended: bool = False
+    not_ready: str = ""
+    """Why nothing is sent, such as a missing Secret; empty: it is served. Events are kept."""

@@ -1,0 +1,53 @@
+"""Every exception that crosses a module border.
+
+HookplaneError
+├── InvalidValue            a value from outside is not what it should be
+├── SecretUnreadable        a sealed secret cannot be opened with the keys at hand
+└── StoreError
+    ├── StoreUnavailable    the store cannot answer now; try again later
+    │   └── StoreBusy       a queue bound is reached
+    ├── StoreLocked         another process owns this data folder
+    ├── RejectedEvent       one event cannot be stored as it is
+    ├── StaleOwner          the flush came from an owner that is no longer the owner
+    └── UnknownObject       no such subscription, endpoint, event or replay
+"""
+
+
+class HookplaneError(Exception):
+    """Base of all errors that Hookplane raises on purpose."""
+
+
+class InvalidValue(HookplaneError, ValueError):
+    """A value from outside is not valid; the message says what is wrong and what would be right."""
+
+
+class SecretUnreadable(HookplaneError):
+    """A sealed secret cannot be opened: its key is missing or the text was changed."""
+
+
+class StoreError(HookplaneError):
+    """Base of what a store driver raises."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot answer now."""
+
+
+class StoreBusy(StoreUnavailable):
+    """The queue in front of the store is full; callers answer 503 with Retry-After."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns this store."""
+
+
+class RejectedEvent(StoreError):
+    """This one event cannot be stored; others of its group are not affected."""
+
+
+class StaleOwner(StoreError):
+    """Epoch or flush number did not match: somebody else owns the subscription now."""
+
+
+class UnknownObject(StoreError):
+    """The named object is not in the store."""

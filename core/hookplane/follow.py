@@ -1,0 +1,83 @@
+"""Follows the config in the store: loads all of it, then whatever is newer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import ValidationError
+
+from hookplane.config.base import Document
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import SecretUnreadable, StoreUnavailable
+from hookplane.sealing import Sealer
+from hookplane.store.model import ConfigKind, ConfigRow
+from hookplane.store.protocol import Store, Topic
+
+POLL_SECONDS: Final = 1.0
+"""How long a change may stay unseen when its wake-up was lost."""
+
+_MODELS: Final[dict[ConfigKind, type[Document]]] = {
+    ConfigKind.ENDPOINT: EndpointConfig,
+    ConfigKind.SUBSCRIPTION: SubscriptionConfig,
+}
+
+Apply = Callable[[ConfigKind, str, Document | None], None]
+"""Takes a new document in, or with None lets go of the object with this uid."""
+
+
+class ConfigFollower:
+    """Hands every new config row to `apply`; a bad document never replaces a good one."""
+
+    def __init__(self, store: Store, sealer: Sealer, apply: Apply) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._apply = apply
+        self._woken = asyncio.Event()
+        self.version = 0
+        """The version that is in force here."""
+        self.refused: dict[str, str] = {}
+        """Uid → why its newest document was not taken."""
+
+    async def load(self) -> None:
+        """Takes in all rows that are newer than `version`. Raises StoreUnavailable."""
+        version, rows = await self._store.load_config(self.version)
+        for row in rows:
+            self._take(row)
+        self.version = version
+
+    async def run(self) -> None:
+        """Follows until cancelled; a store that is away is asked again."""
+        stop = self._store.listen(Topic.CONFIG, lambda _: self._woken.set())
+        try:
+            while True:
+                await self._wait()
+                try:
+                    await self.load()
+                except StoreUnavailable:
+                    continue
+        finally:
+            stop()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    def _take(self, row: ConfigRow) -> None:
+        try:
+            document = self._read(row)
+        except (ValidationError, SecretUnreadable) as error:
+            self.refused[row.uid] = str(error)
+            return
+        self.refused.pop(row.uid, None)
+        self._apply(row.kind, row.uid, document)
+
+    def _read(self, row: ConfigRow) -> Document | None:
+        if row.document is None:
+            return None
+        return _MODELS[row.kind].load(row.uid, row.document, self._sealer)

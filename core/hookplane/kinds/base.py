@@ -1,0 +1,236 @@
+"""What all kinds are made of: the model base, field types, references, object metadata."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from hookplane.errors import InvalidValue
+from hookplane.units import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    parse_duration,
+    parse_size,
+    parse_time,
+)
+
+GROUP: Final = "hookplane.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "webhooks"
+
+_ACRONYMS: Final = {"id": "ID", "url": "URL", "cidrs": "CIDRs", "dsn": "DSN", "cpu": "CPU"}
+
+
+def field_name(python_name: str) -> str:
+    """`token_url` → `tokenURL`: camel case with the acronyms that the Kubernetes API spells out."""
+    first, *rest = python_name.split("_")
+    return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
+
+
+class Spec(BaseModel):
+    """Base of everything inside a manifest: frozen, camel case outside, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=field_name,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    """CEL rules that the API server enforces; the model's validators say the same in Python."""
+
+
+class Rule(BaseModel):
+    """One `x-kubernetes-validations` entry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    message: str
+
+
+def rule_check(ok: bool, message: str) -> None:
+    """For model validators: raise with the same message that the CEL rule carries."""
+    if not ok:
+        raise ValueError(message)
+
+
+def _checked(parse: Any) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except InvalidValue as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[
+    str,
+    _checked(parse_duration),
+    Field(max_length=32, json_schema_extra={"pattern": DURATION_PATTERN}),
+]
+Size = Annotated[
+    str, _checked(parse_size), Field(max_length=16, json_schema_extra={"pattern": SIZE_PATTERN})
+]
+Time = Annotated[
+    str, _checked(parse_time), Field(max_length=40, json_schema_extra={"format": "date-time"})
+]
+ObjectName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253),
+]
+"""A DNS-1123 name of an object that is not ours."""
+SecretName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        min_length=1,
+        max_length=253,
+    ),
+]
+SecretKeyName = Annotated[
+    str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)
+]
+HeaderName = Annotated[
+    str, StringConstraints(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$", min_length=1, max_length=128)
+]
+BodyPath = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9_$@:-]+(\.[A-Za-z0-9_$@:-]+)*$", min_length=1, max_length=253
+    ),
+]
+"""Names of JSON members, or indexes of arrays, joined by dots: `message.id`, `items.0.id`."""
+CelExpression = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+CIDR = Annotated[str, Field(min_length=2, max_length=64)]
+HttpURL = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^/@?#\s\\]+([/?][^\s]*)?$", max_length=2048),
+]
+
+OWN_NAME_PATTERN: Final = re.compile(r"^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$")
+"""Names of our kinds: they become URL paths and get suffixes, so ≤ 52 characters and no dots."""
+
+
+class SecretKeyRef(Spec):
+    """One key of a Secret in the same namespace."""
+
+    name: SecretName
+    """Name of the Secret."""
+    key: SecretKeyName
+    """Key inside the Secret's data."""
+    optional: bool = False
+    """When true, a missing Secret or key is passed over; among several keys one must not be
+    optional."""
+
+
+class SecretValue(Spec):
+    """A value that is always secret and therefore only ever referenced."""
+
+    secret_key_ref: SecretKeyRef
+    """Where the value is kept."""
+
+
+class NamedValue(Spec):
+    """A name with a literal value or one from a Secret."""
+
+    name: HeaderName
+    """Name; unique without regard to case."""
+    value: Annotated[str, Field(max_length=4096)] | None = None
+    """The literal value. Exactly one of `value` and `valueFrom`."""
+    value_from: SecretValue | None = None
+    """The value from a Secret. Exactly one of `value` and `valueFrom`."""
+
+    RULES = (
+        Rule(
+            rule="has(self.value) != has(self.valueFrom)",
+            message="set exactly one of value and valueFrom",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check((self.value is None) != (self.value_from is None), self.RULES[0].message)
+
+
+class Rate(Spec):
+    """So many requests in so much time, as a token bucket."""
+
+    requests: Annotated[int, Field(ge=1, le=1_000_000)]
+    """How many requests."""
+    per: Duration = "1s"
+    """In how much time."""
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many may come at once; default: `requests`."""
+
+
+class Rotation(Spec):
+    """Generated keys are replaced on a schedule."""
+
+    every: Duration
+    """A new key is made this often."""
+    overlap: Duration = "24h"
+    """For this long the old key is used beside the new one."""
+
+    RULES = (
+        Rule(
+            rule="duration(self.overlap) < duration(self.every)",
+            message="overlap must be shorter than every",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(parse_duration(self.overlap) < parse_duration(self.every), self.RULES[0].message)
+
+
+class GatewayRef(Spec):
+    """A WebhookGateway; may be in another namespace that admits this one."""
+
+    name: ObjectName
+    """Name of the gateway."""
+    namespace: ObjectName | None = None
+    """Namespace of the gateway; default: the operator's."""
+
+
+class LabelSelectorRequirement(Spec):
+    """One expression of a label selector."""
+
+    key: Annotated[str, Field(min_length=1, max_length=317)]
+    """The label's key."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    """How the label is compared with `values`."""
+    values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)] = []
+    """Values for In and NotIn."""
+
+
+class LabelSelector(Spec):
+    """Selects objects of the same namespace by their labels; empty selects all."""
+
+    match_labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)
+    ] = {}
+    """Every one of these labels must be there with this value."""
+    match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=32)] = []
+    """Every one of these must hold."""
+
+
+class ObjectMeta(BaseModel):
+    """The part of an object's metadata that Hookplane looks at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 1
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}

@@ -1,0 +1,335 @@
+"""WebhookEndpoint: one inbound URL."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from hookplane.kinds.base import (
+    CIDR,
+    BodyPath,
+    Duration,
+    GatewayRef,
+    HeaderName,
+    NamedValue,
+    ObjectMeta,
+    Rate,
+    Rotation,
+    Rule,
+    SecretValue,
+    Size,
+    Spec,
+    rule_check,
+)
+
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,39}$")]
+GENERIC = "Generic"
+
+Keys = Annotated[list[SecretValue], Field(min_length=1, max_length=8)]
+KEYS_RULE = Rule(
+    rule="!has(self.keys) || self.keys.exists(k, !has(k.secretKeyRef.optional) || "
+    "!k.secretKeyRef.optional)",
+    message="at least one of keys must not be optional",
+)
+
+
+def check_keys(keys: list[SecretValue] | None) -> None:
+    """The Python side of KEYS_RULE."""
+    rule_check(
+        keys is None or any(not key.secret_key_ref.optional for key in keys), KEYS_RULE.message
+    )
+
+
+class TimestampSource(Spec):
+    """Where the signed time of a request is, and how old it may be."""
+
+    header: HeaderName | None = None
+    """Header that carries it; absent when it is an element of the signature header."""
+    unit: Literal["Seconds", "Milliseconds", "RFC3339"] = "Seconds"
+    """How it is written."""
+    tolerance: Duration = "5m"
+    """A request is refused when its time is further away than this, in either direction."""
+
+
+class SignatureSpec(Spec):
+    """How requests are signed, on the axes that all known providers differ in."""
+
+    header: HeaderName
+    """Header with the signature."""
+    prefix: Annotated[str, Field(max_length=64)] = ""
+    """Text in front of the signature, such as `sha256=`."""
+    layout: Literal["Bare", "KeyValue", "Versioned"] = "Bare"
+    """Bare: the value is the signature. KeyValue: `t=…,v1=…`. Versioned: `v1,… v1,…`."""
+    signature_key: Annotated[str, Field(min_length=1, max_length=32)] = "v1"
+    """Name (KeyValue) or version (Versioned) of the elements that are signatures."""
+    timestamp_key: Annotated[str, Field(min_length=1, max_length=32)] = "t"
+    """Name of the element (KeyValue) with the time, when `timestamp.header` is absent."""
+    separator: Literal[",", ";", " "] = ","
+    """What separates the elements of a KeyValue header."""
+    algorithm: Literal[
+        "HMAC-SHA1",
+        "HMAC-SHA256",
+        "HMAC-SHA384",
+        "HMAC-SHA512",
+        "Ed25519",
+        "ECDSA-P256-SHA256",
+        "RSA-SHA256",
+        "Equality",
+    ] = "HMAC-SHA256"
+    """How the signature is computed; Equality compares the header with the key itself."""
+    encoding: Literal["Hex", "Base64"] = "Hex"
+    """How the signature is written."""
+    key_encoding: Literal["UTF8", "Hex", "Base64", "PEM"] = "UTF8"
+    """How the key is written in the Secret."""
+    key_prefix: Annotated[str, Field(max_length=32)] = ""
+    """Text in front of the key that does not belong to it, such as `whsec_`."""
+    content: Annotated[str, Field(min_length=1, max_length=512)] = "{body}"
+    """What is signed: literal text with {id} {timestamp} {method} {url} {body}."""
+    id_header: HeaderName | None = None
+    """Header that {id} stands for."""
+    timestamp: TimestampSource | None = None
+    """Where {timestamp} comes from; absent: requests carry no signed time."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.timestamp) || self.algorithm == 'Equality' || "
+            "self.content.contains('{timestamp}')",
+            message="content must contain {timestamp} when timestamp is set: an unsigned time "
+            "proves nothing",
+        ),
+        Rule(
+            rule="!self.content.contains('{timestamp}') || has(self.timestamp)",
+            message="content has {timestamp}, so timestamp must say where it comes from",
+        ),
+        Rule(
+            rule="!self.content.contains('{id}') || has(self.idHeader)",
+            message="content has {id}, so idHeader must say where it comes from",
+        ),
+        Rule(
+            rule="self.algorithm == 'Equality' || self.content.contains('{body}')",
+            message="content must contain {body}: else anyone may change the body",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        equality = self.algorithm == "Equality"
+        timed, identified = "{timestamp}" in self.content, "{id}" in self.content
+        rule_check(self.timestamp is None or equality or timed, self.RULES[0].message)
+        rule_check(not timed or self.timestamp is not None, self.RULES[1].message)
+        rule_check(not identified or self.id_header is not None, self.RULES[2].message)
+        rule_check(equality or "{body}" in self.content, self.RULES[3].message)
+
+
+class ApiKeySpec(Spec):
+    """A header must carry one of these keys."""
+
+    header: HeaderName = "X-API-Key"
+    """The header."""
+    keys: Keys
+    """Any of these is accepted."""
+
+    RULES = (KEYS_RULE,)
+
+    def model_post_init(self, _: Any) -> None:
+        check_keys(self.keys)
+
+
+class BasicSpec(Spec):
+    """HTTP basic authentication (RFC 7617)."""
+
+    username: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^:]+$")]
+    """The user name."""
+    passwords: Keys
+    """Any of these is accepted."""
+
+
+class BearerSpec(Spec):
+    """`Authorization: Bearer` (RFC 6750)."""
+
+    tokens: Keys
+    """Any of these is accepted."""
+
+
+class ClientCertificateSpec(Spec):
+    """The client must show a certificate; only where the receiver itself ends TLS."""
+
+    ca: SecretValue
+    """PEM certificates of the authorities that may have issued it."""
+    subjects: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=32)
+    ] = []
+    """Accepted subjects, such as `CN=erp.partner.example`; empty: any that the CA issued."""
+
+
+class Verification(Spec):
+    """Who may send. Every layer that is set must pass."""
+
+    keys: Keys | None = None
+    """Signing keys; any that matches accepts, so that keys can be rotated without a gap. Absent:
+    one is generated for providers whose key is ours to choose."""
+    rotation: Rotation | None = None
+    """Schedule for a generated key."""
+    parameters: Annotated[list[NamedValue], Field(max_length=16)] = []
+    """What a provider needs besides keys, such as Meta's `verifyToken`."""
+    signature: SignatureSpec | None = None
+    """How requests are signed; only with provider Generic."""
+    handshake: (
+        Literal["MetaChallenge", "SlackChallenge", "DiscordPing", "CloudEventsOptions"] | None
+    ) = None
+    """How the sender asks for consent before it sends; only with provider Generic."""
+    api_key: ApiKeySpec | None = None
+    """A key in a header."""
+    basic: BasicSpec | None = None
+    """HTTP basic authentication."""
+    bearer: BearerSpec | None = None
+    """A bearer token."""
+    client_certificate: ClientCertificateSpec | None = None
+    """Mutual TLS."""
+    sources: Annotated[list[CIDR], Field(max_length=64)] = []
+    """Address ranges that requests may come from; empty: any."""
+
+    RULES = (
+        KEYS_RULE,
+        Rule(
+            rule="!(has(self.keys) && has(self.rotation))",
+            message="rotation is for generated keys; remove keys or rotation",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        check_keys(self.keys)
+        rule_check(self.keys is None or self.rotation is None, self.RULES[1].message)
+
+
+class EventType(Spec):
+    """Where the type of an event is."""
+
+    header: HeaderName | None = None
+    """A header's value."""
+    body_path: BodyPath | None = None
+    """A member of the JSON body."""
+    value: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """The same for all."""
+
+    RULES = (
+        Rule(
+            rule="[has(self.header), has(self.bodyPath), has(self.value)].exists_one(x, x)",
+            message="set exactly one of header, bodyPath and value",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        given = [self.header, self.body_path, self.value]
+        rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
+
+
+class DeduplicationKey(Spec):
+    """Where the key is that makes a request the same as an earlier one."""
+
+    header: HeaderName | None = None
+    """A header's value."""
+    body_path: BodyPath | None = None
+    """A member of the JSON body."""
+
+    RULES = (
+        Rule(
+            rule="has(self.header) != has(self.bodyPath)",
+            message="set exactly one of header and bodyPath",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check((self.header is None) != (self.body_path is None), self.RULES[0].message)
+
+
+class Deduplication(Spec):
+    """A request whose key was seen within the window is answered and not stored again."""
+
+    key: DeduplicationKey | None = None
+    """Default: what the provider's requests have."""
+    window: Duration = "24h"
+    """How long a key is remembered."""
+
+
+class EndpointLimits(Spec):
+    """What one endpoint takes."""
+
+    max_body_size: Size = "1Mi"
+    """Larger requests are answered 413. At most 16Mi."""
+    rate: Rate | None = None
+    """More requests are answered 429."""
+
+
+class EndpointResponse(Spec):
+    """The answer to an accepted request; default: what the provider wants to see."""
+
+    status: Annotated[int, Field(ge=200, le=299)] = 200
+    """Status code."""
+    content_type: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\r\n]+$")] = (
+        "application/json"
+    )
+    """Content-Type of the body."""
+    body: Annotated[str, Field(max_length=4096)] = ""
+    """The body. {event.id} stands for the event's id."""
+
+
+class EndpointSpec(Spec):
+    """What an endpoint receives and whom it trusts."""
+
+    gateway_ref: GatewayRef | None = None
+    """The gateway that serves it; default: the operator's default gateway. Immutable."""
+    provider: ProviderName = "StandardWebhooks"
+    """Who sends: a provider's name, StandardWebhooks, or Generic with `verification` set."""
+    verification: Verification = Verification()
+    """Who may send."""
+    event_type: EventType | None = None
+    """Where the type of an event is; default: what the provider's requests have."""
+    deduplication: Deduplication = Deduplication()
+    """What makes a request the same as an earlier one."""
+    limits: EndpointLimits = EndpointLimits()
+    """What the endpoint takes."""
+    response: EndpointResponse | None = None
+    """The answer to an accepted request."""
+    suspend: bool = False
+    """When true, requests are answered 503 with Retry-After and nothing is stored."""
+
+    RULES = (
+        Rule(
+            rule="self.provider != 'Generic' || (has(self.verification) && "
+            "(has(self.verification.signature) || has(self.verification.apiKey) || "
+            "has(self.verification.basic) || has(self.verification.bearer) || "
+            "has(self.verification.clientCertificate)))",
+            message="provider Generic needs verification.signature, apiKey, basic, bearer or "
+            "clientCertificate",
+        ),
+        Rule(
+            rule="self.provider == 'Generic' || !has(self.verification) || "
+            "(!has(self.verification.signature) && !has(self.verification.handshake))",
+            message="verification.signature and handshake are only for provider Generic; a "
+            "provider by name knows its own",
+        ),
+        Rule(
+            rule="has(self.gatewayRef) == has(oldSelf.gatewayRef) && "
+            "(!has(self.gatewayRef) || self.gatewayRef == oldSelf.gatewayRef)",
+            message="gatewayRef is immutable",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        own = self.verification
+        layers = [own.signature, own.api_key, own.basic, own.bearer, own.client_certificate]
+        rule_check(
+            self.provider != GENERIC or any(x is not None for x in layers), self.RULES[0].message
+        )
+        rule_check(
+            self.provider == GENERIC or (own.signature is None and own.handshake is None),
+            self.RULES[1].message,
+        )
+
+
+class WebhookEndpoint(BaseModel):
+    """One inbound URL: who may send to it, and what is stored."""
+
+    metadata: ObjectMeta
+    spec: EndpointSpec

@@ -1,0 +1,262 @@
+"""WebhookGateway: one data plane."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from hookplane.kinds.base import (
+    CIDR,
+    Duration,
+    HttpURL,
+    LabelSelector,
+    ObjectMeta,
+    ObjectName,
+    Rule,
+    SecretName,
+    SecretValue,
+    Size,
+    Spec,
+    rule_check,
+)
+
+Hostname = Annotated[
+    str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
+]
+ResourceQuantity = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$", max_length=20)
+]
+Resources = Annotated[dict[Literal["cpu", "memory"], ResourceQuantity], Field(max_length=2)]
+
+
+class AllowedNamespaces(Spec):
+    """Which namespaces may use a gateway."""
+
+    from_: Annotated[Literal["Same", "All", "Selector"], Field(alias="from")] = "Same"
+    """Same: the gateway's own. All. Selector: those that `selector` matches."""
+    selector: LabelSelector | None = None
+    """Labels of namespaces, with `from: Selector`."""
+
+    RULES = (
+        Rule(
+            rule="(has(self.from) && self.from == 'Selector') == has(self.selector)",
+            message="selector is set with from: Selector, and only then",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check((self.from_ == "Selector") == (self.selector is not None), self.RULES[0].message)
+
+
+class PostgreSQL(Spec):
+    """A PostgreSQL database for this gateway alone."""
+
+    dsn: SecretValue
+    """Connection string; rights to read and change data are enough."""
+    migration_dsn: Annotated[SecretValue | None, Field(alias="migrationDSN")] = None
+    """Connection string with the rights to change the schema; only the operator uses it."""
+
+
+class Retention(Spec):
+    """How long data is kept."""
+
+    events: Duration = "168h"
+    """Events, counted from their arrival."""
+    attempts: Duration = "168h"
+    """The log of attempts; at least as long as events."""
+
+
+class GatewayStore(Spec):
+    """Where events are kept."""
+
+    postgresql: PostgreSQL
+    """A PostgreSQL database."""
+    retention: Retention = Retention()
+    """How long data is kept."""
+
+
+class Autoscaling(Spec):
+    """A HorizontalPodAutoscaler."""
+
+    min_replicas: Annotated[int, Field(ge=1, le=100)] = 1
+    """Never fewer."""
+    max_replicas: Annotated[int, Field(ge=1, le=100)]
+    """Never more."""
+    target_cpu_utilization_percentage: Annotated[
+        int, Field(ge=1, le=100, alias="targetCPUUtilizationPercentage")
+    ] = 70
+    """CPU use to aim at, of what is requested."""
+
+
+class PodResources(Spec):
+    """Resources of a pod's container."""
+
+    requests: Resources = {}
+    """What is reserved."""
+    limits: Resources = {}
+    """What is the most."""
+
+
+class CertificateRef(Spec):
+    """A kubernetes.io/tls Secret in the gateway's namespace."""
+
+    name: SecretName
+    """Its name."""
+
+
+class ReceiverTLS(Spec):
+    """TLS that ends at the receiver."""
+
+    certificate_ref: CertificateRef
+    """The certificate that is shown."""
+
+
+class ParentRef(Spec):
+    """A Gateway API Gateway."""
+
+    name: ObjectName
+    """Its name."""
+    namespace: ObjectName | None = None
+    """Its namespace; default: this one."""
+    section_name: Annotated[str, Field(max_length=253)] | None = None
+    """One of its listeners."""
+
+
+class Route(Spec):
+    """A Gateway API HTTPRoute to the receiver's Service."""
+
+    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=16)]
+    """Gateways to attach to."""
+    hostnames: Annotated[list[Hostname], Field(max_length=16)] = []
+    """Hosts to match."""
+
+
+class Ingress(Spec):
+    """An Ingress to the receiver's Service."""
+
+    class_name: ObjectName | None = None
+    """Name of the ingress class."""
+    host: Hostname
+    """Host to match."""
+    tls_secret_name: SecretName | None = None
+    """A kubernetes.io/tls Secret."""
+
+
+SCALE_RULES = (
+    Rule(
+        rule="!(has(self.replicas) && has(self.autoscaling))",
+        message="set replicas or autoscaling, not both",
+    ),
+    Rule(
+        rule="!has(self.autoscaling) || (has(self.resources) && has(self.resources.requests) "
+        "&& 'cpu' in self.resources.requests)",
+        message="autoscaling needs resources.requests.cpu",
+    ),
+)
+
+
+class Scaled(Spec):
+    """A Deployment whose size is fixed or automatic."""
+
+    replicas: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Fixed number of pods; default 1."""
+    autoscaling: Autoscaling | None = None
+    """Automatic number of pods."""
+    resources: PodResources = PodResources()
+    """Resources of each pod."""
+
+    RULES = SCALE_RULES
+
+    def model_post_init(self, _: Any) -> None:
+        fixed, automatic = self.replicas is not None, self.autoscaling is not None
+        rule_check(not (fixed and automatic), SCALE_RULES[0].message)
+        rule_check(not automatic or "cpu" in self.resources.requests, SCALE_RULES[1].message)
+
+
+class Receiver(Scaled):
+    """What takes requests in."""
+
+    trusted_proxies: Annotated[list[CIDR], Field(max_length=64)] = []
+    """Address ranges of proxies that may set X-Forwarded-For."""
+    tls: ReceiverTLS | None = None
+    """TLS that ends at the receiver."""
+    route: Route | None = None
+    """An HTTPRoute; not together with `ingress`."""
+    ingress: Ingress | None = None
+    """An Ingress; not together with `route`."""
+
+    RULES = (
+        *SCALE_RULES,
+        Rule(
+            rule="!(has(self.route) && has(self.ingress))",
+            message="set route or ingress, not both",
+        ),
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        rule_check(self.route is None or self.ingress is None, self.RULES[2].message)
+
+
+class Egress(Spec):
+    """Where deliveries may go."""
+
+    allowed_cidrs: Annotated[list[CIDR], Field(max_length=64)] = []
+    """Private address ranges that targets may live in; cloud metadata addresses never."""
+
+
+class Dispatcher(Scaled):
+    """What sends deliveries out."""
+
+    egress: Egress = Egress()
+    """Where deliveries may go."""
+
+
+class NamespaceQuota(Spec):
+    """What one namespace may use."""
+
+    stored_bytes: Size | None = None
+    """Bytes of stored events."""
+    events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Accepted requests a second."""
+
+
+class Quotas(Spec):
+    """What tenants may use."""
+
+    per_namespace: NamespaceQuota = NamespaceQuota()
+    """What one namespace may use."""
+
+
+class Console(Spec):
+    """The dashboard and query API."""
+
+    enabled: bool = False
+    """Whether it runs."""
+
+
+class GatewaySpec(Spec):
+    """One data plane: receivers, dispatchers, a store."""
+
+    public_url: Annotated[HttpURL | None, Field(alias="publicURL")] = None
+    """The URL that providers see; endpoints are below it."""
+    allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
+    """Which namespaces may use it."""
+    store: GatewayStore
+    """Where events are kept."""
+    receiver: Receiver = Receiver()
+    """What takes requests in."""
+    dispatcher: Dispatcher = Dispatcher()
+    """What sends deliveries out."""
+    quotas: Quotas = Quotas()
+    """What tenants may use."""
+    console: Console = Console()
+    """The dashboard and query API."""
+
+
+class WebhookGateway(BaseModel):
+    """One data plane: receivers, dispatchers and the store between them."""
+
+    metadata: ObjectMeta
+    spec: GatewaySpec

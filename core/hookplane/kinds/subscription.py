@@ -1,0 +1,386 @@
+"""WebhookSubscription: which events go where, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from hookplane.kinds.base import (
+    CelExpression,
+    Duration,
+    GatewayRef,
+    HeaderName,
+    HttpURL,
+    LabelSelector,
+    NamedValue,
+    ObjectMeta,
+    ObjectName,
+    Rate,
+    Rotation,
+    Rule,
+    SecretName,
+    SecretValue,
+    Spec,
+    rule_check,
+)
+from hookplane.kinds.endpoint import KEYS_RULE, Keys, check_keys
+from hookplane.units import parse_time
+
+DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]
+"""https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
+RESERVED_HEADERS: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
+)
+RESERVED_PREFIXES: Final = ("webhook-", "hookplane-")
+
+TypePattern = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_./:*-]+$", min_length=1, max_length=128)
+]
+
+
+class LocalName(Spec):
+    """An object of the same namespace."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class Filter(Spec):
+    """Which events are delivered: both parts must let one through."""
+
+    types: Annotated[list[TypePattern], Field(max_length=64)] = []
+    """Event types; `*` stands for any text. Empty: all."""
+    cel: CelExpression | None = None
+    """A CEL expression over `event` (id, type, endpoint, receivedTime, headers, body) that gives a
+    bool."""
+
+
+class Transform(Spec):
+    """What is sent instead of the body as it was received."""
+
+    cel: CelExpression | None = None
+    """A CEL expression over `event`; its value is sent as JSON."""
+    cloud_events: Literal["Binary", "Structured"] | None = None
+    """Sent as a CloudEvent 1.0 (https://github.com/cloudevents/spec)."""
+
+    RULES = (
+        Rule(
+            rule="has(self.cel) != has(self.cloudEvents)",
+            message="set exactly one of cel and cloudEvents",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check((self.cel is None) != (self.cloud_events is None), self.RULES[0].message)
+
+
+class ServiceRef(Spec):
+    """A Service of the same namespace."""
+
+    name: ObjectName
+    """Name of the Service."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """Port of the Service."""
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s#]*$", max_length=1024)] = "/"
+    """Path of the request."""
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+    """How the Service is spoken to."""
+
+
+class OAuth2(Spec):
+    """Client credentials grant (RFC 6749 §4.4)."""
+
+    token_url: HttpURL
+    """Where tokens are asked for."""
+    client_id: Annotated[str, Field(min_length=1, max_length=256)]
+    """The client's id."""
+    client_secret: SecretValue
+    """The client's secret."""
+    scopes: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=32)
+    ] = []
+    """Scopes to ask for."""
+
+
+class TargetBasic(Spec):
+    """HTTP basic authentication (RFC 7617)."""
+
+    username: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^:]+$")]
+    """The user name."""
+    password: SecretValue
+    """The password."""
+
+
+class TargetBearer(Spec):
+    """`Authorization: Bearer` (RFC 6750)."""
+
+    token: SecretValue
+    """The token."""
+
+
+class TargetAuthentication(Spec):
+    """How we show the target who we are, besides the signature."""
+
+    oauth2: OAuth2 | None = None
+    """A token from an authorization server."""
+    basic: TargetBasic | None = None
+    """User name and password."""
+    bearer: TargetBearer | None = None
+    """A fixed token."""
+
+    RULES = (
+        Rule(
+            rule="[has(self.oauth2), has(self.basic), has(self.bearer)].exists_one(x, x)",
+            message="set exactly one of oauth2, basic and bearer",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        given = [self.oauth2, self.basic, self.bearer]
+        rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
+
+
+class TargetTLS(Spec):
+    """TLS towards the target."""
+
+    ca: SecretValue | None = None
+    """PEM certificates to trust instead of the system's."""
+    client_certificate_ref: SecretNameRef | None = None
+    """A kubernetes.io/tls Secret with the certificate that we show."""
+
+
+class SecretNameRef(Spec):
+    """A Secret of the same namespace."""
+
+    name: SecretName
+    """Its name."""
+
+
+class Target(Spec):
+    """Where events are sent."""
+
+    url: HttpURL | None = None
+    """The URL."""
+    url_from: SecretValue | None = None
+    """The URL, where it is a secret itself."""
+    service_ref: ServiceRef | None = None
+    """A Service of the same namespace."""
+    headers: Annotated[list[NamedValue], Field(max_length=32)] = []
+    """Headers to send; not Host, Content-Length, webhook-* and the like."""
+    authentication: TargetAuthentication | None = None
+    """How we show the target who we are."""
+    timeout: Duration = "15s"
+    """Time for one attempt from looking up the address to the end of the answer; 1s to 60s."""
+    tls: TargetTLS | None = None
+    """TLS towards the target."""
+
+    RULES = (
+        Rule(
+            rule="[has(self.url), has(self.urlFrom), has(self.serviceRef)].exists_one(x, x)",
+            message="set exactly one of url, urlFrom and serviceRef",
+        ),
+        Rule(
+            rule="!has(self.headers) || self.headers.all(h, !h.name.lowerAscii().startsWith("
+            "'webhook-') && !h.name.lowerAscii().startsWith('hookplane-') && "
+            "!(h.name.lowerAscii() in ['host', 'content-length', 'transfer-encoding', "
+            "'connection', 'upgrade', 'te', 'trailer']))",
+            message="headers may not set Host, Content-Length, Transfer-Encoding, Connection, "
+            "Upgrade, TE, Trailer, webhook-* or hookplane-*",
+        ),
+        Rule(
+            rule="!has(self.headers) || self.headers.all(h, self.headers.exists_one(o, "
+            "o.name.lowerAscii() == h.name.lowerAscii()))",
+            message="names of headers must be unique without regard to case",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        given = [self.url, self.url_from, self.service_ref]
+        names = [header.name.lower() for header in self.headers]
+        rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
+        rule_check(not any(map(is_reserved_header, names)), self.RULES[1].message)
+        rule_check(len(set(names)) == len(names), self.RULES[2].message)
+
+
+def is_reserved_header(name: str) -> bool:
+    """Whether a header belongs to Hookplane or to HTTP itself; `name` in lower case."""
+    return name in RESERVED_HEADERS or name.startswith(RESERVED_PREFIXES)
+
+
+class CustomSignature(Spec):
+    """A signature in a form that an existing receiver expects."""
+
+    header: HeaderName
+    """Header for the signature."""
+    prefix: Annotated[str, Field(max_length=64)] = ""
+    """Text in front of the signature."""
+    algorithm: Literal["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA384", "HMAC-SHA512"] = "HMAC-SHA256"
+    """How it is computed."""
+    encoding: Literal["Hex", "Base64"] = "Hex"
+    """How it is written."""
+    content: Annotated[str, Field(min_length=1, max_length=512)] = "{body}"
+    """What is signed: literal text with {id} {timestamp} {method} {url} {body}."""
+    id_header: HeaderName | None = None
+    """Header in which the event's id is sent besides webhook-id."""
+    timestamp_header: HeaderName | None = None
+    """Header in which the time (Unix seconds) is sent besides webhook-timestamp."""
+
+
+class Signing(Spec):
+    """How deliveries are signed."""
+
+    scheme: Literal["StandardWebhooks", "StandardWebhooksEd25519", "Custom", "None"] = (
+        "StandardWebhooks"
+    )
+    """StandardWebhooks: `v1`. StandardWebhooksEd25519: `v1a`."""
+    keys: Keys | None = None
+    """Every one of these signs. Absent: one is generated into `<name>-signing`."""
+    rotation: Rotation | None = None
+    """Schedule for a generated key."""
+    custom: CustomSignature | None = None
+    """The form, with scheme Custom."""
+
+    RULES = (
+        KEYS_RULE,
+        Rule(
+            rule="!(has(self.keys) && has(self.rotation))",
+            message="rotation is for generated keys; remove keys or rotation",
+        ),
+        Rule(
+            rule="(self.scheme == 'Custom') == has(self.custom)",
+            message="custom is set with scheme Custom, and only then",
+        ),
+        Rule(
+            rule="self.scheme != 'None' || (!has(self.keys) && !has(self.rotation))",
+            message="scheme None has neither keys nor rotation",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        check_keys(self.keys)
+        rule_check(self.keys is None or self.rotation is None, self.RULES[1].message)
+        rule_check((self.scheme == "Custom") == (self.custom is not None), self.RULES[2].message)
+        unsigned = self.keys is None and self.rotation is None
+        rule_check(self.scheme != "None" or unsigned, self.RULES[3].message)
+
+
+class Retry(Spec):
+    """When a failed delivery is tried again."""
+
+    schedule: Annotated[list[Duration], Field(max_length=32)] = DEFAULT_SCHEDULE
+    """Pauses between attempts: n pauses make n + 1 attempts. Empty: one attempt."""
+    jitter_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    """Each pause is lengthened by a random part of up to this much."""
+
+
+class Circuit(Spec):
+    """A target that fails again and again gets one probe at a time instead of the whole stream."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 10
+    """So many failed attempts in a row open the circuit."""
+    probe_every: Duration = "30s"
+    """Pause before the first probe; it doubles after each failed probe."""
+    probe_at_most_every: Duration = "5m"
+    """The pause grows up to this."""
+
+
+class Delivery(Spec):
+    """How fast, in which order and how long."""
+
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Deliveries under way at once; default 16, and 1 with ordering Strict."""
+    rate: Rate | None = None
+    """At most so many attempts in so much time."""
+    ordering: Literal["None", "Strict"] = "None"
+    """Strict: for each endpoint one after the other; a failing event holds those behind it."""
+    retry: Retry = Retry()
+    """When a failed delivery is tried again."""
+    circuit: Circuit = Circuit()
+    """When the whole subscription pauses."""
+    disable_after: Duration = "120h"
+    """No success for so long, in at least 10 attempts on 2 events, disables the subscription;
+    `0s`: never. Events are kept."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.ordering) || self.ordering != 'Strict' || !has(self.maxInFlight) || "
+            "self.maxInFlight == 1",
+            message="ordering Strict sends one at a time; remove maxInFlight or set it to 1",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(
+            self.ordering != "Strict" or self.max_in_flight in (None, 1), self.RULES[0].message
+        )
+
+
+class SubscriptionSpec(Spec):
+    """Which events go where, and how."""
+
+    gateway_ref: GatewayRef | None = None
+    """The gateway that delivers; default: the operator's default gateway. Immutable."""
+    endpoint_refs: Annotated[list[LocalName], Field(min_length=1, max_length=64)] | None = None
+    """Endpoints by name."""
+    endpoint_selector: LabelSelector | None = None
+    """Endpoints by label; empty: all of the namespace."""
+    operational_events: bool = False
+    """This namespace's own events: subscription disabled, circuit open, delivery dead, endpoint
+    rejecting."""
+    filter: Filter = Filter()
+    """Which events are delivered."""
+    transform: Transform | None = None
+    """What is sent instead of the body."""
+    target: Target
+    """Where events are sent."""
+    signing: Signing = Signing()
+    """How deliveries are signed."""
+    delivery: Delivery = Delivery()
+    """How fast, in which order and how long."""
+    start_from: Annotated[str, Field(max_length=40)] = "Latest"
+    """Where a new subscription begins: Latest, Earliest, or a time such as 2026-11-21T00:00:00Z.
+    Immutable."""
+    suspend: bool = False
+    """When true, nothing is sent and events are kept. Setting it back to false also resumes a
+    disabled subscription."""
+
+    RULES = (
+        Rule(
+            rule="(has(self.endpointRefs) ? 1 : 0) + (has(self.endpointSelector) ? 1 : 0) + "
+            "(has(self.operationalEvents) && self.operationalEvents ? 1 : 0) == 1",
+            message="set exactly one of endpointRefs, endpointSelector and operationalEvents",
+        ),
+        Rule(
+            rule="has(self.gatewayRef) == has(oldSelf.gatewayRef) && "
+            "(!has(self.gatewayRef) || self.gatewayRef == oldSelf.gatewayRef)",
+            message="gatewayRef is immutable",
+        ),
+        Rule(
+            rule="(has(self.startFrom) ? self.startFrom : 'Latest') == "
+            "(has(oldSelf.startFrom) ? oldSelf.startFrom : 'Latest')",
+            message="startFrom is immutable",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        sources = [
+            self.endpoint_refs is not None,
+            self.endpoint_selector is not None,
+            self.operational_events,
+        ]
+        rule_check(sum(sources) == 1, self.RULES[0].message)
+        if self.start_from not in ("Latest", "Earliest"):
+            parse_time(self.start_from)
+
+
+class WebhookSubscription(BaseModel):
+    """Which events go where, and how."""
+
+    metadata: ObjectMeta
+    spec: SubscriptionSpec
+
+
+TargetTLS.model_rebuild()
+Target.model_rebuild()
+SubscriptionSpec.model_rebuild()

@@ -1,0 +1,70 @@
+"""A byte string that never shows itself."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler, SerializationInfo
+from pydantic_core import core_schema
+
+MASK: Final = "***"
+
+
+class Secret:
+    """Key material. `repr`, `str` and formatting print `***`; `reveal()` gives the bytes.
+
+    In a pydantic model it is a string that is sealed on the way out and opened on the way in, with
+    the `Sealer` in the (de)serialisation context under "sealer" (see `hookplane.sealing`). Without
+    one it refuses to be serialised, so that no log line or dump can carry it by accident.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes | str) -> None:
+        self._value = value.encode() if isinstance(value, str) else bytes(value)
+
+    def reveal(self) -> bytes:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value.strip())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            _open,
+            serialization=core_schema.plain_serializer_function_ser_schema(_seal, info_arg=True),
+        )
+
+
+def _open(value: Any, info: core_schema.ValidationInfo) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a sealed secret is a string")
+    if not info.context or "sealer" not in info.context:
+        raise ValueError("a sealed secret needs a sealer in the validation context")
+    return Secret(info.context["sealer"].open(value, info.context["aad"]))
+
+
+def _seal(value: Secret, info: SerializationInfo) -> str:
+    if not info.context or "sealer" not in info.context:
+        raise ValueError("a secret is serialised only with a sealer in the context")
+    sealed: str = info.context["sealer"].seal(value.reveal(), info.context["aad"])
+    return sealed

@@ -1,0 +1,154 @@
+"""What a store driver promises. See docs/architecture.md and the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.store.model import (
+    Appended,
+    AttemptRow,
+    Claimed,
+    ConfigChange,
+    ConfigRow,
+    Content,
+    DeliveryRow,
+    DeliveryState,
+    EndpointReport,
+    EndpointStatus,
+    EventRow,
+    Expired,
+    Flush,
+    LogEntry,
+    NewEvent,
+    NewReplay,
+    Page,
+    ReplayJob,
+    ReplayPage,
+    Retention,
+    SubscriptionStatus,
+)
+
+
+class Topic(StrEnum):
+    """What a listener can be woken for; the argument of its callback in brackets."""
+
+    CONFIG = "config"
+    """A new config version is committed ("")."""
+    EVENTS = "events"
+    """Events were appended (endpoint uid)."""
+    SUBSCRIPTION = "subscription"
+    """A replay or a resume was asked for (subscription uid)."""
+
+
+class Store(Protocol):
+    """Event logs with cursors.
+
+    Every call may raise StoreUnavailable. Wake-ups are hints: a listener that sleeps through one
+    finds the change by polling.
+    """
+
+    def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Calls back in the event loop after a commit; the returned function ends that."""
+
+    async def close(self) -> None:
+        """Finishes what is queued, then lets go of the store."""
+
+    # Config -------------------------------------------------------------------------------------
+
+    async def apply_config(self, change: ConfigChange) -> int:
+        """Writes rows and cursors in one transaction and returns the new version.
+
+        Writing rows that are already there unchanged raises no version. Deleted subscriptions keep
+        their state for 24 h, in case they come back. Endpoints of `cursors` must be known.
+        """
+
+    async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
+        """The current version and the rows with a version greater than `after`, oldest first."""
+
+    # Ingest -------------------------------------------------------------------------------------
+
+    async def append(self, event: NewEvent) -> Appended:
+        """Stores one event, in a group with what else is waiting; returns after the commit is on
+        disk. Raises StoreBusy when the queue is full, RejectedEvent for this event alone,
+        UnknownObject for an endpoint that is not configured."""
+
+    async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
+        """Adds to the endpoints' numbers."""
+
+    # Delivery -----------------------------------------------------------------------------------
+
+    async def claim(self, subscription: str) -> Claimed:
+        """Takes ownership: raises the epoch, so that flushes of a former owner fail."""
+
+    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
+        """Events with a sequence greater than `after`, in order."""
+
+    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
+        """Headers and bodies; what retention has removed is absent."""
+
+    async def flush(self, flush: Flush) -> None:
+        """Writes an owner's progress in one transaction; returns after the commit is on disk.
+        A flush whose number was already written is taken as done. Raises StaleOwner."""
+
+    async def request_resume(self, subscription: str) -> None:
+        """Asks the owner to clear a disabled state, a block and an open circuit."""
+
+    async def resume_requested(self, subscription: str) -> int:
+        """Number of the last resume request."""
+
+    # Replay -------------------------------------------------------------------------------------
+
+    async def create_replay(self, replay: NewReplay) -> ReplayJob:
+        """Creates a job, or returns the one with this uid: a job runs once. Its bounds are the
+        subscription's endpoints, the time range and the cursors as they are now."""
+
+    async def cancel_replay(self, uid: str) -> None:
+        """Ends a running job; what it already handed over is still delivered."""
+
+    async def running_replays(self, subscription: str) -> list[ReplayJob]:
+        """Jobs of a subscription in phase RUNNING, oldest first."""
+
+    async def replay_page(self, uid: str, limit: int) -> ReplayPage:
+        """The next candidates behind the job's written position. Pending ones are left out."""
+
+    async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
+        """All jobs, newest first."""
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+        """Numbers of these endpoints."""
+
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+        """Numbers of these subscriptions."""
+
+    async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
+        """Raises UnknownObject."""
+
+    async def events(
+        self,
+        page: Page,
+        endpoint: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> list[EventRow]:
+        """Events, newest first."""
+
+    async def deliveries(
+        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+    ) -> list[DeliveryRow]:
+        """Deliveries of one subscription, newest event first; empty `states`: all."""
+
+    async def attempts(
+        self, page: Page, subscription: str | None = None, event_id: str | None = None
+    ) -> list[AttemptRow]:
+        """Attempts, newest first; `page.before` is an event id and counts only without
+        `event_id`."""
+
+    # Housekeeping -------------------------------------------------------------------------------
+
+    async def expire(self, retention: Retention, now: Millis) -> Expired:
+        """One bounded step of retention: cursors move to the floor and what they skip counts as
+        expired, then rows go."""

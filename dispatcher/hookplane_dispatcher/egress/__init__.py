@@ -1,0 +1,1 @@
+"""The only way out: every request that leaves goes through an `EgressClient`."""

@@ -1,0 +1,66 @@
+"""The seam between the dispatcher and HTTP: what an egress client promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from hookplane.clock import Millis
+from hookplane.config.subscription import TLSConfig
+from hookplane.secret import Secret
+
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""An answer that is longer is cut and its connection closed."""
+KEPT_ANSWER_BYTES: Final = 1024
+"""So much of an answer is kept with the attempt."""
+
+
+class EgressError(StrEnum):
+    """Why no answer came; the text users see in status and attempts begins with it."""
+
+    REFUSED_ADDRESS = "address not allowed"
+    BAD_URL = "URL not valid"
+    DNS = "name does not resolve"
+    CONNECT = "connection failed"
+    TLS = "TLS failed"
+    TIMEOUT = "timed out"
+    PROTOCOL = "answer is not valid HTTP"
+    CLOSED = "connection closed before the answer"
+    TOKEN = "no access token"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST. `url` may be secret; it never shows in errors."""
+
+    url: Secret
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    timeout: Millis
+    """From looking up the address to the end of the answer."""
+    tls: TLSConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, or why there is none (`status_code` 0 and `error` set)."""
+
+    status_code: int
+    duration: Millis
+    body: bytes = b""
+    """At most MAX_ANSWER_BYTES, as sent (never decompressed)."""
+    retry_after: str | None = None
+    error: EgressError | None = None
+    detail: str = ""
+    """For people; without address, URL or anything secret."""
+
+
+class EgressClient(Protocol):
+    """Sends POSTs. No redirects, no proxy variables, no cookies, no decompression."""
+
+    async def post(self, request: Request) -> Response:
+        """Never raises for what a target or a network does."""
+
+    async def close(self) -> None:
+        """Closes idle connections; what is under way fails."""

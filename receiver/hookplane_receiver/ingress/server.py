@@ -1,0 +1,75 @@
+"""The seam between the receiver and HTTP: what an ingress server promises."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.store.model import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class IngressLimits:
+    """Bounds on what one connection may do. A request over one is answered and closed."""
+
+    header_bytes: int = 16 * 1024
+    header_count: int = 100
+    target_bytes: int = 8 * 1024
+    header_timeout: Millis = 10_000
+    """From the connection or the last answer's end to the end of the headers, once begun."""
+    body_timeout: Millis = 30_000
+    idle_timeout: Millis = 75_000
+    connections: int = 4096
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose headers are complete; its body is read on demand."""
+
+    method: str
+    target: str
+    """As sent: path and query."""
+    headers: Headers
+    """Names in lower case."""
+    peer: str
+    """The address that the connection comes from."""
+    read_body: Callable[[int], Awaitable[bytes]] = field(repr=False)
+    """Reads the whole body of at most so many bytes; raises BodyTooLarge, BodyTimeout."""
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `close` ends the connection after it."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False
+
+
+class BodyTooLarge(Exception):
+    """The body is longer than asked for; the connection closes after the answer."""
+
+
+class BodyTimeout(Exception):
+    """The body did not come in time."""
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class IngressServer(Protocol):
+    """Serves a handler. Bodies are handed over as sent: never decompressed or decoded."""
+
+    async def start(self) -> str:
+        """Binds and begins to serve; returns the URL with the real port."""
+
+    async def stop(self, grace: Millis) -> None:
+        """Stops listening, lets requests under way finish for up to `grace`, then closes."""
