@@ -1,0 +1,64 @@
+# Two commands are enough: `make run` to see webhooks flow, `make test` to check everything.
+# Each makes its own environment first; nothing outside this folder and the cache folder is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check format types imports generate check-generated bench ledger lock clean help
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: $(READY)  ## Start the tour: receiver, dispatcher and a local subscriber, with sample events
+	@$(BIN)/hookplane demo
+
+test: $(READY) check  ## All checks and the whole test suite
+	@scripts/test-tools
+	$(BIN)/python -m pytest
+
+check: $(READY) types imports check-generated  ## Style, types, import contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(READY)  ## Put the code in form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(READY)
+	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+generate: $(READY)  ## Write the CRDs and the reference from the models
+	$(BIN)/python -m hookplane.crds
+
+check-generated: $(READY)
+	$(BIN)/python -m hookplane.crds --check
+
+bench: $(READY)  ## Measure; one table as text and JSON
+	$(BIN)/python -m benchmarks
+
+ledger: $(READY)  ## Kill the process 50 times under load and account for every event
+	$(BIN)/python -m benchmarks.ledger --kills 50
+
+lock: $(READY)  ## Pin the newest versions that pyproject.toml allows
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --all-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --output-file constraints.txt pyproject.toml
+
+clean:  ## Remove the environment and what `make run` stored
+	rm -rf $(VENV) .hookplane
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Hookplane needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' \
+	  || { echo "This Python cannot make environments; on Debian install python3-venv"; exit 1; }
+	@echo "Making the environment in $(VENV) (once)…"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
