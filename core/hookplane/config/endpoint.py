@@ -77,3 +77,5 @@ class EndpointConfig(Document):
     max_body_size: int = Field(default=1 << 20, ge=1)
     rate: RateLimit | None = None
     answer: Answer = Answer()
+    answers: dict[str, Answer] = {}
+    """Answers to events of certain types, before `answer`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -63,7 +65,31 @@ def rule_check(ok: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def _checked(parse: Any) -> AfterValidator:
+def check_time(text: str) -> None:
+    """Raises InvalidValue unless it is an RFC 3339 time as the API server wants it written."""
+    if not _TIME.fullmatch(text):
+        raise InvalidValue(f'"{text}" is not a time; write it like 2026-11-21T00:00:00Z')
+    parse_time(text)
+
+
+def check_name(name: str) -> None:
+    """For names of our own objects. Raises InvalidValue with the message of NAME_RULE."""
+    if not OWN_NAME_PATTERN.fullmatch(name):
+        raise InvalidValue(NAME_RULE.message)
+
+
+def _check_cidr(text: str) -> None:
+    """isCIDR in Python: no netmasks, zones or IPv4-mapped ranges; host bits may be set."""
+    try:
+        network = ip_network(text, strict=False) if _CIDR.fullmatch(text) else None
+    except ValueError:
+        network = None
+    mapped = isinstance(network, IPv6Network) and network.network_address.ipv4_mapped
+    if network is None or mapped:
+        raise InvalidValue(CIDR_RULE.message)
+
+
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         try:
             parse(text)
@@ -74,6 +100,23 @@ def _checked(parse: Any) -> AfterValidator:
     return AfterValidator(check)
 
 
+TIME_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+_TIME: Final = re.compile(TIME_PATTERN)
+CIDR_PATTERN: Final = r"^[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})$"
+_CIDR: Final = re.compile(CIDR_PATTERN)
+CIDR_RULE: Final = Rule(
+    rule="isCIDR(self)",
+    message="not an address range; write it like 203.0.113.0/24 or 2001:db8::/32",
+)
+NAME_RULE: Final = Rule(
+    rule="size(self.metadata.name) <= 52 && !self.metadata.name.contains('.')",
+    message="a name has at most 52 characters: lower-case letters, digits and hyphens, no dots",
+)
+"""At the root of every kind; the API server itself checks the rest of OWN_NAME_PATTERN."""
+
 Duration = Annotated[
     str,
     _checked(parse_duration),
@@ -83,14 +126,16 @@ Size = Annotated[
     str, _checked(parse_size), Field(max_length=16, json_schema_extra={"pattern": SIZE_PATTERN})
 ]
 Time = Annotated[
-    str, _checked(parse_time), Field(max_length=40, json_schema_extra={"format": "date-time"})
+    str,
+    _checked(check_time),
+    Field(max_length=40, json_schema_extra={"format": "date-time", "pattern": TIME_PATTERN}),
 ]
 ObjectName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253),
 ]
 """A DNS-1123 name of an object that is not ours."""
-SecretName = Annotated[
+SubdomainName = Annotated[
     str,
     StringConstraints(
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
@@ -98,6 +143,8 @@ SecretName = Annotated[
         max_length=253,
     ),
 ]
+"""The same with dots."""
+SecretName = SubdomainName
 SecretKeyName = Annotated[
     str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)
 ]
@@ -112,11 +159,23 @@ BodyPath = Annotated[
 ]
 """Names of JSON members, or indexes of arrays, joined by dots: `message.id`, `items.0.id`."""
 CelExpression = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
-CIDR = Annotated[str, Field(min_length=2, max_length=64)]
+CIDR = Annotated[
+    str,
+    _checked(_check_cidr),
+    Field(
+        min_length=2,
+        max_length=64,
+        json_schema_extra={
+            "pattern": CIDR_PATTERN,
+            "x-kubernetes-validations": [CIDR_RULE.model_dump()],
+        },
+    ),
+]
 HttpURL = Annotated[
     str,
     StringConstraints(pattern=r"^https?://[^/@?#\s\\]+([/?][^\s]*)?$", max_length=2048),
 ]
+"""No user name or password in front of the host: they would show up in logs and status."""
 
 OWN_NAME_PATTERN: Final = re.compile(r"^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$")
 """Names of our kinds: they become URL paths and get suffixes, so ≤ 52 characters and no dots."""
@@ -162,6 +221,27 @@ class NamedValue(Spec):
         rule_check((self.value is None) != (self.value_from is None), self.RULES[0].message)
 
 
+BY_NAME: Final[dict[str, Any]] = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["name"],
+}
+"""For `json_schema_extra` of a list whose items have unique names."""
+
+
+def unique_names_rule(field: str) -> Rule:
+    """The CEL side of `check_unique_names`."""
+    return Rule(
+        rule=f"!has(self.{field}) || self.{field}.all(a, self.{field}.exists_one(b, "
+        "b.name.lowerAscii() == a.name.lowerAscii()))",
+        message=f"names of {field} must be unique without regard to case",
+    )
+
+
+def check_unique_names(values: Sequence[NamedValue], rule: Rule) -> None:
+    """The Python side of `unique_names_rule`."""
+    rule_check(len({value.name.lower() for value in values}) == len(values), rule.message)
+
+
 class Rate(Spec):
     """So many requests in so much time, as a token bucket."""
 
@@ -171,6 +251,16 @@ class Rate(Spec):
     """In how much time."""
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many may come at once; default: `requests`."""
+
+    RULES = (
+        Rule(
+            rule="duration(self.per) > duration('0s')",
+            message="per must be longer than 0s",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(parse_duration(self.per) > 0, self.RULES[0].message)
 
 
 class Rotation(Spec):
@@ -210,6 +300,17 @@ class LabelSelectorRequirement(Spec):
     """How the label is compared with `values`."""
     values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)] = []
     """Values for In and NotIn."""
+
+    RULES = (
+        Rule(
+            rule="(self.operator in ['In', 'NotIn']) == "
+            "(has(self.values) && size(self.values) > 0)",
+            message="In and NotIn need values, Exists and DoesNotExist have none",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check((self.operator in ("In", "NotIn")) == bool(self.values), self.RULES[0].message)
 
 
 class LabelSelector(Spec):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from hookplane.kinds.base import (
+    BY_NAME,
     CIDR,
     BodyPath,
     Duration,
@@ -20,25 +21,35 @@ from hookplane.kinds.base import (
     SecretValue,
     Size,
     Spec,
+    check_unique_names,
     rule_check,
+    unique_names_rule,
 )
+from hookplane.units import parse_duration, parse_size
 
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,39}$")]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,39}$", max_length=40)]
 GENERIC = "Generic"
 
 Keys = Annotated[list[SecretValue], Field(min_length=1, max_length=8)]
-KEYS_RULE = Rule(
-    rule="!has(self.keys) || self.keys.exists(k, !has(k.secretKeyRef.optional) || "
-    "!k.secretKeyRef.optional)",
-    message="at least one of keys must not be optional",
-)
+MAX_BODY_SIZE: Final = 16 << 20
+"""Bytes. What one request may have at most, whatever an endpoint asks for."""
 
 
-def check_keys(keys: list[SecretValue] | None) -> None:
-    """The Python side of KEYS_RULE."""
-    rule_check(
-        keys is None or any(not key.secret_key_ref.optional for key in keys), KEYS_RULE.message
+def keys_rule(field: str) -> Rule:
+    """The CEL side of `check_keys`."""
+    return Rule(
+        rule=f"!has(self.{field}) || self.{field}.exists(k, !has(k.secretKeyRef.optional) || "
+        "!k.secretKeyRef.optional)",
+        message=f"at least one of {field} must not be optional",
     )
+
+
+KEYS_RULE: Final = keys_rule("keys")
+
+
+def check_keys(keys: list[SecretValue] | None, rule: Rule = KEYS_RULE) -> None:
+    """The Python side of `keys_rule`."""
+    rule_check(keys is None or any(not key.secret_key_ref.optional for key in keys), rule.message)
 
 
 class TimestampSource(Spec):
@@ -50,6 +61,16 @@ class TimestampSource(Spec):
     """How it is written."""
     tolerance: Duration = "5m"
     """A request is refused when its time is further away than this, in either direction."""
+
+    RULES = (
+        Rule(
+            rule="duration(self.tolerance) > duration('0s')",
+            message="tolerance must be longer than 0s",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(parse_duration(self.tolerance) > 0, self.RULES[0].message)
 
 
 class SignatureSpec(Spec):
@@ -143,12 +164,22 @@ class BasicSpec(Spec):
     passwords: Keys
     """Any of these is accepted."""
 
+    RULES = (keys_rule("passwords"),)
+
+    def model_post_init(self, _: Any) -> None:
+        check_keys(self.passwords, self.RULES[0])
+
 
 class BearerSpec(Spec):
     """`Authorization: Bearer` (RFC 6750)."""
 
     tokens: Keys
     """Any of these is accepted."""
+
+    RULES = (keys_rule("tokens"),)
+
+    def model_post_init(self, _: Any) -> None:
+        check_keys(self.tokens, self.RULES[0])
 
 
 class ClientCertificateSpec(Spec):
@@ -170,7 +201,7 @@ class Verification(Spec):
     one is generated for providers whose key is ours to choose."""
     rotation: Rotation | None = None
     """Schedule for a generated key."""
-    parameters: Annotated[list[NamedValue], Field(max_length=16)] = []
+    parameters: Annotated[list[NamedValue], Field(max_length=16, json_schema_extra=BY_NAME)] = []
     """What a provider needs besides keys, such as Meta's `verifyToken`."""
     signature: SignatureSpec | None = None
     """How requests are signed; only with provider Generic."""
@@ -195,11 +226,13 @@ class Verification(Spec):
             rule="!(has(self.keys) && has(self.rotation))",
             message="rotation is for generated keys; remove keys or rotation",
         ),
+        unique_names_rule("parameters"),
     )
 
     def model_post_init(self, _: Any) -> None:
         check_keys(self.keys)
         rule_check(self.keys is None or self.rotation is None, self.RULES[1].message)
+        check_unique_names(self.parameters, self.RULES[2])
 
 
 class EventType(Spec):
@@ -259,6 +292,17 @@ class EndpointLimits(Spec):
     """Larger requests are answered 413. At most 16Mi."""
     rate: Rate | None = None
     """More requests are answered 429."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.maxBodySize) || "
+            "quantity(self.maxBodySize).compareTo(quantity('16Mi')) <= 0",
+            message="maxBodySize is at most 16Mi",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(parse_size(self.max_body_size) <= MAX_BODY_SIZE, self.RULES[0].message)
 
 
 class EndpointResponse(Spec):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from hookplane.kinds.base import (
     CIDR,
@@ -18,14 +18,33 @@ from hookplane.kinds.base import (
     SecretValue,
     Size,
     Spec,
+    SubdomainName,
     rule_check,
 )
+from hookplane.units import parse_duration
 
 Hostname = Annotated[
     str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
 ]
+
+
+def _whole_number_as_text(value: object) -> object:
+    """`cpu: 2` is a number in YAML."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
 ResourceQuantity = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$", max_length=20)
+    str,
+    StringConstraints(pattern=QUANTITY_PATTERN, max_length=20),
+    BeforeValidator(_whole_number_as_text),
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "description": "A Kubernetes quantity, such as 250m or 128Mi.",
+        }
+    ),
 ]
 Resources = Annotated[dict[Literal["cpu", "memory"], ResourceQuantity], Field(max_length=2)]
 
@@ -66,6 +85,23 @@ class Retention(Spec):
     attempts: Duration = "168h"
     """The log of attempts; at least as long as events."""
 
+    RULES = (
+        Rule(
+            rule="!has(self.events) || duration(self.events) > duration('0s')",
+            message="events must be kept for longer than 0s",
+        ),
+        Rule(
+            rule="!has(self.events) || !has(self.attempts) || "
+            "duration(self.attempts) >= duration(self.events)",
+            message="attempts must be kept at least as long as events",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        events, attempts = parse_duration(self.events), parse_duration(self.attempts)
+        rule_check(events > 0, self.RULES[0].message)
+        rule_check(attempts >= events, self.RULES[1].message)
+
 
 class GatewayStore(Spec):
     """Where events are kept."""
@@ -87,6 +123,16 @@ class Autoscaling(Spec):
         int, Field(ge=1, le=100, alias="targetCPUUtilizationPercentage")
     ] = 70
     """CPU use to aim at, of what is requested."""
+
+    RULES = (
+        Rule(
+            rule="self.minReplicas <= self.maxReplicas",
+            message="minReplicas must not be more than maxReplicas",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(self.min_replicas <= self.max_replicas, self.RULES[0].message)
 
 
 class PodResources(Spec):
@@ -115,7 +161,7 @@ class ReceiverTLS(Spec):
 class ParentRef(Spec):
     """A Gateway API Gateway."""
 
-    name: ObjectName
+    name: SubdomainName
     """Its name."""
     namespace: ObjectName | None = None
     """Its namespace; default: this one."""
@@ -135,7 +181,7 @@ class Route(Spec):
 class Ingress(Spec):
     """An Ingress to the receiver's Service."""
 
-    class_name: ObjectName | None = None
+    class_name: SubdomainName | None = None
     """Name of the ingress class."""
     host: Hostname
     """Host to match."""
@@ -143,14 +189,14 @@ class Ingress(Spec):
     """A kubernetes.io/tls Secret."""
 
 
-SCALE_RULES = (
+SCALE_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         rule="!(has(self.replicas) && has(self.autoscaling))",
         message="set replicas or autoscaling, not both",
     ),
     Rule(
         rule="!has(self.autoscaling) || (has(self.resources) && has(self.resources.requests) "
-        "&& 'cpu' in self.resources.requests)",
+        "&& has(self.resources.requests.cpu))",
         message="autoscaling needs resources.requests.cpu",
     ),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from hookplane.kinds.base import (
+    BY_NAME,
+    TIME_PATTERN,
     CelExpression,
     Duration,
     GatewayRef,
@@ -22,10 +24,13 @@ from hookplane.kinds.base import (
     SecretName,
     SecretValue,
     Spec,
+    check_time,
+    check_unique_names,
     rule_check,
+    unique_names_rule,
 )
 from hookplane.kinds.endpoint import KEYS_RULE, Keys, check_keys
-from hookplane.units import parse_time
+from hookplane.units import parse_duration
 
 DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]
 """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
@@ -33,10 +38,28 @@ RESERVED_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
 )
 RESERVED_PREFIXES: Final = ("webhook-", "hookplane-")
+RESERVED_NAMES: Final = (
+    "Host, Content-Length, Transfer-Encoding, Connection, Upgrade, TE, Trailer, webhook-* or "
+    "hookplane-*"
+)
 
+StartFrom = Annotated[
+    str,
+    Field(
+        max_length=40,
+        json_schema_extra={"pattern": f"^(Latest|Earliest|{TIME_PATTERN.strip('^$')})$"},
+    ),
+]
 TypePattern = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_./:*-]+$", min_length=1, max_length=128)
 ]
+
+
+def _not_reserved(name: str) -> str:
+    """CEL over an expression that gives a header's name; in Python: `is_reserved_header`."""
+    lower = f"{name}.lowerAscii()"
+    prefixes = [f"!{lower}.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES]
+    return " && ".join([*prefixes, f"!({lower} in {sorted(RESERVED_HEADERS)})"])
 
 
 class LocalName(Spec):
@@ -44,6 +67,22 @@ class LocalName(Spec):
 
     name: ObjectName
     """Its name."""
+
+
+def _each_name_once(references: list[LocalName]) -> list[LocalName]:
+    """What the API server does for lists with `BY_NAME`, in its words."""
+    seen: set[str] = set()
+    for reference in references:
+        rule_check(reference.name not in seen, f'Duplicate value: {{"name":"{reference.name}"}}')
+        seen.add(reference.name)
+    return references
+
+
+EndpointRefs = Annotated[
+    list[LocalName],
+    AfterValidator(_each_name_once),
+    Field(min_length=1, max_length=64, json_schema_extra=BY_NAME),
+]
 
 
 class Filter(Spec):
@@ -166,7 +205,7 @@ class Target(Spec):
     """The URL, where it is a secret itself."""
     service_ref: ServiceRef | None = None
     """A Service of the same namespace."""
-    headers: Annotated[list[NamedValue], Field(max_length=32)] = []
+    headers: Annotated[list[NamedValue], Field(max_length=32, json_schema_extra=BY_NAME)] = []
     """Headers to send; not Host, Content-Length, webhook-* and the like."""
     authentication: TargetAuthentication | None = None
     """How we show the target who we are."""
@@ -181,17 +220,14 @@ class Target(Spec):
             message="set exactly one of url, urlFrom and serviceRef",
         ),
         Rule(
-            rule="!has(self.headers) || self.headers.all(h, !h.name.lowerAscii().startsWith("
-            "'webhook-') && !h.name.lowerAscii().startsWith('hookplane-') && "
-            "!(h.name.lowerAscii() in ['host', 'content-length', 'transfer-encoding', "
-            "'connection', 'upgrade', 'te', 'trailer']))",
-            message="headers may not set Host, Content-Length, Transfer-Encoding, Connection, "
-            "Upgrade, TE, Trailer, webhook-* or hookplane-*",
+            rule=f"!has(self.headers) || self.headers.all(h, {_not_reserved('h.name')})",
+            message=f"headers may not set {RESERVED_NAMES}",
         ),
+        unique_names_rule("headers"),
         Rule(
-            rule="!has(self.headers) || self.headers.all(h, self.headers.exists_one(o, "
-            "o.name.lowerAscii() == h.name.lowerAscii()))",
-            message="names of headers must be unique without regard to case",
+            rule="duration(self.timeout) >= duration('1s') && "
+            "duration(self.timeout) <= duration('60s')",
+            message="timeout must be from 1s to 60s",
         ),
     )
 
@@ -200,7 +236,8 @@ class Target(Spec):
         names = [header.name.lower() for header in self.headers]
         rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
         rule_check(not any(map(is_reserved_header, names)), self.RULES[1].message)
-        rule_check(len(set(names)) == len(names), self.RULES[2].message)
+        check_unique_names(self.headers, self.RULES[2])
+        rule_check(1_000 <= parse_duration(self.timeout) <= 60_000, self.RULES[3].message)
 
 
 def is_reserved_header(name: str) -> bool:
@@ -226,6 +263,19 @@ class CustomSignature(Spec):
     timestamp_header: HeaderName | None = None
     """Header in which the time (Unix seconds) is sent besides webhook-timestamp."""
 
+    RULES = (
+        Rule(
+            rule="[self.header, has(self.idHeader) ? self.idHeader : '', "
+            "has(self.timestampHeader) ? self.timestampHeader : ''].all(h, "
+            f"{_not_reserved('h')})",
+            message=f"header, idHeader and timestampHeader may not be {RESERVED_NAMES}",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        names = [self.header, self.id_header or "", self.timestamp_header or ""]
+        rule_check(not any(is_reserved_header(n.lower()) for n in names), self.RULES[0].message)
+
 
 class Signing(Spec):
     """How deliveries are signed."""
@@ -248,11 +298,12 @@ class Signing(Spec):
             message="rotation is for generated keys; remove keys or rotation",
         ),
         Rule(
-            rule="(self.scheme == 'Custom') == has(self.custom)",
+            rule="(has(self.scheme) && self.scheme == 'Custom') == has(self.custom)",
             message="custom is set with scheme Custom, and only then",
         ),
         Rule(
-            rule="self.scheme != 'None' || (!has(self.keys) && !has(self.rotation))",
+            rule="!has(self.scheme) || self.scheme != 'None' || "
+            "(!has(self.keys) && !has(self.rotation))",
             message="scheme None has neither keys nor rotation",
         ),
     )
@@ -283,6 +334,23 @@ class Circuit(Spec):
     """Pause before the first probe; it doubles after each failed probe."""
     probe_at_most_every: Duration = "5m"
     """The pause grows up to this."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.probeEvery) || duration(self.probeEvery) > duration('0s')",
+            message="probeEvery must be longer than 0s",
+        ),
+        Rule(
+            rule="!has(self.probeEvery) || !has(self.probeAtMostEvery) || "
+            "duration(self.probeEvery) <= duration(self.probeAtMostEvery)",
+            message="probeEvery must not be longer than probeAtMostEvery",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        every, at_most = map(parse_duration, (self.probe_every, self.probe_at_most_every))
+        rule_check(every > 0, self.RULES[0].message)
+        rule_check(every <= at_most, self.RULES[1].message)
 
 
 class Delivery(Spec):
@@ -321,7 +389,7 @@ class SubscriptionSpec(Spec):
 
     gateway_ref: GatewayRef | None = None
     """The gateway that delivers; default: the operator's default gateway. Immutable."""
-    endpoint_refs: Annotated[list[LocalName], Field(min_length=1, max_length=64)] | None = None
+    endpoint_refs: EndpointRefs | None = None
     """Endpoints by name."""
     endpoint_selector: LabelSelector | None = None
     """Endpoints by label; empty: all of the namespace."""
@@ -338,7 +406,7 @@ class SubscriptionSpec(Spec):
     """How deliveries are signed."""
     delivery: Delivery = Delivery()
     """How fast, in which order and how long."""
-    start_from: Annotated[str, Field(max_length=40)] = "Latest"
+    start_from: StartFrom = "Latest"
     """Where a new subscription begins: Latest, Earliest, or a time such as 2026-11-21T00:00:00Z.
     Immutable."""
     suspend: bool = False
@@ -371,7 +439,7 @@ class SubscriptionSpec(Spec):
         ]
         rule_check(sum(sources) == 1, self.RULES[0].message)
         if self.start_from not in ("Latest", "Earliest"):
-            parse_time(self.start_from)
+            check_time(self.start_from)
 
 
 class WebhookSubscription(BaseModel):

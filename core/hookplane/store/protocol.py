@@ -81,17 +81,19 @@ class Store(Protocol):
     # Delivery -----------------------------------------------------------------------------------
 
     async def claim(self, subscription: str) -> Claimed:
-        """Takes ownership: raises the epoch, so that flushes of a former owner fail."""
+        """Takes ownership: raises the epoch, so that flushes of a former owner fail. Raises
+        UnknownObject."""
 
     async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
-        """Events with a sequence greater than `after`, in order."""
+        """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
 
     async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
         """Headers and bodies; what retention has removed is absent."""
 
     async def flush(self, flush: Flush) -> None:
         """Writes an owner's progress in one transaction; returns after the commit is on disk.
-        A flush whose number was already written is taken as done. Raises StaleOwner."""
+        A flush whose number was the last one written is taken as done. Raises StaleOwner, and
+        RejectedEvent when a value cannot be stored."""
 
     async def request_resume(self, subscription: str) -> None:
         """Asks the owner to clear a disabled state, a block and an open circuit."""
@@ -144,8 +146,9 @@ class Store(Protocol):
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
     ) -> list[AttemptRow]:
-        """Attempts, newest first; `page.before` is an event id and counts only without
-        `event_id`."""
+        """Attempts, those of the newest event first, within an event the newest first;
+        `page.before` is an event id and counts only without `event_id`. A page does not end within
+        an event, so it may be longer than its limit."""
 
     # Housekeeping -------------------------------------------------------------------------------
 

@@ -1,0 +1,73 @@
+-- name: find_version
+select config_version from store;
+
+-- name: set_version
+update store set config_version = ?;
+
+-- name: find_document
+select document from config where kind = ? and uid = ?;
+
+-- name: write_row
+insert into config (kind, uid, document, version, changed_at) values (?, ?, ?, ?, ?)
+on conflict (kind, uid) do update set
+  document = excluded.document, version = excluded.version, changed_at = excluded.changed_at;
+
+-- name: load_rows
+select kind, uid, document, version from config where version > ?
+order by version, kind, uid;
+
+-- name: keep_endpoint
+insert into endpoint (uid) values (?)
+on conflict (uid) do update set deleted_at = 0;
+
+-- name: open_logs
+-- An endpoint that is new has its first number only now.
+update endpoint set head = endpoint << 40, floor = endpoint << 40 where head = 0;
+
+-- name: keep_subscription
+insert into subscription (uid) values (?)
+on conflict (uid) do update set deleted_at = 0;
+
+-- name: delete_endpoint
+update endpoint set deleted_at = ? where uid = ? and deleted_at = 0;
+
+-- name: delete_subscription
+update subscription set deleted_at = ? where uid = ? and deleted_at = 0;
+
+-- name: find_subscription
+select subscription, planned from subscription where uid = ? and deleted_at = 0;
+
+-- name: find_endpoint
+select endpoint, head, floor from endpoint where uid = ?;
+
+-- name: set_planned
+update subscription set planned = 1 where subscription = ?;
+
+-- name: find_cursors
+select endpoint, left_at is null from cursor where subscription = ?;
+
+-- name: first_since
+-- The last event before a time, seen from the start of a log.
+select number - 1 from event where number > ? and number <= ? and received >= ?
+order by number limit 1;
+
+-- name: join_cursor
+-- One that was here before goes on at the head.
+insert into cursor (subscription, endpoint, start, position) values (?1, ?2, ?3, ?3)
+on conflict (subscription, endpoint) do update set position = ?3, left_at = null;
+
+-- name: count_left
+-- What has no row of its own and is not settled will not be delivered any more.
+update subscription set expired = expired + (
+  select e.head - c.position - (
+    select count(*) from delivery d
+    where d.subscription = c.subscription and d.event > c.position and d.event <= e.head
+  )
+  from cursor c join endpoint e using (endpoint)
+  where c.subscription = ?1 and c.endpoint = ?2
+)
+where subscription = ?1;
+
+-- name: leave_cursor
+update cursor set left_at = (select head from endpoint e where e.endpoint = cursor.endpoint)
+where subscription = ? and endpoint = ?;

@@ -1,0 +1,309 @@
+"""The store of one process: a SQLite file in a locked folder. Layout: docs/decisions/0002."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from hookplane.clock import Clock, Millis
+from hookplane.errors import StoreError
+from hookplane.store.grouping import Bounds, GroupCommit
+from hookplane.store.model import (
+    Appended,
+    AttemptRow,
+    Claimed,
+    ConfigChange,
+    ConfigRow,
+    Content,
+    DeliveryRow,
+    DeliveryState,
+    EndpointReport,
+    EndpointStatus,
+    EventRow,
+    Expired,
+    Flush,
+    LogEntry,
+    NewEvent,
+    NewReplay,
+    Page,
+    ReplayJob,
+    ReplayPage,
+    Retention,
+    SubscriptionStatus,
+)
+from hookplane.store.protocol import Topic
+from hookplane.store.signals import Signals
+from hookplane.store.sqlite import config, flush, ingest, listings, log, status
+from hookplane.store.sqlite.connection import connect_reader, connect_writer
+from hookplane.store.sqlite.faults import unavailable
+from hookplane.store.sqlite.folder import DataFolder
+from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.replay import (
+    cancel_replay,
+    create_replay,
+    replay_page,
+    replays,
+    running_replays,
+)
+from hookplane.store.sqlite.reports import add_reports
+from hookplane.store.sqlite.retention import (
+    expire_attempts,
+    expire_events,
+    expire_keys,
+    shrink_file,
+    sweep_deleted,
+)
+from hookplane.store.sqlite.schema import migrate
+from hookplane.store.sqlite.worker import OnFatal, Priority, Worker, exit_at_once
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OnConnection = Callable[Concatenate[sqlite3.Connection, P], T]
+
+APPENDS: Final = Bounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
+"""In events and bytes."""
+FLUSHES: Final = Bounds(group_items=1_000, group_weight=1_000, queue_weight=1_000_000)
+"""In flushes and rows."""
+EVENT_OVERHEAD: Final = 512
+"""Bytes that an event without a body weighs in the queue."""
+
+
+class SQLiteStore:
+    """Implements `hookplane.store.protocol.Store`.
+
+    One thread writes; reads for delivery and listings for people have a thread each, so that a long
+    listing holds up nobody.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        connections: tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection],
+        clock: Clock,
+        on_fatal: OnFatal,
+    ) -> None:
+        """Use `open`."""
+        writer, reader, lister = connections
+        self._folder = folder
+        self._clock = clock
+        self._writer = Worker("store-writer", writer, on_fatal)
+        self._reader = Worker("store-reader", reader)
+        self._lister = Worker("store-lister", lister)
+        self._numbers = Numbers()
+        self._numbers.load(reader)
+        self._signals = Signals()
+        self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
+        self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        *,
+        max_bytes: int | None = None,
+        on_fatal: OnFatal = exit_at_once,
+    ) -> SQLiteStore:
+        """Opens the store in a folder, which is made where needed.
+
+        `max_bytes`: the database file never grows past it; what does not fit is StoreUnavailable
+        until retention has made room. `on_fatal` is called, in a thread of the store, when a write
+        or an fsync failed: nothing may be acknowledged after that. Raises StoreLocked when another
+        process has the folder, StoreUnavailable, and StoreError for data of a newer Hookplane.
+        """
+        locked, connections = await asyncio.to_thread(_open, folder, max_bytes)
+        return cls(locked, connections, clock, on_fatal)
+
+    def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
+        return self._signals.listen(topic, callback)
+
+    async def close(self) -> None:
+        await self._appends.close()
+        await self._flushes.close()
+        for worker in (self._lister, self._reader, self._writer):
+            await worker.close()
+        self._folder.release()
+
+    # Config -------------------------------------------------------------------------------------
+
+    async def apply_config(self, change: ConfigChange) -> int:
+        version, is_new = await self._write(self._apply_config, change, self._clock.now())
+        if is_new:
+            self._signals.tell(Topic.CONFIG)
+        return version
+
+    async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
+        return await self._read(config.load_config, after)
+
+    # Ingest -------------------------------------------------------------------------------------
+
+    async def append(self, event: NewEvent) -> Appended:
+        return await self._appends.submit(event)
+
+    async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
+        await self._write(add_reports, self._numbers, reports)
+
+    # Delivery -----------------------------------------------------------------------------------
+
+    async def claim(self, subscription: str) -> Claimed:
+        return await self._write(flush.claim, self._numbers, subscription)
+
+    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
+        return await self._read(log.read_log, self._numbers, endpoint, after, limit)
+
+    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
+        return await self._read(log.read_contents, self._numbers, endpoint, sequences)
+
+    async def flush(self, flush: Flush) -> None:
+        await self._flushes.submit(flush)
+
+    async def request_resume(self, subscription: str) -> None:
+        await self._write(flush.request_resume, subscription)
+        self._signals.tell(Topic.SUBSCRIPTION, subscription)
+
+    async def resume_requested(self, subscription: str) -> int:
+        return await self._read(flush.resume_requested, self._numbers, subscription)
+
+    # Replay -------------------------------------------------------------------------------------
+
+    async def create_replay(self, replay: NewReplay) -> ReplayJob:
+        job = await self._write(create_replay, replay)
+        self._signals.tell(Topic.SUBSCRIPTION, job.subscription)
+        return job
+
+    async def cancel_replay(self, uid: str) -> None:
+        subscription = await self._write(cancel_replay, uid, self._clock.now())
+        if subscription is not None:
+            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+
+    async def running_replays(self, subscription: str) -> list[ReplayJob]:
+        return await self._read(running_replays, subscription)
+
+    async def replay_page(self, uid: str, limit: int) -> ReplayPage:
+        return await self._list(replay_page, self._numbers, uid, limit)
+
+    async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
+        return await self._list(replays, namespace)
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+        return await self._list(status.endpoint_status, endpoints)
+
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+        return await self._list(status.subscription_status, subscriptions)
+
+    async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
+        return await self._list(listings.find_event, self._numbers, event_id)
+
+    async def events(
+        self,
+        page: Page,
+        endpoint: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> list[EventRow]:
+        return await self._list(listings.events, self._numbers, page, endpoint, type)
+
+    async def deliveries(
+        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+    ) -> list[DeliveryRow]:
+        return await self._list(listings.deliveries, self._numbers, page, subscription, states)
+
+    async def attempts(
+        self, page: Page, subscription: str | None = None, event_id: str | None = None
+    ) -> list[AttemptRow]:
+        return await self._list(listings.attempts, self._numbers, page, subscription, event_id)
+
+    # Housekeeping -------------------------------------------------------------------------------
+
+    async def expire(self, retention: Retention, now: Millis) -> Expired:
+        events = await self._write(expire_events, retention, now)
+        attempts = await self._write(expire_attempts, retention, now)
+        keys = await self._write(expire_keys, now)
+        swept = await self._write(self._sweep, now)
+        await self._write(shrink_file)
+        return Expired(
+            events=events.events,
+            attempts=attempts.attempts,
+            dedup_keys=keys.dedup_keys,
+            skipped_deliveries=events.skipped_deliveries,
+            more=any(step.more for step in (events, attempts, keys, swept)),
+        )
+
+    # --------------------------------------------------------------------------------------------
+
+    async def _write(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._writer.run(Priority.OTHER, _bind(job, *args, **kwargs))
+
+    async def _read(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._reader.run(Priority.OTHER, _bind(job, *args, **kwargs))
+
+    async def _list(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._lister.run(Priority.OTHER, _bind(job, *args, **kwargs))
+
+    async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
+        append = _bind(ingest.append_group, events)
+        outcomes = await self._writer.run(Priority.INGEST, append)
+        for endpoint in _grown(events, outcomes):
+            self._signals.tell(Topic.EVENTS, endpoint)
+        return outcomes
+
+    async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
+        write = _bind(flush.write_flushes, self._numbers, self._clock.now(), flushes)
+        return await self._writer.run(Priority.FLUSH, write)
+
+    def _apply_config(
+        self, db: sqlite3.Connection, change: ConfigChange, now: Millis
+    ) -> tuple[int, bool]:
+        applied = config.apply_config(db, change, now)
+        self._numbers.load(db)
+        return applied
+
+    def _sweep(self, db: sqlite3.Connection, now: Millis) -> Expired:
+        swept, changed = sweep_deleted(db, now)
+        if changed:
+            self._numbers.load(db)
+        return swept
+
+
+def _open(
+    path: Path, max_bytes: int | None
+) -> tuple[DataFolder, tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]]:
+    with ExitStack() as undo:
+        folder = DataFolder(path)
+        undo.callback(folder.release)
+        try:
+            writer = connect_writer(folder.database, max_bytes)
+            undo.callback(writer.close)
+            migrate(writer)
+            readers = connect_reader(folder.database), connect_reader(folder.database)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        undo.pop_all()
+    return folder, (writer, *readers)
+
+
+def _bind(
+    job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[sqlite3.Connection], T]:
+    return lambda db: job(db, *args, **kwargs)
+
+
+def _grown(events: Sequence[NewEvent], outcomes: Sequence[Any]) -> set[str]:
+    return {
+        event.endpoint
+        for event, outcome in zip(events, outcomes, strict=True)
+        if isinstance(outcome, Appended) and not outcome.duplicate
+    }
+
+
+def _event_weight(event: NewEvent) -> int:
+    return EVENT_OVERHEAD + len(event.body)
+
+
+def _flush_weight(flush: Flush) -> int:
+    return flush.rows

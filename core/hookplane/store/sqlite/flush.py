@@ -1,0 +1,192 @@
+"""Owners of subscriptions: taking one over, and writing its progress."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from hookplane.clock import Millis
+from hookplane.errors import StaleOwner, UnknownObject
+from hookplane.store.model import Claimed, Delivery, DeliveryState, Flush, ReplayProgress
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import transaction
+from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
+from hookplane.store.sqlite.numbers import Numbers, event_number, sequence_of
+from hookplane.store.sqlite.state import pack_state, unpack_state
+from hookplane.store.text import storable
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
+
+
+def claim(db: sqlite3.Connection, numbers: Numbers, uid: str) -> Claimed:
+    """Raises the epoch and reads what the new owner starts from. Raises UnknownObject."""
+    with transaction(db):
+        row = db.execute(_SQL["raise_epoch"], (uid,)).fetchone()
+        if row is None:
+            raise UnknownObject(f'no subscription "{uid}"')
+        subscription, epoch, flush_number, resume_requested, state = row
+        cursors = db.execute(_SQL["find_cursors"], (subscription,)).fetchall()
+        deliveries = db.execute(_SQL["find_open_deliveries"], (subscription,)).fetchall()
+    return Claimed(
+        epoch=epoch,
+        flush_number=flush_number,
+        cursors={endpoint: sequence_of(position) for endpoint, position, _ in cursors},
+        heads={endpoint: sequence_of(head) for endpoint, _, head in cursors},
+        deliveries=tuple(_delivery(numbers, row) for row in deliveries),
+        state=unpack_state(state),
+        resume_requested=resume_requested,
+    )
+
+
+def request_resume(db: sqlite3.Connection, uid: str) -> None:
+    """Raises UnknownObject."""
+    with transaction(db):
+        if db.execute(_SQL["request_resume"], (uid,)).fetchone() is None:
+            raise UnknownObject(f'no subscription "{uid}"')
+
+
+def resume_requested(db: sqlite3.Connection, numbers: Numbers, uid: str) -> int:
+    """Raises UnknownObject."""
+    subscription = numbers.subscription(uid)
+    count: int = db.execute(_SQL["resume_requested"], (subscription,)).fetchone()[0]
+    return count
+
+
+def write_flushes(
+    db: sqlite3.Connection, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+) -> list[StaleOwner | None]:
+    """One transaction for several owners. Raises RejectedEvent, without writing anything, when a
+    value of any flush cannot be stored."""
+    try:
+        with transaction(db):
+            return [_write(db, numbers, now, flush) for flush in flushes]
+    except DATA_ERRORS as error:
+        raise rejected(error) from error
+
+
+def _write(
+    db: sqlite3.Connection, numbers: Numbers, now: Millis, flush: Flush
+) -> StaleOwner | None:
+    subscription = numbers.subscriptions.get(flush.subscription, 0)
+    if not db.execute(_SQL["take_turn"], _turn(flush, subscription)).rowcount:
+        return _repeated(db, subscription, flush)
+    if flush.shift_due:
+        db.execute(_SQL["shift_due"], (flush.shift_due, subscription))
+    rows = _Rows(subscription, numbers, now)
+    for statement, values in (
+        ("advance_cursor", rows.cursors(flush)),
+        ("remove_delivery", rows.removes(flush)),
+        ("upsert_delivery", rows.deliveries(flush)),
+        ("insert_attempt", rows.attempts(flush)),
+    ):
+        db.executemany(_SQL[statement], values)
+    for progress in flush.replays:
+        _advance_replay(db, numbers, now, progress)
+    return None
+
+
+def _turn(flush: Flush, subscription: int) -> tuple[Any, ...]:
+    added = flush.counters
+    return (
+        flush.number,
+        added.delivered,
+        added.filtered,
+        added.filter_errors,
+        added.dead,
+        added.expired,
+        added.attempts,
+        added.failed_attempts,
+        None if flush.state is None else pack_state(flush.state),
+        subscription,
+        flush.epoch,
+    )
+
+
+def _repeated(db: sqlite3.Connection, subscription: int, flush: Flush) -> StaleOwner | None:
+    turn = (subscription, flush.epoch, flush.number)
+    if db.execute(_SQL["was_written"], turn).fetchone():
+        return None
+    return StaleOwner(f'"{flush.subscription}" has another owner now')
+
+
+class _Rows:
+    """Rows of one flush. Those of an endpoint that is gone are left out."""
+
+    def __init__(self, subscription: int, numbers: Numbers, now: Millis) -> None:
+        self._subscription = subscription
+        self._endpoints = numbers.endpoints
+        self._now = now
+
+    def cursors(self, flush: Flush) -> Iterator[tuple[int, int, int]]:
+        for uid, sequence in flush.cursors.items():
+            if (endpoint := self._endpoints.get(uid)) is not None:
+                yield self._subscription, endpoint, event_number(endpoint, sequence)
+
+    def removes(self, flush: Flush) -> Iterator[tuple[int, int]]:
+        for uid, sequence in flush.removes:
+            if (endpoint := self._endpoints.get(uid)) is not None:
+                yield self._subscription, event_number(endpoint, sequence)
+
+    def deliveries(self, flush: Flush) -> Iterator[tuple[Any, ...]]:
+        for x in flush.upserts:
+            if (endpoint := self._endpoints.get(x.endpoint)) is not None:
+                yield (
+                    self._subscription,
+                    event_number(endpoint, x.sequence),
+                    x.event_id,
+                    storable(x.type),
+                    x.state,
+                    x.attempts,
+                    x.due,
+                    x.deadline,
+                    x.status_code,
+                    storable(x.error),
+                    x.replay,
+                    self._now,
+                )
+
+    def attempts(self, flush: Flush) -> Iterator[tuple[Any, ...]]:
+        for x in flush.attempts:
+            if (endpoint := self._endpoints.get(x.endpoint)) is not None:
+                yield (
+                    self._subscription,
+                    event_number(endpoint, x.sequence),
+                    x.event_id,
+                    x.at,
+                    x.number,
+                    x.duration,
+                    x.success,
+                    x.status_code,
+                    storable(x.error),
+                    x.answer,
+                    x.replay,
+                )
+
+
+def _advance_replay(
+    db: sqlite3.Connection, numbers: Numbers, now: Millis, progress: ReplayProgress
+) -> None:
+    position = None
+    if progress.position is not None:
+        uid, sequence = progress.position
+        position = event_number(numbers.endpoint(uid), sequence)
+    db.execute(
+        _SQL["advance_replay"],
+        (
+            position,
+            progress.matched,
+            progress.delivered,
+            progress.failed,
+            progress.exhausted,
+            progress.uid,
+        ),
+    )
+    if db.execute(_SQL["complete_replay"], (now, progress.uid)).rowcount:
+        db.execute(_SQL["remove_ranges"], (progress.uid,))
+
+
+def _delivery(numbers: Numbers, row: tuple[Any, ...]) -> Delivery:
+    number, event_id, type_, state, *rest = row
+    endpoint, sequence = numbers.place(number)
+    return Delivery(endpoint, sequence, event_id, type_, DeliveryState(state), *rest)

@@ -1,0 +1,80 @@
+-- name: take_turn
+update subscription set
+  flush_number = ?1,
+  delivered = delivered + ?2,
+  filtered = filtered + ?3,
+  filter_errors = filter_errors + ?4,
+  dead = dead + ?5,
+  expired = expired + ?6,
+  attempts = attempts + ?7,
+  failed_attempts = failed_attempts + ?8,
+  state = coalesce(?9, state)
+where subscription = ?10 and epoch = ?11 and flush_number = ?1 - 1;
+
+-- name: was_written
+select 1 from subscription where subscription = ? and epoch = ? and flush_number = ?;
+
+-- name: shift_due
+update delivery set due = due + ?1, deadline = deadline + ?1
+where subscription = ?2 and state = 'retrying';
+
+-- name: advance_cursor
+update cursor set position = ?3
+where subscription = ?1 and endpoint = ?2 and left_at is null and position < ?3;
+
+-- name: remove_delivery
+delete from delivery where subscription = ? and event = ?;
+
+-- name: upsert_delivery
+-- Retention may have removed the event meanwhile.
+insert into delivery (
+  subscription, event, event_id, type, state, attempts, due, deadline, status_code, error, replay,
+  changed_at
+)
+select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+where exists (select 1 from event where number = ?2)
+on conflict (subscription, event) do update set
+  state = excluded.state, attempts = excluded.attempts, due = excluded.due,
+  deadline = excluded.deadline, status_code = excluded.status_code, error = excluded.error,
+  replay = excluded.replay, changed_at = excluded.changed_at;
+
+-- name: insert_attempt
+insert into attempt (
+  subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: advance_replay
+update replay set
+  position = coalesce(?1, position),
+  matched = matched + ?2,
+  delivered = delivered + ?3,
+  failed = failed + ?4,
+  exhausted = max(exhausted, ?5)
+where uid = ?6;
+
+-- name: complete_replay
+update replay set phase = 'Complete', finished = ?
+where uid = ? and phase = 'Running' and exhausted and delivered + failed >= matched;
+
+-- name: raise_epoch
+update subscription set epoch = epoch + 1 where uid = ? and deleted_at = 0
+returning subscription, epoch, flush_number, resume_requested, state;
+
+-- name: find_cursors
+select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
+where c.subscription = ? and c.left_at is null;
+
+-- name: find_open_deliveries
+select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+from delivery where subscription = ? and state in ('sending', 'retrying')
+order by due, event;
+
+-- name: request_resume
+update subscription set resume_requested = resume_requested + 1 where uid = ? and deleted_at = 0
+returning resume_requested;
+
+-- name: resume_requested
+select resume_requested from subscription where subscription = ?;
+
+-- name: remove_ranges
+delete from replay_range where replay = (select replay from replay where uid = ?);

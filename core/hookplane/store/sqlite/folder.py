@@ -1,0 +1,43 @@
+"""The data folder: for this user only, and for one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from hookplane.errors import StoreLocked
+
+DATABASE_FILE: Final = "hookplane.db"
+_LOCK_FILE: Final = "lock"
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+
+
+class DataFolder:
+    """A locked folder. The lock ends with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the folder where needed. Raises StoreLocked."""
+        path.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+        path.chmod(_FOLDER_MODE)
+        self._lock = _lock(path / _LOCK_FILE)
+        self.database = path / DATABASE_FILE
+        # SQLite gives its -wal and -shm files the mode of the database
+        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
+        self.database.chmod(_FILE_MODE)
+
+    def release(self) -> None:
+        """Lets another process have the folder."""
+        os.close(self._lock)
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreLocked(f"another process is using the data in {path.parent}") from error
+    return handle

@@ -1,0 +1,124 @@
+"""Appends groups of events to the logs of their endpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from hookplane.errors import UnknownObject
+from hookplane.store.model import Appended, NewEvent
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import transaction
+from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
+from hookplane.store.text import pack_headers, storable
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "ingest.sql")
+_FIND_KEY: Final = _SQL["find_key"]
+_FIND_SAME_ID: Final = _SQL["find_same_id"]
+_FINGERPRINT_BYTES: Final = 16
+
+
+def append_group(
+    db: sqlite3.Connection, events: Sequence[NewEvent]
+) -> list[Appended | UnknownObject]:
+    """One transaction. Raises RejectedEvent, without storing anything, when a value of any event
+    cannot be stored."""
+    try:
+        with transaction(db):
+            group = _Group(db, events)
+            outcomes = [group.place(event) for event in events]
+            group.write()
+            return outcomes
+    except DATA_ERRORS as error:
+        raise rejected(error) from error
+
+
+@dataclass(slots=True)
+class _Head:
+    endpoint: int
+    number: int
+    bytes: int = 0
+    received: int = 0
+
+
+class _Group:
+    """Gives events their places and collects the rows to be written."""
+
+    def __init__(self, db: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
+        self._db = db
+        uids = orjson.dumps(list({event.endpoint for event in events})).decode()
+        rows = db.execute(_SQL["find_heads"], (uids,))
+        self._heads = {uid: _Head(endpoint, head) for uid, endpoint, head in rows}
+        self._content: int = db.execute(_SQL["last_content"]).fetchone()[0]
+        self._placed: dict[tuple[int, bytes | str], NewEvent] = {}
+        self._events: list[tuple[int, str, int, str, int, int]] = []
+        self._contents: list[tuple[int, bytes, bytes]] = []
+        self._keys: list[tuple[int, bytes, str, bytes, int]] = []
+
+    def place(self, event: NewEvent) -> Appended | UnknownObject:
+        head = self._heads.get(event.endpoint)
+        if head is None:
+            return UnknownObject(f'no endpoint "{event.endpoint}"')
+        known = self._placed_before(head, event) or self._stored_before(head, event)
+        if known is not None:
+            return known
+        self._add(head, event)
+        return Appended(event.event_id)
+
+    def write(self) -> None:
+        db = self._db
+        db.executemany(_SQL["insert_event"], self._events)
+        db.executemany(_SQL["insert_content"], self._contents)
+        db.executemany(_SQL["insert_key"], self._keys)
+        heads = [x for x in self._heads.values() if x.received]
+        db.executemany(
+            _SQL["raise_head"], [(x.number, x.bytes, x.received, x.endpoint) for x in heads]
+        )
+
+    def _placed_before(self, head: _Head, event: NewEvent) -> Appended | None:
+        original = self._placed.get(_identity(head, event))
+        if original is None:
+            return None
+        return Appended(original.event_id, True, original.body != event.body)
+
+    def _stored_before(self, head: _Head, event: NewEvent) -> Appended | None:
+        if event.dedup_key is None:
+            row = self._db.execute(_FIND_SAME_ID, (event.event_id, head.endpoint)).fetchone()
+            return row and Appended(event.event_id, True, row[0] != event.body)
+        key = (head.endpoint, event.dedup_key, event.received)
+        row = self._db.execute(_FIND_KEY, key).fetchone()
+        return row and Appended(row[0], True, row[1] != _fingerprint(event.body))
+
+    def _add(self, head: _Head, event: NewEvent) -> None:
+        number = head.number = head.number + 1
+        body, received = event.body, event.received
+        head.bytes += len(body)
+        head.received = max(head.received, received, 1)
+        self._placed[_identity(head, event)] = event
+        content = self._content = self._content + 1
+        row = (number, event.event_id, received, storable(event.type), len(body), content)
+        self._events.append(row)
+        self._contents.append((content, pack_headers(event.headers), body))
+        if event.dedup_key is not None:
+            self._keys.append(
+                (
+                    head.endpoint,
+                    event.dedup_key,
+                    event.event_id,
+                    _fingerprint(body),
+                    event.dedup_until,
+                )
+            )
+
+
+def _identity(head: _Head, event: NewEvent) -> tuple[int, bytes | str]:
+    return head.endpoint, event.event_id if event.dedup_key is None else event.dedup_key
+
+
+def _fingerprint(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_FINGERPRINT_BYTES).digest()

@@ -1,0 +1,29 @@
+-- name: find_heads
+select uid, endpoint, head from endpoint
+where uid in (select value from json_each(?)) and deleted_at = 0;
+
+-- name: last_content
+select coalesce(max(content), 0) from content;
+
+-- name: find_key
+select event_id, fingerprint from dedup where endpoint = ? and key = ? and expires > ?;
+
+-- name: find_same_id
+select c.body from event e join content c using (content)
+where e.event_id = ? and e.number >> 40 = ?;
+
+-- name: insert_event
+insert into event (number, event_id, received, type, size, content) values (?, ?, ?, ?, ?, ?);
+
+-- name: insert_content
+insert into content (content, headers, body) values (?, ?, ?);
+
+-- name: insert_key
+-- One that is still there has expired.
+insert into dedup (endpoint, key, event_id, fingerprint, expires) values (?, ?, ?, ?, ?)
+on conflict (endpoint, key) do update
+set event_id = excluded.event_id, fingerprint = excluded.fingerprint, expires = excluded.expires;
+
+-- name: raise_head
+update endpoint set head = ?, bytes = bytes + ?, last_accepted = max(last_accepted, ?)
+where endpoint = ?;

@@ -1,0 +1,109 @@
+"""Listings for people and their tools: newest first, a page at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+import orjson
+
+from hookplane.errors import UnknownObject
+from hookplane.store.model import (
+    Attempt,
+    AttemptRow,
+    Content,
+    DeliveryRow,
+    DeliveryState,
+    EventRow,
+    LogEntry,
+    Page,
+)
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import snapshot
+from hookplane.store.sqlite.numbers import Numbers, endpoint_of
+from hookplane.store.text import unpack_headers
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
+_NO_LIMIT: Final = -1
+_WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
+
+
+def find_event(db: sqlite3.Connection, numbers: Numbers, event_id: str) -> tuple[LogEntry, Content]:
+    """Raises UnknownObject."""
+    row = db.execute(_SQL["find_event"], (event_id,)).fetchone()
+    if row is None:
+        raise UnknownObject(f'no event "{event_id}"')
+    *entry, headers, body = row
+    return _entry(numbers, *entry), Content(unpack_headers(headers), body)
+
+
+def events(
+    db: sqlite3.Connection, numbers: Numbers, page: Page, endpoint: str | None, type_: str | None
+) -> list[EventRow]:
+    """Of one endpoint and type, or of all. Raises UnknownObject."""
+    number = None if endpoint is None else numbers.endpoint(endpoint)
+    rows = db.execute(_SQL["find_events"], (page.before, number, type_, page.limit))
+    return [EventRow(_entry(numbers, *row)) for row in rows]
+
+
+def deliveries(
+    db: sqlite3.Connection,
+    numbers: Numbers,
+    page: Page,
+    uid: str,
+    states: frozenset[DeliveryState],
+) -> list[DeliveryRow]:
+    """Of one subscription. Raises UnknownObject."""
+    wanted = states or frozenset(DeliveryState)
+    statement = _SQL["find_rows" if wanted <= _WITH_ROW else "find_deliveries"]
+    packed = orjson.dumps(sorted(wanted)).decode()
+    rows = db.execute(statement, (numbers.subscription(uid), page.before, packed, page.limit))
+    return [
+        DeliveryRow(uid, _entry(numbers, *row[:5]), DeliveryState(row[5]), *row[6:]) for row in rows
+    ]
+
+
+def attempts(
+    db: sqlite3.Connection,
+    numbers: Numbers,
+    page: Page,
+    subscription: str | None,
+    event_id: str | None,
+) -> list[AttemptRow]:
+    """By event, newest first, and within it the newest attempt first; a page never ends within an
+    event, so it may be longer than its limit. Raises UnknownObject for the subscription."""
+    number = None if subscription is None else numbers.subscription(subscription)
+    before = "" if event_id else page.before
+    with snapshot(db):
+        rows = db.execute(_SQL["find_attempts"], (number, event_id, before, page.limit)).fetchall()
+        if len(rows) == page.limit and not event_id:
+            last = rows[-1][2]
+            whole = db.execute(_SQL["find_attempts"], (number, last, "", _NO_LIMIT)).fetchall()
+            rows = [row for row in rows if row[2] != last] + whole
+    return [_attempt(numbers, *row) for row in rows if _is_known(numbers, row[0], row[1])]
+
+
+def _is_known(numbers: Numbers, subscription: int, event: int) -> bool:
+    """Attempts may outlive a deleted subscription and endpoint."""
+    known = subscription in numbers.subscription_uids
+    return known and endpoint_of(event) in numbers.endpoint_uids
+
+
+def _entry(numbers: Numbers, number: int, *rest: Any) -> LogEntry:
+    return LogEntry(*numbers.place(number), *rest)
+
+
+def _attempt(
+    numbers: Numbers,
+    subscription: int,
+    event: int,
+    event_id: str,
+    at: int,
+    number: int,
+    duration: int,
+    success: int,
+    *rest: Any,
+) -> AttemptRow:
+    endpoint, sequence = numbers.place(event)
+    attempt = Attempt(endpoint, sequence, event_id, at, number, duration, bool(success), *rest)
+    return AttemptRow(numbers.subscription_uids[subscription], attempt)

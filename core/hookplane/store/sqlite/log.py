@@ -1,0 +1,39 @@
+"""Reading the logs for delivery."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from hookplane.store.model import Content, LogEntry
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.numbers import SEQUENCE_MASK, Numbers, event_number
+from hookplane.store.text import unpack_headers
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
+
+
+def read_log(
+    db: sqlite3.Connection, numbers: Numbers, uid: str, after: int, limit: int
+) -> list[LogEntry]:
+    """Events behind a sequence, in order. Raises UnknownObject."""
+    endpoint = numbers.endpoint(uid)
+    bounds = (event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK), limit)
+    rows = db.execute(_SQL["read_log"], bounds)
+    return [LogEntry(uid, number & SEQUENCE_MASK, *rest) for number, *rest in rows]
+
+
+def read_contents(
+    db: sqlite3.Connection, numbers: Numbers, uid: str, sequences: Sequence[int]
+) -> dict[int, Content]:
+    """What is still there of these. Raises UnknownObject."""
+    endpoint = numbers.endpoint(uid)
+    wanted = orjson.dumps([event_number(endpoint, sequence) for sequence in sequences]).decode()
+    rows = db.execute(_SQL["read_contents"], (wanted,))
+    return {
+        number & SEQUENCE_MASK: Content(unpack_headers(headers), body)
+        for number, headers, body in rows
+    }

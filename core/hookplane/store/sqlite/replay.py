@@ -1,0 +1,119 @@
+"""Replay jobs: a list of ranges in the logs, fixed at creation, and a position in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+import orjson
+
+from hookplane.clock import Millis
+from hookplane.errors import UnknownObject
+from hookplane.store.model import (
+    DeliveryState,
+    LogEntry,
+    NewReplay,
+    ReplayCandidate,
+    ReplayJob,
+    ReplayPage,
+    ReplayPhase,
+)
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import snapshot, transaction
+from hookplane.store.sqlite.numbers import Numbers
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "replay.sql")
+_ALL: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
+_FOR_EVER: Final[Millis] = (1 << 63) - 1
+
+
+def create_replay(db: sqlite3.Connection, replay: NewReplay) -> ReplayJob:
+    """Creates the job unless it is there. Raises UnknownObject for its subscription."""
+    with transaction(db):
+        row = db.execute(_SQL["find_replay"], (replay.uid,)).fetchone()
+        if row is None:
+            _create(db, replay)
+            row = db.execute(_SQL["find_replay"], (replay.uid,)).fetchone()
+    return _job(row)
+
+
+def cancel_replay(db: sqlite3.Connection, uid: str, now: Millis) -> str | None:
+    """The subscription whose job ended; a job that had ended before stays as it ended."""
+    with transaction(db):
+        rows = db.execute(_SQL["cancel_replay"], (now, uid)).fetchall()
+        db.execute(_SQL["remove_ranges"], (uid,))
+    return rows[0][0] if rows else None
+
+
+def running_replays(db: sqlite3.Connection, subscription: str) -> list[ReplayJob]:
+    """Oldest first."""
+    return [_job(row) for row in db.execute(_SQL["find_running"], (subscription,))]
+
+
+def replays(db: sqlite3.Connection, namespace: str | None) -> list[ReplayJob]:
+    """Newest first."""
+    return [_job(row) for row in db.execute(_SQL["find_replays"], (namespace,))]
+
+
+def replay_page(db: sqlite3.Connection, numbers: Numbers, uid: str, limit: int) -> ReplayPage:
+    """The next candidates. Raises UnknownObject."""
+    with snapshot(db):
+        job = db.execute(_SQL["find_job"], (uid,)).fetchone()
+        if job is None:
+            raise UnknownObject(f'no replay "{uid}"')
+        replay, subscription, position, since, until, states, phase, exhausted = job
+        if phase != ReplayPhase.RUNNING or exhausted:
+            return ReplayPage((), None, True)
+        values = (replay, position, subscription, since, until, states, limit)
+        rows = db.execute(_SQL["find_candidates"], values).fetchall()
+    last = numbers.place(rows[-1][0]) if rows else None
+    return ReplayPage(tuple(_candidate(numbers, row) for row in rows), last, len(rows) < limit)
+
+
+def _create(db: sqlite3.Connection, replay: NewReplay) -> None:
+    row = db.execute(_SQL["find_subscription"], (replay.subscription,)).fetchone()
+    if row is None:
+        raise UnknownObject(f'no subscription "{replay.subscription}"')
+    (subscription,) = row
+    (job,) = db.execute(_SQL["insert_replay"], _values(replay, subscription)).fetchall()[0]
+    if replay.ids:
+        ids = orjson.dumps(replay.ids).decode()
+        db.execute(_SQL["insert_id_ranges"], (job, subscription, ids))
+    else:
+        db.execute(_SQL["insert_log_ranges"], (job, subscription))
+        db.execute(_SQL["insert_row_ranges"], (job, subscription))
+
+
+def _values(replay: NewReplay, subscription: int) -> tuple[Any, ...]:
+    since, until = replay.received_from, replay.received_to or _FOR_EVER
+    if replay.ids:
+        since, until = 0, _FOR_EVER
+    return (
+        replay.uid,
+        replay.namespace,
+        replay.name,
+        subscription,
+        replay.created,
+        since,
+        until,
+        orjson.dumps(sorted(_states(replay))).decode(),
+    )
+
+
+def _states(replay: NewReplay) -> frozenset[DeliveryState]:
+    retrying = DeliveryState.RETRYING
+    states = (replay.states & (_ALL | {retrying})) or _ALL
+    return states | {retrying} if replay.ids or states >= _ALL else states
+
+
+def _job(row: tuple[Any, ...]) -> ReplayJob:
+    uid, namespace, name, subscription, created, phase, *counts, exhausted, finished = row
+    progress = (ReplayPhase(phase), *counts, bool(exhausted), finished)
+    return ReplayJob(uid, namespace, name, subscription, created, *progress)
+
+
+def _candidate(numbers: Numbers, row: tuple[Any, ...]) -> ReplayCandidate:
+    number, event_id, received, type_, size, state = row
+    endpoint, sequence = numbers.place(number)
+    entry = LogEntry(endpoint, sequence, event_id, received, type_, size)
+    return ReplayCandidate(entry, DeliveryState(state))

@@ -1,0 +1,74 @@
+-- name: find_subscription
+select subscription from subscription where uid = ? and deleted_at = 0;
+
+-- name: insert_replay
+insert into replay (
+  uid, namespace, name, subscription, created, received_from, received_to, states
+) values (?, ?, ?, ?, ?, ?, ?, ?)
+returning replay;
+
+-- name: insert_log_ranges
+-- The logs as far as they are settled now.
+insert into replay_range (replay, after, upto)
+select ?1, e.floor, c.position from cursor c join endpoint e using (endpoint)
+where c.subscription = ?2 and c.position > e.floor;
+
+-- name: insert_row_ranges
+-- What has a row although its cursor has not passed it yet.
+insert into replay_range (replay, after, upto)
+select ?1, d.event - 1, d.event from delivery d
+join cursor c on c.subscription = d.subscription and c.endpoint = d.event >> 40
+where d.subscription = ?2 and d.event > c.position;
+
+-- name: insert_id_ranges
+insert into replay_range (replay, after, upto)
+select distinct ?1, e.number - 1, e.number from json_each(?3) ids
+join event e on e.event_id = ids.value
+join cursor c on c.subscription = ?2 and c.endpoint = e.number >> 40
+where e.number <= c.position or exists (
+  select 1 from delivery d where d.subscription = ?2 and d.event = e.number
+);
+
+-- name: cancel_replay
+update replay set phase = 'Cancelled', finished = ? where uid = ? and phase = 'Running'
+returning (select s.uid from subscription s where s.subscription = replay.subscription);
+
+-- name: remove_ranges
+delete from replay_range where replay = (select replay from replay where uid = ?);
+
+-- name: find_replay
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where r.uid = ?;
+
+-- name: find_running
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where s.uid = ? and r.phase = 'Running'
+order by r.created, r.replay;
+
+-- name: find_replays
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where ?1 is null or r.namespace = ?1
+order by r.created desc, r.replay desc;
+
+-- name: find_job
+select replay, subscription, position, received_from, received_to, states, phase, exhausted
+from replay where uid = ?;
+
+-- name: find_candidates
+select o.number, o.event_id, o.received, o.type, o.size, o.state
+from replay_range r
+cross join outcome o on o.number > max(r.after, ?2) and o.number <= r.upto
+where r.replay = ?1 and r.upto > ?2 and o.subscription = ?3
+  and o.received >= ?4 and o.received < ?5
+  and o.state in (select value from json_each(?6))
+order by r.after, o.number
+limit ?7;

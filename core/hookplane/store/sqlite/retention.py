@@ -1,0 +1,123 @@
+"""Letting go of what is old, in steps small enough that appends do not wait for long."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.store.model import Expired, Retention
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import transaction
+from hookplane.store.sqlite.numbers import endpoint_of
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "retention.sql")
+
+STEP_ROWS: Final = 500
+"""Rows that one step removes of a kind."""
+STEP_PAGES: Final = 1_000
+"""Pages (4 MB) that one step gives back to the file system."""
+KEEP_DELETED: Final[Millis] = 24 * 3_600_000
+"""Deleted objects may come back within this time and go on where they were."""
+FREE_PAGES: Final = 4_096
+"""So much free space (16 MB) stays in the file for what comes next."""
+
+
+def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
+    """Removes the oldest events that are too old or too many."""
+    with transaction(db):
+        before = _count(db, "count_expired")
+        rows = db.execute(_SQL["oldest_events"], (STEP_ROWS,)).fetchall()
+        surplus = _count(db, "count_bytes") - retention.total_bytes
+        removed = 0
+        for endpoint, floor in _floors(rows, surplus, now - retention.events).items():
+            removed += _raise_floor(db, endpoint, floor)
+        skipped = _count(db, "count_expired") - before
+    return Expired(events=removed, skipped_deliveries=skipped, more=removed >= STEP_ROWS)
+
+
+def expire_attempts(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
+    """Removes the oldest attempts."""
+    with transaction(db):
+        oldest = (now - retention.attempts, STEP_ROWS)
+        removed = db.execute(_SQL["remove_attempts"], oldest).rowcount
+    return Expired(attempts=removed, more=removed >= STEP_ROWS)
+
+
+def expire_keys(db: sqlite3.Connection, now: Millis) -> Expired:
+    """Removes deduplication keys whose window has ended."""
+    with transaction(db):
+        removed = db.execute(_SQL["remove_keys"], (now, STEP_ROWS)).rowcount
+    return Expired(dedup_keys=removed, more=removed >= STEP_ROWS)
+
+
+def sweep_deleted(db: sqlite3.Connection, now: Millis) -> tuple[Expired, bool]:
+    """Removes what is left of one deleted subscription and one deleted endpoint, and whether
+    numbers changed."""
+    until = now - KEEP_DELETED
+    with transaction(db):
+        db.execute(_SQL["remove_tombstones"], (until,))
+        subscription = db.execute(_SQL["find_deleted_subscription"], (until,)).fetchone()
+        if subscription is not None:
+            _remove_subscription(db, *subscription)
+        endpoint = db.execute(_SQL["find_empty_endpoint"], (until,)).fetchone()
+        if endpoint is not None:
+            _remove_endpoint(db, *endpoint)
+    found = subscription is not None or endpoint is not None
+    return Expired(more=found), found
+
+
+def shrink_file(db: sqlite3.Connection) -> None:
+    """Gives some pages back to the file system when more than a quarter of the file is free."""
+    free, pages = db.execute(_SQL["free_pages"]).fetchone()
+    if free > FREE_PAGES and free * 4 > pages:
+        # as a script, because it gives a row without columns for each page and all must be fetched
+        db.executescript(f"pragma incremental_vacuum({STEP_PAGES})")
+
+
+def _floors(oldest: list[tuple[int, Millis, int]], surplus: int, cutoff: Millis) -> dict[int, int]:
+    """Endpoint → number of the last event that goes. Logs lose their events in order, so one with
+    an arrival that is out of order goes with those behind it."""
+    floors: dict[int, int] = {}
+    for number, received, size in oldest:
+        if received >= cutoff and surplus <= 0:
+            continue
+        surplus -= size
+        endpoint = endpoint_of(number)
+        floors[endpoint] = max(floors.get(endpoint, 0), number)
+    return floors
+
+
+def _raise_floor(db: sqlite3.Connection, endpoint: int, wanted: int) -> int:
+    old: int = db.execute(_SQL["find_floor"], (endpoint,)).fetchone()[0]
+    new = min(wanted, old + STEP_ROWS)
+    db.execute(_SQL["expire_pending"], (endpoint, new))
+    db.execute(_SQL["expire_rows"], (old, new))
+    db.execute(_SQL["move_cursors"], (endpoint, new))
+    db.execute(_SQL["lower_bytes"], (endpoint, old, new))
+    for statement in ("remove_rows", "remove_contents", "remove_events"):
+        db.execute(_SQL[statement], (old, new))
+    return new - old
+
+
+def _remove_subscription(db: sqlite3.Connection, subscription: int) -> None:
+    rows = db.execute(_SQL["remove_some_rows"], (subscription, STEP_ROWS)).rowcount
+    if rows >= STEP_ROWS:
+        return
+    for statement in (
+        "remove_ranges",
+        "remove_replays",
+        "remove_cursors",
+        "remove_subscription",
+    ):
+        db.execute(_SQL[statement], (subscription,))
+
+
+def _remove_endpoint(db: sqlite3.Connection, endpoint: int) -> None:
+    for statement in ("remove_left_cursors", "remove_rejections", "remove_endpoint"):
+        db.execute(_SQL[statement], (endpoint,))
+
+
+def _count(db: sqlite3.Connection, statement: str) -> int:
+    count: int = db.execute(_SQL[statement]).fetchone()[0]
+    return count

@@ -1,0 +1,109 @@
+-- name: count_bytes
+select coalesce(sum(bytes), 0) from endpoint;
+
+-- name: oldest_events
+select number, received, size from event order by event_id limit ?;
+
+-- name: find_floor
+select floor from endpoint where endpoint = ?;
+
+-- name: expire_pending
+-- What cursors skip; a row beyond the cursor is counted with the rows, not here.
+update subscription set expired = expired + (
+  select ?2 - c.position - (
+    select count(*) from delivery d
+    where d.subscription = c.subscription and d.event > c.position and d.event <= ?2
+  )
+  from cursor c where c.subscription = subscription.subscription and c.endpoint = ?1
+)
+where subscription in (
+  select c.subscription from cursor c
+  where c.endpoint = ?1 and c.left_at is null and c.position < ?2
+);
+
+-- name: count_expired
+select coalesce(sum(expired), 0) from subscription;
+
+-- name: move_cursors
+update cursor set position = ?2 where endpoint = ?1 and left_at is null and position < ?2;
+
+-- name: expire_rows
+-- What is not done yet ends here; what is dead just goes.
+update subscription set expired = expired + (
+  select count(*) from delivery d
+  where d.subscription = subscription.subscription and d.event > ?1 and d.event <= ?2
+    and d.state <> 'dead'
+)
+where subscription in (
+  select distinct d.subscription from delivery d where d.event > ?1 and d.event <= ?2
+);
+
+-- name: remove_rows
+delete from delivery where event > ? and event <= ?;
+
+-- name: remove_contents
+delete from content where content in (
+  select content from event where number > ? and number <= ?
+);
+
+-- name: lower_bytes
+update endpoint set
+  floor = ?3,
+  bytes = bytes - (select coalesce(sum(size), 0) from event where number > ?2 and number <= ?3)
+where endpoint = ?1;
+
+-- name: remove_events
+delete from event where number > ? and number <= ?;
+
+-- name: remove_attempts
+-- Looks at the oldest only, so that finding nothing costs nothing.
+delete from attempt where attempt in (
+  select attempt from (select attempt, at from attempt order by attempt limit ?2) where at < ?1
+);
+
+-- name: remove_keys
+delete from dedup where (endpoint, key) in (
+  select endpoint, key from dedup where expires <= ? order by expires limit ?
+);
+
+-- name: find_deleted_subscription
+select subscription from subscription where deleted_at > 0 and deleted_at <= ? limit 1;
+
+-- name: remove_some_rows
+delete from delivery where (subscription, event) in (
+  select subscription, event from delivery where subscription = ? limit ?
+);
+
+-- name: remove_ranges
+delete from replay_range where replay in (select replay from replay where subscription = ?);
+
+-- name: remove_replays
+delete from replay where subscription = ?;
+
+-- name: remove_cursors
+delete from cursor where subscription = ?;
+
+-- name: remove_subscription
+delete from subscription where subscription = ?;
+
+-- name: remove_tombstones
+delete from config where document is null and changed_at <= ?;
+
+-- name: find_empty_endpoint
+select endpoint from endpoint e
+where deleted_at > 0 and deleted_at <= ? and head = floor and not exists (
+  select 1 from cursor c where c.endpoint = e.endpoint and c.left_at is null
+)
+limit 1;
+
+-- name: remove_left_cursors
+delete from cursor where endpoint = ?;
+
+-- name: remove_rejections
+delete from rejection where endpoint = ?;
+
+-- name: remove_endpoint
+delete from endpoint where endpoint = ?;
+
+-- name: free_pages
+select freelist_count, page_count from pragma_freelist_count, pragma_page_count;

@@ -1,0 +1,32 @@
+"""A subscription's state as JSON. What is absent has its default, what is unknown is left out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Final
+
+import orjson
+
+from hookplane.store.model import CircuitState, SubscriptionState
+from hookplane.store.text import storable
+
+_NAMES: Final = frozenset(field.name for field in fields(SubscriptionState))
+
+
+def pack_state(state: SubscriptionState) -> bytes:
+    """The inverse of `unpack_state`."""
+    try:
+        return orjson.dumps(state)
+    except orjson.JSONEncodeError:
+        values = {name: getattr(state, name) for name in _NAMES}
+        return orjson.dumps(
+            {name: storable(x) if isinstance(x, str) else x for name, x in values.items()}
+        )
+
+
+def unpack_state(packed: bytes) -> SubscriptionState:
+    """Reads `pack_state`'s form."""
+    values = {name: value for name, value in orjson.loads(packed).items() if name in _NAMES}
+    if "circuit" in values:
+        values["circuit"] = CircuitState(values["circuit"])
+    return SubscriptionState(**values)

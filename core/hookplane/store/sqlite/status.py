@@ -1,0 +1,81 @@
+"""Endpoints and subscriptions in numbers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from hookplane.store.model import (
+    Counters,
+    DeliveryState,
+    EndpointStatus,
+    RecentFailure,
+    SubscriptionStatus,
+)
+from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.connection import snapshot
+from hookplane.store.sqlite.numbers import sequence_of
+from hookplane.store.sqlite.state import unpack_state
+
+_SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
+
+
+def endpoint_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStatus]:
+    """In the order asked for; what is not known is left out."""
+    rows = db.execute(_SQL["endpoint_status"], (orjson.dumps(uids).decode(),))
+    return [_endpoint(*row) for row in rows]
+
+
+def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStatus]:
+    """In the order asked for; what is not known is left out."""
+    with snapshot(db):
+        rows = db.execute(_SQL["subscription_status"], (orjson.dumps(uids).decode(),)).fetchall()
+        return [_subscription(db, *row) for row in rows]
+
+
+def _endpoint(
+    uid: str,
+    head: int,
+    floor: int,
+    last_accepted: int,
+    duplicates: int,
+    conflicts: int,
+    rejected: str,
+    *last_rejected: Any,
+) -> EndpointStatus:
+    counts = (last_accepted, duplicates, conflicts, orjson.loads(rejected))
+    return EndpointStatus(uid, sequence_of(head), head - floor, *counts, *last_rejected)
+
+
+def _subscription(
+    db: sqlite3.Connection, subscription: int, uid: str, *columns: Any
+) -> SubscriptionStatus:
+    *counters, state = columns
+    sending, retrying, dead, next_due = _one(db, "count_rows", subscription)
+    failures = db.execute(_SQL["recent_failures"], (subscription,))
+    return SubscriptionStatus(
+        subscription=uid,
+        counters=Counters(*counters),
+        pending=_one(db, "count_pending", subscription)[0],
+        sending=sending,
+        retrying=retrying,
+        dead=dead,
+        next_due=next_due,
+        oldest_pending=_one(db, "oldest_pending", subscription)[0],
+        state=unpack_state(state),
+        recent_failures=tuple(_failure(*row) for row in failures),
+    )
+
+
+def _failure(
+    event_id: str, type_: str, attempts: int, status_code: int, error: str, due: int, state: str
+) -> RecentFailure:
+    return RecentFailure(event_id, type_, attempts, status_code, error, due, DeliveryState(state))
+
+
+def _one(db: sqlite3.Connection, statement: str, subscription: int) -> tuple[Any, ...]:
+    row: tuple[Any, ...] = db.execute(_SQL[statement], (subscription,)).fetchone()
+    return row

@@ -1,0 +1,110 @@
+"""A thread that owns a connection and runs jobs on it, the most urgent first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from enum import IntEnum
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from hookplane.errors import StoreUnavailable
+from hookplane.store.sqlite.faults import is_fatal, unavailable
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+OnFatal = Callable[[], None]
+
+EXIT_CODE: Final = 70
+"""EX_SOFTWARE of sysexits.h; a supervisor starts the process again, which recovers."""
+
+_log = logging.getLogger("hookplane.store")
+
+
+def exit_at_once() -> None:
+    """Ends the process without a chance for anybody to answer."""
+    os._exit(EXIT_CODE)
+
+
+class Priority(IntEnum):
+    """What goes first when several jobs wait."""
+
+    INGEST = 0
+    FLUSH = 1
+    OTHER = 2
+    CLOSE = 3
+
+
+class Worker:
+    """Jobs are handed over by the event loop; each outcome costs it one wake-up."""
+
+    def __init__(self, name: str, db: sqlite3.Connection, on_fatal: OnFatal | None = None) -> None:
+        """`on_fatal` is called in the thread when the disk failed; None: such an error is only
+        raised, which is right for a thread that does not write."""
+        self._db = db
+        self._on_fatal = on_fatal
+        self._loop = asyncio.get_running_loop()
+        self._order = count()
+        self._jobs: queue.PriorityQueue[tuple[int, int, _Task | None]] = queue.PriorityQueue()
+        self._closed = False
+        self._broken = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, priority: Priority, job: Job[T]) -> T:
+        """The job's result. Raises what it raised; SQLite's errors become StoreUnavailable."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((priority, next(self._order), _Task(job, future)))
+        return await future
+
+    async def close(self) -> None:
+        """Finishes all jobs, then closes the connection."""
+        self._closed = True
+        self._jobs.put((Priority.CLOSE, next(self._order), None))
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (task := self._jobs.get()[2]) is not None:
+            outcome, error = self._attempt(task.job)
+            self._loop.call_soon_threadsafe(task.settle, outcome, error)
+        self._db.close()
+
+    def _attempt(self, job: Job[Any]) -> tuple[Any, BaseException | None]:
+        if self._broken:
+            return None, StoreUnavailable("the disk failed; this process must be restarted")
+        try:
+            return job(self._db), None
+        except sqlite3.Error as error:
+            if self._on_fatal is not None and is_fatal(error):
+                self._give_up(self._on_fatal, error)
+            return None, unavailable(error)
+        except Exception as error:  # it belongs to whoever waits for the job
+            return None, error
+
+    def _give_up(self, on_fatal: OnFatal, error: sqlite3.Error) -> None:
+        self._broken = True
+        _log.critical("the disk failed, nothing may be acknowledged any more: %s", error)
+        on_fatal()
+
+
+class _Task:
+    __slots__ = ("_future", "job")
+
+    def __init__(self, job: Job[Any], future: asyncio.Future[Any]) -> None:
+        self.job = job
+        self._future = future
+
+    def settle(self, outcome: Any, error: BaseException | None) -> None:
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(outcome)
+        else:
+            self._future.set_exception(error)

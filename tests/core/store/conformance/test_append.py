@@ -1,0 +1,214 @@
+"""Appending: order, duplicates, rejections."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hookplane.errors import RejectedEvent, UnknownObject
+from hookplane.store.model import (
+    Appended,
+    ConfigKind,
+    Content,
+    EndpointReport,
+    LogEntry,
+    NewEvent,
+    Page,
+)
+from hookplane.store.protocol import Topic
+from support_store import START, Scene
+
+LATER = START + 1_000
+
+
+async def test_an_event_comes_back_as_it_was(scene: Scene) -> None:
+    headers = (("x-twice", "1"), ("x-twice", "2"), ("x-umlaut", "ü"))
+    event = scene.event(headers=headers, body=b"\x00\xff raw")
+    assert await scene.store.append(event) == Appended(event.event_id)
+    entry = LogEntry("e", 1, event.event_id, START, "order.created", 6)
+    content = Content(headers, b"\x00\xff raw")
+    assert await scene.store.read_log("e", 0, 10) == [entry]
+    assert await scene.store.read_contents("e", [1]) == {1: content}
+    assert await scene.store.find_event(event.event_id) == (entry, content)
+
+
+async def test_sequences_are_dense_and_per_endpoint(scene: Scene) -> None:
+    await scene.endpoints("f")
+    events = [scene.event("ef"[i % 2]) for i in range(60)]
+    await asyncio.gather(*(scene.store.append(event) for event in events))
+    for endpoint in "ef":
+        log = await scene.store.read_log(endpoint, 0, 100)
+        assert [entry.sequence for entry in log] == list(range(1, 31))
+        assert [x.event_id for x in log] == [x.event_id for x in events if x.endpoint == endpoint]
+
+
+async def test_the_log_is_read_in_bounded_pieces(scene: Scene) -> None:
+    await scene.fill(5)
+    log = await scene.store.read_log("e", 1, 2)
+    assert [entry.sequence for entry in log] == [2, 3]
+    assert await scene.store.read_log("e", 5, 2) == []
+
+
+async def test_contents_that_are_not_there_are_absent(scene: Scene) -> None:
+    await scene.fill(2)
+    assert set(await scene.store.read_contents("e", [2, 3, 99])) == {2}
+
+
+async def test_a_duplicate_gets_the_id_of_its_original(scene: Scene) -> None:
+    first = scene.event(dedup_key=b"k", dedup_until=LATER)
+    second = scene.event(dedup_key=b"k", dedup_until=LATER)
+    await scene.store.append(first)
+    assert await scene.store.append(second) == Appended(first.event_id, duplicate=True)
+    assert len(await scene.store.read_log("e", 0, 10)) == 1
+
+
+async def test_duplicates_within_a_group_are_one_event(scene: Scene) -> None:
+    events = [scene.event(dedup_key=b"k", dedup_until=LATER) for _ in range(20)]
+    outcomes = await asyncio.gather(*(scene.store.append(event) for event in events))
+    assert {outcome.event_id for outcome in outcomes} == {events[0].event_id}
+    assert [outcome.duplicate for outcome in outcomes] == [False] + [True] * 19
+
+
+async def test_another_body_under_the_same_key_is_a_conflict(scene: Scene) -> None:
+    first = scene.event(dedup_key=b"k", dedup_until=LATER, body=b"1")
+    second = scene.event(dedup_key=b"k", dedup_until=LATER, body=b"2")
+    outcomes = await asyncio.gather(scene.store.append(first), scene.store.append(second))
+    later = await scene.append(dedup_key=b"k", dedup_until=LATER, body=b"3")
+    assert list(outcomes) == [Appended(first.event_id), Appended(first.event_id, True, True)]
+    assert later == Appended(first.event_id, True, True)
+    assert (await scene.store.read_contents("e", [1]))[1].body == b"1"
+
+
+async def test_keys_belong_to_their_endpoint(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.append("e", dedup_key=b"k", dedup_until=LATER)
+    assert not (await scene.append("f", dedup_key=b"k", dedup_until=LATER)).duplicate
+
+
+async def test_a_key_is_free_again_when_its_window_has_ended(scene: Scene) -> None:
+    await scene.append(dedup_key=b"k", dedup_until=LATER)
+    scene.clock.advance(1_000)
+    again = scene.event(dedup_key=b"k", dedup_until=LATER + 1_000)
+    assert await scene.store.append(again) == Appended(again.event_id)
+    third = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)
+    assert third == Appended(again.event_id, duplicate=True)
+
+
+async def test_without_a_key_the_event_id_is_the_key(scene: Scene) -> None:
+    event = scene.event()
+    await scene.store.append(event)
+    assert await scene.store.append(event) == Appended(event.event_id, duplicate=True)
+    other = await scene.store.append(replace(event, body=b"other"))
+    assert other == Appended(event.event_id, duplicate=True, conflict=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dedup_key": b"k" * 65},  # longer than allowed
+        {"event_id": ""},
+        {"event_id": "x" * 65},
+        {"received": 1 << 63},  # no database has such a number
+        {"received": -1},
+    ],
+)
+async def test_one_bad_event_fails_alone(scene: Scene, changes: dict[str, Any]) -> None:
+    events: list[NewEvent] = [scene.event() for _ in range(9)]
+    events.insert(4, scene.event(**changes))
+    outcomes = await asyncio.gather(
+        *(scene.store.append(event) for event in events), return_exceptions=True
+    )
+    assert isinstance(outcomes.pop(4), RejectedEvent)
+    assert all(isinstance(outcome, Appended) for outcome in outcomes)
+    log = await scene.store.read_log("e", 0, 100)
+    assert [entry.sequence for entry in log] == list(range(1, 10))
+
+
+async def test_an_id_that_another_endpoint_has_is_rejected(scene: Scene) -> None:
+    await scene.endpoints("f")
+    event = scene.event("e")
+    await scene.store.append(event)
+    with pytest.raises(RejectedEvent):
+        await scene.store.append(replace(event, endpoint="f"))
+
+
+async def test_unknown_and_deleted_endpoints_take_nothing(scene: Scene) -> None:
+    await scene.endpoints("gone")
+    await scene.delete(ConfigKind.ENDPOINT, "gone")
+    outcomes = await asyncio.gather(
+        *(scene.append(uid) for uid in ("gone", "e", "nobody")), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [UnknownObject, Appended, UnknownObject]
+
+
+async def test_an_endpoint_that_comes_back_goes_on_counting(scene: Scene) -> None:
+    await scene.fill(2)
+    await scene.delete(ConfigKind.ENDPOINT, "e")
+    await scene.endpoints("e")
+    assert [entry.sequence for entry in await scene.fill(1)] == [3]
+
+
+async def test_text_is_made_storable(scene: Scene) -> None:
+    event = scene.event(type="a\x00b\ud800", headers=(("x", "\udcff!"),))
+    await scene.store.append(event)
+    entry, content = await scene.store.find_event(event.event_id)
+    assert entry.type == "a\ufffdb\ufffd"
+    assert content.headers == (("x", "\ufffd!"),)
+
+
+async def test_a_commit_wakes_the_listeners_of_new_events(scene: Scene) -> None:
+    woken: list[str] = []
+    scene.store.listen(Topic.EVENTS, woken.append)
+    event = scene.event()
+    await scene.store.append(event)
+    await scene.store.append(event)  # a duplicate is nothing new
+    assert woken == ["e"]
+
+
+async def test_reports_add_up(scene: Scene) -> None:
+    await scene.store.report_endpoints(
+        [EndpointReport("e", 1, 0, {"TooLarge": 2}, START, "TooLarge", "2 MB")]
+    )
+    await scene.store.report_endpoints(
+        [
+            EndpointReport("e", 2, 1, {"TooLarge": 1, "Malformed": 1}),
+            EndpointReport("nobody", duplicates=1),
+        ]
+    )
+    await scene.fill(2)
+    (status,) = await scene.store.endpoint_status(["e"])
+    assert (status.accepted, status.stored, status.last_accepted) == (2, 2, START)
+    assert (status.duplicates, status.conflicts) == (3, 1)
+    assert status.rejected == {"TooLarge": 3, "Malformed": 1}
+    assert status.last_rejected == START
+    assert (status.last_rejected_reason, status.last_rejected_detail) == ("TooLarge", "2 MB")
+
+
+async def test_events_are_listed_newest_first(scene: Scene) -> None:
+    await scene.endpoints("f")
+    first, second, third = [
+        await scene.append("e", type="a"),
+        await scene.append("f", type="b"),
+        await scene.append("e", type="b"),
+    ]
+
+    async def listed(page: Page, endpoint: str | None = None, kind: str | None = None) -> list[str]:
+        rows = await scene.store.events(page, endpoint, kind)
+        return [row.entry.event_id for row in rows]
+
+    assert await listed(Page(2)) == [third.event_id, second.event_id]
+    assert await listed(Page(2, second.event_id)) == [first.event_id]
+    assert await listed(Page(), "e") == [third.event_id, first.event_id]
+    assert await listed(Page(), None, "b") == [third.event_id, second.event_id]
+    assert await listed(Page(), "f", "a") == []
+
+
+async def test_what_is_not_there_is_unknown(scene: Scene) -> None:
+    with pytest.raises(UnknownObject):
+        await scene.store.find_event("evt_nobody")
+    with pytest.raises(UnknownObject):
+        await scene.store.read_log("nobody", 0, 1)
+    assert await scene.store.endpoint_status(["nobody"]) == []

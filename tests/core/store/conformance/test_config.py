@@ -1,0 +1,93 @@
+"""Config rows, versions and wake-ups."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.errors import UnknownObject
+from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan, Retention
+from hookplane.store.protocol import Topic
+from support_store import DAY, Scene
+
+ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION
+
+
+async def test_rows_of_one_change_share_a_new_version(scene: Scene) -> None:
+    before, _ = await scene.store.load_config(0)
+    rows = (ConfigRow(SUBSCRIPTION, "s", b"1"), ConfigRow(ENDPOINT, "f", b"2"))
+    version = await scene.store.apply_config(ConfigChange(upserts=rows))
+    assert version > before
+    loaded = await scene.store.load_config(before)
+    assert loaded == (
+        version,
+        [ConfigRow(ENDPOINT, "f", b"2", version), ConfigRow(SUBSCRIPTION, "s", b"1", version)],
+    )
+    assert await scene.store.load_config(version) == (version, [])
+
+
+async def test_unchanged_rows_raise_no_version_and_wake_nobody(scene: Scene) -> None:
+    woken: list[str] = []
+    scene.store.listen(Topic.CONFIG, woken.append)
+    version, rows = await scene.store.load_config(0)
+    assert await scene.store.apply_config(ConfigChange(upserts=tuple(rows))) == version
+    assert await scene.delete(ENDPOINT, "never was") == version
+    assert woken == []
+
+
+async def test_only_changed_rows_get_the_new_version(scene: Scene) -> None:
+    first, _ = await scene.store.load_config(0)
+    rows = (ConfigRow(ENDPOINT, "e", b"{}"), ConfigRow(ENDPOINT, "f", b"{}"))
+    version = await scene.store.apply_config(ConfigChange(upserts=rows))
+    assert await scene.store.load_config(first) == (
+        version,
+        [ConfigRow(ENDPOINT, "f", b"{}", version)],
+    )
+
+
+async def test_a_delete_leaves_a_tombstone(scene: Scene) -> None:
+    version = await scene.delete(ENDPOINT, "e")
+    assert await scene.store.load_config(version - 1) == (
+        version,
+        [ConfigRow(ENDPOINT, "e", None, version)],
+    )
+    assert await scene.delete(ENDPOINT, "e") == version
+
+
+async def test_tombstones_go_after_a_day(scene: Scene) -> None:
+    version = await scene.delete(ENDPOINT, "e")
+    scene.clock.advance(DAY + 1)
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    assert await scene.store.load_config(0) == (version, [])
+
+
+async def test_listeners_are_woken_until_they_stop(scene: Scene) -> None:
+    woken: list[str] = []
+    stop = scene.store.listen(Topic.CONFIG, woken.append)
+    await scene.endpoints("f")
+    stop()
+    await scene.endpoints("g")
+    assert woken == [""]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        CursorPlan("s", ("e", "nobody")),  # an endpoint that is not known
+        CursorPlan("nobody", ("e",)),  # a subscription that is not known
+    ],
+)
+async def test_a_plan_with_something_unknown_changes_nothing(
+    scene: Scene, plan: CursorPlan
+) -> None:
+    before = await scene.store.load_config(0)
+    row = ConfigRow(SUBSCRIPTION, "s", b"{}")
+    with pytest.raises(UnknownObject):
+        await scene.store.apply_config(ConfigChange(upserts=(row,), cursors=(plan,)))
+    assert await scene.store.load_config(0) == before
+
+
+async def test_a_plan_may_name_endpoints_of_its_own_change(scene: Scene) -> None:
+    rows = (ConfigRow(SUBSCRIPTION, "s", b"{}"), ConfigRow(ENDPOINT, "f", b"{}"))
+    change = ConfigChange(upserts=rows, cursors=(CursorPlan("s", ("f",)),))
+    await scene.store.apply_config(change)
+    assert (await scene.owner()).claimed.cursors == {"f": 0}

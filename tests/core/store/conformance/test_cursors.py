@@ -1,0 +1,144 @@
+"""Where subscriptions start, and endpoints that join and leave."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.clock import Millis
+from hookplane.store.model import ConfigKind, DeliveryState, Retention
+from support_store import DAY, START, Scene, delivery
+
+KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("start_from", "cursor"),
+    [
+        ("Latest", 3),
+        ("Earliest", 0),
+        (START - 1, 0),
+        (START, 0),  # at this time or later
+        (START + 1, 1),
+        (START + 20, 2),
+        (START + 21, 3),
+    ],
+)
+async def test_a_new_subscription_starts_where_it_says(
+    scene: Scene, start_from: str | Millis, cursor: int
+) -> None:
+    for _ in range(3):
+        await scene.append()
+        scene.clock.advance(10)
+    await scene.subscription("s", start_from=start_from)
+    assert (await scene.owner()).claimed.cursors == {"e": cursor}
+    assert (await scene.status()).pending == 3 - cursor
+
+
+async def test_earliest_means_what_is_still_there(scene: Scene) -> None:
+    await scene.fill(2)
+    scene.clock.advance(2 * DAY)
+    await scene.fill(1)
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    await scene.subscription("s", start_from="Earliest")
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (1, 0)
+
+
+async def test_an_endpoint_that_joins_later_starts_at_its_head(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.fill(2, "f")
+    await scene.subscription("s", ["e"], "Earliest")
+    await scene.subscription("s", ["e", "f"], "Earliest")
+    assert (await scene.owner()).claimed.cursors == {"e": 0, "f": 2}
+
+
+async def test_endpoints_found_after_an_empty_plan_start_at_their_heads(scene: Scene) -> None:
+    await scene.fill(2)
+    await scene.subscription("s", [], "Earliest")
+    await scene.subscription("s", ["e"], "Earliest")
+    assert (await scene.owner()).claimed.cursors == {"e": 2}
+
+
+async def test_an_endpoint_that_leaves_has_its_pending_expired(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.subscription("s", ["e", "f"])
+    entries = await scene.fill(5)
+    owner = await scene.owner()
+    await owner.hold(delivery(entries[0]))
+    # the last one has a row already, though the cursor has not passed it
+    await owner.flush(upserts=(delivery(entries[4]),))
+    await scene.subscription("s", ["f"])
+    status = await scene.status()
+    assert (status.counters.expired, status.pending, status.retrying) == (3, 0, 2)
+    claimed = (await scene.owner()).claimed
+    assert claimed.cursors == {"f": 0}
+    assert [row.sequence for row in claimed.deliveries] == [1, 5]
+    assert list((await scene.states()).values()) == [
+        DeliveryState.RETRYING,
+        *[DeliveryState.EXPIRED] * 3,
+        DeliveryState.RETRYING,
+    ]
+
+
+async def test_what_arrives_after_leaving_is_none_of_its_business(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.subscription("s", [])
+    await scene.fill(2)
+    await scene.subscription("s")
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (0, 0)
+    assert (await scene.owner()).claimed.cursors == {"e": 2}
+
+
+async def test_a_plan_that_is_written_again_changes_nothing(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.fill(2)
+    await scene.subscription("s")
+    assert (await scene.status()).pending == 2
+
+
+async def test_accepted_events_of_a_deleted_endpoint_stay_pending(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.fill(2)
+    await scene.delete(ConfigKind.ENDPOINT, "e")
+    await scene.subscription("s")
+    assert (await scene.status()).pending == 2
+
+
+async def test_a_subscription_that_comes_back_in_time_goes_on(scene: Scene) -> None:
+    await scene.subscription("s")
+    entries = await scene.fill(2)
+    await (await scene.owner()).hold(delivery(entries[0]))
+    await scene.delete(ConfigKind.SUBSCRIPTION, "s")
+    scene.clock.advance(DAY - 1)
+    await scene.store.expire(KEEP_ALL, scene.clock.now())
+    await scene.subscription("s")
+    claimed = (await scene.owner()).claimed
+    assert claimed.cursors == {"e": 1}
+    assert claimed.deliveries == (delivery(entries[0]),)
+
+
+async def test_after_a_day_it_is_a_new_one(scene: Scene) -> None:
+    await scene.subscription("s")
+    entries = await scene.fill(2)
+    await (await scene.owner()).hold(delivery(entries[0]))
+    await scene.delete(ConfigKind.SUBSCRIPTION, "s")
+    scene.clock.advance(DAY)
+    while (await scene.store.expire(KEEP_ALL, scene.clock.now())).more:
+        pass
+    assert await scene.store.subscription_status(["s"]) == []
+    await scene.subscription("s", start_from="Earliest")
+    claimed = (await scene.owner()).claimed
+    assert (claimed.cursors, claimed.deliveries) == ({"e": 0}, ())
+
+
+async def test_a_deleted_endpoint_goes_after_a_day_when_it_is_empty(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.fill(1)
+    for uid in ("e", "f"):
+        await scene.delete(ConfigKind.ENDPOINT, uid)
+    scene.clock.advance(DAY)
+    while (await scene.store.expire(KEEP_ALL, scene.clock.now())).more:
+        pass
+    left = await scene.store.endpoint_status(["e", "f"])
+    assert [status.endpoint for status in left] == ["e"]

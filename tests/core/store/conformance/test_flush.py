@@ -1,0 +1,203 @@
+"""Ownership and flushes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from hookplane.errors import RejectedEvent, StaleOwner, UnknownObject
+from hookplane.store.model import (
+    CircuitState,
+    ConfigKind,
+    Counters,
+    DeliveryState,
+    Flush,
+    Page,
+    SubscriptionState,
+)
+from hookplane.store.protocol import Topic
+from support_store import HOUR, START, Scene, attempt, delivery
+
+
+@pytest.fixture
+async def scene(scene: Scene) -> Scene:
+    """With a subscription `s` to `e`."""
+    await scene.subscription("s")
+    return scene
+
+
+async def test_a_new_owner_starts_from_what_was_flushed(scene: Scene) -> None:
+    entries = await scene.fill(4)
+    state = SubscriptionState(circuit=CircuitState.OPEN, failed_event="evt", failed_several=True)
+    owner = await scene.owner()
+    await owner.flush(
+        cursors={"e": 3},
+        upserts=(
+            delivery(entries[0], due=START + 2),
+            delivery(entries[1], DeliveryState.SENDING, due=START + 1, replay="r"),
+            delivery(entries[2], DeliveryState.DEAD),
+        ),
+        state=state,
+    )
+    claimed = (await scene.owner()).claimed
+    assert claimed.epoch == owner.claimed.epoch + 1
+    assert claimed.flush_number == owner.claimed.flush_number + 1
+    assert (claimed.cursors, claimed.heads) == ({"e": 3}, {"e": 4})
+    assert claimed.deliveries == (
+        delivery(entries[1], DeliveryState.SENDING, due=START + 1, replay="r"),
+        delivery(entries[0], due=START + 2),
+    )
+    assert claimed.state == state
+
+
+async def test_a_new_subscription_has_nothing_behind_it(scene: Scene) -> None:
+    claimed = (await scene.owner()).claimed
+    assert (claimed.deliveries, claimed.state) == ((), SubscriptionState())
+    assert claimed.resume_requested == 0
+
+
+async def test_a_former_owner_changes_nothing(scene: Scene) -> None:
+    entries = await scene.fill(1)
+    former = await scene.owner()
+    await scene.owner()
+    with pytest.raises(StaleOwner):
+        await former.deliver(*entries)
+    assert (await scene.status()).counters == Counters()
+    assert await scene.states() == {entries[0].event_id: DeliveryState.PENDING}
+
+
+async def test_a_repeated_flush_adds_nothing_twice(scene: Scene) -> None:
+    entries = await scene.fill(1)
+    owner = await scene.owner()
+    flush = await owner.flush(
+        cursors={"e": 1},
+        attempts=(attempt(entries[0]),),
+        counters=Counters(delivered=1, attempts=1),
+    )
+    await scene.store.flush(flush)
+    assert (await scene.status()).counters == Counters(delivered=1, attempts=1)
+    await owner.flush(counters=Counters(filtered=1))
+    with pytest.raises(StaleOwner):
+        await scene.store.flush(flush)
+
+
+async def test_a_number_that_is_not_next_is_stale(scene: Scene) -> None:
+    claimed = (await scene.owner()).claimed
+    with pytest.raises(StaleOwner):
+        await scene.store.flush(Flush("s", claimed.epoch, claimed.flush_number + 2))
+
+
+async def test_flushes_of_one_group_fail_alone(scene: Scene) -> None:
+    await scene.subscription("t")
+    entries = await scene.fill(1)
+    stale, good, bad = await scene.owner("s"), await scene.owner("t"), await scene.owner("s")
+    outcomes = await asyncio.gather(
+        stale.deliver(*entries),
+        good.deliver(*entries),
+        bad.hold(delivery(entries[0], due=1 << 63)),
+        return_exceptions=True,
+    )
+    assert [type(x) for x in outcomes] == [StaleOwner, type(None), RejectedEvent]
+    assert (await scene.status("t")).counters.delivered == 1
+    assert (await scene.status("s")).pending == 1
+
+
+async def test_cursors_never_move_back(scene: Scene) -> None:
+    await scene.fill(3)
+    owner = await scene.owner()
+    await owner.flush(cursors={"e": 2})
+    await owner.flush(cursors={"e": 1})
+    assert (await scene.owner()).claimed.cursors == {"e": 2}
+
+
+async def test_counters_and_state_stay_unless_written(scene: Scene) -> None:
+    owner = await scene.owner()
+    everything = Counters(1, 2, 3, 4, 5, 6, 7)
+    await owner.flush(counters=everything, state=SubscriptionState(last_success=9))
+    await owner.flush(counters=Counters(delivered=1))
+    status = await scene.status()
+    assert status.counters == replace(everything, delivered=2)
+    assert status.state == SubscriptionState(last_success=9)
+
+
+async def test_rows_are_replaced_and_removed(scene: Scene) -> None:
+    first, second = await scene.fill(2)
+    owner = await scene.owner()
+    await owner.hold(delivery(first), delivery(second))
+    newer = delivery(first, attempts=2, due=START + 2 * HOUR, status_code=0, error="timeout")
+    await owner.flush(upserts=(newer,), removes=(("e", 2),))
+    assert (await scene.owner()).claimed.deliveries == (newer,)
+
+
+async def test_shifted_clocks_move_what_retries_and_nothing_else(scene: Scene) -> None:
+    entries = await scene.fill(4)
+    retrying, sending = delivery(entries[0]), delivery(entries[1], DeliveryState.SENDING)
+    dead, new = delivery(entries[2], DeliveryState.DEAD), delivery(entries[3])
+    owner = await scene.owner()
+    await owner.hold(retrying, sending, dead)
+    await owner.flush(shift_due=HOUR, upserts=(new,))
+    moved = replace(retrying, due=retrying.due + HOUR, deadline=retrying.deadline + HOUR)
+    assert set((await scene.owner()).claimed.deliveries) == {moved, sending, new}
+
+
+async def test_attempts_are_listed_by_event_newest_first(scene: Scene) -> None:
+    first, second, third = await scene.fill(3)
+    tries = [
+        attempt(first, success=False, status_code=0, error="ti\x00me\ud800out", answer=b"\x00"),
+        attempt(second, replay="r"),
+        attempt(first, number=2, at=START + 5),
+        attempt(third, number=0),
+    ]
+    await (await scene.owner()).flush(attempts=tuple(tries))
+    tries[0] = replace(tries[0], error="ti\ufffdme\ufffdout")
+    newest_first = [tries[3], tries[1], tries[2], tries[0]]
+    rows = await scene.store.attempts(Page(), "s")
+    assert [row.attempt for row in rows] == newest_first
+    assert {row.subscription for row in rows} == {"s"}
+    rows = await scene.store.attempts(Page(), None, first.event_id)
+    assert [row.attempt for row in rows] == newest_first[2:]
+    rows = await scene.store.attempts(Page(before=second.event_id))
+    assert [row.attempt for row in rows] == newest_first[2:]
+
+
+async def test_a_page_of_attempts_does_not_end_within_an_event(scene: Scene) -> None:
+    first, second = await scene.fill(2)
+    tries = (attempt(first), attempt(second), attempt(second, number=2))
+    await (await scene.owner()).flush(attempts=tries)
+    rows = await scene.store.attempts(Page(limit=1))
+    assert [row.attempt.event_id for row in rows] == [second.event_id] * 2
+
+
+async def test_a_resume_is_numbered_and_wakes_the_owner(scene: Scene) -> None:
+    woken: list[str] = []
+    scene.store.listen(Topic.SUBSCRIPTION, woken.append)
+    await scene.store.request_resume("s")
+    await scene.store.request_resume("s")
+    assert await scene.store.resume_requested("s") == 2
+    assert (await scene.owner()).claimed.resume_requested == 2
+    assert woken == ["s", "s"]
+
+
+async def test_unknown_subscriptions(scene: Scene) -> None:
+    with pytest.raises(UnknownObject):
+        await scene.store.claim("nobody")
+    with pytest.raises(UnknownObject):
+        await scene.store.request_resume("nobody")
+    with pytest.raises(UnknownObject):
+        await scene.store.resume_requested("nobody")
+    with pytest.raises(StaleOwner):
+        await scene.store.flush(Flush("nobody", 1, 1))
+    assert await scene.store.subscription_status(["nobody"]) == []
+
+
+async def test_the_last_owner_of_a_deleted_subscription_may_still_settle(scene: Scene) -> None:
+    entries = await scene.fill(1)
+    owner = await scene.owner()
+    await scene.delete(ConfigKind.SUBSCRIPTION, "s")
+    await owner.deliver(*entries)
+    with pytest.raises(UnknownObject):
+        await scene.store.claim("s")
+    await scene.subscription("s")
+    assert await scene.states() == {entries[0].event_id: DeliveryState.DELIVERED}
