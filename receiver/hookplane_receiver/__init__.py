@@ -1,0 +1,1 @@
+"""The receiver: takes requests in, proves who sent them, stores them, answers."""

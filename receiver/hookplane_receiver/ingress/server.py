@@ -36,7 +36,8 @@ class Request:
     peer: str
     """The address that the connection comes from."""
     read_body: Callable[[int], Awaitable[bytes]] = field(repr=False)
-    """Reads the whole body of at most so many bytes; raises BodyTooLarge, BodyTimeout."""
+    """Reads the whole body of at most so many bytes; raises BodyTooLarge, BodyTimeout,
+    BodyBroken."""
 
     @property
     def path(self) -> str:
@@ -60,6 +61,10 @@ class BodyTooLarge(Exception):
 
 class BodyTimeout(Exception):
     """The body did not come in time."""
+
+
+class BodyBroken(Exception):
+    """The body ended too early, or its chunks are malformed."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,186 @@
+"""Keys that verify: read and checked once, then used for every request.
+
+HMAC: RFC 2104. Ed25519: RFC 8032. ECDSA: FIPS 186-5, DER signatures. RSA: PKCS#1 v1.5, RFC 8017.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    load_der_public_key,
+    load_pem_public_key,
+)
+
+from hookplane.errors import InvalidValue
+from hookplane.secret import Secret
+from hookplane.signatures.scheme import Algorithm, KeyEncoding, SignatureScheme
+
+HMAC_HASHES: Final = {
+    Algorithm.HMAC_SHA1: "sha1",
+    Algorithm.HMAC_SHA256: "sha256",
+    Algorithm.HMAC_SHA384: "sha384",
+    Algorithm.HMAC_SHA512: "sha512",
+}
+SYMMETRIC: Final = frozenset({*HMAC_HASHES, Algorithm.EQUALITY})
+"""Whoever can verify with these can sign as well."""
+RSA_BITS: Final = range(2048, 8193)
+_ED25519_BYTES: Final = 32
+
+
+class Key(Protocol):
+    """Something that signatures can be checked with."""
+
+    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+        """Whether any of `signatures` is one of `content`. Never raises."""
+
+
+def prepare(scheme: SignatureScheme, secret: Secret) -> Key:
+    """Reads a key as it stands in its Secret. Raises InvalidValue; the message says what is wrong
+    and never shows the key."""
+    material = key_bytes(scheme, secret)
+    if scheme.algorithm in HMAC_HASHES:
+        return HmacKey(HMAC_HASHES[scheme.algorithm], material)
+    if scheme.algorithm is Algorithm.EQUALITY:
+        return TokenKey(material)
+    return _PUBLIC[scheme.algorithm](material, scheme.key_encoding)
+
+
+def check_key(scheme: SignatureScheme, secret: Secret) -> None:
+    """Raises InvalidValue when `secret` is not a key for `scheme`."""
+    prepare(scheme, secret)
+
+
+def key_bytes(scheme: SignatureScheme, secret: Secret) -> bytes:
+    """The key without prefix and encoding; PEM is left as text. Raises InvalidValue."""
+    text = secret.reveal()
+    if not secret:
+        raise InvalidValue("the key is empty")
+    if scheme.key_encoding is not KeyEncoding.UTF8:
+        text = text.strip()
+    elif text != text.strip(b"\r\n"):
+        raise InvalidValue("the key begins or ends with a line break; store it without one")
+    material = _DECODERS[scheme.key_encoding](text.removeprefix(scheme.key_prefix.encode()))
+    if not material:
+        raise InvalidValue("the key is empty")
+    return material
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HmacKey:
+    """A shared secret."""
+
+    hash: str
+    secret: bytes
+
+    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+        expected = hmac.digest(self.secret, content, self.hash)
+        return _any_equal(expected, signatures)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenKey:
+    """A shared secret that is sent as it is."""
+
+    token: bytes
+
+    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+        return _any_equal(self.token, signatures)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicKey:
+    """Half of a key pair; `check(signature, content)` raises InvalidSignature."""
+
+    check: Callable[[bytes, bytes], None]
+
+    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+        return any(self._matches(signature, content) for signature in signatures)
+
+    def _matches(self, signature: bytes, content: bytes) -> bool:
+        try:
+            self.check(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _any_equal(expected: bytes, signatures: Sequence[bytes]) -> bool:
+    matches = [hmac.compare_digest(expected, signature) for signature in signatures]
+    return True in matches
+
+
+def _ed25519(material: bytes, encoding: KeyEncoding) -> Key:
+    if encoding is not KeyEncoding.PEM and len(material) == _ED25519_BYTES:
+        return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(material).verify)
+    public = _load(material, encoding)
+    if not isinstance(public, ed25519.Ed25519PublicKey):
+        raise InvalidValue("the key is not an Ed25519 public key (32 bytes)")
+    return PublicKey(public.verify)
+
+
+def _ecdsa(material: bytes, encoding: KeyEncoding) -> Key:
+    public = _load(material, encoding)
+    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
+        raise InvalidValue("the key is not a public key on the curve P-256")
+    algorithm = ec.ECDSA(SHA256())
+    return PublicKey(lambda signature, content: public.verify(signature, content, algorithm))
+
+
+def _rsa(material: bytes, encoding: KeyEncoding) -> Key:
+    public = _load(material, encoding)
+    if not isinstance(public, rsa.RSAPublicKey) or public.key_size not in RSA_BITS:
+        raise InvalidValue("the key is not an RSA public key of 2048 to 8192 bits")
+    scheme, digest = padding.PKCS1v15(), SHA256()
+    return PublicKey(lambda signature, content: public.verify(signature, content, scheme, digest))
+
+
+_PUBLIC: Final[dict[Algorithm, Callable[[bytes, KeyEncoding], Key]]] = {
+    Algorithm.ED25519: _ed25519,
+    Algorithm.ECDSA_P256_SHA256: _ecdsa,
+    Algorithm.RSA_SHA256: _rsa,
+}
+
+
+def _load(material: bytes, encoding: KeyEncoding) -> object:
+    if b"PRIVATE KEY" in material:
+        raise InvalidValue("this is a private key; the sender's public key is wanted")
+    load = load_pem_public_key if encoding is KeyEncoding.PEM else load_der_public_key
+    try:
+        return load(material)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidValue(f"the key is not a public key in {encoding} form") from None
+
+
+def _from_hex(text: bytes) -> bytes:
+    try:
+        return binascii.unhexlify(text)
+    except ValueError:
+        raise InvalidValue("the key is not hexadecimal") from None
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise InvalidValue("the key is not base64") from None
+
+
+def _as_it_is(text: bytes) -> bytes:
+    return text
+
+
+_DECODERS: Final[dict[KeyEncoding, Callable[[bytes], bytes]]] = {
+    KeyEncoding.UTF8: _as_it_is,
+    KeyEncoding.PEM: _as_it_is,
+    KeyEncoding.HEX: _from_hex,
+    KeyEncoding.BASE64: _from_base64,
+}

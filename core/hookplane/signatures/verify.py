@@ -1,0 +1,177 @@
+"""Who sent this? One pure function over the raw bytes of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from hookplane.clock import Millis
+from hookplane.errors import InvalidValue
+from hookplane.signatures import layout
+from hookplane.signatures.content import delimiter_after_id, signed_content
+from hookplane.signatures.encoding import decode, to_bytes
+from hookplane.signatures.keys import Key
+from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
+from hookplane.units import parse_time
+
+MAX_DIGITS: Final = 15
+"""Milliseconds until the year 33,658; longer numbers are not times."""
+
+
+class Flaw(StrEnum):
+    """What is wrong; the values are those of store.model.RejectReason."""
+
+    MISSING = "SignatureMissing"
+    MISMATCH = "SignatureMismatch"
+    TIMESTAMP = "TimestampOutOfTolerance"
+    MALFORMED = "Malformed"
+
+
+class SignedRequest(NamedTuple):
+    """The facts of a request that a signature can cover."""
+
+    method: str
+    url: str
+    """The configured public URL with the query as sent."""
+    headers: Sequence[tuple[str, str]]
+    """Names in lower case; values as UTF-8 with surrogateescape."""
+    body: bytes
+    """As sent: never decompressed, decoded or re-serialised."""
+
+
+class Verdict(NamedTuple):
+    """Accepted with the id and time that were signed, or a flaw and a sentence for people."""
+
+    flaw: Flaw | None = None
+    detail: str = ""
+    id: str = ""
+    timestamp: Millis | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.flaw is None
+
+
+class _Refused(Exception):
+    def __init__(self, flaw: Flaw, detail: str) -> None:
+        super().__init__(detail)
+        self.verdict = Verdict(flaw, detail)
+
+
+def verify(
+    scheme: SignatureScheme, keys: Sequence[Key], request: SignedRequest, now: Millis
+) -> Verdict:
+    """Whether any key made any of the request's signatures, and its time is near `now`.
+
+    Repeated signature, id or time headers are malformed: never does the first one win. The time
+    is looked at after the signature, so that it tells strangers nothing. Never raises.
+    """
+    try:
+        return _verify(scheme, keys, request, now)
+    except _Refused as refused:
+        return refused.verdict
+
+
+def _verify(
+    scheme: SignatureScheme, keys: Sequence[Key], request: SignedRequest, now: Millis
+) -> Verdict:
+    found = _signatures(scheme, request)
+    id_ = _id(scheme, request)
+    time = _time_text(scheme, request, found)
+    values = {"{id}": id_, "{timestamp}": time, "{method}": request.method, "{url}": request.url}
+    content = signed_content(scheme.content, request.body, values)
+    candidates = _decoded(scheme, found.signatures)
+    matches = [key.matches(candidates, content) for key in keys]
+    if True not in matches:
+        raise _Refused(Flaw.MISMATCH, f"signature does not match ({_tried(len(keys))})")
+    at = None if scheme.timestamp is None else _checked_time(scheme.timestamp, time, now)
+    return Verdict(id=id_, timestamp=at)
+
+
+def _signatures(scheme: SignatureScheme, request: SignedRequest) -> layout.Found:
+    value = _single(request, scheme.header)
+    if value is None:
+        raise _Refused(Flaw.MISSING, f"header {scheme.header} is missing")
+    found = layout.read(scheme, value)
+    if len(found.signatures) > layout.MAX_SIGNATURES:
+        raise _Refused(Flaw.MALFORMED, f"header {scheme.header} has too many signatures")
+    if not found.signatures:
+        raise _Refused(Flaw.MISMATCH, f"header {scheme.header} has no signature of this kind")
+    return found
+
+
+def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
+    if scheme.id_header is None:
+        return ""
+    value = _required(request, scheme.id_header)
+    delimiter = delimiter_after_id(scheme.content)
+    if delimiter and delimiter in value:
+        raise _Refused(Flaw.MALFORMED, f'header {scheme.id_header} must not contain "{delimiter}"')
+    return value
+
+
+def _time_text(scheme: SignatureScheme, request: SignedRequest, found: layout.Found) -> str:
+    if scheme.timestamp is None:
+        return ""
+    if scheme.timestamp.header is not None:
+        return _required(request, scheme.timestamp.header)
+    if len(found.times) != 1:
+        raise _Refused(
+            Flaw.MALFORMED,
+            f'header {scheme.header} must have one element "{scheme.timestamp_key}"',
+        )
+    return found.times[0]
+
+
+def _required(request: SignedRequest, name: str) -> str:
+    value = _single(request, name)
+    if not value:
+        raise _Refused(Flaw.MALFORMED, f"header {name} is missing")
+    return value
+
+
+def _single(request: SignedRequest, name: str) -> str | None:
+    values = [value for header, value in request.headers if header == name]
+    if len(values) > 1:
+        raise _Refused(Flaw.MALFORMED, f"header {name} is there {len(values)} times")
+    return values[0] if values else None
+
+
+def _decoded(scheme: SignatureScheme, signatures: Sequence[str]) -> list[bytes]:
+    if scheme.algorithm is Algorithm.EQUALITY:
+        return [to_bytes(text) for text in signatures]
+    decoded = [decode(text, scheme.encoding) for text in signatures]
+    return [data for data in decoded if data is not None]
+
+
+def _tried(count: int) -> str:
+    return "1 key tried" if count == 1 else f"{count} keys tried"
+
+
+def _checked_time(timestamp: Timestamp, text: str, now: Millis) -> Millis:
+    at = _millis(timestamp.unit, text)
+    off = now - at
+    if timestamp.tolerance is not None and abs(off) > timestamp.tolerance:
+        side = "old" if off > 0 else "in the future"
+        raise _Refused(
+            Flaw.TIMESTAMP,
+            f"signed time is {abs(off) // 1000} s {side}; allowed are "
+            f"{timestamp.tolerance // 1000} s",
+        )
+    return at
+
+
+def _millis(unit: TimeUnit, text: str) -> Millis:
+    if unit is TimeUnit.RFC3339:
+        return _rfc3339(text)
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise _Refused(Flaw.MALFORMED, f"the signed time is not a number of {unit.lower()}")
+    return int(text) * (1000 if unit is TimeUnit.SECONDS else 1)
+
+
+def _rfc3339(text: str) -> Millis:
+    try:
+        return parse_time(text)
+    except InvalidValue:
+        raise _Refused(Flaw.MALFORMED, "the signed time is not an RFC 3339 time") from None

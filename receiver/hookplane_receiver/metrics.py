@@ -1,0 +1,74 @@
+"""Numbers for Prometheus. Labels are endpoints and reasons of ours, never what a sender wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+STORED: Final = "stored"
+DUPLICATE: Final = "duplicate"
+
+
+@dataclass(slots=True)
+class EndpointMetrics:
+    """The counters of one endpoint, looked up once."""
+
+    stored: Counter
+    duplicates: Counter
+    size: Counter
+    rejected: dict[str, Counter] = field(default_factory=dict)
+
+
+class ReceiverMetrics:
+    """All that a receiver counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._received = Counter(
+            "hookplane_received",
+            "Requests that were verified, by endpoint and result.",
+            ("endpoint", "result"),
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "hookplane_rejected",
+            "Requests that were not accepted, by endpoint and reason.",
+            ("endpoint", "reason"),
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "hookplane_ingest_bytes", "Bytes of stored bodies.", ("endpoint",), registry=registry
+        )
+        self.seconds = Histogram(
+            "hookplane_ingest_seconds",
+            "From the end of a request's headers to its answer, stored requests only.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.unrouted = Counter(
+            "hookplane_unrouted", "Requests to paths that no endpoint has.", registry=registry
+        )
+
+    def of(self, endpoint: str) -> EndpointMetrics:
+        """The counters of `namespace/name`."""
+        return EndpointMetrics(
+            stored=self._received.labels(endpoint, STORED),
+            duplicates=self._received.labels(endpoint, DUPLICATE),
+            size=self._bytes.labels(endpoint),
+        )
+
+    def reject(self, endpoint: str, own: EndpointMetrics, reason: str) -> None:
+        counter = own.rejected.get(reason)
+        if counter is None:
+            counter = own.rejected[reason] = self._rejected.labels(endpoint, reason)
+        counter.inc()
+
+    def forget(self, endpoint: str, own: EndpointMetrics) -> None:
+        """Drops the counters of an endpoint that is gone."""
+        self._received.remove(endpoint, STORED)
+        self._received.remove(endpoint, DUPLICATE)
+        self._bytes.remove(endpoint)
+        for reason in own.rejected:
+            self._rejected.remove(endpoint, reason)

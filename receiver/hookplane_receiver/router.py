@@ -1,0 +1,60 @@
+"""Which endpoint a path belongs to. Paths are stable and no secret is in them."""
+
+from __future__ import annotations
+
+from hookplane.clock import Clock
+from hookplane.config.base import Document
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.journal import Journal
+from hookplane.store.model import ConfigKind
+from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.served import Served, serve
+
+
+class Router:
+    """Endpoints by path, kept by a ConfigFollower. Built-in endpoints have no path."""
+
+    def __init__(self, metrics: ReceiverMetrics, clock: Clock, journal: Journal) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._journal = journal
+        self._by_path: dict[str, Served] = {}
+        self._by_uid: dict[str, Served] = {}
+
+    def find(self, path: str) -> Served | None:
+        """The endpoint of this path, compared as it was sent: nothing is unescaped or folded."""
+        return self._by_path.get(path)
+
+    def apply(self, kind: ConfigKind, uid: str, document: Document | None) -> None:
+        """Takes an endpoint in, or lets go of it; a ConfigFollower's callback."""
+        if kind is not ConfigKind.ENDPOINT:
+            return
+        if not isinstance(document, EndpointConfig) or document.builtin:
+            self._remove(uid)
+            return
+        try:
+            served = self._serve(document)
+        except (KeyError, ValueError) as error:
+            self._journal.noted(uid, "ConfigRefused", f"cannot be served: {error}")
+            return
+        self._replace(uid, served)
+
+    def _serve(self, config: EndpointConfig) -> Served:
+        metrics = self._metrics.of(f"{config.namespace}/{config.name}")
+        return serve(config, metrics, self._clock.monotonic())
+
+    def _replace(self, uid: str, served: Served) -> None:
+        former = self._by_uid.get(uid)
+        if former is not None:
+            served.metrics.rejected = former.metrics.rejected
+            self._by_path.pop(former.config.path, None)
+        self._by_uid[uid] = served
+        self._by_path[served.config.path] = served
+
+    def _remove(self, uid: str) -> None:
+        former = self._by_uid.pop(uid, None)
+        if former is None:
+            return
+        if self._by_path.get(former.config.path) is former:
+            del self._by_path[former.config.path]
+        self._metrics.forget(former.label, former.metrics)

@@ -1,0 +1,17 @@
+"""How a receiver is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hookplane_receiver.ingress.server import IngressLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """Where it listens, whom it believes about addresses, and what a connection may do."""
+
+    listen: str = "127.0.0.1:8080"
+    trusted_proxies: tuple[str, ...] = ()
+    """Address ranges of proxies whose X-Forwarded-For is believed."""
+    limits: IngressLimits = field(default_factory=IngressLimits)

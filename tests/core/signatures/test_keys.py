@@ -1,0 +1,128 @@
+"""Keys as people store them, and what is wrong with them in words."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding as Form,
+)
+from cryptography.hazmat.primitives.serialization import (
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from hookplane.errors import InvalidValue
+from hookplane.providers import presets
+from hookplane.secret import Secret
+from hookplane.signatures.keys import check_key, prepare
+from hookplane.signatures.request import sign_request
+from hookplane.signatures.scheme import Algorithm, Encoding, KeyEncoding, SignatureScheme
+from hookplane.signatures.verify import Flaw, SignedRequest, verify
+
+NOW = 1_700_000_000_000
+Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+PRIVATE: dict[Algorithm, Private] = {
+    Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate(),
+    Algorithm.ECDSA_P256_SHA256: ec.generate_private_key(ec.SECP256R1()),
+    Algorithm.RSA_SHA256: rsa.generate_private_key(65537, 2048),
+}
+
+
+def pair(key: Private, encoding: KeyEncoding) -> tuple[Secret, Secret]:
+    """Private and public half as they would stand in Secrets."""
+    form = Form.PEM if encoding is KeyEncoding.PEM else Form.DER
+    private = key.private_bytes(form, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(form, PublicFormat.SubjectPublicKeyInfo)
+    if encoding is KeyEncoding.HEX:
+        return Secret(private.hex()), Secret(public.hex())
+    if encoding is KeyEncoding.BASE64:
+        return Secret(base64.b64encode(private)), Secret(base64.b64encode(public))
+    return Secret(private), Secret(public)
+
+
+@pytest.mark.parametrize("signed_as", Encoding)
+@pytest.mark.parametrize("written_as", [KeyEncoding.PEM, KeyEncoding.BASE64, KeyEncoding.HEX])
+@pytest.mark.parametrize("algorithm", list(PRIVATE))
+def test_public_keys_verify_what_private_keys_sign(
+    algorithm: Algorithm, written_as: KeyEncoding, signed_as: Encoding
+) -> None:
+    scheme = SignatureScheme(
+        header="x-sig", algorithm=algorithm, key_encoding=written_as, encoding=signed_as
+    )
+    private, public = pair(PRIVATE[algorithm], written_as)
+    headers = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
+    key = prepare(scheme, public)
+    assert verify(scheme, [key], SignedRequest("POST", "", headers, b"x"), NOW).ok
+    other = verify(scheme, [key], SignedRequest("POST", "", headers, b"y"), NOW)
+    assert other.flaw is Flaw.MISMATCH
+    short = [("x-sig", headers[0][1][:8])]
+    assert verify(scheme, [key], SignedRequest("POST", "", short, b"x"), NOW).flaw is Flaw.MISMATCH
+
+
+def test_standard_webhooks_pairs_have_prefixes() -> None:
+    key = PRIVATE[Algorithm.ED25519]
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    private = Secret("whsk_" + base64.b64encode(key.private_bytes_raw()).decode())
+    public = Secret("whpk_" + base64.b64encode(key.public_key().public_bytes_raw()).decode())
+    scheme = presets.get("StandardWebhooks").variant([public]).signature
+    assert scheme is not None
+    headers = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
+    request = SignedRequest("POST", "", headers, b"x")
+    assert verify(scheme, [prepare(scheme, public)], request, NOW).ok
+
+
+HMAC = SignatureScheme(header="x")
+HEX = SignatureScheme(header="x", key_encoding=KeyEncoding.HEX)
+BASE64 = SignatureScheme(header="x", key_encoding=KeyEncoding.BASE64, key_prefix="whsec_")
+PEM_ED25519 = SignatureScheme(header="x", algorithm=Algorithm.ED25519, key_encoding=KeyEncoding.PEM)
+PEM_P256 = PEM_ED25519.model_copy(update={"algorithm": Algorithm.ECDSA_P256_SHA256})
+PEM_RSA = PEM_ED25519.model_copy(update={"algorithm": Algorithm.RSA_SHA256})
+RAW_ED25519 = SignatureScheme(header="x", algorithm=Algorithm.ED25519, key_encoding=KeyEncoding.HEX)
+P384 = pair(ec.generate_private_key(ec.SECP384R1()), KeyEncoding.PEM)[1]
+WEAK_RSA = pair(rsa.generate_private_key(65537, 1024), KeyEncoding.PEM)[1]  # noqa: S505 - to be refused
+
+BAD = [
+    (HMAC, Secret(""), "empty"),
+    (HMAC, Secret(" \n\t"), "empty"),
+    (HMAC, Secret("secret\n"), "line break"),  # echo without -n
+    (HEX, Secret("secret"), "not hexadecimal"),
+    (BASE64, Secret("whsec_"), "empty"),
+    (BASE64, Secret("whsec_se_cret"), "not base64"),
+    (BASE64, Secret("whpk_AAAA"), "not base64"),  # a key of another kind
+    (RAW_ED25519, Secret("ab" * 31), "not a public key"),
+    (PEM_ED25519, Secret("no pem"), "not a public key in PEM form"),
+    (PEM_ED25519, pair(PRIVATE[Algorithm.ED25519], KeyEncoding.PEM)[0], "private key"),
+    (PEM_ED25519, P384, "Ed25519"),
+    (PEM_P256, P384, "P-256"),
+    (PEM_RSA, WEAK_RSA, "2048"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "key", "words"), BAD)
+def test_a_bad_key_is_told_in_words_without_showing_it(
+    scheme: SignatureScheme, key: Secret, words: str
+) -> None:
+    with pytest.raises(InvalidValue, match=words) as raised:
+        check_key(scheme, key)
+    text = key.reveal().decode().strip()
+    assert not text or text not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["whsec_AAAA", "AAAA", "whsec_AAAA\n", "whsec_AAA"])
+def test_prefix_padding_and_line_ends_of_base64_keys_do_not_matter(text: str) -> None:
+    check_key(BASE64, Secret(text))
+
+
+def test_keys_do_not_show_themselves() -> None:
+    assert "secret" not in repr(prepare(HMAC, Secret("secret")))
+
+
+def test_a_public_key_cannot_sign() -> None:
+    public = pair(PRIVATE[Algorithm.ED25519], KeyEncoding.PEM)[1]
+    with pytest.raises(InvalidValue, match="not a private key"):
+        sign_request(PEM_ED25519, public, method="POST", url="", body=b"", id="", now=NOW)

@@ -1,0 +1,272 @@
+"""Who sent this: vectors, every axis, and everything that must not pass."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookplane.providers import presets
+from hookplane.secret import Secret
+from hookplane.signatures.keys import prepare
+from hookplane.signatures.request import sign_request
+from hookplane.signatures.scheme import (
+    Algorithm,
+    Encoding,
+    Layout,
+    SignatureScheme,
+    Timestamp,
+    TimeUnit,
+)
+from hookplane.signatures.verify import Flaw, SignedRequest, Verdict, verify
+from support_vectors import Vector, changed, generic_vectors, preset_vectors
+
+NOW = 1_700_000_000_000
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+STRIPE = presets.get("Stripe").variant().signature
+STANDARD = presets.STANDARD
+Headers = Sequence[tuple[str, str]]
+
+ALL_VECTORS = [
+    (presets.get(name).variant([Secret(v.key)]).signature, v) for name, v in preset_vectors()
+] + list(generic_vectors())
+VECTOR_IDS = [f"{v.id}-{v.signature_header}-{i}" for i, (_, v) in enumerate(ALL_VECTORS)]
+
+
+def judge(
+    scheme: SignatureScheme | None,
+    headers: Headers,
+    body: bytes = b"{}",
+    keys: Sequence[str] = ("secret",),
+    now: int = NOW,
+    url: str = "https://hooks.example.com/in",
+) -> Verdict:
+    assert scheme is not None
+    prepared = [prepare(scheme, Secret(key)) for key in keys]
+    return verify(scheme, prepared, SignedRequest("POST", url, headers, body), now)
+
+
+def judge_vector(scheme: SignatureScheme | None, v: Vector, **changes: object) -> Verdict:
+    assert scheme is not None
+    facts = vars(v) | changes
+    request = SignedRequest(facts["method"], facts["url"], facts["headers"], facts["body"])
+    return verify(scheme, [prepare(scheme, Secret(facts["key"]))], request, facts["now"])
+
+
+def signed(
+    scheme: SignatureScheme | None,
+    body: bytes = b"{}",
+    key: str = "secret",
+    id: str = "msg_1",  # noqa: A002
+    now: int = NOW,
+) -> list[tuple[str, str]]:
+    assert scheme is not None
+    url = "https://hooks.example.com/in"
+    return sign_request(scheme, Secret(key), method="POST", url=url, body=body, id=id, now=now)
+
+
+def replaced(headers: Headers, name: str, value: str) -> list[tuple[str, str]]:
+    return [(n, value if n == name else v) for n, v in headers]
+
+
+@pytest.mark.parametrize(("scheme", "vector"), ALL_VECTORS, ids=VECTOR_IDS)
+def test_published_requests_are_accepted(scheme: SignatureScheme | None, vector: Vector) -> None:
+    assert judge_vector(scheme, vector).ok
+
+
+@pytest.mark.parametrize(("scheme", "vector"), ALL_VECTORS, ids=VECTOR_IDS)
+def test_a_changed_byte_is_noticed(scheme: SignatureScheme | None, vector: Vector) -> None:
+    body = vector.body[:-1] + bytes([vector.body[-1] ^ 1])
+    assert judge_vector(scheme, vector, body=body).flaw is Flaw.MISMATCH
+    value = dict(vector.headers)[vector.signature_header]
+    headers = replaced(vector.headers, vector.signature_header, changed(value))
+    assert judge_vector(scheme, vector, headers=headers).flaw is Flaw.MISMATCH
+    assert judge_vector(scheme, vector, key=vector.key[:-1] + "x").flaw is Flaw.MISMATCH
+
+
+@pytest.mark.parametrize("off", [-301_000, 301_000, -86_400_000, 10**12])
+def test_time_counts_in_both_directions(off: int) -> None:
+    verdict = judge(STRIPE, signed(STRIPE), now=NOW + off)
+    assert verdict.flaw is Flaw.TIMESTAMP
+
+
+@pytest.mark.parametrize("off", [-300_000, 0, 300_000])
+def test_time_within_tolerance_is_accepted(off: int) -> None:
+    assert judge(STRIPE, signed(STRIPE), now=NOW + off) == Verdict(timestamp=NOW)
+
+
+def test_time_is_looked_at_after_the_signature() -> None:
+    headers = signed(STRIPE, now=NOW - 10**9)
+    assert judge(STRIPE, headers, b"other").flaw is Flaw.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "text", ["-1700000000", "1.7e9", "1" * 20, "", "\uff11\uff17", "0x10", "1700 000"]
+)
+def test_what_is_no_time_is_refused_even_when_it_is_signed(text: str) -> None:
+    assert STRIPE is not None
+    [(name, value)] = signed(STRIPE.model_copy(update={"content": text + ".{body}"}))
+    mac = value.rpartition("v1=")[2]
+    assert judge(STRIPE, [(name, f"t={text},v1={mac}")]).flaw is Flaw.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["webhook-signature", "webhook-id", "webhook-timestamp"])
+def test_a_repeated_header_is_malformed_even_when_both_are_right(name: str) -> None:
+    headers = signed(STANDARD, key=WHSEC)
+    again = [*headers, next(h for h in headers if h[0] == name)]
+    assert judge(STANDARD, headers, keys=[WHSEC]).ok
+    assert judge(STANDARD, again, keys=[WHSEC]).flaw is Flaw.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp"])
+def test_a_missing_part_is_malformed(name: str) -> None:
+    headers = [h for h in signed(STANDARD, key=WHSEC) if h[0] != name]
+    assert judge(STANDARD, headers, keys=[WHSEC]).flaw is Flaw.MALFORMED
+
+
+def test_a_missing_signature_is_told_apart() -> None:
+    assert judge(STANDARD, [], keys=[WHSEC]).flaw is Flaw.MISSING
+
+
+def test_a_repeated_time_element_is_malformed() -> None:
+    [(name, value)] = signed(STRIPE)
+    assert judge(STRIPE, [(name, value + ",t=1700000000")]).flaw is Flaw.MALFORMED
+    assert judge(STRIPE, [(name, value.partition(",")[2])]).flaw is Flaw.MALFORMED
+
+
+def test_an_id_cannot_shift_the_delimiter() -> None:
+    headers = signed(STANDARD, key=WHSEC, id="msg.1")
+    verdict = judge(STANDARD, headers, keys=[WHSEC])
+    assert verdict.flaw is Flaw.MALFORMED
+    assert "must not contain" in verdict.detail
+
+
+@pytest.mark.parametrize("tag", ["v2", "v1a", "V1", "", "v"])
+def test_an_unknown_version_is_never_taken_for_v1(tag: str) -> None:
+    headers = signed(STANDARD, key=WHSEC)
+    value = dict(headers)["webhook-signature"].replace("v1,", f"{tag},")
+    headers = replaced(headers, "webhook-signature", value)
+    assert judge(STANDARD, headers, keys=[WHSEC]).flaw is Flaw.MISMATCH
+
+
+def test_unknown_versions_beside_a_good_one_are_passed_over() -> None:
+    headers = signed(STANDARD, key=WHSEC)
+    value = f"v1a,AAAA {dict(headers)['webhook-signature']} v9,zzz"
+    headers = replaced(headers, "webhook-signature", value)
+    assert judge(STANDARD, headers, keys=[WHSEC]).ok
+
+
+def test_any_key_and_any_signature_may_match() -> None:
+    old, new, other = "old", "new", "other"
+    [(name, by_old)] = signed(STRIPE, key=old)
+    by_new = signed(STRIPE, key=new)[0][1].partition(",")[2]
+    both = [(name, f"{by_old},{by_new}")]
+    assert judge(STRIPE, [(name, by_old)], keys=[new, old]).ok
+    assert judge(STRIPE, both, keys=[new]).ok
+    assert judge(STRIPE, both, keys=[old, other]).ok
+    verdict = judge(STRIPE, both, keys=[other, "another"])
+    assert verdict.detail == "signature does not match (2 keys tried)"
+    assert judge(STRIPE, both, keys=[other]).detail == "signature does not match (1 key tried)"
+
+
+def test_without_keys_nothing_is_accepted() -> None:
+    assert judge(STRIPE, signed(STRIPE), keys=[]).flaw is Flaw.MISMATCH
+
+
+def test_too_many_signatures_are_malformed() -> None:
+    [(name, value)] = signed(STRIPE)
+    assert judge(STRIPE, [(name, value + ",v1=00" * 8)]).flaw is Flaw.MALFORMED
+
+
+def test_sha1_is_no_way_around_sha256() -> None:
+    hub = presets.HUB_SHA256
+    sha1 = hub.model_copy(update={"algorithm": Algorithm.HMAC_SHA1, "prefix": "sha1="})
+    [(name, value)] = signed(sha1)
+    assert judge(hub, [(name, value)]).flaw is Flaw.MISMATCH
+    assert judge(hub, [(name, value.replace("sha1", "sha256"))]).flaw is Flaw.MISMATCH
+
+
+MANGLED = [
+    "",
+    "sha256=",
+    "sha256=00",
+    "sha256=" + "0" * 10_000,
+    "sha256=zz",
+    "sha256=\udcff\udcfe",
+    "sha256=é",
+    "sha256",
+    "=",
+    ",",
+    " ",
+    "v1,",
+    "v1,====",
+    "v1,AAAA=",
+]
+
+
+@pytest.mark.parametrize("value", MANGLED)
+@pytest.mark.parametrize("name", sorted(presets.PRESETS))
+def test_mangled_signatures_are_a_mismatch_and_no_exception(name: str, value: str) -> None:
+    scheme = presets.get(name).variants[-1].signature
+    if scheme is None:
+        scheme = SignatureScheme(header="x-sig")
+    key = {"Discord": "ab" * 32, "StandardWebhooks": WHSEC, "Svix": WHSEC}.get(name, "secret")
+    if name == "Discord":
+        key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    headers = [(scheme.header, value), *_companions(scheme)]
+    assert judge(scheme, headers, keys=[key]).flaw in (Flaw.MISMATCH, Flaw.MALFORMED)
+
+
+def _companions(scheme: SignatureScheme) -> list[tuple[str, str]]:
+    found = [] if scheme.id_header is None else [(scheme.id_header, "msg_1")]
+    if scheme.timestamp is not None and scheme.timestamp.header is not None:
+        found.append((scheme.timestamp.header, "1700000000"))
+    return found
+
+
+def test_base64_has_one_form() -> None:
+    """The last character of padded base64 has spare bits: another one decodes to the same."""
+    scheme = SignatureScheme(header="x-sig", encoding=Encoding.BASE64)
+    [(name, value)] = signed(scheme)
+    twin = next(
+        value[:-2] + c + "="
+        for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        if c != value[-2] and base64.b64decode(value[:-2] + c + "=") == base64.b64decode(value)
+    )
+    assert judge(scheme, [(name, value)]).ok
+    assert judge(scheme, [(name, twin)]).flaw is Flaw.MISMATCH
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+schemes = st.builds(
+    SignatureScheme,
+    header=st.just("x-sig"),
+    layout=st.sampled_from(Layout),
+    algorithm=st.sampled_from(
+        [a for a in Algorithm if a.startswith("HMAC")]  # keys of any form
+    ),
+    encoding=st.sampled_from(Encoding),
+    content=st.sampled_from(["{body}", "{url}{body}", "{method}|{timestamp}|{id}|{body}"]),
+    id_header=st.just("x-id"),
+    timestamp=st.sampled_from(
+        [Timestamp(header="x-time", unit=unit) for unit in TimeUnit]
+        + [Timestamp(header="x-time", tolerance=None)]
+    ),
+)
+
+
+@given(scheme=schemes, body=st.binary(max_size=200), key=st.text(min_size=1).filter(str.strip))
+def test_what_is_signed_verifies(scheme: SignatureScheme, body: bytes, key: str) -> None:
+    key = key.strip("\r\n")
+    if not key.strip():
+        return
+    assert judge(scheme, signed(scheme, body, key), body, [key]).ok
+
+
+@given(value=texts, id_=texts, time=texts, scheme=schemes)
+def test_verify_never_raises(value: str, id_: str, time: str, scheme: SignatureScheme) -> None:
+    headers = [("x-sig", value), ("x-id", id_), ("x-time", time)]
+    assert not judge(scheme, headers).ok

@@ -1,0 +1,414 @@
+"""Everything between the wire and the store, one rule at a time, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookplane.config.base import RateLimit
+from hookplane.config.endpoint import Answer, ApiKey, Basic, EndpointConfig, Source
+from hookplane.operational import operational_endpoint
+from hookplane.providers import presets
+from hookplane.secret import Secret
+from hookplane.signatures.request import sign_request
+from hookplane.store.model import Page
+from support_receiver import NOW, WHSEC, Door, FixedClock, endpoint, open_door, operational
+
+BODY = b'{"type":"order.created"}'
+
+
+def signed(
+    body: bytes = BODY,
+    key: str = WHSEC,
+    id: str = "msg_1",  # noqa: A002
+    now: int = NOW,
+) -> list[tuple[str, str]]:
+    return sign_request(
+        presets.STANDARD, Secret(key), method="POST", url="", body=body, id=id, now=now
+    )
+
+
+def keyed(**changes: Any) -> EndpointConfig:
+    """An endpoint that believes an API key, so that bodies need no signature."""
+    key = ApiKey(header="x-api-key", keys=(Secret("one"), Secret("two")))
+    facts: dict[str, Any] = {"keys": [], "signature": None, "api_key": key}
+    return endpoint("e", "Generic", **(facts | changes))
+
+
+ONE = [("X-API-Key", "one")]
+
+
+async def test_an_event_is_stored_as_it_came(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        extra = [
+            ("Content-Type", "application/json"),
+            ("X-Trace", "1"),
+            ("Authorization", "Bearer x"),
+            ("Cookie", "a=b"),
+            ("X-Some-Token", "t"),
+            ("Connection", "keep-alive"),
+        ]
+        answer = await door.send("/default/e", BODY, signed() + extra)
+        assert answer.status == 200
+        event_id = answer.json()["id"]
+        entry, content = await door.store.find_event(event_id)
+        assert (entry.type, entry.received, entry.size) == ("order.created", NOW, len(BODY))
+        assert content.body == BODY
+        names = [name for name, _ in content.headers]
+        assert {"content-type", "x-trace", "webhook-id"} <= set(names)
+        assert not {"authorization", "cookie", "x-some-token", "connection", "host"} & set(names)
+        assert "webhook-signature" not in names
+        assert door.journal.receipts == [("default/e", event_id, "order.created", False)]
+
+
+async def test_a_duplicate_gets_the_answer_of_its_original(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        first = await door.send("/default/e", BODY, signed())
+        door.clock.advance(1000)
+        again = await door.send("/default/e", BODY, signed(now=NOW + 1000))
+        other = await door.send("/default/e", b"{}", signed(b"{}"))
+        assert first.body == again.body == other.body
+        assert len(await door.events("e")) == 1
+        await door.receiver.stop(1000)
+        status = await door.status("e")
+        assert (status.accepted, status.duplicates, status.conflicts) == (1, 2, 1)
+
+
+async def test_behind_the_window_a_key_is_new(tmp_path: Path) -> None:
+    config = keyed(dedup_key=Source(body_path="id"), dedup_window=60_000)
+    async with open_door(tmp_path, config) as door:
+        await door.send("/default/e", b'{"id":1}', ONE)
+        door.clock.advance(59_000)
+        await door.send("/default/e", b'{"id":1}', ONE)
+        assert len(await door.events("e")) == 1
+        door.clock.advance(2_000)
+        await door.send("/default/e", b'{"id":1}', ONE)
+        assert len(await door.events("e")) == 2
+
+
+async def test_without_a_dedup_key_every_request_is_an_event(tmp_path: Path) -> None:
+    async with open_door(tmp_path, keyed()) as door:
+        for _ in range(2):
+            assert (await door.send("/default/e", BODY, ONE)).status == 200
+        assert len(await door.events("e")) == 2
+
+
+HARMLESS_BODIES = [
+    b"",
+    b"\xff\xfe\x00",
+    b"[" * 10_000,
+    b'{"a":1,"a":2}',
+    b"NaN",
+    b'{"x":1e400}',
+    gzip.compress(b"0" * 100_000),
+]
+
+
+@pytest.mark.parametrize("body", HARMLESS_BODIES)
+async def test_any_signed_bytes_are_stored_as_they_are(tmp_path: Path, body: bytes) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        headers = [*signed(body), ("Content-Encoding", "gzip"), ("X-Odd", "\u00e9")]
+        answer = await door.send("/default/e", body, headers)
+        assert answer.status == 200
+        _, content = await door.store.find_event(answer.json()["id"])
+        assert content.body == body
+
+
+PATHS = [
+    "/",
+    "/default",
+    "/default/other",
+    "/default/e/",
+    "/default//e",
+    "//default/e",
+    "/default/../default/e",
+    "/default/%65",
+    "/DEFAULT/e",
+    "/default/%2e%2e/e",
+    "/default/e%00",
+    "/default/operational",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_other_paths_are_not_found(tmp_path: Path, path: str) -> None:
+    async with open_door(tmp_path, endpoint("e"), operational()) as door:
+        answer = await door.send(path, BODY, signed())
+        assert (answer.status, answer.body) == (404, b"Not Found\n")
+        assert await door.events("e") == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_other_methods_are_told_which_are_allowed(tmp_path: Path, method: str) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        answer = await door.send("/default/e", method=method)
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+NOT_SERVED: list[tuple[dict[str, Any], str]] = [
+    ({"not_ready": "Secret keys has no key a"}, "NotReady"),
+    ({"keys": []}, "NotReady"),
+    ({"keys": [""]}, "NotReady"),
+    ({"keys": [" \n"]}, "NotReady"),
+    ({"keys": ["whsec_?"]}, "NotReady"),
+    ({"keys": [WHSEC, ""]}, "NotReady"),
+    ({"suspended": True}, "Suspended"),
+    ({"signature": None}, "NotReady"),
+    ({"api_key": ApiKey(header="x-api-key", keys=())}, "NotReady"),
+    ({"bearer": (Secret(" "),)}, "NotReady"),
+    ({"basic": Basic(username="u", passwords=(Secret(""),))}, "NotReady"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), NOT_SERVED)
+async def test_what_is_not_ready_or_suspended_is_asked_to_come_back(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    async with open_door(tmp_path, endpoint("e", **changes)) as door:
+        answer = await door.send("/default/e", BODY, signed())
+        assert (answer.status, answer.body) == (503, b"Service Unavailable\n")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert door.journal.rejections[0][1] == reason
+        assert await door.events("e") == []
+
+
+async def test_rotation_has_no_gap(tmp_path: Path) -> None:
+    old, new, third = "whsec_AAAA", "whsec_BBBB", "whsec_CCCC"
+    async with open_door(tmp_path, endpoint("e", keys=[old])) as door:
+        assert (await door.send("/default/e", BODY, signed(key=old, id="1"))).status == 200
+        await door.configure(endpoint("e", keys=[old, new]))
+        for number, key in enumerate((old, new, old)):
+            headers = signed(key=key, id=f"2{number}")
+            assert (await door.send("/default/e", BODY, headers)).status == 200
+        await door.configure(endpoint("e", keys=[new]))
+        assert (await door.send("/default/e", BODY, signed(key=new, id="3"))).status == 200
+        assert (await door.send("/default/e", BODY, signed(key=old, id="4"))).status == 401
+        assert (await door.send("/default/e", BODY, signed(key=third, id="5"))).status == 401
+
+
+async def test_the_key_of_one_endpoint_does_not_open_another(tmp_path: Path) -> None:
+    mine, theirs = endpoint("a", keys=["whsec_AAAA"]), endpoint("b", keys=["whsec_BBBB"])
+    async with open_door(tmp_path, mine, theirs) as door:
+        assert (await door.send("/default/b", BODY, signed(key="whsec_AAAA"))).status == 401
+        assert (await door.send("/default/a", BODY, signed(key="whsec_AAAA"))).status == 200
+
+
+async def test_an_endpoint_that_is_gone_is_not_found(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        assert (await door.send("/default/e", BODY, signed())).status == 200
+        await door.configure(gone=("webhookendpoints/default/e",))
+        assert (await door.send("/default/e", BODY, signed())).status == 404
+
+
+API_KEYS = [
+    (ONE, 200),
+    ([("x-api-key", "two")], 200),
+    ([("X-API-Key", "three")], 401),
+    ([("X-API-Key", "")], 401),
+    ([], 401),
+    ([*ONE, *ONE], 400),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), API_KEYS)
+async def test_api_keys(tmp_path: Path, headers: list[tuple[str, str]], status: int) -> None:
+    async with open_door(tmp_path, keyed()) as door:
+        assert (await door.send("/default/e", BODY, headers)).status == status
+
+
+def basic(text: str) -> list[tuple[str, str]]:
+    return [("Authorization", "Basic " + base64.b64encode(text.encode()).decode())]
+
+
+BASIC = [
+    (basic("user:pass"), 200),
+    (basic("user:next"), 200),
+    ([("Authorization", basic("user:pass")[0][1].replace("Basic", "bAsIc"))], 200),
+    (basic("user:wrong"), 401),
+    (basic("other:pass"), 401),
+    (basic("user:"), 401),
+    (basic("user"), 401),
+    ([("Authorization", "Basic !!!")], 401),
+    ([("Authorization", "Bearer pass")], 401),
+    (basic("user:pass") * 2, 400),
+    ([], 401),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), BASIC)
+async def test_basic(tmp_path: Path, headers: list[tuple[str, str]], status: int) -> None:
+    passwords = (Secret("pass"), Secret("next"))
+    config = keyed(api_key=None, basic=Basic(username="user", passwords=passwords))
+    async with open_door(tmp_path, config) as door:
+        assert (await door.send("/default/e", BODY, headers)).status == status
+
+
+BEARER = [
+    ("Bearer tok", 200),
+    ("bearer tok", 200),
+    ("Bearer other", 401),
+    ("Bearer", 401),
+    ("tok", 401),
+    ("Basic tok", 401),
+]
+
+
+@pytest.mark.parametrize(("value", "status"), BEARER)
+async def test_bearer(tmp_path: Path, value: str, status: int) -> None:
+    config = keyed(api_key=None, bearer=(Secret("old"), Secret("tok")))
+    async with open_door(tmp_path, config) as door:
+        headers = [("Authorization", value)]
+        assert (await door.send("/default/e", BODY, headers)).status == status
+        assert (await door.send("/default/e?access_token=tok", BODY)).status == 401
+
+
+async def test_every_layer_must_pass(tmp_path: Path) -> None:
+    config = endpoint("e", api_key=keyed().api_key)
+    async with open_door(tmp_path, config) as door:
+        assert (await door.send("/default/e", BODY, signed())).status == 401
+        assert (await door.send("/default/e", BODY, ONE)).status == 401
+        assert (await door.send("/default/e", BODY, ONE + signed())).status == 200
+        reasons = [rejection[1] for rejection in door.journal.rejections]
+        assert reasons == ["ApiKeyMismatch", "SignatureMissing"]
+
+
+SOURCES = [
+    ("203.0.113.0/24", (), "203.0.113.9", 403),  # nobody is believed about addresses
+    ("127.0.0.0/8", (), "203.0.113.9", 200),
+    ("203.0.113.0/24", ("127.0.0.1/32",), "203.0.113.9", 200),
+    ("203.0.113.0/24", ("127.0.0.1/32",), "203.0.113.9, 198.51.100.1", 403),
+    ("203.0.113.0/24", ("127.0.0.1/32", "198.51.100.0/24"), "203.0.113.9, 198.51.100.1", 200),
+    ("203.0.113.0/24", ("127.0.0.1/32",), "203.0.113.9, nonsense", 403),
+    ("203.0.113.0/24", ("127.0.0.1/32",), "", 403),
+    ("2001:db8::/32", ("127.0.0.1/32",), "2001:db8::7", 200),
+    ("203.0.113.0/24", ("127.0.0.1/32",), "::ffff:203.0.113.9", 200),
+]
+
+
+@pytest.mark.parametrize(("allowed", "proxies", "forwarded", "status"), SOURCES)
+async def test_sources(
+    tmp_path: Path, allowed: str, proxies: tuple[str, ...], forwarded: str, status: int
+) -> None:
+    config = keyed(sources=(allowed,))
+    async with open_door(tmp_path, config, trusted_proxies=proxies) as door:
+        headers = [*ONE, ("X-Forwarded-For", forwarded)]
+        assert (await door.send("/default/e", BODY, headers)).status == status
+
+
+async def test_the_rate_is_kept_and_says_when_to_come_back(tmp_path: Path) -> None:
+    config = keyed(rate=RateLimit(tokens=1, per=10_000, burst=2))
+    async with open_door(tmp_path, config) as door:
+        answers = [await door.send("/default/e", BODY, ONE) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert answers[2].headers["Retry-After"] == "10"
+        door.clock.advance(10_000)
+        assert (await door.send("/default/e", BODY, ONE)).status == 200
+
+
+async def test_a_body_over_the_endpoints_limit_is_refused(tmp_path: Path) -> None:
+    async with open_door(tmp_path, keyed(max_body_size=100)) as door:
+        assert (await door.send("/default/e", b"x" * 100, ONE)).status == 200
+        answer = await door.send("/default/e", b"x" * 101, ONE)
+        assert answer.status == 413
+        assert answer.headers["Connection"] == "close"
+
+
+async def test_the_answer_can_be_chosen(tmp_path: Path) -> None:
+    answer = Answer(status=201, content_type="text/x", body='{"a":"{event.id}","b":"{other}"}')
+    async with open_door(tmp_path, keyed(answer=answer)) as door:
+        got = await door.send("/default/e", BODY, ONE)
+        [row] = await door.events("e")
+        assert got.status == 201
+        assert got.headers["Content-Type"] == "text/x"
+        assert got.body.decode() == f'{{"a":"{row.entry.event_id}","b":"{{other}}"}}'
+
+
+async def test_an_answer_without_content_has_none(tmp_path: Path) -> None:
+    async with open_door(tmp_path, keyed(answer=Answer(status=204))) as door:
+        got = await door.send("/default/e", BODY, ONE)
+        assert (got.status, got.body) == (204, b"")
+
+
+async def test_a_repeated_dedup_header_is_malformed(tmp_path: Path) -> None:
+    config = keyed(dedup_key=Source(header="x-id"), event_type=Source(header="x-type"))
+    async with open_door(tmp_path, config) as door:
+        for name in ("X-Id", "X-Type"):
+            headers = [*ONE, (name, "1"), (name, "2")]
+            assert (await door.send("/default/e", BODY, headers)).status == 400
+
+
+async def test_a_type_from_a_header_is_cut_to_what_can_be_shown(tmp_path: Path) -> None:
+    async with open_door(tmp_path, keyed(event_type=Source(header="x-type"))) as door:
+        await door.send("/default/e", BODY, [*ONE, ("X-Type", "a" * 500)])
+        await door.send("/default/e", BODY, ONE)
+        types = {row.entry.type for row in await door.events("e")}
+        assert types == {"unknown", "a" * 128}
+
+
+async def test_numbers_reach_store_and_metrics(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        await door.send("/default/e", BODY, signed())
+        for _ in range(3):
+            await door.send("/default/e", BODY, signed(key="whsec_BBBB"))
+        await door.send("/nowhere")
+        assert sample_of(door, "hookplane_received_total", result="stored") == 1
+        assert sample_of(door, "hookplane_rejected_total", reason="SignatureMismatch") == 3
+        assert sample_of(door, "hookplane_ingest_bytes_total") == len(BODY)
+        assert door.registry.get_sample_value("hookplane_unrouted_total") == 1
+        await door.receiver.stop(1000)
+        status = await door.status("e")
+        assert status.rejected == {"SignatureMismatch": 3}
+        assert status.last_rejected == NOW
+        assert status.last_rejected_detail == "signature does not match (1 key tried)"
+
+
+def sample_of(door: Door, name: str, **labels: str) -> float | None:
+    return door.registry.get_sample_value(name, {"endpoint": "default/e", **labels})
+
+
+async def test_rejections_are_told_as_an_operational_event_once(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e"), operational()) as door:
+        for _ in range(2):
+            await door.send("/default/e", BODY, signed(key="whsec_BBBB"))
+        await door.receiver.stop(1000)
+        [row] = await door.store.events(Page(), endpoint=operational_endpoint("default"))
+        assert row.entry.type == "hookplane.endpoint.rejecting"
+        _, content = await door.store.find_event(row.entry.event_id)
+        data = json.loads(content.body)["data"]
+        assert (data["name"], data["reason"]) == ("e", "SignatureMismatch")
+        assert data["message"].startswith("2 requests rejected")
+
+
+async def test_the_journal_is_not_flooded_by_one_sender(tmp_path: Path) -> None:
+    async with open_door(tmp_path, keyed()) as door:
+        await asyncio.gather(*[door.send("/default/e", BODY) for _ in range(60)])
+        assert len(door.journal.rejections) == 20
+        assert sample_of(door, "hookplane_rejected_total", reason="ApiKeyMismatch") == 60
+
+
+async def test_a_store_that_is_away_is_a_503(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        await door.lose_store()
+        answer = await door.send("/default/e", BODY, signed())
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "5"
+
+
+async def test_a_bad_document_leaves_the_good_one_in_force(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        await door.configure(endpoint("e", handshake="NoSuch"))
+        assert (await door.send("/default/e", BODY, signed())).status == 200
+
+
+async def test_a_receiver_is_ready_between_start_and_stop(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e"), clock=FixedClock()) as door:
+        assert door.receiver.ready
+        await door.receiver.stop(1000)
+        assert not door.receiver.ready

@@ -1,0 +1,51 @@
+"""What the store is told, and when somebody is told that an endpoint rejects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hookplane.operational import QUIET_PERIOD, Notices, operational_endpoint
+from hookplane.store.model import Page, RejectReason
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_receiver.reporter import Reporter
+from support_receiver import FixedClock, endpoint, open_door, operational
+
+
+async def told(store: SQLiteStore) -> int:
+    return len(await store.events(Page(), endpoint=operational_endpoint("default")))
+
+
+async def test_a_notice_when_rejections_start_and_not_while_they_go_on(tmp_path: Path) -> None:
+    clock, config = FixedClock(), endpoint("e")
+    async with open_door(tmp_path, config, operational(), clock=clock) as door:
+        reporter = Reporter(door.store, clock, Notices())
+        for _ in range(3):
+            reporter.rejected(config, RejectReason.SIGNATURE, "no")
+            await reporter.flush()
+            clock.advance(QUIET_PERIOD - 1)
+        assert await told(door.store) == 1
+        clock.advance(QUIET_PERIOD)
+        reporter.rejected(config, RejectReason.SIGNATURE, "no")
+        await reporter.flush()
+        assert await told(door.store) == 2
+
+
+async def test_our_own_refusals_are_no_news(tmp_path: Path) -> None:
+    config = endpoint("e")
+    async with open_door(tmp_path, config, operational()) as door:
+        reporter = Reporter(door.store, door.clock, Notices())
+        reporter.rejected(config, RejectReason.SUSPENDED, "no")
+        await reporter.flush()
+        assert await told(door.store) == 0
+        assert (await door.status("e")).rejected == {"Suspended": 1}
+
+
+async def test_without_a_built_in_endpoint_nobody_is_told_and_nothing_breaks(
+    tmp_path: Path,
+) -> None:
+    config = endpoint("e")
+    async with open_door(tmp_path, config) as door:
+        reporter = Reporter(door.store, door.clock, Notices())
+        reporter.rejected(config, RejectReason.SIGNATURE, "no")
+        await reporter.flush()
+        assert (await door.status("e")).rejected == {"SignatureMismatch": 1}
