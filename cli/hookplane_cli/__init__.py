@@ -1,0 +1,1 @@
+"""The `hookplane` program: the only package that knows all others."""

@@ -1,0 +1,1 @@
+"""The dispatcher: reads event logs, filters, signs, sends, retries, settles."""

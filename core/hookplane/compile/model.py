@@ -28,6 +28,16 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Something that is not at hand and may well exist elsewhere."""
+
+    kind: str
+    name: str
+    key: str = ""
+    """Key of a Secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with one field of one object, and what would be right."""
 
@@ -38,6 +48,8 @@ class Problem:
     """Such as `spec.delivery.retry.schedule[2]`; empty: the whole object."""
     message: str
     severity: Severity = Severity.ERROR
+    absent: Absent | None = None
+    """What it would take, when nothing is wrong but that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class SecretObject:
     name: str
     data: Mapping[str, Secret]
     type: str = "Opaque"
+    generated: bool = False
+    """We made it; only then are its keys `key` and `previous` used for a WantedSecret."""
 
 
 class GeneratedKind(StrEnum):
@@ -80,6 +94,8 @@ class Options:
     """What differs between a laptop and a cluster."""
 
     loopback_allowed: bool = False
+    allowed_cidrs: tuple[str, ...] = ()
+    """Private address ranges that targets may live in."""
     services: Mapping[str, str] = field(default_factory=dict)
     """Service name → base URL (`--service NAME=URL`); a cluster makes URLs of its own."""
     cluster_services: bool = False
@@ -87,6 +103,10 @@ class Options:
     public_url: str | None = None
     retention_events: int = 604_800_000
     """Milliseconds; a schedule longer than this less 24 h is refused."""
+    gateways: bool = False
+    """False: there is one data plane and no WebhookGateway has a meaning; that is said once."""
+    receiver_tls: bool = False
+    """Whether receivers end TLS themselves, so that client certificates can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

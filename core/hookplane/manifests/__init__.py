@@ -1,0 +1,1 @@
+"""Files → typed resources, with problems in people's words. No other package reads manifests."""

@@ -21,6 +21,7 @@ class EgressError(StrEnum):
 
     REFUSED_ADDRESS = "address not allowed"
     BAD_URL = "URL not valid"
+    BAD_HEADER = "header not valid"
     DNS = "name does not resolve"
     CONNECT = "connection failed"
     TLS = "TLS failed"

@@ -1,0 +1,25 @@
+"""Tables as `kubectl get` prints them: plain text in columns, on a terminal and in a pipe alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from hookplane_cli.human import printable
+
+_GAP: Final = "   "
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Values that are None show as nothing."""
+    cells = [list(titles), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(_line(row, widths) for row in cells)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else printable(str(value), limit=80)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

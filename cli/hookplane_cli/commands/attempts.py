@@ -1,0 +1,47 @@
+"""`hookplane attempts`: every try, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hookplane_cli.client.admin import full_name
+from hookplane_cli.client.options import Session, client_command, page_options
+from hookplane_cli.client.table import table
+from hookplane_cli.human import duration, short_name
+
+
+@click.command(name="attempts")
+@click.argument("event", required=False)
+@click.option("--subscription", metavar="NAME", help="Only those of this subscription.")
+@page_options
+@client_command
+def command(
+    session: Session, event: str | None, subscription: str | None, limit: int, before: str | None
+) -> None:
+    """Attempts, newest first: of an EVENT, of a subscription, or of all."""
+    wanted = subscription and full_name(subscription, session.namespace)
+    parameters = {"event": event, "subscription": wanted, "limit": limit, "before": before}
+    page = session.client.get("/attempts", parameters)
+    session.show(page, lambda: _table(page["items"]))
+
+
+def _table(attempts: list[dict[str, Any]]) -> str:
+    if not attempts:
+        return "No attempts."
+    titles = ("TIME", "SUBSCRIPTION", "EVENT", "ATTEMPT", "RESULT", "TOOK", "ANSWER")
+    return table(titles, [_row(attempt) for attempt in attempts])
+
+
+def _row(attempt: dict[str, Any]) -> tuple[object, ...]:
+    number = "probe" if attempt["probe"] else attempt["attempt"]
+    return (
+        attempt["time"],
+        short_name(attempt["subscription"]),
+        attempt["eventID"],
+        f"{number} (replay)" if attempt["replay"] else number,
+        attempt["message"] or attempt["statusCode"],
+        duration(attempt["milliseconds"]),
+        attempt["answer"],
+    )

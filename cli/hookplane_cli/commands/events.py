@@ -1,0 +1,63 @@
+"""`hookplane events`: what was received."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from hookplane_cli.client.admin import full_name
+from hookplane_cli.client.options import Session, client_command, page_options
+from hookplane_cli.client.table import table
+from hookplane_cli.human import printable, short_name, size
+
+
+@click.command(name="events")
+@click.argument("event", required=False)
+@click.option("--endpoint", metavar="NAME", help="Only those of this endpoint.")
+@click.option("--type", "type_", metavar="TYPE", help="Only those of this type.")
+@page_options
+@client_command
+def command(
+    session: Session,
+    event: str | None,
+    endpoint: str | None,
+    type_: str | None,
+    limit: int,
+    before: str | None,
+) -> None:
+    """Events, newest first; with an EVENT id, that one with headers and the start of its body."""
+    if event is not None:
+        one = session.client.get(f"/events/{quote(event, safe='')}")
+        session.show(one, lambda: _one(one))
+        return
+    wanted = endpoint and full_name(endpoint, session.namespace)
+    parameters = {"endpoint": wanted, "type": type_, "limit": limit, "before": before}
+    page = session.client.get("/events", parameters)
+    session.show(page, lambda: _table(page["items"]))
+
+
+def _table(events: list[dict[str, Any]]) -> str:
+    if not events:
+        return "No events."
+    rows = [
+        (e["receivedTime"], short_name(e["endpoint"]), e["type"], e["id"], size(e["size"]))
+        for e in events
+    ]
+    return table(("RECEIVED", "ENDPOINT", "TYPE", "EVENT", "SIZE"), rows)
+
+
+def _one(event: dict[str, Any]) -> str:
+    facts = [("event", event["id"]), ("endpoint", event["endpoint"]), ("type", event["type"])]
+    facts += [("received", event["receivedTime"]), ("size", size(event["size"]))]
+    return "\n\n".join((_pairs(facts), _pairs(event["headers"]), _body(event)))
+
+
+def _pairs(pairs: list[Any]) -> str:
+    return "\n".join(f"{printable(name)}: {printable(value)}" for name, value in pairs)
+
+
+def _body(event: dict[str, Any]) -> str:
+    lines = [printable(line, limit=4096) for line in event["bodyPreview"].splitlines()]
+    return "\n".join([*lines, "…"] if event["bodyTruncated"] else lines)

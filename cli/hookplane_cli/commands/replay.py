@@ -1,0 +1,75 @@
+"""`hookplane replay`: delivers events again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from hookplane_cli.client.admin import full_name, object_path
+from hookplane_cli.client.options import Session, client_command
+from hookplane_cli.client.progress import Progress
+from hookplane_cli.human import counted
+
+POLL_SECONDS: Final = 0.3
+
+
+@click.command(name="replay")
+@click.argument("subscription")
+@click.option("--since", metavar="WHEN", help="Received since: 1h, or 2026-11-21T00:00:00Z.")
+@click.option("--until", metavar="WHEN", help="Received before; default: now.")
+@click.option(
+    "--state",
+    metavar="STATES",
+    help="dead (default with --since), delivered, filtered, retrying, or all (default with --id).",
+)
+@click.option("--id", "ids", metavar="EVENT", multiple=True, help="This event; may be repeated.")
+@click.option("--wait", is_flag=True, help="Wait for its end; exit code 1 if any failed.")
+@client_command
+def command(
+    session: Session,
+    subscription: str,
+    since: str | None,
+    until: str | None,
+    state: str | None,
+    ids: tuple[str, ...],
+    wait: bool,
+) -> None:
+    """Starts a replay job for SUBSCRIPTION: the events of a time, or single ones by id."""
+    if bool(ids) == bool(since):
+        raise click.UsageError("say which events: --since WHEN, or --id EVENT")
+    body = {
+        "subscription": full_name(subscription, session.namespace),
+        **({"ids": ids} if ids else {"since": since}),
+        **({"until": until} if until else {}),
+        **({"states": state.split(",")} if state else {}),
+    }
+    job = session.client.post("/replays", body)
+    if wait:
+        job = wait_for(session, job, time.sleep)
+    session.show(job, lambda: _line(job))
+    if wait and job["failed"]:
+        raise SystemExit(1)
+
+
+def wait_for(
+    session: Session, job: dict[str, Any], pause: Callable[[float], None]
+) -> dict[str, Any]:
+    """The job when it no longer runs."""
+    path = object_path("replays", job["name"], job["namespace"])
+    with Progress("replayed", 0) as progress:
+        while job["state"] == "Running":
+            pause(POLL_SECONDS)
+            job = session.client.get(path)
+            detail = f" of {job['matched']:,} found so far, {job['failed']:,} failed"
+            progress.at(job["delivered"] + job["failed"], detail)
+    return job
+
+
+def _line(job: dict[str, Any]) -> str:
+    if job["state"] == "Running":
+        return f"replay {job['name']} runs; see: hookplane status"
+    told = f"{job['delivered']:,} delivered, {job['failed']:,} failed"
+    return f"replay {job['name']} is {job['state']}: {counted(job['matched'], 'event')}, {told}"

@@ -1,0 +1,163 @@
+"""`hookplane status`: is it working, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from hookplane.clock import Millis, SystemClock
+from hookplane_cli.client.options import Session, client_command
+from hookplane_cli.client.table import table
+from hookplane_cli.client.times import ago
+from hookplane_cli.human import printable, short_name
+
+SHOWN_REPLAYS: Final = 10
+"""The newest so many jobs."""
+
+
+@click.command(name="status")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
+@client_command
+def command(session: Session, all_namespaces: bool) -> None:
+    """Endpoints and subscriptions, as `kubectl get whe,whs` shows them in a cluster."""
+    where = {"namespace": None if all_namespaces else session.namespace}
+    endpoints = session.client.get("/endpoints", where)["items"]
+    subscriptions = session.client.get("/subscriptions", where)["items"]
+    replays = session.client.get("/replays", where)["items"][:SHOWN_REPLAYS]
+    now = SystemClock().now()
+    session.show(
+        {"endpoints": endpoints, "subscriptions": subscriptions, "replays": replays},
+        lambda: _text(endpoints, subscriptions, replays, now, all_namespaces),
+    )
+
+
+def _text(
+    endpoints: list[dict[str, Any]],
+    subscriptions: list[dict[str, Any]],
+    replays: list[dict[str, Any]],
+    now: Millis,
+    wide: bool,
+) -> str:
+    shown = [endpoint for endpoint in endpoints if not endpoint["builtin"]]
+    parts = [
+        _table(("ENDPOINT", *_ENDPOINT_TITLES), [_endpoint(x, now, wide) for x in shown]),
+        _table(
+            ("SUBSCRIPTION", *_SUBSCRIPTION_TITLES),
+            [_subscription(x, now, wide) for x in subscriptions],
+        ),
+        replays and table(("REPLAY", *_REPLAY_TITLES), [_replay(x, now, wide) for x in replays]),
+        "\n".join(_reason(x) for x in [*shown, *subscriptions] if _reason(x)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    return table(titles, rows) if rows else f"No {titles[0].lower()}s."
+
+
+_ENDPOINT_TITLES: Final = (
+    "READY",
+    "STATE",
+    "PROVIDER",
+    "ACCEPTED",
+    "REJECTED",
+    "LAST EVENT",
+    "URL",
+)
+_SUBSCRIPTION_TITLES: Final = (
+    "READY",
+    "STATE",
+    "DELIVERED",
+    "PENDING",
+    "RETRYING",
+    "DEAD",
+    "LAST SUCCESS",
+    "NEXT RETRY",
+    "TARGET",
+)
+_REPLAY_TITLES: Final = ("SUBSCRIPTION", "STATE", "MATCHED", "DELIVERED", "FAILED", "AGE")
+
+
+def _endpoint(endpoint: dict[str, Any], now: Millis, wide: bool) -> tuple[object, ...]:
+    requests = endpoint["requests"]
+    return (
+        _name(endpoint, wide),
+        endpoint["ready"],
+        endpoint["state"] or "-",
+        endpoint["provider"],
+        requests["accepted"],
+        requests["rejected"],
+        ago(requests["lastAcceptedTime"], now),
+        endpoint["url"],
+    )
+
+
+def _subscription(one: dict[str, Any], now: Millis, wide: bool) -> tuple[object, ...]:
+    delivery = one["delivery"]
+    success = delivery["lastSuccess"]
+    return (
+        _name(one, wide),
+        one["ready"],
+        one["state"] or "-",
+        delivery["delivered"],
+        delivery["pending"] + delivery["sending"],
+        delivery["retrying"],
+        delivery["dead"],
+        ago(success and success["time"], now),
+        delivery["nextRetryTime"],
+        one["target"],
+    )
+
+
+def _replay(job: dict[str, Any], now: Millis, wide: bool) -> tuple[object, ...]:
+    return (
+        _name(job, wide),
+        short_name(job["subscription"]),
+        job["state"],
+        job["matched"],
+        job["delivered"],
+        job["failed"],
+        ago(job["createdTime"], now),
+    )
+
+
+def _name(one: dict[str, Any], wide: bool) -> str:
+    return f"{one['namespace']}/{one['name']}" if wide else str(one["name"])
+
+
+def _reason(one: dict[str, Any]) -> str:
+    """One line on what is not as it should be."""
+    tell = _REASONS.get(one["state"] or "")
+    told = one["message"] or (tell(one) if tell else "")
+    return f"{one['name']}: {printable(told)}" if told else ""
+
+
+def _rejecting(endpoint: dict[str, Any]) -> str:
+    last = endpoint["requests"]["lastRejected"]
+    return f"last rejected {last['time']}: {last['message'] or last['reason']}"
+
+
+def _failing(subscription: dict[str, Any]) -> str:
+    last = subscription["delivery"]["lastFailure"]
+    if last is None:
+        return ""
+    return f"last failure {last['time']}, attempt {last['attempt']}: {_outcome(last)}"
+
+
+def _outcome(last: dict[str, Any]) -> str:
+    return str(last["message"] or last["statusCode"])
+
+
+def _disabled(subscription: dict[str, Any]) -> str:
+    reason = subscription["delivery"]["disabledReason"]
+    return f"{reason}; mend the target, then: hookplane resume {subscription['name']}"
+
+
+_REASONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "Rejecting": _rejecting,
+    "Failing": _failing,
+    "CircuitOpen": _failing,
+    "Disabled": _disabled,
+}

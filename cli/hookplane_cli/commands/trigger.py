@@ -1,0 +1,39 @@
+"""`hookplane trigger`: sends a signed sample event to an endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hookplane_cli.client.admin import object_path
+from hookplane_cli.client.options import Session, client_command
+from hookplane_cli.client.progress import Progress
+from hookplane_cli.human import printable
+
+
+@click.command(name="trigger")
+@click.argument("endpoint")
+@click.option("--type", "type_", metavar="TYPE", help="Event type; default: the provider's first.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=1, help="Send so many.")
+@client_command
+def command(session: Session, endpoint: str, type_: str | None, count: int) -> None:
+    """Sends what ENDPOINT's provider would send, correctly signed, over real HTTP.
+
+    Exit code 1 when the endpoint did not accept all of them.
+    """
+    path = object_path("endpoints", endpoint, session.namespace) + "/trigger"
+    refused = 0
+    with Progress("sent", count) as progress:
+        for number in range(1, count + 1):
+            result = session.client.post(path, {"type": type_})
+            session.show(result, lambda: _line(endpoint, result))  # noqa: B023 - called at once
+            refused += result["statusCode"] >= 300
+            progress.at(number)
+    if refused:
+        raise SystemExit(1)
+
+
+def _line(endpoint: str, result: dict[str, Any]) -> str:
+    told = result["eventID"] or printable(result["answer"], limit=80)
+    return f"sent {result['type']} to {endpoint}: {result['statusCode']} {told}".rstrip()

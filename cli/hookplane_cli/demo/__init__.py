@@ -1,0 +1,1 @@
+"""The tour of `make run`: everything on one machine, with sample events."""

@@ -1,0 +1,70 @@
+"""`hookplane run` as a child of the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import click
+
+from hookplane_cli.client.locate import run_facts
+
+READY_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.1
+STOP_SECONDS: Final = 20.0
+"""After this a child that does not end is killed."""
+
+
+class Child:
+    """A process in a group of its own: Ctrl-C reaches the demo alone, which then ends the child."""
+
+    def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
+        self._process = process
+        self._data = data
+
+    @classmethod
+    async def start(cls, arguments: Sequence[str], data: Path) -> Self:
+        """Its output goes where the demo's goes."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "hookplane_cli", "run", *arguments, "--data", str(data)),
+            stdin=asyncio.subprocess.DEVNULL,
+            process_group=0,
+        )
+        return cls(process, data)
+
+    async def ready(self) -> dict[str, Any]:
+        """Its URLs, when it serves. Raises click.ClickException when it ends or takes too long."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + READY_SECONDS
+        while loop.time() < end:
+            if self._process.returncode is not None:
+                raise click.ClickException("hookplane run ended; it says why above")
+            if facts := self._facts():
+                return facts
+            await asyncio.sleep(POLL_SECONDS)
+        raise click.ClickException(f"hookplane run is not ready after {READY_SECONDS:.0f} s")
+
+    def _facts(self) -> dict[str, Any] | None:
+        try:
+            facts = run_facts(self._data)
+        except click.ClickException:
+            return None
+        return facts if facts["pid"] == self._process.pid else None
+
+    async def ended(self) -> int:
+        """Its exit code, once it has one."""
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()

@@ -1,0 +1,164 @@
+"""Starts everything of the demo, gives the tour, and ends everything again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hookplane.clock import SystemClock
+from hookplane.errors import InvalidValue
+from hookplane_cli.address import taken
+from hookplane_cli.client.admin import AdminClient
+from hookplane_cli.client.options import DEFAULT_DATA
+from hookplane_cli.demo.child import Child
+from hookplane_cli.demo.inbox import Inbox
+from hookplane_cli.demo.manifests import manifests
+from hookplane_cli.demo.tour import Stage, tour
+from hookplane_cli.sink.arrival import Arrival, text_line
+from hookplane_cli.sink.behaviour import WELL_BEHAVED
+from hookplane_cli.sink.check import Checker
+from hookplane_cli.sink.secrets import secrets_of
+from hookplane_cli.sink.sink import Sink
+
+Address = tuple[str, int]
+TRY: Final = (
+    ("trigger orders", "send another event"),
+    ("status", "is everything working?"),
+    ("deliveries --state dead", "what could not be delivered"),
+    ("replay orders-to-shop --since 1h --state all", "deliver again"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is."""
+
+    data: Path
+    listen: Address
+    admin: Address
+    sink: Address
+
+
+async def demo(settings: Settings, program: str) -> None:
+    """Returns after Ctrl-C or SIGTERM. Raises click.ClickException when something ends by itself.
+
+    `program`: what to type for `hookplane`.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    check_free(settings.listen, "--listen")
+    check_free(settings.admin, "--admin")
+    inbox = Inbox()
+    async with AsyncExitStack() as stack:
+        sink = _sink(inbox)
+        stack.push_async_callback(sink.stop)
+        files = await _listening(settings, sink)
+        child = await Child.start(_arguments(settings, files), settings.data)
+        stack.push_async_callback(child.stop)
+        show = asyncio.create_task(_show(settings, files, child, sink, inbox, program))
+        await _until_stopped(stopped, child, show)
+
+
+def check_free(address: Address, option: str) -> None:
+    """Raises click.ClickException when something else listens there."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address[0].strip("[]"), address[1]))
+        except OSError as error:
+            raise taken(address, option, error) from error
+
+
+def _sink(inbox: Inbox) -> Sink:
+    def arrived(arrival: Arrival) -> None:
+        click.echo(text_line(arrival))
+        inbox.take(arrival)
+
+    return Sink(
+        checker=Checker([]),
+        behaviour=WELL_BEHAVED,
+        clock=SystemClock(),
+        random=random.Random(),  # noqa: S311 - chance, not secrecy
+        arrived=arrived,
+    )
+
+
+async def _listening(settings: Settings, sink: Sink) -> tuple[Path, ...]:
+    """The manifests, which deliver to the sink that now listens."""
+    try:
+        url = await sink.start(*settings.sink)
+    except OSError as error:
+        raise taken(settings.sink, "--sink", error) from error
+    return manifests(url, settings.data)
+
+
+def _arguments(settings: Settings, files: Sequence[Path]) -> list[str]:
+    """Of `hookplane run`."""
+    sources = [part for file in files for part in ("-f", str(file))]
+    listen, admin = (f"{host}:{port}" for host, port in (settings.listen, settings.admin))
+    return [*sources, "--listen", listen, "--admin", admin]
+
+
+async def _show(
+    settings: Settings,
+    files: Sequence[Path],
+    child: Child,
+    sink: Sink,
+    inbox: Inbox,
+    program: str,
+) -> None:
+    facts = await child.ready()
+    sink.checker = _checker(settings.data)
+    client = AdminClient(facts["admin"])
+    await tour(Stage(client, facts["url"], sink, inbox), click.echo)
+    click.echo(_try(settings, files, program, facts["url"]))
+
+
+def _checker(data: Path) -> Checker:
+    """Knows the secret that `hookplane run` generated for the subscription."""
+    try:
+        file = data / "secrets" / "default" / "orders-to-shop-signing.json"
+        return Checker(secrets_of(None, file))
+    except InvalidValue as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _try(settings: Settings, files: Sequence[Path], program: str, url: str) -> str:
+    own = "" if str(settings.data) == DEFAULT_DATA else f" --data {settings.data}"
+    lines = [(f"{program} {words}{own}", meaning) for words, meaning in TRY]
+    lines.append((f"curl -i {url}/default/orders -d '{{}}'", "not signed: 401"))
+    width = max(len(command) for command, _ in lines)
+    shown = "\n".join(f"   {command:<{width}}   {meaning}" for command, meaning in lines)
+    return f"""
+That was it. All of this keeps running until Ctrl-C. Try, in another terminal:
+{shown}
+Or edit {files[0]}: it is read again when you save it.
+"""
+
+
+async def _until_stopped(stopped: asyncio.Event, child: Child, show: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(stopped.wait())
+    ended = asyncio.create_task(child.ended())
+    tasks: set[asyncio.Task[object]] = {waiting, ended, show}
+    try:
+        while not waiting.done():
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if show in done:
+                show.result()
+            if ended in done and not waiting.done():
+                raise click.ClickException("hookplane run ended; it says why above")
+    finally:
+        for task in (waiting, ended, show):
+            task.cancel()
+        await asyncio.gather(waiting, ended, show, return_exceptions=True)

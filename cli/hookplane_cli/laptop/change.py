@@ -1,0 +1,115 @@
+"""What a load changes in the store; pure. Objects go only when two loads in a row miss them, the
+second a while after the first: editors empty a file before they fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.config.base import Document
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.sealing import Sealer
+from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.units import parse_time
+
+Configured = EndpointConfig | SubscriptionConfig
+
+CONFIRM_AFTER: Final[Millis] = 2_000
+"""An object that is gone is looked for once more after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Documents to write and documents whose objects are gone."""
+
+    created: tuple[Configured, ...] = ()
+    changed: tuple[Configured, ...] = ()
+    deleted: tuple[Configured, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.changed or self.deleted)
+
+    def of_users(self) -> Change:
+        """Without the endpoints that every namespace has by itself."""
+        return Change(_own(self.created), _own(self.changed), _own(self.deleted))
+
+    def rows(self, sealer: Sealer) -> ConfigChange:
+        """The form that the store takes."""
+        written = (*self.created, *self.changed)
+        return ConfigChange(
+            upserts=tuple(ConfigRow(kind_of(x), x.uid, x.dump(sealer)) for x in written),
+            deletes=tuple((kind_of(x), x.uid) for x in self.deleted),
+            cursors=tuple(_cursors(x) for x in written if isinstance(x, SubscriptionConfig)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Uids that a load did not find: those to delete now, and those that have one more chance, with
+    the time when they were first missed."""
+
+    doomed: frozenset[str] = frozenset()
+    waiting: Mapping[str, Millis] = field(default_factory=dict)
+
+    @property
+    def due(self) -> Millis | None:
+        """When the next of them would be deleted."""
+        return min((since + CONFIRM_AFTER for since in self.waiting.values()), default=None)
+
+
+def missed(
+    in_force: AbstractSet[str],
+    named: AbstractSet[str],
+    before: Missed,
+    complete: bool,
+    now: Millis,
+) -> Missed:
+    """`named`: uids that the files know; `before`: what the load before missed. A load that could
+    not read everything dooms nothing."""
+    if not complete:
+        return Missed()
+    since = {uid: before.waiting.get(uid, now) for uid in in_force - named}
+    doomed = frozenset(uid for uid, time in since.items() if now - time >= CONFIRM_AFTER)
+    return Missed(doomed, {uid: time for uid, time in since.items() if uid not in doomed})
+
+
+def plan_change(
+    in_force: Mapping[str, Configured],
+    compiled: Iterable[Configured],
+    doomed: AbstractSet[str],
+    trusted: bool,
+) -> Change:
+    """`trusted` False: some Secret could not be read, so an object that seems to miss one keeps
+    what is in force."""
+    created, changed = [], []
+    for document in compiled:
+        old = in_force.get(document.uid)
+        if document.uid in doomed or document == old:
+            continue
+        if old is None:
+            created.append(document)
+        elif trusted or old.not_ready or not document.not_ready:
+            changed.append(document)
+    deleted = tuple(document for uid, document in in_force.items() if uid in doomed)
+    return Change(tuple(created), tuple(changed), deleted)
+
+
+def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:
+    return tuple(x for x in documents if not (isinstance(x, EndpointConfig) and x.builtin))
+
+
+def kind_of(document: Document) -> ConfigKind:
+    is_endpoint = isinstance(document, EndpointConfig)
+    return ConfigKind.ENDPOINT if is_endpoint else ConfigKind.SUBSCRIPTION
+
+
+def _cursors(document: SubscriptionConfig) -> CursorPlan:
+    return CursorPlan(document.uid, document.endpoints, _start(document.start_from))
+
+
+def _start(text: str) -> str | Millis:
+    return text if text in ("Latest", "Earliest") else parse_time(text)

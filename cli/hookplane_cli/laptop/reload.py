@@ -1,0 +1,194 @@
+"""Brings manifests into force: read, compile, generate keys, write what changed, start replays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from hookplane.clock import Clock, Millis
+from hookplane.compile.findings import local_uid
+from hookplane.compile.model import (
+    Compiled,
+    Options,
+    Resource,
+    SecretObject,
+    WantedSecret,
+)
+from hookplane.compile.resources import compile_resources
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import SecretUnreadable
+from hookplane.manifests.files import read_files
+from hookplane.manifests.model import Manifests
+from hookplane.manifests.objects import KINDS
+from hookplane.manifests.read import read_manifests
+from hookplane.operational import operational_endpoint
+from hookplane.sealing import Sealer
+from hookplane.store.model import ConfigKind, ConfigRow, NewReplay, ReplayPhase
+from hookplane.store.protocol import Store
+from hookplane_cli.laptop.change import Change, Configured, Missed, missed, plan_change
+from hookplane_cli.laptop.generated import GeneratedSecrets
+from hookplane_cli.laptop.immutable import Immutables
+from hookplane_cli.verdict import Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load found and did."""
+
+    verdict: Verdict
+    change: Change
+    wanted: tuple[WantedSecret, ...] = ()
+    """Generated Secrets that are in use."""
+    replays: tuple[str, ...] = ()
+    """`namespace/name` of the replay jobs that began."""
+    again_at: Millis | None = None
+    """When to load again though no file changes; None: then only."""
+
+
+class Reloader:
+    """Keeps what is in force; `restore` first, then `load` as often as something changed."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sequence[Path],
+        store: Store,
+        sealer: Sealer,
+        generated: GeneratedSecrets,
+        options: Options,
+        clock: Clock,
+    ) -> None:
+        self._sources = sources
+        self._store = store
+        self._sealer = sealer
+        self._generated = generated
+        self._options = options
+        self._clock = clock
+        self._immutables = Immutables()
+        self._secrets: dict[tuple[str, str], SecretObject] = {}
+        self._missed = Missed()
+        self._replays: set[str] = set()
+        self.in_force: dict[str, Configured] = {}
+        """Uid → document, as the store has it."""
+
+    async def restore(self) -> None:
+        """Takes over what the store has from an earlier run. Raises StoreUnavailable."""
+        _, rows = await self._store.load_config(0)
+        documents = (self._document(row) for row in rows)
+        self.in_force = {x.uid: x for x in documents if x is not None}
+        running = [x.uid for x in await self._store.replays() if x.phase is ReplayPhase.RUNNING]
+        self._replays = {uid for uid in running if uid.startswith(_REPLAY_PREFIX)}
+
+    async def load(self) -> Loaded:
+        """Raises StoreUnavailable, SecretUnreadable, OSError; then nothing has changed."""
+        manifests = await asyncio.to_thread(self._read)
+        named = _named(manifests)
+        present = self.in_force.keys() | self._replays
+        now = self._clock.now()
+        gone = missed(present, named, self._missed, manifests.complete, now)
+        resources, problems = self._immutables.check(manifests.resources, self.in_force)
+        compiled = await asyncio.to_thread(self._compile, manifests, resources, gone)
+        problems += compiled.problems
+        change = plan_change(
+            self.in_force,
+            (*compiled.endpoints, *compiled.subscriptions),
+            gone.doomed,
+            trusted=_secrets_known(manifests),
+        )
+        await self._apply(change)
+        begun = await self._run_replays(compiled.replays, gone)
+        self._missed = gone
+        return Loaded(
+            verdict=judge(manifests, problems, strict=True),
+            change=change,
+            wanted=compiled.wanted,
+            replays=begun,
+            again_at=min(
+                (x for x in (gone.due, self._generated.due) if x is not None), default=None
+            ),
+        )
+
+    def _document(self, row: ConfigRow) -> Configured | None:
+        """None: it cannot be read any more, so it is written anew."""
+        if row.document is None:
+            return None
+        model = EndpointConfig if row.kind is ConfigKind.ENDPOINT else SubscriptionConfig
+        try:
+            return model.load(row.uid, row.document, self._sealer)
+        except (ValidationError, SecretUnreadable):
+            return None
+
+    def _read(self) -> Manifests:
+        return read_manifests(read_files(self._sources))
+
+    def _compile(
+        self, manifests: Manifests, resources: Sequence[Resource], gone: Missed
+    ) -> Compiled:
+        """Twice when keys are to be generated: the first time tells which."""
+        given = self._given_secrets(manifests)
+        known = [x for uid, x in self.in_force.items() if uid not in gone.doomed]
+        now = self._clock.now()
+
+        def compiled(secrets: Sequence[SecretObject]) -> Compiled:
+            return compile_resources(resources, secrets, self._options, now=now, known=known)
+
+        first = compiled(given)
+        wanted = _free(first.wanted, given)
+        made = self._generated.ensure(wanted, now)
+        return compiled([*given, *made]) if made else first
+
+    def _given_secrets(self, manifests: Manifests) -> list[SecretObject]:
+        """Those of the files; while some cannot be read, also those that were there before."""
+        found = {(x.namespace, x.name): x for x in manifests.secrets}
+        self._secrets = found if _secrets_known(manifests) else self._secrets | found
+        return list(self._secrets.values())
+
+    async def _apply(self, change: Change) -> None:
+        if not change:
+            return
+        await self._store.apply_config(change.rows(self._sealer))
+        for document in change.deleted:
+            del self.in_force[document.uid]
+        for document in (*change.created, *change.changed):
+            self.in_force[document.uid] = document
+
+    async def _run_replays(self, jobs: Sequence[NewReplay], gone: Missed) -> tuple[str, ...]:
+        """Starts jobs whose subscription is in force, cancels those whose object is gone."""
+        begun = []
+        for job in jobs:
+            if job.uid in self._replays or job.subscription not in self.in_force:
+                continue
+            created = await self._store.create_replay(job)
+            self._replays.add(job.uid)
+            if created.created == job.created:
+                begun.append(f"{job.namespace}/{job.name}")
+        for uid in self._replays & gone.doomed:
+            await self._store.cancel_replay(uid)
+            self._replays.discard(uid)
+        return tuple(begun)
+
+
+_REPLAY_PREFIX: Final = local_uid("WebhookReplay", "", "").rstrip("/") + "/"
+
+
+def _named(manifests: Manifests) -> frozenset[str]:
+    """Uids of all objects that the files know, and of what belongs to their namespaces."""
+    ours = [key for key in manifests.origins if key.kind in KINDS]
+    builtin = {operational_endpoint(key.namespace) for key in ours}
+    return frozenset({local_uid(*key) for key in ours} | builtin)
+
+
+def _secrets_known(manifests: Manifests) -> bool:
+    return manifests.complete and not any(key.kind == "Secret" for key in manifests.broken)
+
+
+def _free(wanted: Sequence[WantedSecret], given: Sequence[SecretObject]) -> list[WantedSecret]:
+    """Without those whose name a Secret of the user's has."""
+    taken = {(secret.namespace, secret.name) for secret in given}
+    return [want for want in wanted if (want.namespace, want.name) not in taken]

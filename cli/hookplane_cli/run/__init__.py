@@ -1,0 +1,1 @@
+"""`hookplane run`: receiver, dispatcher and console in one process on SQLite."""

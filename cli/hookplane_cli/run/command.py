@@ -1,0 +1,175 @@
+"""`hookplane run`: the command line, made into settings."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from hookplane.addresses import AddressPolicy, check_url
+from hookplane.clock import SystemClock
+from hookplane.errors import HookplaneError, InvalidValue, StoreLocked
+from hookplane.store.model import Retention
+from hookplane.units import parse_duration, parse_size
+from hookplane_cli.address import AddressType
+from hookplane_cli.client.options import DEFAULT_DATA
+from hookplane_cli.laptop.services import ServiceType
+from hookplane_cli.manifests_option import manifests_option
+from hookplane_cli.run.plane import serve
+from hookplane_cli.run.settings import RunSettings
+from hookplane_cli.run.signals import stop_on_signals
+
+_LEAST_RETENTION: Final = 60_000
+
+
+class Parsed(click.ParamType[Any]):
+    """A text that one of our parsers reads; what it refuses is said as it says it."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _retention(text: str) -> int:
+    millis = parse_duration(text)
+    if millis < _LEAST_RETENTION:
+        raise InvalidValue(f'"{text}" is too short; it is at least 1m')
+    return millis
+
+
+def _range(text: str) -> str:
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+def _url(text: str) -> str:
+    check_url(text, AddressPolicy(loopback=True))
+    return text.rstrip("/")
+
+
+@click.command(name="run")
+@manifests_option
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="HOOKPLANE_DATA",
+    show_default=True,
+    help="Folder for events and generated keys.",
+)
+@click.option("--listen", type=AddressType(), default="127.0.0.1:8080", show_default=True)
+@click.option(
+    "--admin",
+    type=AddressType(),
+    default="127.0.0.1:8081",
+    show_default=True,
+    help="Health, metrics, admin API; it asks nobody for a password.",
+)
+@click.option(
+    "--service",
+    "services",
+    type=ServiceType(),
+    multiple=True,
+    help="Where a Service is, such as bot=http://127.0.0.1:9000.",
+)
+@click.option(
+    "--public-url",
+    type=Parsed("URL", _url),
+    help="The URL that providers see, for those that sign it.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    type=Parsed("CIDR", _range),
+    multiple=True,
+    help="Addresses of proxies whose X-Forwarded-For is believed.",
+)
+@click.option(
+    "--allow-cidr",
+    "allowed_ranges",
+    type=Parsed("CIDR", _range),
+    multiple=True,
+    help="Private addresses that targets may have, besides this machine's.",
+)
+@click.option(
+    "--retention",
+    type=Parsed("DURATION", _retention),
+    default="168h",
+    show_default=True,
+    help="How long events and attempts are kept.",
+)
+@click.option(
+    "--max-store-size",
+    type=Parsed("SIZE", parse_size),
+    default="10Gi",
+    show_default=True,
+    help="All events together; the oldest go first.",
+)
+@click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--quiet", is_flag=True, help="Print problems only.")
+def command(
+    sources: tuple[Path, ...],
+    services: tuple[tuple[str, str], ...],
+    retention: int,
+    max_store_size: int,
+    log: str,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Serve everything on this machine from manifests, until Ctrl-C.
+
+    Files are watched and loaded again when they change; while something in them is wrong, what was
+    in force before stays in force.
+    """
+    for source in sources:
+        if not source.exists():
+            raise click.ClickException(f"{source}: there is no such file or folder")
+    run(
+        RunSettings(
+            sources=sources,
+            services=dict(services),
+            retention=Retention(retention, retention, max_store_size),
+            style="quiet" if quiet else log,
+            **given,
+        )
+    )
+
+
+def run(settings: RunSettings) -> None:
+    """Serves until a signal comes. Raises click.ClickException when it cannot."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings))
+    except StoreLocked as error:
+        raise click.ClickException(
+            f"the data folder {settings.data} is in use by another `hookplane run`; stop that one, "
+            "or give this one a folder of its own with --data DIR"
+        ) from error
+    except (HookplaneError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _serve(settings: RunSettings) -> None:
+    stopped = stop_on_signals(asyncio.get_running_loop())
+    await serve(settings, SystemClock(), stopped)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one; None is the default loop."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

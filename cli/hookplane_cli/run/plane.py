@@ -1,0 +1,174 @@
+"""Receiver, dispatcher and console on one SQLite store, from manifests."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import Clock, Millis
+from hookplane.journal import Journal
+from hookplane.sealing import Sealer
+from hookplane.store.protocol import Store
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.address import taken
+from hookplane_cli.journal.make import make_journal
+from hookplane_cli.laptop.generated import GeneratedSecrets
+from hookplane_cli.laptop.keyring import open_keyring
+from hookplane_cli.laptop.reload import Reloader
+from hookplane_cli.run.banner import banner
+from hookplane_cli.run.follow import Follower
+from hookplane_cli.run.retention import keep_tidy
+from hookplane_cli.run.run_file import run_file
+from hookplane_cli.run.settings import RunSettings, authority
+from hookplane_cli.run.tell import Teller
+from hookplane_cli.trigger_request import TriggerRequest
+from hookplane_console.console import Console
+from hookplane_dispatcher.dispatcher import Dispatcher
+from hookplane_dispatcher.egress.aiohttp_client import AiohttpEgress
+from hookplane_dispatcher.egress.guard import AddressGuard
+from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_receiver.receiver import Receiver
+from hookplane_receiver.settings import ReceiverSettings
+
+GRACE: Final[Millis] = 10_000
+"""Requests and deliveries under way get this long when everything stops."""
+
+
+async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> None:
+    """Until `stopped`. Raises what keeps it from starting: StoreLocked, SecretUnreadable,
+    StoreUnavailable, OSError, click.ClickException."""
+    teller = Teller(settings.style, sys.stdout, sys.stderr, clock)
+    async with AsyncExitStack() as stack:
+        store = await SQLiteStore.open(settings.data, clock)
+        stack.push_async_callback(store.close)
+        sealer = open_keyring(settings.data)
+        reloader = _reloader(settings, store, sealer, clock)
+        await reloader.restore()
+        loaded = await reloader.load()
+        teller.first(loaded)
+        journal = stack.enter_context(_journal(settings.style, clock))
+        parts = _Parts(settings, store, sealer, clock, journal)
+        url, admin = await stack.enter_async_context(parts.running())
+        facts = stack.enter_context(run_file(settings.data, url, admin))
+        lines = banner(settings, reloader.in_force.values(), loaded, url, admin)
+        teller.ready(lines, facts)
+        follower = Follower(reloader, clock, teller.loaded, teller.trouble)
+        await _until(
+            stopped,
+            follower.run(settings.sources, loaded.again_at),
+            keep_tidy(store, settings.retention, clock),
+        )
+        teller.stopping()
+
+
+def _reloader(settings: RunSettings, store: Store, sealer: Sealer, clock: Clock) -> Reloader:
+    return Reloader(
+        sources=settings.sources,
+        store=store,
+        sealer=sealer,
+        generated=GeneratedSecrets(settings.data),
+        options=settings.options(),
+        clock=clock,
+    )
+
+
+@contextmanager
+def _journal(style: str, clock: Clock) -> Iterator[Journal]:
+    journal = make_journal(style, sys.stdout, clock=clock)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+class _Parts:
+    """The planes and the console of one process."""
+
+    def __init__(
+        self, settings: RunSettings, store: Store, sealer: Sealer, clock: Clock, journal: Journal
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._receiver = Receiver(
+            store=store,
+            sealer=sealer,
+            clock=clock,
+            journal=journal,
+            registry=registry,
+            settings=ReceiverSettings(
+                listen=authority(settings.listen), trusted_proxies=settings.trusted_proxies
+            ),
+        )
+        self._egress = AiohttpEgress(
+            guard=AddressGuard(loopback=True, allowed=settings.allowed_ranges)
+        )
+        self._dispatcher = Dispatcher(
+            store=store,
+            sealer=sealer,
+            egress=self._egress,
+            clock=clock,
+            random=random.Random(),  # noqa: S311 - chance, not secrecy
+            journal=journal,
+            registry=registry,
+            settings=DispatcherSettings(),
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[tuple[str, str]]:
+        """URLs of receiver and console. They end in the order that data flows."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._egress.close)
+            stack.push_async_callback(self._dispatcher.stop, GRACE)
+            await self._dispatcher.start()
+            stack.push_async_callback(self._receiver.stop, GRACE)
+            url = await _bound(self._receiver.start(), self._settings.listen, "--listen")
+            console = self._console(url)
+            stack.push_async_callback(console.stop)
+            admin = await _bound(console.start(), self._settings.admin, "--admin")
+            yield url, admin
+
+    def _console(self, url: str) -> Console:
+        return Console(
+            store=self._store,
+            sealer=self._sealer,
+            clock=self._clock,
+            registry=self._registry,
+            listen=authority(self._settings.admin),
+            health=self._health,
+            trigger=TriggerRequest(url, self._clock),
+            receiver_url=url,
+        )
+
+    def _health(self) -> dict[str, bool]:
+        return {"receiver": self._receiver.ready, "dispatcher": self._dispatcher.ready}
+
+
+async def _bound(start: Awaitable[str], address: tuple[str, int], option: str) -> str:
+    try:
+        return await start
+    except OSError as error:
+        raise taken(address, option, error) from error
+
+
+async def _until(stopped: asyncio.Event, *endless: Coroutine[None, None, None]) -> None:
+    """Runs everything until `stopped`; what breaks off by itself breaks off all."""
+    tasks = [asyncio.create_task(work) for work in endless]
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiting}:
+            await task
+    finally:
+        for task in (waiting, *tasks):
+            task.cancel()
+        await asyncio.gather(waiting, *tasks, return_exceptions=True)

@@ -1,0 +1,43 @@
+"""Everything that `hookplane run` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hookplane.compile.model import Options
+from hookplane.store.model import Retention
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Built once from the command line."""
+
+    sources: tuple[Path, ...]
+    data: Path
+    listen: tuple[str, int]
+    admin: tuple[str, int]
+    services: Mapping[str, str]
+    public_url: str | None
+    trusted_proxies: tuple[str, ...]
+    allowed_ranges: tuple[str, ...]
+    """Private address ranges that targets may live in, besides the loopback."""
+    retention: Retention
+    style: str
+    """How the journal is written; one of `hookplane_cli.journal.make.STYLES`."""
+
+    def options(self) -> Options:
+        """What compiling depends on."""
+        return Options(
+            loopback_allowed=True,
+            allowed_cidrs=self.allowed_ranges,
+            services=self.services,
+            public_url=self.public_url,
+            retention_events=self.retention.events,
+        )
+
+
+def authority(address: tuple[str, int]) -> str:
+    """`127.0.0.1:8080`."""
+    return f"{address[0]}:{address[1]}"

@@ -1,0 +1,1 @@
+"""A local subscriber: checks signatures, answers as told, prints what came."""

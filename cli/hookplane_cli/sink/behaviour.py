@@ -1,0 +1,56 @@
+"""What a sink answers: how it misbehaves, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from hookplane.clock import Millis
+
+GONE: Final = 410
+TOO_MANY: Final = 429
+UNAVAILABLE: Final = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer, after `stall`."""
+
+    status: int = 200
+    retry_after: int | None = None
+    """Seconds, for the header."""
+    stall: Millis = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """`bad` is answered to the first deliveries, to some by chance, to all, or to none."""
+
+    bad: Reply = Reply(UNAVAILABLE)
+    first: int | None = None
+    """The first so many; None with `percent` None: all."""
+    percent: int | None = None
+    """So many of a hundred."""
+
+    def reply(self, number: int, random: Random) -> Reply:
+        """The answer to the delivery of this number, counted from 1."""
+        if self.percent is not None:
+            return self.bad if random.random() * 100 < self.percent else Reply()
+        return self.bad if self.first is None or number <= self.first else Reply()
+
+
+WELL_BEHAVED: Final = Behaviour(first=0)
+
+
+def bad_reply(
+    status: int | None, gone: bool, throttle: int | None, stall: Millis | None
+) -> Reply | None:
+    """The one way to misbehave that was asked for; None: none was."""
+    if gone:
+        return Reply(GONE)
+    if throttle is not None:
+        return Reply(TOO_MANY, retry_after=throttle)
+    if stall is not None:
+        return Reply(status or 200, stall=stall)
+    return None if status is None else Reply(status)

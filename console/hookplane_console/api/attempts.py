@@ -1,0 +1,25 @@
+"""`/attempts`: every try, of one event, of one subscription, or of all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from hookplane_console.api.context import Context, Routes, listing
+from hookplane_console.query import event_id_of, following, name_of, page_of
+from hookplane_console.views import attempt_view
+
+
+async def show_all(context: Context, request: web.Request) -> web.Response:
+    page, query = page_of(request.query), request.query
+    event, wanted = query.get("event"), query.get("subscription")
+    subscription = wanted and context.directory.subscription(name_of(wanted, "subscription")).uid
+    event_id = event and event_id_of(event, "event")
+    rows = await context.store.attempts(page, subscription, event_id)
+    items = [attempt_view(row, context.directory.name) for row in rows]
+    ids = [] if event_id else [row.attempt.event_id for row in rows]
+    return listing(items, following(page, ids))
+
+
+ROUTES: Final[Routes] = (("GET", "/attempts", show_all),)

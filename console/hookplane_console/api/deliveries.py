@@ -1,0 +1,24 @@
+"""`/deliveries`: the events of one subscription, each with its state."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from hookplane_console.api.context import Context, Routes, listing
+from hookplane_console.query import following, name_of, page_of, required, states_of
+from hookplane_console.views import delivery_view
+
+
+async def show_all(context: Context, request: web.Request) -> web.Response:
+    page, query = page_of(request.query), request.query
+    wanted = name_of(required(query, "subscription"), "subscription")
+    states = states_of(query.get("state", ""), "state")
+    subscription = context.directory.subscription(wanted)
+    rows = await context.store.deliveries(page, subscription.uid, states)
+    items = [delivery_view(row, context.directory.name) for row in rows]
+    return listing(items, following(page, [row.entry.event_id for row in rows]))
+
+
+ROUTES: Final[Routes] = (("GET", "/deliveries", show_all),)

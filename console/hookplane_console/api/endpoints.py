@@ -1,0 +1,62 @@
+"""`/endpoints`: what receives, in numbers; and samples sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from hookplane.config.endpoint import EndpointConfig
+from hookplane_console.api.context import Context, Routes, answer, listing, path_key
+from hookplane_console.query import namespace_of, object_of, text_of, type_of
+from hookplane_console.refusal import Refusal
+from hookplane_console.trigger import TriggerRefused
+from hookplane_console.views import Json, endpoint_view
+
+
+async def show_all(context: Context, request: web.Request) -> web.Response:
+    return listing(await _views(context, context.directory.endpoints(namespace_of(request.query))))
+
+
+async def show(context: Context, request: web.Request) -> web.Response:
+    endpoint = context.directory.endpoint(path_key(request))
+    return answer((await _views(context, [endpoint]))[0])
+
+
+async def trigger(context: Context, request: web.Request) -> web.Response:
+    endpoint = context.directory.endpoint(path_key(request))
+    body = object_of(await request.read(), frozenset({"type"}))
+    wanted = type_of(text_of(body, "type"))
+    if endpoint.builtin:
+        raise Refusal(409, "operational events come from Hookplane itself")
+    try:
+        result = await context.trigger(endpoint, wanted)
+    except TriggerRefused as error:
+        raise Refusal(409, str(error)) from error
+    return answer(
+        {
+            "type": result.type,
+            "statusCode": result.status_code,
+            "answer": result.answer,
+            "eventID": result.event_id or None,
+        }
+    )
+
+
+async def _views(context: Context, endpoints: Sequence[EndpointConfig]) -> list[Json]:
+    statuses = await context.store.endpoint_status([endpoint.uid for endpoint in endpoints])
+    numbers = {status.endpoint: status for status in statuses}
+    now = context.clock.now()
+    return [
+        endpoint_view(endpoint, numbers[endpoint.uid], context.receiver_url, now)
+        for endpoint in endpoints
+        if endpoint.uid in numbers
+    ]
+
+
+ROUTES: Final[Routes] = (
+    ("GET", "/endpoints", show_all),
+    ("GET", "/endpoints/{namespace}/{name}", show),
+    ("POST", "/endpoints/{namespace}/{name}/trigger", trigger),
+)

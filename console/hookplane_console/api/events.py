@@ -1,0 +1,43 @@
+"""`/events`: what was received."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from hookplane.store.model import Content, LogEntry
+from hookplane_console.api.context import Context, Routes, answer, listing
+from hookplane_console.query import event_id_of, following, name_of, page_of, type_of
+from hookplane_console.views import event_detail_view, event_view
+
+
+async def show_all(context: Context, request: web.Request) -> web.Response:
+    page, wanted = page_of(request.query), request.query.get("endpoint")
+    endpoint = wanted and context.directory.endpoint(name_of(wanted, "endpoint")).uid
+    rows = await context.store.events(page, endpoint, type_of(request.query.get("type")))
+    items = [event_view(row.entry, context.directory.name) for row in rows]
+    return listing(items, following(page, [row.entry.event_id for row in rows]))
+
+
+async def show(context: Context, request: web.Request) -> web.Response:
+    entry, content = await _find(context, request)
+    return answer(event_detail_view(entry, content, context.directory.name))
+
+
+async def body(context: Context, request: web.Request) -> web.Response:
+    """The bytes as received; never as something that a browser would render."""
+    entry, content = await _find(context, request)
+    headers = {"Content-Disposition": f'attachment; filename="{entry.event_id}"'}
+    return web.Response(body=content.body, content_type="application/octet-stream", headers=headers)
+
+
+async def _find(context: Context, request: web.Request) -> tuple[LogEntry, Content]:
+    return await context.store.find_event(event_id_of(request.match_info["id"], "id"))
+
+
+ROUTES: Final[Routes] = (
+    ("GET", "/events", show_all),
+    ("GET", "/events/{id}", show),
+    ("GET", "/events/{id}/body", body),
+)

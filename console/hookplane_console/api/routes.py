@@ -1,0 +1,42 @@
+"""All routes of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from hookplane_console.api import attempts, deliveries, endpoints, events, replays, subscriptions
+from hookplane_console.api.context import Context, Handler, Routes, answer
+
+PREFIX: Final = "/api/v1"
+
+ROUTES: Final[Routes] = (
+    *endpoints.ROUTES,
+    *subscriptions.ROUTES,
+    *events.ROUTES,
+    *deliveries.ROUTES,
+    *attempts.ROUTES,
+    *replays.ROUTES,
+)
+
+
+def add_routes(app: web.Application, context: Context) -> None:
+    for method, path, handler in ROUTES:
+        app.router.add_route(method, PREFIX + path, _bound(context, handler))
+    app.router.add_get("/", _index)
+
+
+def _bound(
+    context: Context, handler: Handler
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return await handler(context, request)
+
+    return serve
+
+
+async def _index(_: web.Request) -> web.Response:
+    paths = sorted({PREFIX + path for _, path, _ in ROUTES})
+    return answer({"name": "hookplane", "paths": ["/healthz", "/readyz", "/metrics", *paths]})

@@ -1,0 +1,51 @@
+"""`/subscriptions`: what delivers, in numbers; and the way out of a disabled state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane_console.api.context import Context, Routes, answer, listing, path_key
+from hookplane_console.query import namespace_of, object_of
+from hookplane_console.refusal import Refusal
+from hookplane_console.views import Json, subscription_view
+
+
+async def show_all(context: Context, request: web.Request) -> web.Response:
+    found = context.directory.subscriptions(namespace_of(request.query))
+    return listing(await _views(context, found))
+
+
+async def show(context: Context, request: web.Request) -> web.Response:
+    subscription = context.directory.subscription(path_key(request))
+    return answer((await _views(context, [subscription]))[0])
+
+
+async def resume(context: Context, request: web.Request) -> web.Response:
+    subscription = context.directory.subscription(path_key(request))
+    object_of(await request.read(), frozenset())
+    if subscription.suspended:
+        raise Refusal(409, "its manifest says suspend: true; set it to false to resume it")
+    await context.store.request_resume(subscription.uid)
+    return answer({"namespace": subscription.namespace, "name": subscription.name}, 202)
+
+
+async def _views(context: Context, subscriptions: Sequence[SubscriptionConfig]) -> list[Json]:
+    uids = [subscription.uid for subscription in subscriptions]
+    numbers = {x.subscription: x for x in await context.store.subscription_status(uids)}
+    now, name = context.clock.now(), context.directory.name
+    return [
+        subscription_view(subscription, numbers[subscription.uid], name, now)
+        for subscription in subscriptions
+        if subscription.uid in numbers
+    ]
+
+
+ROUTES: Final[Routes] = (
+    ("GET", "/subscriptions", show_all),
+    ("GET", "/subscriptions/{namespace}/{name}", show),
+    ("POST", "/subscriptions/{namespace}/{name}/resume", resume),
+)

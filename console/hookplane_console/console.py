@@ -1,0 +1,72 @@
+"""The console as a part of a process: start it, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import Clock
+from hookplane.follow import ConfigFollower
+from hookplane.sealing import Sealer
+from hookplane.store.protocol import Store
+from hookplane_console.api.context import MAX_BODY_BYTES, Context
+from hookplane_console.api.routes import add_routes
+from hookplane_console.directory import Directory
+from hookplane_console.guard import Guard
+from hookplane_console.middleware import errors, guarded
+from hookplane_console.probes import Health, Probes
+from hookplane_console.trigger import Trigger
+
+SHUTDOWN_SECONDS: Final = 1.0
+"""Requests under way get this long when the console stops."""
+
+
+class Console:
+    """Serves health, metrics and the admin API."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        clock: Clock,
+        registry: CollectorRegistry,
+        listen: str,
+        health: Health,
+        trigger: Trigger,
+        receiver_url: str = "",
+    ) -> None:
+        """`listen`: HOST:PORT, port 0 takes a free one; `receiver_url`: where endpoints are, for
+        their URLs."""
+        self._host, _, port = listen.rpartition(":")
+        self._port = int(port)
+        directory = Directory()
+        self._follower = ConfigFollower(store, sealer, directory.take)
+        self._app = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[guarded(Guard(self._host)), errors]
+        )
+        add_routes(self._app, Context(store, directory, clock, receiver_url, trigger))
+        Probes(health, registry).add_routes(self._app)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Loads the config, binds, and returns the URL with the real port. Raises OSError when
+        the address is taken, StoreUnavailable."""
+        await self._follower.load()
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host.strip("[]"), self._port).start()
+        self._following = asyncio.create_task(self._follower.run())
+        return f"http://{self._host}:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Ends what runs; a console that never started may be stopped as well."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+        await self._runner.cleanup()

@@ -1,0 +1,117 @@
+"""Parameters of the admin API, out of query strings and JSON bodies, checked and bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from hookplane.clock import Millis
+from hookplane.errors import InvalidValue
+from hookplane.store.model import DeliveryState, Page
+from hookplane.units import parse_duration, parse_time
+from hookplane_console.directory import Key
+from hookplane_console.refusal import Refusal
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 500
+"""Entries of one page."""
+MAX_TYPE_LENGTH: Final = 256
+DEFAULT_NAMESPACE: Final = "default"
+
+_EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def page_of(query: Mapping[str, str]) -> Page:
+    """`limit` and `before`."""
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise Refusal(400, f"a number from 1 to {MAX_LIMIT}", "limit")
+    before = query.get("before", "")
+    return Page(limit=int(text), before=event_id_of(before, "before") if before else "")
+
+
+def event_id_of(text: str, field: str) -> str:
+    if not _EVENT_ID.fullmatch(text):
+        raise Refusal(400, "not an event id; it looks like evt_01jdb3q9k2…", field)
+    return text
+
+
+def name_of(text: str, field: str) -> Key:
+    """`shop` → ("default", "shop"); `chat/crm` → ("chat", "crm")."""
+    namespace, slash, name = text.rpartition("/")
+    key = (namespace if slash else DEFAULT_NAMESPACE, name)
+    if not all(map(_NAME.fullmatch, key)):
+        raise Refusal(400, "a name, or namespace/name", field)
+    return key
+
+
+def namespace_of(query: Mapping[str, str]) -> str | None:
+    text = query.get("namespace")
+    if text is not None and not _NAME.fullmatch(text):
+        raise Refusal(400, "not a namespace", "namespace")
+    return text
+
+
+def type_of(text: str | None, field: str = "type") -> str | None:
+    if text is not None and not (0 < len(text) <= MAX_TYPE_LENGTH and text.isprintable()):
+        raise Refusal(400, f"1 to {MAX_TYPE_LENGTH} characters that can be printed", field)
+    return text
+
+
+def states_of(text: str, field: str) -> frozenset[DeliveryState]:
+    """`dead,retrying`, in any case; empty: none."""
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    known = {state.value for state in DeliveryState}
+    for name in names:
+        if name not in known:
+            raise Refusal(
+                400, f'no state "{name[:32]}"; there is: {", ".join(sorted(known))}', field
+            )
+    return frozenset(DeliveryState(name) for name in names)
+
+
+def time_of(text: str, now: Millis, field: str) -> Millis:
+    """RFC 3339, or a duration before now."""
+    try:
+        return parse_time(text) if "T" in text else now - parse_duration(text)
+    except (InvalidValue, OverflowError) as error:
+        message = f'"{text[:40]}" is neither a time (2026-11-21T00:00:00Z) nor a time ago (1h)'
+        raise Refusal(400, message, field) from error
+
+
+def object_of(body: bytes, members: frozenset[str]) -> dict[str, Any]:
+    """A JSON object that has no other members than these; an empty body is an empty one."""
+    try:
+        data = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, "the body is not JSON") from error
+    if not isinstance(data, dict):
+        raise Refusal(400, "the body is not a JSON object")
+    for name in data:
+        if name not in members:
+            known = ", ".join(sorted(members)) or "nothing"
+            raise Refusal(400, f"unknown; there is: {known}", str(name)[:64])
+    return data
+
+
+def text_of(body: Mapping[str, Any], name: str) -> str | None:
+    """A member that is a string; absent or null: None."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Refusal(400, "must be a string", name)
+    return value
+
+
+def required(query: Mapping[str, str], name: str) -> str:
+    if not query.get(name):
+        raise Refusal(400, "is needed", name)
+    return query[name]
+
+
+def following(page: Page, event_ids: list[str]) -> str | None:
+    """What `before` is for the next page; a page that is not full was the last."""
+    return event_ids[-1] if len(event_ids) == page.limit else None

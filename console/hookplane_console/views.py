@@ -1,0 +1,234 @@
+"""What the admin API shows of the store's data: the same names as `status` in a cluster.
+
+No secret and no credential header comes through here; a payload only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hookplane.clock import Millis
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.states import endpoint_word, subscription_word
+from hookplane.store.model import (
+    AttemptRow,
+    Content,
+    DeliveryRow,
+    DeliveryState,
+    EndpointStatus,
+    LogEntry,
+    RecentFailure,
+    ReplayJob,
+    SubscriptionState,
+    SubscriptionStatus,
+)
+from hookplane.units import format_time
+
+PREVIEW_BYTES: Final = 4096
+"""So much of a body is shown with an event."""
+
+Json = dict[str, Any]
+Name = Callable[[str], str]
+"""Uid → `namespace/name`."""
+
+
+def time_or_none(millis: Millis) -> str | None:
+    return format_time(millis) if millis else None
+
+
+def endpoint_view(
+    config: EndpointConfig, status: EndpointStatus, receiver: str, now: Millis
+) -> Json:
+    """`receiver`: base URL of the receiver, for the endpoint's own."""
+    return {
+        "namespace": config.namespace,
+        "name": config.name,
+        "provider": config.provider,
+        "builtin": config.builtin,
+        "url": None if config.builtin else (config.public_url or receiver + config.path),
+        "ready": not config.not_ready,
+        "message": config.not_ready,
+        "suspended": config.suspended,
+        "state": endpoint_word(config, status, now),
+        "requests": _requests(status),
+    }
+
+
+def _requests(status: EndpointStatus) -> Json:
+    return {
+        "accepted": status.accepted,
+        "stored": status.stored,
+        "duplicates": status.duplicates,
+        "conflicts": status.conflicts,
+        "rejected": sum(status.rejected.values()),
+        "rejectedByReason": dict(status.rejected),
+        "lastAcceptedTime": time_or_none(status.last_accepted),
+        "lastRejected": _last_rejected(status),
+    }
+
+
+def _last_rejected(status: EndpointStatus) -> Json | None:
+    if not status.last_rejected:
+        return None
+    return {
+        "time": format_time(status.last_rejected),
+        "reason": status.last_rejected_reason,
+        "message": status.last_rejected_detail,
+    }
+
+
+def subscription_view(
+    config: SubscriptionConfig, status: SubscriptionStatus, name: Name, now: Millis
+) -> Json:
+    return {
+        "namespace": config.namespace,
+        "name": config.name,
+        "endpoints": [name(uid) for uid in config.endpoints],
+        "target": config.target.host if config.target else None,
+        "ready": not config.not_ready,
+        "message": config.not_ready,
+        "suspended": config.suspended,
+        "state": subscription_word(config, status, now),
+        "delivery": _delivery_numbers(status) | _delivery_facts(status.state),
+        "recentFailures": [_recent_failure(failure) for failure in status.recent_failures],
+    }
+
+
+def _delivery_numbers(status: SubscriptionStatus) -> Json:
+    counters = status.counters
+    return {
+        "delivered": counters.delivered,
+        "filtered": counters.filtered,
+        "filterErrors": counters.filter_errors,
+        "pending": status.pending,
+        "sending": status.sending,
+        "retrying": status.retrying,
+        "dead": status.dead,
+        "expired": counters.expired,
+        "attempts": counters.attempts,
+        "failedAttempts": counters.failed_attempts,
+        "nextRetryTime": time_or_none(status.next_due),
+        "oldestPendingTime": time_or_none(status.oldest_pending),
+    }
+
+
+def _delivery_facts(state: SubscriptionState) -> Json:
+    return {
+        "lastSuccess": _last_success(state),
+        "lastFailure": _last_failure(state),
+        "failingSince": time_or_none(state.failing_since),
+        "blockedUntil": time_or_none(state.blocked_until),
+        "circuit": state.circuit,
+        "disabledSince": time_or_none(state.disabled_at),
+        "disabledReason": state.disabled_reason,
+    }
+
+
+def _last_success(state: SubscriptionState) -> Json | None:
+    if not state.last_success:
+        return None
+    return {
+        "time": format_time(state.last_success),
+        "eventID": state.last_success_event,
+        "statusCode": state.last_success_code,
+        "milliseconds": state.last_success_duration,
+    }
+
+
+def _last_failure(state: SubscriptionState) -> Json | None:
+    if not state.last_failure:
+        return None
+    return {
+        "time": format_time(state.last_failure),
+        "eventID": state.last_failure_event,
+        "statusCode": state.last_failure_code,
+        "message": state.last_failure_error,
+        "attempt": state.last_failure_attempt,
+    }
+
+
+def _recent_failure(failure: RecentFailure) -> Json:
+    return {
+        "eventID": failure.event_id,
+        "type": failure.type,
+        "state": failure.state,
+        "attempts": failure.attempts,
+        "statusCode": failure.status_code,
+        "message": failure.error,
+        "nextRetryTime": _next_retry(failure.state, failure.due),
+    }
+
+
+def _next_retry(state: DeliveryState, due: Millis) -> str | None:
+    return time_or_none(due) if state is DeliveryState.RETRYING else None
+
+
+def event_view(entry: LogEntry, name: Name) -> Json:
+    return {
+        "id": entry.event_id,
+        "endpoint": name(entry.endpoint),
+        "sequence": entry.sequence,
+        "type": entry.type,
+        "size": entry.size,
+        "receivedTime": format_time(entry.received),
+    }
+
+
+def event_detail_view(entry: LogEntry, content: Content, name: Name) -> Json:
+    """With headers and the start of the body; what is not UTF-8 in it shows as U+FFFD."""
+    preview = content.body[:PREVIEW_BYTES].decode("utf-8", "replace")
+    return event_view(entry, name) | {
+        "headers": [list(header) for header in content.headers],
+        "bodyPreview": preview,
+        "bodyTruncated": len(content.body) > PREVIEW_BYTES,
+    }
+
+
+def delivery_view(row: DeliveryRow, name: Name) -> Json:
+    return {
+        "subscription": name(row.subscription),
+        "endpoint": name(row.entry.endpoint),
+        "eventID": row.entry.event_id,
+        "type": row.entry.type,
+        "size": row.entry.size,
+        "receivedTime": format_time(row.entry.received),
+        "state": row.state,
+        "attempts": row.attempts,
+        "statusCode": row.status_code,
+        "message": row.error,
+        "nextRetryTime": _next_retry(row.state, row.due),
+    }
+
+
+def attempt_view(row: AttemptRow, name: Name) -> Json:
+    attempt = row.attempt
+    return {
+        "time": format_time(attempt.at),
+        "subscription": name(row.subscription),
+        "endpoint": name(attempt.endpoint),
+        "eventID": attempt.event_id,
+        "attempt": attempt.number,
+        "probe": attempt.number == 0,
+        "success": attempt.success,
+        "statusCode": attempt.status_code,
+        "message": attempt.error,
+        "milliseconds": attempt.duration,
+        "answer": attempt.answer.decode("utf-8", "replace"),
+        "replay": bool(attempt.replay),
+    }
+
+
+def replay_view(job: ReplayJob, name: Name) -> Json:
+    return {
+        "namespace": job.namespace,
+        "name": job.name,
+        "subscription": name(job.subscription),
+        "state": job.phase,
+        "matched": job.matched,
+        "delivered": job.delivered,
+        "failed": job.failed,
+        "createdTime": format_time(job.created),
+        "finishedTime": time_or_none(job.finished),
+    }

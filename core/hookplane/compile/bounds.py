@@ -1,0 +1,49 @@
+"""Bounds of durations, beyond what the kinds themselves say, and rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.compile.findings import Findings
+from hookplane.config.base import RateLimit
+from hookplane.kinds.base import Rate
+from hookplane.units import format_duration, parse_duration
+
+SECOND: Final[Millis] = 1_000
+HOUR: Final[Millis] = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Shortest and longest duration that a field takes, both included."""
+
+    least: Millis
+    most: Millis
+
+
+TOLERANCE: Final = Bounds(SECOND, 24 * HOUR)
+DEDUP_WINDOW: Final = Bounds(SECOND, 720 * HOUR)
+RATE_PER: Final = Bounds(1, 24 * HOUR)
+ROTATE_EVERY: Final = Bounds(SECOND, 99_999 * HOUR)
+OVERLAP: Final = Bounds(0, 99_999 * HOUR)
+PROBE: Final = Bounds(1, 24 * HOUR)
+PAUSE: Final = Bounds(0, 720 * HOUR)
+DISABLE_AFTER: Final = Bounds(0, 99_999 * HOUR)
+
+
+def bounded(text: str, bounds: Bounds, path: str, findings: Findings) -> Millis:
+    """The duration in milliseconds; out of bounds it is an error and cut to the bound."""
+    millis = parse_duration(text)
+    if not bounds.least <= millis <= bounds.most:
+        least, most = format_duration(bounds.least), format_duration(bounds.most)
+        findings.error(path, f'"{text}" is out of bounds; it can be {least} to {most}')
+    return min(max(millis, bounds.least), bounds.most)
+
+
+def rate_limit(rate: Rate | None, path: str, findings: Findings) -> RateLimit | None:
+    if rate is None:
+        return None
+    per = bounded(rate.per, RATE_PER, f"{path}.per", findings)
+    return RateLimit(tokens=rate.requests, per=per, burst=rate.burst or rate.requests)

@@ -1,0 +1,136 @@
+"""WebhookEndpoint → EndpointConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.compile.bounds import DEDUP_WINDOW, bounded, rate_limit
+from hookplane.compile.findings import Findings, uid_of
+from hookplane.compile.generated import KeyMaker
+from hookplane.compile.model import Options
+from hookplane.compile.secrets import SecretBook
+from hookplane.compile.verification import Verifier
+from hookplane.config.endpoint import Answer, EndpointConfig, Source
+from hookplane.kinds.endpoint import (
+    DeduplicationKey,
+    EndpointResponse,
+    EventType,
+    WebhookEndpoint,
+)
+from hookplane.operational import operational_endpoint
+from hookplane.providers import presets
+from hookplane.providers.presets import Preset
+from hookplane.signatures.scheme import SignatureScheme
+from hookplane.units import parse_size
+
+BUILTIN_NAME: Final = "hookplane.operational"
+"""Names of our kinds have no dots, so no endpoint of a user's is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCompiler:
+    """Compiles one endpoint; what is wrong with it goes to `findings`."""
+
+    resource: WebhookEndpoint
+    book: SecretBook
+    options: Options
+    findings: Findings
+    maker: KeyMaker
+
+    def compile(self) -> EndpointConfig | None:
+        """None when something is wrong."""
+        preset = self.findings.checked(
+            "spec.provider", lambda: presets.get(self.resource.spec.provider)
+        )
+        if preset is None:
+            return None
+        document = self._document(preset)
+        return None if self.findings.failed else document
+
+    def _document(self, preset: Preset) -> EndpointConfig:
+        spec, metadata = self.resource.spec, self.resource.metadata
+        verifier = Verifier(spec.verification, preset, self.book, self.findings)
+        keys = verifier.keys(metadata.name, self.maker)
+        variant = verifier.variant(keys)
+        signature = verifier.signature(variant, keys)
+        verifier.client_certificate(self.options.receiver_tls)
+        window = spec.deduplication.window
+        document = EndpointConfig(
+            uid=uid_of(self.resource),
+            namespace=metadata.namespace,
+            name=metadata.name,
+            generation=metadata.generation,
+            path=f"/{metadata.namespace}/{metadata.name}",
+            labels=metadata.labels,
+            provider=preset.name,
+            suspended=spec.suspend,
+            keys=keys,
+            signature=signature,
+            public_url=self._public_url(signature),
+            parameters=verifier.parameters(),
+            handshake=verifier.handshake(),
+            api_key=verifier.api_key(),
+            basic=verifier.basic(),
+            bearer=verifier.bearer(),
+            sources=tuple(spec.verification.sources),
+            event_type=_type_source(spec.event_type) or preset.event_type,
+            dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,
+            dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.findings),
+            max_body_size=parse_size(spec.limits.max_body_size),
+            rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.findings),
+            answer=_answer(spec.response) or preset.answer,
+            answers={} if spec.response else dict(preset.answers),
+        )
+        return document.model_copy(update={"not_ready": self.findings.not_ready})
+
+    def _public_url(self, signature: SignatureScheme | None) -> str | None:
+        """Only where it is part of what is signed."""
+        if signature is None or "{url}" not in signature.content:
+            return None
+        if self.options.public_url is None:
+            self.findings.missing(
+                "spec.verification",
+                "requests are signed over their URL, so the public URL must be known "
+                "(hookplane run --public-url https://…)",
+            )
+            return None
+        metadata = self.resource.metadata
+        return f"{self.options.public_url.rstrip('/')}/{metadata.namespace}/{metadata.name}"
+
+
+def builtin_endpoints(namespaces: Sequence[str]) -> list[EndpointConfig]:
+    """The endpoint of each namespace's operational events."""
+    return [
+        EndpointConfig(
+            uid=operational_endpoint(namespace),
+            namespace=namespace,
+            name=BUILTIN_NAME,
+            path=f"/{namespace}/{BUILTIN_NAME}",
+            provider="Hookplane",
+            builtin=True,
+            event_type=Source(body_path="type"),
+        )
+        for namespace in namespaces
+    ]
+
+
+def _type_source(spec: EventType | None) -> Source | None:
+    if spec is None:
+        return None
+    header = spec.header.lower() if spec.header else None
+    return Source(header=header, body_path=spec.body_path, value=spec.value)
+
+
+def _key_source(spec: DeduplicationKey | None) -> Source | None:
+    if spec is None:
+        return None
+    header = spec.header.lower() if spec.header else None
+    return Source(header=header, body_path=spec.body_path)
+
+
+def _answer(spec: EndpointResponse | None) -> Answer | None:
+    if spec is None:
+        return None
+    return Answer(status=spec.status, content_type=spec.content_type, body=spec.body)

@@ -1,0 +1,56 @@
+"""WebhookReplay → NewReplay."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.compile.findings import Findings, uid_of
+from hookplane.compile.model import Absent
+from hookplane.compile.references import Neighbours
+from hookplane.kinds.replay import ReplayEvents, WebhookReplay
+from hookplane.store.model import DeliveryState, NewReplay
+from hookplane.units import parse_time
+
+ALL: Final = frozenset(
+    {
+        DeliveryState.DEAD,
+        DeliveryState.DELIVERED,
+        DeliveryState.FILTERED,
+        DeliveryState.RETRYING,
+    }
+)
+
+
+def compile_replay(
+    resource: WebhookReplay, neighbours: Neighbours, now: Millis, findings: Findings
+) -> NewReplay | None:
+    """None while its subscription is not there."""
+    metadata, spec = resource.metadata, resource.spec
+    name = spec.subscription_ref.name
+    subscription = neighbours.subscription(metadata.namespace, name)
+    if subscription is None:
+        findings.missing(
+            "spec.subscriptionRef.name",
+            f'there is no WebhookSubscription "{name}" in this namespace',
+            Absent("WebhookSubscription", name),
+        )
+        return None
+    events = spec.events
+    return NewReplay(
+        uid=uid_of(resource),
+        namespace=metadata.namespace,
+        name=metadata.name,
+        subscription=subscription,
+        created=now,
+        ids=tuple(dict.fromkeys(events.ids or ())),
+        received_from=parse_time(events.from_) if events.from_ else 0,
+        received_to=parse_time(events.to) if events.to else 0 if events.ids else now,
+        states=_states(events),
+    )
+
+
+def _states(events: ReplayEvents) -> frozenset[DeliveryState]:
+    """Dead for a range and All for ids, unless the user says otherwise."""
+    named = events.states or (["All"] if events.ids else ["Dead"])
+    return ALL if "All" in named else frozenset(DeliveryState(name.lower()) for name in named)

@@ -1,0 +1,134 @@
+"""The way from resources and Secrets to config documents: the same on a laptop and in a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.compile.endpoint import EndpointCompiler, builtin_endpoints
+from hookplane.compile.findings import Findings, uid_of
+from hookplane.compile.generated import KeyMaker
+from hookplane.compile.model import (
+    Compiled,
+    Options,
+    Problem,
+    Resource,
+    SecretObject,
+    WantedSecret,
+)
+from hookplane.compile.references import Neighbours
+from hookplane.compile.replay import compile_replay
+from hookplane.compile.secrets import SecretBook
+from hookplane.compile.subscription import SubscriptionCompiler
+from hookplane.config.base import Document
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.endpoint import WebhookEndpoint
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.kinds.replay import WebhookReplay
+from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.store.model import NewReplay
+
+_ONLY_IN_A_CLUSTER: Final = "has a meaning only in a cluster; here one data plane serves everything"
+
+
+def compile_resources(
+    resources: Sequence[Resource],
+    secrets: Iterable[SecretObject],
+    options: Options,
+    *,
+    now: Millis,
+    known: Sequence[Document] = (),
+) -> Compiled:
+    """Pure. `now` becomes the creation time of replays; `known` are documents in force whose
+    objects are not among `resources`: references to them hold."""
+    compiler = _Compiler(SecretBook(secrets), options, now)
+    compiler.endpoints(resources, known)
+    compiler.subscriptions(resources, known)
+    compiler.replays(resources)
+    compiler.gateways(resources)
+    return compiler.result(resources, known)
+
+
+class _Compiler:
+    """What is compiled so far."""
+
+    def __init__(self, book: SecretBook, options: Options, now: Millis) -> None:
+        self._book = book
+        self._options = options
+        self._now = now
+        self._endpoints: list[EndpointConfig] = []
+        self._subscriptions: list[SubscriptionConfig] = []
+        self._replays: list[NewReplay] = []
+        self._wanted: list[WantedSecret] = []
+        self._problems: list[Problem] = []
+        self._neighbours = Neighbours(())
+
+    def result(self, resources: Sequence[Resource], known: Sequence[Document]) -> Compiled:
+        namespaces = {x.metadata.namespace for x in resources} | {x.namespace for x in known}
+        return Compiled(
+            endpoints=(*self._endpoints, *builtin_endpoints(sorted(namespaces))),
+            subscriptions=tuple(self._subscriptions),
+            replays=tuple(self._replays),
+            wanted=tuple(self._wanted),
+            problems=tuple(self._problems),
+        )
+
+    def endpoints(self, resources: Sequence[Resource], known: Sequence[Document]) -> None:
+        named: list[Document] = list(known)
+        for resource in resources:
+            if isinstance(resource, WebhookEndpoint):
+                findings, maker = self._begin(resource)
+                document = EndpointCompiler(
+                    resource, self._book, self._options, findings, maker
+                ).compile()
+                self._end(findings, maker)
+                if document is not None:
+                    self._endpoints.append(document)
+        self._neighbours = Neighbours((*named, *self._endpoints))
+
+    def subscriptions(self, resources: Sequence[Resource], known: Sequence[Document]) -> None:
+        for resource in resources:
+            if isinstance(resource, WebhookSubscription):
+                findings, maker = self._begin(resource)
+                document = SubscriptionCompiler(
+                    resource, self._book, self._neighbours, self._options, findings, maker
+                ).compile()
+                self._end(findings, maker)
+                if document is not None:
+                    self._subscriptions.append(document)
+        self._neighbours = Neighbours((*known, *self._subscriptions))
+
+    def replays(self, resources: Sequence[Resource]) -> None:
+        for resource in resources:
+            if isinstance(resource, WebhookReplay):
+                findings = Findings(resource)
+                job = compile_replay(resource, self._neighbours, self._now, findings)
+                self._problems += findings.problems
+                if job is not None:
+                    self._replays.append(job)
+
+    def gateways(self, resources: Sequence[Resource]) -> None:
+        """Where there are none, that is said once."""
+        about = next((x for x in resources if _mentions_gateway(x)), None)
+        if about is None or self._options.gateways:
+            return
+        findings = Findings(about)
+        path = "" if isinstance(about, WebhookGateway) else "spec.gatewayRef"
+        findings.note(path, _ONLY_IN_A_CLUSTER)
+        self._problems += findings.problems
+
+    def _begin(self, resource: Resource) -> tuple[Findings, KeyMaker]:
+        findings = Findings(resource)
+        return findings, KeyMaker(self._book, findings, uid_of(resource))
+
+    def _end(self, findings: Findings, maker: KeyMaker) -> None:
+        self._problems += findings.problems
+        self._wanted += maker.wanted
+
+
+def _mentions_gateway(resource: Resource) -> bool:
+    if isinstance(resource, WebhookEndpoint | WebhookSubscription):
+        return resource.spec.gateway_ref is not None
+    return isinstance(resource, WebhookGateway)

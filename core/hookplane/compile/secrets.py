@@ -1,0 +1,68 @@
+"""Looks up what objects refer to in Secrets. Messages name Secrets and keys, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from hookplane.compile.findings import Findings
+from hookplane.compile.model import Absent, SecretObject
+from hookplane.kinds.base import SecretKeyRef, SecretValue
+from hookplane.secret import Secret
+
+FORBIDDEN_TYPES: Final = frozenset(
+    {
+        "kubernetes.io/service-account-token",
+        "bootstrap.kubernetes.io/token",
+        "helm.sh/release.v1",
+        "kubernetes.io/dockerconfigjson",
+        "kubernetes.io/dockercfg",
+    }
+)
+"""These hold keys to a cluster or a registry, which no webhook may carry out."""
+_SHOWN_KEYS: Final = 10
+
+
+class SecretBook:
+    """All Secrets at hand."""
+
+    def __init__(self, secrets: Iterable[SecretObject]) -> None:
+        self._secrets = {(secret.namespace, secret.name): secret for secret in secrets}
+
+    def find(self, namespace: str, name: str) -> SecretObject | None:
+        return self._secrets.get((namespace, name))
+
+    def value(self, ref: SecretKeyRef, path: str, findings: Findings) -> Secret | None:
+        """What the reference stands for; None when it is missing, which findings then say unless
+        the reference is optional."""
+        secret = self.find(findings.namespace, ref.name)
+        if secret is not None and secret.type in FORBIDDEN_TYPES:
+            findings.error(path, f'Secret "{ref.name}" is of type {secret.type}: not for webhooks')
+            return None
+        value = secret.data.get(ref.key) if secret is not None else None
+        if value:
+            return value
+        if not ref.optional:
+            findings.missing(path, *_lack(ref, secret))
+        return None
+
+    def values(self, refs: Sequence[SecretValue], path: str, findings: Findings) -> list[Secret]:
+        """Those that are there, in order."""
+        found = (
+            self.value(ref.secret_key_ref, f"{path}[{index}]", findings)
+            for index, ref in enumerate(refs)
+        )
+        return [value for value in found if value is not None]
+
+
+def _lack(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Absent | None]:
+    """The sentence, and what is absent when it is the Secret as a whole."""
+    if secret is None:
+        absent = Absent("Secret", ref.name, ref.key)
+        return f'there is no Secret "{ref.name}"; it is to have the key "{ref.key}"', absent
+    if ref.key in secret.data:
+        return f'key "{ref.key}" of Secret "{ref.name}" is empty', None
+    names = sorted(secret.data)
+    more = [] if len(names) <= _SHOWN_KEYS else ["…"]
+    has = ", ".join(names[:_SHOWN_KEYS] + more) or "no keys"
+    return f'Secret "{ref.name}" has no key "{ref.key}"; it has: {has}', None

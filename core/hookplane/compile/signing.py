@@ -1,0 +1,79 @@
+"""Signing of deliveries: scheme, keys, and the user's own form of signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.compile.findings import Findings
+from hookplane.compile.generated import SIGNING_SUFFIX, KeyMaker
+from hookplane.compile.model import GeneratedKind
+from hookplane.compile.secrets import SecretBook
+from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
+from hookplane.kinds.subscription import CustomSignature, Signing
+from hookplane.secret import Secret
+from hookplane.signatures.deliver import check_signing_key
+from hookplane.signatures.scheme import Algorithm, Encoding
+
+PATH: Final = "spec.signing"
+GENERATED: Final = {
+    SigningScheme.STANDARD: GeneratedKind.WHSEC,
+    SigningScheme.ED25519: GeneratedKind.WHSK,
+    SigningScheme.CUSTOM: GeneratedKind.HEX,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SigningCompiler:
+    """Compiles how one subscription's deliveries are signed."""
+
+    spec: Signing
+    book: SecretBook
+    findings: Findings
+    maker: KeyMaker
+
+    def compile(self, subscription: str, sent_headers: Iterable[str]) -> SigningConfig:
+        """`sent_headers`: names that the target's headers take already."""
+        scheme = SigningScheme(self.spec.scheme)
+        keys = self._keys(scheme, subscription)
+        for index, key in enumerate(keys):
+            with self.findings.checking(f"{PATH}.keys[{index}]"):
+                check_signing_key(scheme, key)
+        return SigningConfig(scheme=scheme, keys=tuple(keys), custom=self._custom(sent_headers))
+
+    def _keys(self, scheme: SigningScheme, subscription: str) -> list[Secret]:
+        if scheme is SigningScheme.NONE:
+            return []
+        if self.spec.keys is not None:
+            return self.book.values(self.spec.keys, f"{PATH}.keys", self.findings)
+        name = f"{subscription}{SIGNING_SUFFIX}"
+        return self.maker.keys(name, GENERATED[scheme], self.spec.rotation, PATH)
+
+    def _custom(self, sent_headers: Iterable[str]) -> CustomFormat | None:
+        spec = self.spec.custom
+        if spec is None:
+            return None
+        self._check_headers(spec, sent_headers)
+        return CustomFormat(
+            header=spec.header,
+            prefix=spec.prefix,
+            algorithm=Algorithm(spec.algorithm),
+            encoding=Encoding(spec.encoding),
+            content=spec.content,
+            id_header=spec.id_header,
+            timestamp_header=spec.timestamp_header,
+        )
+
+    def _check_headers(self, spec: CustomSignature, sent_headers: Iterable[str]) -> None:
+        """Two headers of one name would be sent, and receivers choose one as they like."""
+        taken = {name.lower() for name in sent_headers}
+        for field, name in (
+            ("header", spec.header),
+            ("idHeader", spec.id_header),
+            ("timestampHeader", spec.timestamp_header),
+        ):
+            if name and name.lower() in taken:
+                message = f'"{name}" is sent already; choose another header'
+                self.findings.error(f"{PATH}.custom.{field}", message)
+            taken.add((name or "").lower())

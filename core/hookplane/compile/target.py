@@ -1,0 +1,208 @@
+"""Target of a subscription: URL, headers, authentication and TLS, with all Secrets in place."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from hookplane.addresses import AddressPolicy, check_url
+from hookplane.compile.certificates import check_certificates, check_pair
+from hookplane.compile.findings import Findings
+from hookplane.compile.model import Absent, Options
+from hookplane.compile.secrets import SecretBook
+from hookplane.config.subscription import OAuth2Config, TargetConfig, TLSConfig
+from hookplane.errors import InvalidValue
+from hookplane.kinds.base import NamedValue, SecretKeyRef, SecretValue
+from hookplane.kinds.subscription import OAuth2, ServiceRef, Target, TargetTLS
+from hookplane.secret import Secret
+from hookplane.units import parse_duration
+
+PATH: Final = "spec.target"
+HIDDEN_HOST: Final = "(Secret)"
+MAX_HEADER_BYTES: Final = 8192
+_AUTHORIZATION: Final = "Authorization"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCompiler:
+    """Compiles one target."""
+
+    spec: Target
+    book: SecretBook
+    options: Options
+    findings: Findings
+
+    def compile(self) -> TargetConfig | None:
+        """None when the URL is missing or something is wrong."""
+        headers = (*self._headers(), *self._authorization())
+        oauth2 = self._oauth2()
+        tls = self._tls()
+        url = self._url()
+        if url is None:
+            return None
+        if tls is not None and urlsplit(url).scheme != "https":
+            self.findings.error(f"{PATH}.tls", "is for https:// targets; this one is http://")
+        hidden = self.spec.url_from is not None
+        return TargetConfig(
+            url=Secret(url),
+            host=HIDDEN_HOST if hidden else urlsplit(url).netloc,
+            headers=headers,
+            oauth2=oauth2,
+            tls=tls,
+            timeout=parse_duration(self.spec.timeout),
+        )
+
+    def _url(self) -> str | None:
+        if self.spec.url is not None:
+            return self._checked(self.spec.url, f"{PATH}.url")
+        if self.spec.url_from is not None:
+            return self._secret_url(self.spec.url_from.secret_key_ref)
+        assert self.spec.service_ref is not None  # noqa: S101 - one of three, says the model
+        return self._service_url(self.spec.service_ref)
+
+    def _secret_url(self, ref: SecretKeyRef) -> str | None:
+        path = f"{PATH}.urlFrom"
+        value = self.book.value(ref, path, self.findings)
+        text = None if value is None else self.findings.checked(path, lambda: _text(value))
+        return None if text is None else self._checked(text.strip(), path)
+
+    def _service_url(self, ref: ServiceRef) -> str | None:
+        namespace, path = self.findings.namespace, f"{PATH}.serviceRef"
+        if self.options.cluster_services:
+            return f"{ref.scheme.lower()}://{ref.name}.{namespace}.svc:{ref.port}{ref.path}"
+        services = self.options.services
+        base = services.get(f"{namespace}/{ref.name}") or services.get(ref.name)
+        if base is None:
+            self.findings.missing(
+                path,
+                f'a laptop has no Service "{ref.name}"; say where it is: '
+                f"--service {ref.name}=http://127.0.0.1:{ref.port}",
+                Absent("Service", ref.name),
+            )
+            return None
+        return self._checked(base.rstrip("/") + ref.path, path)
+
+    def _checked(self, url: str, path: str) -> str | None:
+        options = self.options
+        policy = AddressPolicy(loopback=options.loopback_allowed, allowed=options.allowed_cidrs)
+        with self.findings.checking(path):
+            check_url(url, policy)
+            return url
+        return None
+
+    def _headers(self) -> list[tuple[str, Secret]]:
+        headers = []
+        for index, header in enumerate(self.spec.headers):
+            path = f"{PATH}.headers[{index}]"
+            value = self._header_value(header, path)
+            if value is not None:
+                with self.findings.checking(path):
+                    _check_header(value)
+                    headers.append((header.name, value))
+        return headers
+
+    def _header_value(self, header: NamedValue, path: str) -> Secret | None:
+        if header.value_from is None:
+            return Secret(header.value or "")
+        return self.book.value(header.value_from.secret_key_ref, f"{path}.valueFrom", self.findings)
+
+    def _authorization(self) -> list[tuple[str, Secret]]:
+        """Basic and bearer are headers like any other; OAuth 2 is asked for when it is needed."""
+        own = self.spec.authentication
+        if own is None:
+            return []
+        if any(header.name.lower() == _AUTHORIZATION.lower() for header in self.spec.headers):
+            message = f"headers set {_AUTHORIZATION} already; remove one of the two"
+            self.findings.error(f"{PATH}.authentication", message)
+        if own.bearer is not None:
+            token = self._credential(own.bearer.token, "bearer.token")
+            return _authorization(b"Bearer ", token)
+        if own.basic is not None:
+            password = self._credential(own.basic.password, "basic.password")
+            user = own.basic.username.encode()
+            pair = password and Secret(base64.b64encode(user + b":" + password.reveal()))
+            return _authorization(b"Basic ", pair)
+        return []
+
+    def _oauth2(self) -> OAuth2Config | None:
+        own = self.spec.authentication
+        spec: OAuth2 | None = None if own is None else own.oauth2
+        if spec is None:
+            return None
+        secret = self._credential(spec.client_secret, "oauth2.clientSecret")
+        self._checked(spec.token_url, f"{PATH}.authentication.oauth2.tokenURL")
+        if secret is None:
+            return None
+        return OAuth2Config(
+            token_url=spec.token_url,
+            client_id=spec.client_id,
+            client_secret=secret,
+            scopes=tuple(spec.scopes),
+        )
+
+    def _credential(self, ref: SecretValue, field: str) -> Secret | None:
+        path = f"{PATH}.authentication.{field}"
+        value = self.book.value(ref.secret_key_ref, path, self.findings)
+        if value is not None:
+            with self.findings.checking(path):
+                _check_header(value)
+        return value
+
+    def _tls(self) -> TLSConfig | None:
+        spec: TargetTLS | None = self.spec.tls
+        if spec is None:
+            return None
+        certificate, key = self._client_certificate(spec)
+        return TLSConfig(
+            ca=None if spec.ca is None else self._authorities(spec.ca.secret_key_ref),
+            certificate=None if certificate is None else _text(certificate),
+            private_key=key,
+        )
+
+    def _authorities(self, ref: SecretKeyRef) -> str | None:
+        path = f"{PATH}.tls.ca"
+        value = self.book.value(ref, path, self.findings)
+        if value is None:
+            return None
+        with self.findings.checking(path):
+            check_certificates(value)
+            return _text(value)
+        return None
+
+    def _client_certificate(self, spec: TargetTLS) -> tuple[Secret | None, Secret | None]:
+        if spec.client_certificate_ref is None:
+            return None, None
+        path = f"{PATH}.tls.clientCertificateRef"
+        name = spec.client_certificate_ref.name
+        certificate, key = (
+            self.book.value(SecretKeyRef(name=name, key=part), path, self.findings)
+            for part in ("tls.crt", "tls.key")
+        )
+        if certificate is not None and key is not None:
+            with self.findings.checking(path):
+                check_pair(certificate, key)
+        return certificate, key
+
+
+def _authorization(scheme: bytes, credential: Secret | None) -> list[tuple[str, Secret]]:
+    if credential is None:
+        return []
+    return [(_AUTHORIZATION, Secret(scheme + credential.reveal()))]
+
+
+def _check_header(value: Secret) -> None:
+    """RFC 9110 §5.5: no control characters, or headers of somebody else's could be added."""
+    raw = value.reveal()
+    if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in raw):
+        raise InvalidValue("the value has a line break or another control character in it")
+    if len(raw) > MAX_HEADER_BYTES:
+        raise InvalidValue(f"the value is longer than {MAX_HEADER_BYTES} bytes")
+
+
+def _text(value: Secret) -> str:
+    try:
+        return value.reveal().decode()
+    except UnicodeDecodeError:
+        raise InvalidValue("the value is not UTF-8 text") from None

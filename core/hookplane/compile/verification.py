@@ -1,0 +1,198 @@
+"""Verification of an endpoint: presets and the user's axes → one scheme with its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.compile.bounds import TOLERANCE, bounded
+from hookplane.compile.certificates import check_certificates
+from hookplane.compile.findings import Findings
+from hookplane.compile.generated import VERIFICATION_SUFFIX, KeyMaker
+from hookplane.compile.secrets import SecretBook
+from hookplane.config.endpoint import ApiKey, Basic
+from hookplane.errors import InvalidValue
+from hookplane.kinds.base import NamedValue, Rotation, SecretValue
+from hookplane.kinds.endpoint import (
+    ApiKeySpec,
+    BasicSpec,
+    BearerSpec,
+    ClientCertificateSpec,
+    SignatureSpec,
+    TimestampSource,
+    Verification,
+)
+from hookplane.providers.presets import VERIFY_TOKEN, Preset, Variant
+from hookplane.secret import Secret
+from hookplane.signatures.keys import check_key
+from hookplane.signatures.scheme import (
+    Algorithm,
+    Encoding,
+    KeyEncoding,
+    Layout,
+    SignatureScheme,
+    Timestamp,
+    TimeUnit,
+)
+
+PATH: Final = "spec.verification"
+_HANDSHAKE_PARAMETERS: Final = {"MetaChallenge": (VERIFY_TOKEN,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Compiles the parts of one endpoint's verification."""
+
+    spec: Verification
+    preset: Preset
+    book: SecretBook
+    findings: Findings
+
+    def keys(self, name: str, maker: KeyMaker) -> tuple[Secret, ...]:
+        """Signing keys: the user's, or the generated one of the endpoint `name`."""
+        if self.spec.keys is not None:
+            if self._signed:
+                return tuple(self.book.values(self.spec.keys, f"{PATH}.keys", self.findings))
+            self.findings.error(f"{PATH}.keys", "nothing uses them; set signature or remove keys")
+        elif self.preset.generated_key is not None:
+            secret = f"{name}{VERIFICATION_SUFFIX}"
+            kind = self.preset.generated_key
+            return tuple(maker.keys(secret, kind, self.spec.rotation, PATH))
+        elif self._signed:
+            self.findings.error(f"{PATH}.keys", f"is required. {self.preset.doc}")
+        self._refuse_rotation(self.spec.rotation)
+        return ()
+
+    def variant(self, keys: Sequence[Secret]) -> Variant:
+        """How the preset signs with keys of this form."""
+        chosen = self.findings.checked(f"{PATH}.keys", lambda: self.preset.variant(keys))
+        return chosen or self.preset.variant()
+
+    def signature(self, variant: Variant, keys: Sequence[Secret]) -> SignatureScheme | None:
+        """The scheme; every key must fit it."""
+        own = self.spec.signature
+        scheme = variant.signature if own is None else _scheme(own, self.findings)
+        if scheme is not None:
+            self._check_keys(scheme, keys)
+        return scheme
+
+    def handshake(self) -> str | None:
+        return self.preset.handshake or self.spec.handshake
+
+    def parameters(self) -> dict[str, Secret]:
+        """What the provider or the handshake needs besides keys, by name."""
+        needed = self.preset.parameters or _HANDSHAKE_PARAMETERS.get(self.spec.handshake or "", ())
+        path = f"{PATH}.parameters"
+        values: dict[str, Secret] = {}
+        for index, parameter in enumerate(self.spec.parameters):
+            place = f"{path}[{index}]"
+            if parameter.name not in needed:
+                self.findings.error(f"{place}.name", self._unknown(parameter.name, needed))
+            elif (value := self._value(parameter, place)) is not None:
+                values[parameter.name] = value
+        given = {parameter.name for parameter in self.spec.parameters}
+        for name in needed:
+            if name not in given:
+                self.findings.error(path, f'"{name}" is required. {self.preset.doc}')
+        return values
+
+    def api_key(self) -> ApiKey | None:
+        spec: ApiKeySpec | None = self.spec.api_key
+        if spec is None:
+            return None
+        keys = self._tokens(spec.keys, f"{PATH}.apiKey.keys")
+        return ApiKey(header=spec.header.lower(), keys=keys)
+
+    def basic(self) -> Basic | None:
+        spec: BasicSpec | None = self.spec.basic
+        if spec is None:
+            return None
+        passwords = self._tokens(spec.passwords, f"{PATH}.basic.passwords")
+        return Basic(username=spec.username, passwords=passwords)
+
+    def bearer(self) -> tuple[Secret, ...]:
+        spec: BearerSpec | None = self.spec.bearer
+        return () if spec is None else self._tokens(spec.tokens, f"{PATH}.bearer.tokens")
+
+    def client_certificate(self, receiver_tls: bool) -> None:
+        """Only checked: no receiver asks for certificates yet, so the endpoint is not served."""
+        spec: ClientCertificateSpec | None = self.spec.client_certificate
+        if spec is None:
+            return
+        path = f"{PATH}.clientCertificate"
+        authorities = self.book.value(spec.ca.secret_key_ref, f"{path}.ca", self.findings)
+        if authorities is not None:
+            with self.findings.checking(f"{path}.ca"):
+                check_certificates(authorities)
+        reason = "client certificates can only be asked for where the receiver itself ends TLS"
+        if receiver_tls:
+            self.findings.wait(reason)
+        else:
+            self.findings.missing(path, f"{reason}; this one does not, so the URL answers 503")
+
+    @property
+    def _signed(self) -> bool:
+        by_preset = any(variant.signature is not None for variant in self.preset.variants)
+        return by_preset or self.spec.signature is not None
+
+    def _refuse_rotation(self, rotation: Rotation | None) -> None:
+        if rotation is not None:
+            message = f"is for generated keys; {self.preset.name} has none"
+            self.findings.error(f"{PATH}.rotation", message)
+
+    def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
+        for index, key in enumerate(keys):
+            with self.findings.checking(f"{PATH}.keys[{index}]"):
+                check_key(scheme, key)
+
+    def _tokens(self, refs: list[SecretValue], path: str) -> tuple[Secret, ...]:
+        tokens = self.book.values(refs, path, self.findings)
+        for index, token in enumerate(tokens):
+            with self.findings.checking(f"{path}[{index}]"):
+                check_token(token)
+        return tuple(tokens)
+
+    def _value(self, parameter: NamedValue, path: str) -> Secret | None:
+        if parameter.value_from is None:
+            return Secret(parameter.value or "")
+        ref = parameter.value_from.secret_key_ref
+        return self.book.value(ref, f"{path}.valueFrom", self.findings)
+
+    def _unknown(self, name: str, needed: Sequence[str]) -> str:
+        takes = ", ".join(needed) or "no parameters"
+        return f'"{name}" is not known; {self.preset.name} takes {takes}'
+
+
+def check_token(token: Secret) -> None:
+    """A header can carry no line break, so a token with one would never match."""
+    value = token.reveal()
+    if value != value.strip() or any(byte < 0x20 or byte == 0x7F for byte in value):
+        raise InvalidValue("the value has line breaks or blanks at an end; store it without them")
+
+
+def _scheme(spec: SignatureSpec, findings: Findings) -> SignatureScheme:
+    return SignatureScheme(
+        header=spec.header.lower(),
+        prefix=spec.prefix,
+        layout=Layout(spec.layout),
+        signature_key=spec.signature_key,
+        timestamp_key=spec.timestamp_key,
+        separator=spec.separator,
+        algorithm=Algorithm(spec.algorithm),
+        encoding=Encoding(spec.encoding),
+        key_encoding=KeyEncoding(spec.key_encoding),
+        key_prefix=spec.key_prefix,
+        content=spec.content,
+        id_header=spec.id_header.lower() if spec.id_header else None,
+        timestamp=None if spec.timestamp is None else _timestamp(spec.timestamp, findings),
+    )
+
+
+def _timestamp(source: TimestampSource, findings: Findings) -> Timestamp:
+    path = f"{PATH}.signature.timestamp.tolerance"
+    return Timestamp(
+        header=source.header.lower() if source.header else None,
+        unit=TimeUnit(source.unit),
+        tolerance=bounded(source.tolerance, TOLERANCE, path, findings),
+    )

@@ -1,0 +1,71 @@
+"""Which files manifests are read from, and their texts. The only place here that touches a disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+MAX_FILES: Final = 2_000
+MAX_FILE_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A file's name as the user knows it, and its content or why there is none."""
+
+    file: str
+    content: str = ""
+    problem: str = ""
+
+
+def read_files(sources: Sequence[Path]) -> list[Text]:
+    """The manifests in files and folders (and folders below them), each once, in order of names.
+
+    Hidden files and folders are left out: editors keep their drafts there.
+    """
+    texts: dict[Path, Text] = {}
+    for source in sources:
+        for path in _below(source):
+            if len(texts) >= MAX_FILES:
+                texts[source] = Text(str(source), problem=f"holds more than {MAX_FILES} manifests")
+                break
+            texts.setdefault(path.resolve(), _read(path))
+    return list(texts.values())
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file in a folder is one of ours to read."""
+    return path.suffix in SUFFIXES and not path.name.startswith(".")
+
+
+def _below(source: Path) -> Iterator[Path]:
+    if not source.is_dir():
+        yield source
+        return
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if is_manifest(Path(name)))
+
+
+def _read(path: Path) -> Text:
+    try:
+        # A pipe would make us wait for its other end for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Text(str(path), problem="is not a regular file")
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return Text(str(path), problem="there is no such file or folder")
+    except OSError as error:
+        return Text(str(path), problem=f"cannot be read: {error.strerror}")
+    if len(raw) > MAX_FILE_BYTES:
+        return Text(str(path), problem=f"is larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        return Text(str(path), raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return Text(str(path), problem="is not UTF-8 text")

@@ -1,0 +1,80 @@
+"""What reading manifests gives: resources, Secrets, and what is wrong with them and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hookplane.compile.model import Problem, Resource, SecretObject, Severity
+
+
+class Key(NamedTuple):
+    """Identity of an object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem and the place in the files that it is about."""
+
+    problem: Problem
+    file: str = ""
+    line: int = 0
+    """0: not known."""
+
+    def __str__(self) -> str:
+        """`file:line: Kind namespace/name: path: message`, without the parts that are not known."""
+        problem = self.problem
+        name = f"{problem.namespace}/{problem.name}" if problem.namespace else problem.name
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        subject = f"{problem.kind} {name}".strip()
+        return ": ".join(part for part in (place, subject, problem.path, problem.message) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an object stands, so that a problem that is found later can name the line."""
+
+    file: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Path → line; "" is the object itself. Empty: the format has no lines."""
+
+    def line(self, path: str) -> int:
+        """The line of a field, or of the nearest thing around it."""
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines.get(path, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """Everything that a set of files says."""
+
+    resources: tuple[Resource, ...] = ()
+    secrets: tuple[SecretObject, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    origins: Mapping[Key, Origin] = field(default_factory=dict)
+    """All objects whose identity is known, the broken ones too."""
+    broken: frozenset[Key] = frozenset()
+    """Objects that are there and cannot be used."""
+    complete: bool = True
+    """False: something could not be read so far that its objects would be known."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Kinds that are not ours → how many objects were passed over."""
+    files: int = 0
+    objects: int = 0
+    """All of ours, whatever became of them."""
+
+    @property
+    def failed(self) -> bool:
+        return any(finding.problem.severity is Severity.ERROR for finding in self.findings)
+
+    def locate(self, problem: Problem) -> Finding:
+        """A problem of one of the objects, with its place."""
+        key = Key(problem.kind, problem.namespace, problem.name)
+        origin = self.origins.get(key, Origin(""))
+        return Finding(problem, origin.file, origin.line(problem.path))

@@ -1,0 +1,231 @@
+"""YAML text → trees that know their lines; built from parser events, so every bound holds early.
+
+Refused: keys that stand twice in a mapping, aliases that multiply into too many nodes or contain
+themselves, nesting without end, tags that are not plain data. Times stay text, as in Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from hookplane.errors import InvalidValue
+
+MAX_NODES: Final = 200_000
+"""In one file, aliases counted as often as they are used."""
+MAX_DEPTH: Final = 64
+_TAG: Final = "tag:yaml.org,2002:"
+_MERGE: Final = _TAG + "merge"
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Content = str | int | float | bool | None | list["Node"] | dict[str, "Node"]
+
+
+class Malformed(InvalidValue):
+    """The text cannot be read; `line` is 0 when it is not known."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value, its line, and how many nodes it stands for."""
+
+    content: Content
+    line: int
+    weight: int
+
+    def plain(self) -> Any:
+        """The value as JSON has it; members that are null are left out, as an API server does."""
+        if isinstance(self.content, dict):
+            members = ((name, node.plain()) for name, node in self.content.items())
+            return {name: value for name, value in members if value is not None}
+        if isinstance(self.content, list):
+            return [node.plain() for node in self.content]
+        return self.content
+
+    def lines(self, path: str = "") -> Iterator[tuple[str, int]]:
+        """Path of each field and its line."""
+        yield path, self.line
+        if isinstance(self.content, dict):
+            for name, node in self.content.items():
+                yield from node.lines(f"{path}.{name}" if path else name)
+        if isinstance(self.content, list):
+            for index, node in enumerate(self.content):
+                yield from node.lines(f"{path}[{index}]")
+
+
+def read_nodes(text: str) -> Iterator[Node]:
+    """The documents of a text, one after the other. Raises Malformed."""
+    loader = _LOADER(text)
+    try:
+        yield from _Reader(loader).documents()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise Malformed(_sentence(error), mark.line + 1 if mark else 0) from error
+    except yaml.YAMLError as error:
+        raise Malformed("holds a character that YAML does not allow") from error
+    finally:
+        loader.dispose()
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    column = f", column {error.problem_mark.column + 1}" if error.problem_mark else ""
+    return f"is not YAML: {error.problem or error.context}{column}"
+
+
+class _Reader:
+    """Turns the events of one text into nodes."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._anchors: dict[str, Node] = {}
+        self._nodes = 0
+
+    def documents(self) -> Iterator[Node]:
+        while not self._loader.check_event(yaml.StreamEndEvent):
+            if not isinstance(self._loader.get_event(), yaml.DocumentStartEvent):
+                continue
+            self._anchors.clear()
+            yield self._node(0)
+
+    def _node(self, depth: int) -> Node:
+        event = self._loader.get_event()
+        line = event.start_mark.line + 1
+        if depth > MAX_DEPTH:
+            raise Malformed(f"is nested deeper than {MAX_DEPTH} levels", line)
+        if isinstance(event, yaml.AliasEvent):
+            return self._anchored(str(event.anchor), line)
+        node = self._new(event, depth, line)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _anchored(self, anchor: str, line: int) -> Node:
+        """An anchor is known once its node is complete, so nothing can contain itself."""
+        if anchor not in self._anchors:
+            raise Malformed(f"*{anchor} stands for nothing that was written before it", line)
+        node = self._anchors[anchor]
+        self._count(node.weight, line)
+        return node
+
+    def _new(self, event: Any, depth: int, line: int) -> Node:
+        self._count(1, line)
+        before = self._nodes
+        content: Content
+        if isinstance(event, yaml.ScalarEvent):
+            content = self._scalar(event, line)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            _check_tag(event, "seq", line)
+            content = self._sequence(depth)
+        else:
+            _check_tag(event, "map", line)
+            content = self._mapping(depth)
+        return Node(content, line, 1 + self._nodes - before)
+
+    def _count(self, weight: int, line: int) -> None:
+        self._nodes += weight
+        if self._nodes > MAX_NODES:
+            raise Malformed(f"holds more than {MAX_NODES} values, aliases counted in full", line)
+
+    def _sequence(self, depth: int) -> list[Node]:
+        nodes = []
+        while not self._loader.check_event(yaml.SequenceEndEvent):
+            nodes.append(self._node(depth + 1))
+        self._loader.get_event()
+        return nodes
+
+    def _mapping(self, depth: int) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        while not self._loader.check_event(yaml.MappingEndEvent):
+            name, line, merge = self._name()
+            node = self._node(depth + 1)
+            if merge:
+                merged = _merged(node) | merged
+            elif name in own:
+                raise Malformed(f'"{name}" stands twice in the same mapping', line)
+            else:
+                own[name] = node
+        self._loader.get_event()
+        return merged | own
+
+    def _name(self) -> tuple[str, int, bool]:
+        event = self._loader.get_event()
+        line = event.start_mark.line + 1
+        if not isinstance(event, yaml.ScalarEvent):
+            raise Malformed("the name of a field must be plain text", line)
+        return event.value, line, self._tag(event) == _MERGE
+
+    def _tag(self, event: Any) -> str:
+        if event.tag not in (None, "!"):
+            return str(event.tag)
+        return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
+
+    def _scalar(self, event: Any, line: int) -> Content:
+        tag, text = self._tag(event), str(event.value)
+        if tag not in _SCALARS:
+            raise _forbidden(tag, line)
+        try:
+            return _SCALARS[tag](text)
+        except (ValueError, OverflowError) as error:
+            name = tag.removeprefix(_TAG)
+            raise Malformed(f'"{text[:40]}" is not a value of type {name}', line) from error
+
+
+def _check_tag(event: Any, natural: str, line: int) -> None:
+    if event.tag not in (None, "!", _TAG + natural):
+        raise _forbidden(event.tag, line)
+
+
+def _forbidden(tag: str, line: int) -> Malformed:
+    return Malformed(f"the tag {tag.replace(_TAG, '!!')} is not allowed", line)
+
+
+def _merged(node: Node) -> dict[str, Node]:
+    """`<<: *defaults`, or a list of them where the first one wins."""
+    parts = node.content if isinstance(node.content, list) else [node]
+    merged: dict[str, Node] = {}
+    for part in reversed(parts):
+        if not isinstance(part.content, dict):
+            raise Malformed("<< takes a mapping or a list of mappings", node.line)
+        merged |= part.content
+    return merged
+
+
+def _integer(text: str) -> str | int:
+    """YAML 1.1 reads 1:30 as ninety; Kubernetes does not, and neither do we."""
+    if ":" in text:
+        return text
+    digits = text.replace("_", "")
+    sign, digits = (digits[0], digits[1:]) if digits[0] in "+-" else ("", digits)
+    octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+    return int(sign + digits, 8 if octal else 0)
+
+
+def _float(text: str) -> str | float:
+    if ":" in text:
+        return text
+    plain = text.replace("_", "").lower()
+    return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _bool(text: str) -> bool:
+    return text.lower() in ("yes", "true", "on")
+
+
+_SCALARS: Final[dict[str, Callable[[str], Content]]] = {
+    _TAG + "str": str,
+    _TAG + "timestamp": str,
+    _TAG + "value": str,
+    _MERGE: str,
+    _TAG + "int": _integer,
+    _TAG + "float": _float,
+    _TAG + "bool": _bool,
+    _TAG + "null": lambda _: None,
+}

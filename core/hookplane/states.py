@@ -1,0 +1,90 @@
+"""The one word that tells what strangers do: a target to a subscription, senders to an endpoint.
+
+It never tells whether our own side is in order; that is `not_ready` of the config documents, and
+what is not ready has no word. Source: the table of states in docs/spec/admin-api.md.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.store.model import CircuitState, EndpointStatus, RejectReason, SubscriptionStatus
+
+ACTIVE_FOR: Final[Millis] = 300_000
+"""So long after the last success or the last accepted request something counts as going on."""
+REJECTING_AFTER: Final[Millis] = 60_000
+"""Rejections tell nothing until no request was accepted for this long before the last of them: one
+bad request in a good stream changes no word."""
+REJECTING_FOR: Final[Millis] = 86_400_000
+"""A last rejection older than this is history."""
+
+_OWN_REASONS: Final = frozenset(
+    {RejectReason.SUSPENDED, RejectReason.NOT_READY, RejectReason.STORE}
+)
+"""Rejections that are our doing, not the sender's."""
+
+
+class SubscriptionWord(StrEnum):
+    """States of a subscription."""
+
+    IDLE = "Idle"
+    DELIVERING = "Delivering"
+    FAILING = "Failing"
+    CIRCUIT_OPEN = "CircuitOpen"
+    DISABLED = "Disabled"
+    SUSPENDED = "Suspended"
+
+
+class EndpointWord(StrEnum):
+    """States of an endpoint."""
+
+    IDLE = "Idle"
+    RECEIVING = "Receiving"
+    REJECTING = "Rejecting"
+    SUSPENDED = "Suspended"
+
+
+def subscription_word(
+    config: SubscriptionConfig, status: SubscriptionStatus, now: Millis
+) -> SubscriptionWord | None:
+    """The strongest that holds; None when the subscription is not ready."""
+    state = status.state
+    busy = status.pending + status.sending > 0
+    words = (
+        (config.not_ready != "", None),
+        (config.suspended, SubscriptionWord.SUSPENDED),
+        (state.disabled_at > 0, SubscriptionWord.DISABLED),
+        (state.circuit is CircuitState.OPEN, SubscriptionWord.CIRCUIT_OPEN),
+        (state.failing_since > 0, SubscriptionWord.FAILING),
+        (busy or _recent(state.last_success, now), SubscriptionWord.DELIVERING),
+    )
+    return next((word for holds, word in words if holds), SubscriptionWord.IDLE)
+
+
+def endpoint_word(
+    config: EndpointConfig, status: EndpointStatus, now: Millis
+) -> EndpointWord | None:
+    """The strongest that holds; None when the endpoint is not ready."""
+    words = (
+        (config.not_ready != "", None),
+        (config.suspended, EndpointWord.SUSPENDED),
+        (_rejecting(status, now), EndpointWord.REJECTING),
+        (_recent(status.last_accepted, now), EndpointWord.RECEIVING),
+    )
+    return next((word for holds, word in words if holds), EndpointWord.IDLE)
+
+
+def _recent(time: Millis, now: Millis) -> bool:
+    return time > 0 and now - time <= ACTIVE_FOR
+
+
+def _rejecting(status: EndpointStatus, now: Millis) -> bool:
+    return (
+        status.last_rejected - status.last_accepted > REJECTING_AFTER
+        and now - status.last_rejected <= REJECTING_FOR
+        and status.last_rejected_reason not in _OWN_REASONS
+    )

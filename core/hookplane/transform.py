@@ -1,0 +1,102 @@
+"""What is sent instead of the body as it was received."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from hookplane.config.subscription import TransformConfig
+from hookplane.filters.cel import Program
+from hookplane.filters.event import EventView, claims_json
+from hookplane.units import format_time
+
+JSON: Final = "application/json"
+CLOUD_EVENT: Final = "application/cloudevents+json; charset=UTF-8"
+SPEC_VERSION: Final = "1.0"
+"""https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md"""
+
+_HEADER_TEXT: Final = re.compile(r"[!-~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A body with the headers that describe it, Content-Type among them unless it had none."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Transform = Callable[[EventView], Payload]
+"""Raises InvalidValue when an event cannot be transformed."""
+
+
+def make_transform(config: TransformConfig | None) -> Transform:
+    """Raises InvalidValue when the expression does not compile."""
+    if config is None:
+        return unchanged
+    if config.cel is not None:
+        return _expression(config.cel)
+    return structured if config.cloud_events == "Structured" else binary
+
+
+def unchanged(event: EventView) -> Payload:
+    """The body as it was received, with its Content-Type."""
+    for header in event.headers:
+        if header[0] == "content-type":
+            return Payload((header,), event.body)
+    return Payload((), event.body)
+
+
+def _expression(text: str) -> Transform:
+    program = Program(text)
+
+    def transform(event: EventView) -> Payload:
+        return Payload((("content-type", JSON),), program.json(event))
+
+    return transform
+
+
+def _attributes(event: EventView) -> dict[str, str]:
+    return {
+        "specversion": SPEC_VERSION,
+        "id": event.event_id,
+        "source": f"/{event.namespace}/{event.endpoint}",
+        "type": event.type or "hookplane.event",
+        "time": format_time(event.received),
+    }
+
+
+def binary(event: EventView) -> Payload:
+    """Attributes as `ce-` headers (HTTP protocol binding §3.1); the body as it was received."""
+    attributes = tuple((f"ce-{name}", _header(text)) for name, text in _attributes(event).items())
+    return Payload(unchanged(event).headers + attributes, event.body)
+
+
+def structured(event: EventView) -> Payload:
+    """One JSON object (JSON event format §3.1). Raises InvalidValue for JSON that is none."""
+    envelope: dict[str, Any] = dict(_attributes(event))
+    content_type = unchanged(event).headers
+    if content_type:
+        envelope["datacontenttype"] = content_type[0][1]
+    envelope |= _data(event)
+    return Payload((("content-type", CLOUD_EVENT),), orjson.dumps(envelope))
+
+
+def _data(event: EventView) -> dict[str, Any]:
+    if not event.body:
+        return {}
+    if claims_json(event.headers):
+        event.variables()
+        return {"data": orjson.Fragment(event.body)}
+    return {"data_base64": base64.b64encode(event.body).decode()}
+
+
+def _header(text: str) -> str:
+    """Percent-encodes what a header cannot carry (HTTP protocol binding §3.1.3.2)."""
+    return text if _HEADER_TEXT.fullmatch(text) else quote(text, safe="!#$&'()*+,/:;=?@[]~")

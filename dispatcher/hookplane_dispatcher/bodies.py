@@ -1,0 +1,196 @@
+"""Bodies in memory: each event once, however many lanes send it, and never more than a budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hookplane.filters.event import EventView
+from hookplane.store.model import Content, LogEntry
+from hookplane.store.protocol import Store
+
+OVERHEAD: Final = 2048
+"""Bytes counted for an event besides its body: headers and bookkeeping."""
+
+Key = tuple[str, int]
+"""Endpoint and sequence."""
+NameOf = Callable[[str], tuple[str, str]]
+"""Endpoint uid → (namespace, name)."""
+
+
+class Body:
+    """An event with its content. Whoever acquired it releases it."""
+
+    __slots__ = ("key", "references", "size", "view")
+
+    def __init__(self, key: Key, view: EventView, size: int) -> None:
+        self.key = key
+        self.view = view
+        self.size = size
+        self.references = 0
+
+
+class Bodies:
+    """Those in use, and as many others as fit, which go when room is needed."""
+
+    def __init__(self, store: Store, name_of: NameOf, limit: int, readers: int) -> None:
+        self._store = store
+        self._name_of = name_of
+        self._limit = limit
+        self._readers = asyncio.Semaphore(readers)
+        self._all: dict[Key, Body] = {}
+        self._idle: OrderedDict[Key, Body] = OrderedDict()
+        self._idle_bytes = 0
+        self._loading: dict[Key, asyncio.Future[None]] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.used = 0
+        """Bytes; at most the limit, or one event that is larger."""
+
+    async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, Body | None]:
+        """Contents by sequence, for entries of one endpoint; None: removed by retention. What
+        there is no room for now is left out, but never all. Raises StoreUnavailable."""
+        held: dict[int, Body | None] = {}
+        try:
+            while left := self._hold_present(entries, held):
+                if not await self._progress(left, held):
+                    break
+        except BaseException:
+            self._release_all(held)
+            raise
+        return held
+
+    def release(self, body: Body) -> None:
+        """Gives it back; it stays while there is room."""
+        body.references -= 1
+        if not body.references:
+            self._rest(body)
+
+    def _release_all(self, held: dict[int, Body | None]) -> None:
+        for body in held.values():
+            if body is not None:
+                self.release(body)
+
+    def _hold_present(
+        self, entries: Sequence[LogEntry], held: dict[int, Body | None]
+    ) -> list[LogEntry]:
+        """Holds what is here and gives what is not."""
+        left = []
+        for entry in entries:
+            if entry.sequence in held:
+                continue
+            body = self._all.get((entry.endpoint, entry.sequence))
+            if body is None:
+                left.append(entry)
+            else:
+                self._hold(body)
+                held[entry.sequence] = body
+        return left
+
+    def _hold(self, body: Body) -> None:
+        if not body.references and self._idle.pop(body.key, None) is not None:
+            self._idle_bytes -= body.size
+        body.references += 1
+
+    def _rest(self, body: Body) -> None:
+        self._idle[body.key] = body
+        self._idle_bytes += body.size
+        self._call_next()
+
+    def _call_next(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _progress(self, left: list[LogEntry], held: dict[int, Body | None]) -> bool:
+        """One step: others' reads, a read, or a wait for room; False: go with what is held."""
+        others = [self._loading[key] for e in left if (key := _key(e)) in self._loading]
+        if others:
+            await asyncio.wait(set(others))
+            return True
+        count = self._fitting(left)
+        if count:
+            held.update(await self._read(left[:count]))
+            return True
+        if any(held.values()):
+            return False
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._call_next()
+            raise
+        return True
+
+    def _fitting(self, entries: list[LogEntry]) -> int:
+        """So many of them fit, the idle ones pushed out; one always fits into nothing."""
+        free = self._limit - self.used + self._idle_bytes
+        for count, entry in enumerate(entries):
+            free -= _size(entry)
+            if free < 0:
+                return max(count, int(self.used == self._idle_bytes))
+        return len(entries)
+
+    async def _read(self, entries: list[LogEntry]) -> dict[int, None]:
+        """Reads contents; gives those that are gone."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        keys = [_key(entry) for entry in entries]
+        reserved = sum(map(_size, entries))
+        self._make_room(reserved)
+        self.used += reserved
+        self._loading.update(dict.fromkeys(keys, done))
+        found: dict[int, Content] = {}
+        try:
+            async with self._readers:
+                found = await self._store.read_contents(
+                    entries[0].endpoint, [entry.sequence for entry in entries]
+                )
+        finally:
+            self.used -= reserved
+            for key in keys:
+                del self._loading[key]
+            done.set_result(None)
+            self._call_next()
+        self._keep(entries, found)
+        return {entry.sequence: None for entry in entries if entry.sequence not in found}
+
+    def _keep(self, entries: list[LogEntry], found: dict[int, Content]) -> None:
+        for entry in entries:
+            content = found.get(entry.sequence)
+            if content is None:
+                continue
+            body = Body(_key(entry), self._view(entry, content), _size(entry))
+            self._all[body.key] = self._idle[body.key] = body
+            self._idle_bytes += body.size
+            self.used += body.size
+
+    def _make_room(self, size: int) -> None:
+        while self._idle and self.used + size > self._limit:
+            key, body = self._idle.popitem(last=False)
+            del self._all[key]
+            self._idle_bytes -= body.size
+            self.used -= body.size
+
+    def _view(self, entry: LogEntry, content: Content) -> EventView:
+        namespace, name = self._name_of(entry.endpoint)
+        return EventView(
+            entry.event_id,
+            entry.type,
+            name,
+            namespace,
+            entry.received,
+            content.headers,
+            content.body,
+        )
+
+
+def _key(entry: LogEntry) -> Key:
+    return (entry.endpoint, entry.sequence)
+
+
+def _size(entry: LogEntry) -> int:
+    return entry.size + OVERHEAD

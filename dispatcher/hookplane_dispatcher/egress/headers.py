@@ -1,0 +1,60 @@
+"""Headers of a request: refuses what could change its framing, adds what is always sent."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Final
+
+from hookplane.errors import HookplaneError
+
+Headers = tuple[tuple[str, str], ...]
+
+USER_AGENT: Final = f"hookplane/{version('hookplane')}"
+FRAMING: Final = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "expect",
+        "upgrade",
+        "te",
+        "trailer",
+    }
+)
+"""Belong to the connection (RFC 9110 §7.6.1), so the client alone sets them."""
+_DEFAULTS: Final = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
+"""Answers are kept as sent, for people to read: so they are asked for uncompressed."""
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 §5.6.2"""
+_UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""RFC 9110 §5.5, all control characters but the tab."""
+
+
+class BadHeader(HookplaneError):
+    """A header cannot be sent; the message names it, never its value."""
+
+
+def complete(headers: Headers) -> Headers:
+    """The headers as given, and the defaults that they do not have. Raises BadHeader."""
+    given = set()
+    for name, value in headers:
+        given.add(_checked(name))
+        if _UNSAFE.search(value):
+            raise BadHeader(f"{name} has a line break or another control character in it")
+    return headers + tuple(item for item in _DEFAULTS.items() if item[0] not in given)
+
+
+@lru_cache(1024)
+def _checked(name: str) -> str:
+    """The name in lower case."""
+    if not _NAME.fullmatch(name):
+        raise BadHeader("a header's name has a character in it that names do not have")
+    lower = name.lower()
+    if lower in FRAMING:
+        raise BadHeader(f"{lower} is set by the client alone")
+    return lower

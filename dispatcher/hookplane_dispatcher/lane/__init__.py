@@ -1,0 +1,1 @@
+"""One lane per subscription: its memory, its decisions, its progress. Lanes share no slots."""

@@ -1,0 +1,117 @@
+"""What the parts of a lane share while one ownership lasts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.operational import Notice, OperationalType
+from hookplane_dispatcher.courier import Courier
+from hookplane_dispatcher.lane.health import Change
+from hookplane_dispatcher.lane.ledger import Ledger
+from hookplane_dispatcher.lane.limiter import Bucket
+from hookplane_dispatcher.lane.replays import Replays
+from hookplane_dispatcher.lane.stream import Stream
+from hookplane_dispatcher.meters import LaneMeters
+from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.waker import Waker
+
+MOST_BYTES: Final = 4 << 20
+"""Bodies of one subscription under way, or one that is larger."""
+
+_NOTICES: Final = {
+    Change.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
+    Change.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
+}
+
+
+class Desk:
+    """Facts and the questions that follow from them: may something start, and if not, when?"""
+
+    def __init__(
+        self,
+        shared: Shared,
+        config: SubscriptionConfig,
+        courier: Courier | None,
+        ledger: Ledger,
+        meters: LaneMeters,
+        waker: Waker,
+    ) -> None:
+        self.shared = shared
+        self.config = config
+        self.courier = courier
+        """None: nothing can be sent with this config."""
+        self.ledger = ledger
+        self.meters = meters
+        self.waker = waker
+        self.replays = Replays(shared.store, ledger)
+        self.bucket = Bucket(config.rate, shared.clock.monotonic())
+        self.name = f"{config.namespace}/{config.name}"
+        self.stopping = False
+        self.probing = False
+        """A probe is under way."""
+        self.held_bytes = 0
+        """Bodies of attempts under way."""
+
+    @property
+    def paused(self) -> bool:
+        """Nothing starts and nothing ages."""
+        return self.config.suspended or self.courier is None or self.ledger.health.disabled_at > 0
+
+    @property
+    def slots(self) -> int:
+        """Attempts that may be under way at once: Strict has one for each endpoint."""
+        return len(self.ledger.streams) if self.config.strict else self.config.max_in_flight
+
+    def free(self) -> int:
+        """Slots that are free, leaving time out of account."""
+        if self.stopping or self.paused or self.held_bytes >= MOST_BYTES:
+            return 0
+        free = self.slots - self.ledger.under_way
+        if self.ledger.health.open:
+            return min(free, 0 if self.probing else 1)
+        return free
+
+    def room(self) -> int:
+        """How many attempts may start now."""
+        free = self.free()
+        if free <= 0 or self.shared.clock.now() < self.ledger.health.blocked_until:
+            return 0
+        return min(free, self.bucket.available(self.shared.clock.monotonic()))
+
+    def endpoint_free(self, endpoint: str) -> bool:
+        """With order one attempt for each endpoint."""
+        if not self.config.strict:
+            return True
+        stream = self.ledger.streams.get(endpoint)
+        return stream is None or not stream.under_way
+
+    def may_go(self, stream: Stream) -> bool:
+        """Whether the first waiting event of a stream is not held by one before it."""
+        if not self.config.strict:
+            return bool(stream.ready)
+        return not stream.under_way and stream.head_ready
+
+    def wait(self, now: Millis) -> float:
+        """Seconds until time alone lets something start."""
+        blocked = max(self.ledger.health.blocked_until - now, 0) / 1000
+        return max(blocked, self.bucket.wait(self.shared.clock.monotonic()))
+
+    def tell(self, change: Change | None) -> None:
+        """Lets people know of a change."""
+        if change is None:
+            return
+        health = self.ledger.health
+        message = health.disabled_reason or f"last answer: {health.last_failure_error}"
+        if change is Change.DISABLED:
+            message += "; events are kept. Mend the target, then resume the subscription"
+        self.shared.journal.noted(self.name, change, message)
+        self.notice(*_NOTICES[change], message)
+
+    def notice(self, type: OperationalType, reason: str, message: str) -> None:  # noqa: A002
+        """An operational event, unless this subscription is for them."""
+        config = self.config
+        if not config.operational:
+            subject = ("WebhookSubscription", config.namespace, config.name)
+            self.shared.teller.tell(Notice(type, *subject, reason, message))

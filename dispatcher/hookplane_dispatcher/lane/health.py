@@ -1,0 +1,162 @@
+"""How a target fares: failures in a row, circuit, pauses, disabling. Pure: facts in, state out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Final, Self
+
+from hookplane.clock import Millis
+from hookplane.config.subscription import CircuitConfig
+from hookplane.store.model import Attempt, CircuitState, SubscriptionState
+from hookplane.units import format_duration, format_time
+
+DISABLE_LEAST_ATTEMPTS: Final = 10
+GONE_REASON: Final = "the target answered 410 Gone"
+
+
+class Change(StrEnum):
+    """What people are told of."""
+
+    CIRCUIT_OPENED = "CircuitOpen"
+    DISABLED = "Disabled"
+
+
+@dataclass(slots=True)
+class Health:
+    """The fields of SubscriptionState, which say what each means."""
+
+    circuit: CircuitState
+    consecutive_failures: int
+    probe_pause: Millis
+    blocked_until: Millis
+    failing_since: Millis
+    failed_attempts: int
+    failed_event: str
+    failed_several: bool
+    disabled_at: Millis
+    disabled_reason: str
+    paused_at: Millis
+    resume_seen: int
+    last_success: Millis
+    last_success_event: str
+    last_success_code: int
+    last_success_duration: Millis
+    last_failure: Millis
+    last_failure_event: str
+    last_failure_code: int
+    last_failure_error: str
+    last_failure_attempt: int
+
+    @classmethod
+    def of(cls, state: SubscriptionState) -> Self:
+        """Goes on from what the store remembers."""
+        return cls(**{f.name: getattr(state, f.name) for f in fields(state)})
+
+    def snapshot(self) -> SubscriptionState:
+        """What the store is to remember."""
+        return SubscriptionState(**{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @property
+    def open(self) -> bool:
+        """Only probes are sent."""
+        return self.circuit is CircuitState.OPEN
+
+    def time(self, now: Millis) -> Millis:
+        """The time on the subscription's own clock, which stands still while it is paused."""
+        return self.paused_at or now
+
+    def succeeded(self, attempt: Attempt, at: Millis) -> None:
+        """A 2xx clears everything that failures left behind."""
+        self.last_success = at
+        self.last_success_event = attempt.event_id
+        self.last_success_code = attempt.status_code
+        self.last_success_duration = attempt.duration
+        if self.open:
+            self.blocked_until = 0
+        if self.failing_since:
+            self._forget_failures()
+
+    def failed(self, attempt: Attempt, at: Millis) -> None:
+        """Anything but a 2xx."""
+        self.last_failure = at
+        self.last_failure_event = attempt.event_id
+        self.last_failure_code = attempt.status_code
+        self.last_failure_error = attempt.error
+        self.last_failure_attempt = attempt.number
+        self.failing_since = self.failing_since or at
+        self.failed_attempts += 1
+        self.failed_several = self.failed_several or (
+            self.failed_event not in ("", attempt.event_id)
+        )
+        self.failed_event = self.failed_event or attempt.event_id
+
+    def count(self, config: CircuitConfig, at: Millis) -> Change | None:
+        """One more failure in a row; opens the circuit when there are enough."""
+        self.consecutive_failures += 1
+        if self.open or self.consecutive_failures < config.failures:
+            return None
+        self.circuit = CircuitState.OPEN
+        self.block(at + config.probe_every)
+        self.probe_pause = min(2 * config.probe_every, config.probe_at_most_every)
+        return Change.CIRCUIT_OPENED
+
+    def probe_failed(self, config: CircuitConfig, at: Millis) -> None:
+        """The next probe comes later; if the circuit was closed meanwhile there is none."""
+        if self.open:
+            self.block(at + self.probe_pause)
+            self.probe_pause = min(2 * self.probe_pause, config.probe_at_most_every)
+
+    def block(self, until: Millis) -> None:
+        """Nothing starts before."""
+        self.blocked_until = max(self.blocked_until, until)
+
+    def gone(self, at: Millis) -> Change | None:
+        """410: disabled at once."""
+        return self._disable(at, GONE_REASON)
+
+    def check_disable(self, after: Millis, at: Millis) -> Change | None:
+        """Disabled when there was no success for too long; `after` 0: never."""
+        if not after or not self.failing_since or at - self.failing_since < after:
+            return None
+        if self.failed_attempts < DISABLE_LEAST_ATTEMPTS or not self.failed_several:
+            return None
+        since, answer = format_time(self.failing_since), self.last_failure_error
+        return self._disable(
+            at, f"no success since {since} ({format_duration(after)}): last answer {answer}"
+        )
+
+    def resume(self) -> None:
+        """Clears a disabled state, a block and an open circuit."""
+        self.disabled_at = 0
+        self.disabled_reason = ""
+        self.blocked_until = 0
+        self._forget_failures()
+
+    def stop_clocks(self, now: Millis) -> None:
+        """Nothing is sent from now on, and nothing ages."""
+        self.paused_at = now
+
+    def start_clocks(self, now: Millis) -> Millis:
+        """Sent again; gives how long the clocks stood."""
+        stood = max(now - self.paused_at, 0)
+        self.paused_at = 0
+        if self.failing_since:
+            self.failing_since += stood
+        return stood
+
+    def _disable(self, at: Millis, reason: str) -> Change | None:
+        if self.disabled_at:
+            return None
+        self.disabled_at = at
+        self.disabled_reason = reason
+        return Change.DISABLED
+
+    def _forget_failures(self) -> None:
+        self.circuit = CircuitState.CLOSED
+        self.consecutive_failures = 0
+        self.probe_pause = 0
+        self.failing_since = 0
+        self.failed_attempts = 0
+        self.failed_event = ""
+        self.failed_several = False

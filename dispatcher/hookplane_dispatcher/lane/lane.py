@@ -1,0 +1,106 @@
+"""A subscription at work: claims it, serves it, and claims again when it was lost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import InvalidValue, StaleOwner, StoreError
+from hookplane.store.model import Claimed
+from hookplane_dispatcher.courier import Courier
+from hookplane_dispatcher.lane.tenure import Tenure
+from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.waker import Waker
+
+FIRST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 8.0
+"""Seconds between attempts to claim."""
+
+
+class Lane:
+    """Lives as long as the subscription is configured here."""
+
+    def __init__(self, shared: Shared, config: SubscriptionConfig) -> None:
+        self._shared = shared
+        self._config = config
+        self._courier = self._prepare(config)
+        self._meters = shared.meters.lane(f"{config.namespace}/{config.name}")
+        self._waker = Waker()
+        self._stopping = False
+        self._tenure: Tenure | None = None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Uids of the endpoints that it reads."""
+        return self._config.endpoints
+
+    @property
+    def stopping(self) -> bool:
+        """It was told to stop."""
+        return self._stopping
+
+    def configure(self, config: SubscriptionConfig) -> None:
+        """A new document."""
+        self._config = config
+        self._courier = self._prepare(config)
+        if self._tenure is not None:
+            self._tenure.configure(config, self._courier)
+            self._tenure.look_soon()
+
+    def look_soon(self) -> None:
+        """A replay or a resume was asked for."""
+        if self._tenure is not None:
+            self._tenure.look_soon()
+
+    def stop(self) -> None:
+        """Lets what is under way finish; `run` returns when it is written."""
+        self._stopping = True
+        if self._tenure is not None:
+            self._tenure.stop()
+        self._waker.wake()
+
+    def forget(self) -> None:
+        """Its metrics go with it."""
+        self._meters.forget()
+
+    async def run(self) -> None:
+        """Until stopped, or until the subscription is no longer in the store."""
+        pause = FIRST_PAUSE
+        while not self._stopping:
+            try:
+                await self._serve(await self._shared.store.claim(self._config.uid))
+                pause = FIRST_PAUSE
+            except StaleOwner:
+                self._note("StaleOwner", "another dispatcher took over; claiming again")
+            except StoreError as error:
+                self._note(type(error).__name__, str(error))
+            except Exception as error:  # one lane's fault must not end it, nor any other
+                self._note("LaneFailed", f"{type(error).__name__}; claiming again")
+            await self._rest(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _serve(self, claimed: Claimed) -> None:
+        self._tenure = Tenure(
+            self._shared, self._config, self._courier, claimed, self._meters, self._waker
+        )
+        try:
+            await self._tenure.serve()
+        finally:
+            self._tenure = None
+
+    async def _rest(self, seconds: float) -> None:
+        if not self._stopping:
+            await self._waker.wait(seconds)
+
+    def _prepare(self, config: SubscriptionConfig) -> Courier | None:
+        if config.not_ready or config.target is None:
+            return None
+        try:
+            return Courier(config)
+        except InvalidValue as error:
+            self._note("NotReady", str(error))
+            return None
+
+    def _note(self, reason: str, message: str) -> None:
+        name = f"{self._config.namespace}/{self._config.name}"
+        self._shared.journal.noted(name, reason, message)

@@ -1,0 +1,168 @@
+"""Deliveries that are not done: SENDING and RETRYING, by key, by due time and by deadline."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hookplane.clock import Millis
+from hookplane.store.model import Delivery, DeliveryState, LogEntry
+from hookplane_dispatcher.lane.progress import Key
+
+
+@dataclass(slots=True)
+class Row:
+    """A delivery's row in memory; `delivery()` is what the store keeps of it."""
+
+    endpoint: str
+    sequence: int
+    event_id: str
+    type: str
+    state: DeliveryState
+    attempts: int
+    due: Millis
+    deadline: Millis
+    """Counts only once there was an attempt: what was never tried does not age."""
+    status_code: int = 0
+    error: str = ""
+    replay: str = ""
+    entry: LogEntry | None = None
+    active: bool = False
+    """An attempt is under way or about to start."""
+
+    @property
+    def key(self) -> Key:
+        return (self.endpoint, self.sequence)
+
+    def delivery(self, state: DeliveryState | None = None) -> Delivery:
+        """As it is now, or in another state."""
+        return Delivery(
+            self.endpoint,
+            self.sequence,
+            self.event_id,
+            self.type,
+            state or self.state,
+            self.attempts,
+            self.due,
+            self.deadline,
+            self.status_code,
+            self.error,
+            self.replay,
+        )
+
+    @classmethod
+    def of(cls, entry: LogEntry, state: DeliveryState, due: Millis, replay: str = "") -> Row:
+        """A row for an event that has none yet; its schedule has not begun."""
+        return cls(
+            entry.endpoint,
+            entry.sequence,
+            entry.event_id,
+            entry.type,
+            state,
+            attempts=0,
+            due=due,
+            deadline=due,
+            replay=replay,
+            entry=entry,
+        )
+
+
+_Heap = list[tuple[Millis, Key]]
+
+
+class Rows(Mapping[Key, Delivery]):
+    """As a mapping it shows what the store is to keep. Heaps hold stale entries, which are passed
+    over when they come up."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, Row] = {}
+        self._due: _Heap = []
+        self._deadlines: _Heap = []
+
+    def __getitem__(self, key: Key) -> Delivery:
+        return self._rows[key].delivery()
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def row(self, key: Key) -> Row | None:
+        """The row itself."""
+        return self._rows.get(key)
+
+    def put(self, row: Row) -> None:
+        """Adds a row, or takes notice of its new times."""
+        key = row.key
+        self._rows[key] = row
+        if row.active:
+            return
+        heapq.heappush(self._due, (row.due, key))
+        if row.attempts:
+            heapq.heappush(self._deadlines, (row.deadline, key))
+
+    def drop(self, key: Key) -> None:
+        """Forgets a row that is done."""
+        self._rows.pop(key, None)
+
+    def take_due(self, now: Millis, most: int, free: Callable[[Row], bool]) -> list[Row]:
+        """The oldest due rows that are `free`, marked active."""
+        taken: list[Row] = []
+        left: list[Row] = []
+        while len(taken) < most and (row := self._peek(self._due, _is_due)) is not None:
+            if row.due > now:
+                break
+            heapq.heappop(self._due)
+            row.active = free(row)
+            (taken if row.active else left).append(row)
+        for row in left:
+            heapq.heappush(self._due, (row.due, row.key))
+        return taken
+
+    def take_overdue(self, now: Millis) -> Row | None:
+        """A row whose schedule has ended."""
+        row = self._peek(self._deadlines, _is_deadline)
+        return row if row is not None and row.deadline < now else None
+
+    def next_due(self) -> Millis | None:
+        """When the next row is due."""
+        row = self._peek(self._due, _is_due)
+        return None if row is None else row.due
+
+    def next_deadline(self) -> Millis | None:
+        """When the next schedule ends."""
+        row = self._peek(self._deadlines, _is_deadline)
+        return None if row is None else row.deadline
+
+    def shift(self, by: Millis) -> None:
+        """Clocks stood still."""
+        for row in self._rows.values():
+            row.due += by
+            row.deadline += by
+        idle = [row for row in self._rows.values() if not row.active]
+        self._due = [(row.due, row.key) for row in idle]
+        self._deadlines = [(row.deadline, row.key) for row in idle if row.attempts]
+        heapq.heapify(self._due)
+        heapq.heapify(self._deadlines)
+
+    def _peek(self, heap: _Heap, valid: Callable[[Row, Millis], bool]) -> Row | None:
+        while heap:
+            at, key = heap[0]
+            row = self._rows.get(key)
+            if row is not None and not row.active and valid(row, at):
+                return row
+            heapq.heappop(heap)
+        return None
+
+
+def _is_due(row: Row, at: Millis) -> bool:
+    return row.due == at
+
+
+def _is_deadline(row: Row, at: Millis) -> bool:
+    return row.attempts > 0 and row.deadline == at

@@ -1,0 +1,206 @@
+"""Starts what may start: due retries first, then new events in turn from each endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hookplane.errors import InvalidValue
+from hookplane.store.model import DeliveryState, LogEntry
+from hookplane_dispatcher.bodies import Body
+from hookplane_dispatcher.egress.client import EgressError, Request, Response
+from hookplane_dispatcher.lane.answers import Answers
+from hookplane_dispatcher.lane.desk import MOST_BYTES, Desk
+from hookplane_dispatcher.lane.job import Job
+from hookplane_dispatcher.lane.ledger import MOST_ROWS
+from hookplane_dispatcher.lane.progress import Finish
+from hookplane_dispatcher.lane.rows import Row
+from hookplane_dispatcher.lane.stream import Stream
+from hookplane_dispatcher.logs import PAGE
+
+SIFTED_AT_ONCE: Final = 64
+"""Events whose contents are read together for a CEL filter."""
+
+
+class Starter:
+    """Reads, filters, builds requests and lets them go."""
+
+    def __init__(self, desk: Desk, answers: Answers, tasks: asyncio.TaskGroup) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+        self._answers = answers
+        self._tasks = tasks
+        self._turn = 0
+
+    async def start(self) -> None:
+        """As many as may. Raises StoreUnavailable."""
+        desk = self._desk
+        if desk.room() > 0:
+            await desk.replays.take_in(desk.slots, desk.shared.clock.now())
+        while await self._start_rows() or await self._start_new():
+            pass
+
+    # Retries ------------------------------------------------------------------------------------
+
+    async def _start_rows(self) -> bool:
+        desk = self._desk
+        most = min(desk.room(), 1) if desk.config.strict else desk.room()
+        if most <= 0:
+            return False
+        now = desk.shared.clock.now()
+        rows = self._ledger.rows.take_due(now, most, lambda row: desk.endpoint_free(row.endpoint))
+        try:
+            for row in rows:
+                await self._start_row(row)
+        finally:
+            for row in rows:
+                self._let_go(row)
+        return bool(rows)
+
+    def _let_go(self, row: Row) -> None:
+        """It did not start after all."""
+        if row.active and row.key in self._ledger.rows and row.key not in self._ledger.active:
+            row.active = False
+            self._ledger.rows.put(row)
+
+    async def _start_row(self, row: Row) -> None:
+        logs, bodies = self._desk.shared.logs, self._desk.shared.bodies
+        row.entry = row.entry or await logs.entry(row.endpoint, row.sequence)
+        body = None
+        if row.entry is not None:
+            body = (await bodies.acquire([row.entry]))[row.sequence]
+        if row.entry is None or body is None:
+            gone = Finish(row.key, DeliveryState.EXPIRED, had_row=True, replay=row.replay)
+            self._ledger.finish(gone)
+        elif self._desk.room() <= 0:
+            bodies.release(body)
+        else:
+            self._launch(row.entry, body, row)
+
+    # New events ---------------------------------------------------------------------------------
+
+    async def _start_new(self) -> bool:
+        streams = list(self._ledger.streams.values())
+        self._turn += 1
+        started = False
+        for number in range(len(streams)):
+            stream = streams[(self._turn + number) % len(streams)]
+            if self._desk.room() <= 0 or self._full():
+                return False
+            read_on = await self._fill(stream)
+            started = await self._start_stream(stream) or read_on or started
+        return started
+
+    def _full(self) -> bool:
+        return len(self._ledger.rows) + len(self._ledger.active) >= MOST_ROWS
+
+    async def _fill(self, stream: Stream) -> bool:
+        """Reads a page of metadata; whether there may be more to read at once."""
+        if not stream.hungry:
+            return False
+        entries = await self._desk.shared.logs.after(stream.endpoint, stream.window.taken)
+        courier = self._desk.courier
+        if courier is None or self._ledger.streams.get(stream.endpoint) is not stream:
+            return False
+        for entry in self._ledger.take(stream, entries):
+            if courier.types.matches(entry.type):
+                stream.ready.append(entry)
+            else:
+                self._filtered(entry)
+        return len(entries) == PAGE and stream.hungry
+
+    async def _start_stream(self, stream: Stream) -> bool:
+        desk = self._desk
+        if desk.courier is None or not desk.may_go(stream):
+            return False
+        most = SIFTED_AT_ONCE if desk.courier.filter else 1 if desk.config.strict else desk.room()
+        batch = stream.pop(most, MOST_BYTES - desk.held_bytes)
+        left = batch
+        try:
+            found = await desk.shared.bodies.acquire(batch)
+            left = [entry for entry in batch if not self._use(stream, entry, found)]
+        finally:
+            stream.put_back(left)
+        return len(left) < len(batch)
+
+    def _use(self, stream: Stream, entry: LogEntry, found: dict[int, Body | None]) -> bool:
+        """Whether this one is settled or under way now."""
+        if entry.sequence not in found:
+            return False
+        body = found[entry.sequence]
+        if body is None:
+            self._ledger.vanish(stream, entry)
+            return True
+        if not self._passes(stream, entry, body):
+            self._desk.shared.bodies.release(body)
+            return True
+        if self._desk.room() <= 0 or not self._desk.endpoint_free(stream.endpoint):
+            self._desk.shared.bodies.release(body)
+            return False
+        stream.sifted.discard(entry.sequence)
+        self._launch(entry, body, None)
+        return True
+
+    def _passes(self, stream: Stream, entry: LogEntry, body: Body) -> bool:
+        courier = self._desk.courier
+        if courier is None or courier.filter is None or entry.sequence in stream.sifted:
+            return True
+        try:
+            if courier.filter.holds(body.view):
+                stream.sifted.add(entry.sequence)
+                return True
+        except InvalidValue as error:
+            self._filtered(entry, str(error))
+            return False
+        self._filtered(entry)
+        return False
+
+    def _filtered(self, entry: LogEntry, error: str = "") -> None:
+        key = (entry.endpoint, entry.sequence)
+        failed = bool(error)
+        self._ledger.finish(Finish(key, DeliveryState.FILTERED, filter_error=failed))
+        if failed:
+            message = f"event {entry.event_id} was left out: {error}"
+            self._desk.shared.journal.noted(self._desk.name, "FilterError", message)
+
+    # Sending ------------------------------------------------------------------------------------
+
+    def _launch(self, entry: LogEntry, body: Body, row: Row | None) -> None:
+        desk = self._desk
+        shared, courier = desk.shared, desk.courier
+        now = shared.clock.now()
+        replay = desk.replays.name(row.replay) if row is not None and row.replay else ""
+        try:
+            if courier is None:
+                raise InvalidValue("there is no target")
+            request = courier.request(body.view, now, replay)
+        except InvalidValue as error:
+            shared.bodies.release(body)
+            self._answers.die_untried(entry, row, f"transform failed: {error}")
+            return
+        number = 0 if self._ledger.health.open else (row.attempts if row is not None else 0) + 1
+        job = Job(entry, body, row, number, now, shared.clock.monotonic())
+        desk.probing = desk.probing or number == 0
+        desk.bucket.take()
+        desk.held_bytes += body.size
+        self._ledger.start(job)
+        self._tasks.create_task(self._attempt(job, request))
+
+    async def _attempt(self, job: Job, request: Request) -> None:
+        desk = self._desk
+        desk.shared.meters.in_flight += 1
+        try:
+            response = await self._post(request)
+        finally:
+            desk.shared.meters.in_flight -= 1
+            desk.held_bytes -= job.body.size
+            desk.shared.bodies.release(job.body)
+        self._answers.settle(job, response)
+
+    async def _post(self, request: Request) -> Response:
+        """A fault of the egress client is a failed attempt, not the end of the lane."""
+        try:
+            return await self._desk.shared.egress.post(request)
+        except Exception as error:
+            detail = f"internal error ({type(error).__name__})"
+            return Response(0, 0, error=EgressError.PROTOCOL, detail=detail)

@@ -1,0 +1,256 @@
+"""One ownership of a subscription, from the claim until it is stopped or lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import StaleOwner, StoreUnavailable
+from hookplane.store.model import Claimed, Flush
+from hookplane_dispatcher.courier import Courier
+from hookplane_dispatcher.lane.answers import Answers
+from hookplane_dispatcher.lane.desk import Desk
+from hookplane_dispatcher.lane.ledger import Ledger
+from hookplane_dispatcher.lane.limiter import Bucket
+from hookplane_dispatcher.lane.starter import Starter
+from hookplane_dispatcher.meters import LaneMeters
+from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.waker import Waker
+
+QUIET_FLUSH: Final = 5.0
+"""Seconds between flushes that say only what was filtered."""
+STORE_AWAY: Final = 0.5
+"""Seconds until the store is asked again."""
+MOST_DEATHS: Final = 500
+"""Rows that die in one step."""
+_SHORTEST_WAIT: Final = 0.001
+"""Seconds; a wait of nothing would keep the loop busy."""
+
+
+class Tenure:
+    """Looks, starts, flushes, waits."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        config: SubscriptionConfig,
+        courier: Courier | None,
+        claimed: Claimed,
+        meters: LaneMeters,
+        waker: Waker,
+    ) -> None:
+        ledger = Ledger(config.uid, claimed, config.strict)
+        self._shared = shared
+        self._clock = shared.clock
+        self._ledger = ledger
+        self._waker = waker
+        self.desk = Desk(shared, config, courier, ledger, meters, waker)
+        self._answers = Answers(self.desk)
+        self._resume = False
+        self._rewind = False
+        self._requested = claimed.resume_requested
+        self._away_until = 0.0
+        self._look_at = 0.0
+        self._flushed_at = self._clock.monotonic()
+        now = self._clock.now()
+        timeout = config.target.timeout if config.target is not None else 0
+        ledger.restore(claimed.deliveries, now, timeout)
+        self._adopt(claimed)
+
+    # Told from outside --------------------------------------------------------------------------
+
+    def configure(self, config: SubscriptionConfig, courier: Courier | None) -> None:
+        """A new document; it counts for everything that has not started."""
+        old, self.desk.config = self.desk.config, config
+        self.desk.courier = courier
+        self._resume = self._resume or (old.suspended and not config.suspended)
+        if (old.types, old.filter_cel) != (config.types, config.filter_cel):
+            self._rewind = True
+        if old.rate != config.rate:
+            self.desk.bucket = Bucket(config.rate, self._clock.monotonic())
+        self._ledger.set_strict(config.strict)
+        self._waker.wake()
+
+    def look_soon(self) -> None:
+        """A replay or a resume was asked for."""
+        self._look_at = 0.0
+        self._waker.wake()
+
+    def stop(self) -> None:
+        """Nothing starts any more; ends when everything is written."""
+        self.desk.stopping = True
+        self._waker.wake()
+
+    # The loop -----------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Until stopped. Raises StaleOwner when somebody else owns the subscription."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                starter = Starter(self.desk, self._answers, tasks)
+                while not self._over():
+                    await self._step(starter)
+                    if self._flush_due():
+                        tasks.create_task(self._write(self._ledger.flush()))
+                    await self._waker.wait(self._pause())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            for endpoint in self._ledger.streams:
+                self._shared.logs.detach(endpoint, self._waker.wake)
+
+    async def _step(self, starter: Starter) -> None:
+        self._mind_time()
+        if self._clock.monotonic() < self._away_until:
+            return
+        try:
+            await self._look()
+            await starter.start()
+        except StoreUnavailable:
+            self._away_until = self._clock.monotonic() + STORE_AWAY
+
+    def _over(self) -> bool:
+        ledger = self._ledger
+        idle = not (ledger.active or ledger.writing)
+        return self.desk.stopping and idle and ledger.progress.empty
+
+    # Time ---------------------------------------------------------------------------------------
+
+    def _mind_time(self) -> None:
+        """Everything that time and config alone bring about."""
+        now = self._clock.now()
+        self._mind_resume()
+        self._mind_clocks(now)
+        self._ledger.let_hanging_pass(self._clock.monotonic())
+        if self._rewind:
+            self._rewind = False
+            for stream in self._ledger.streams.values():
+                stream.rewind()
+        if not self.desk.paused:
+            self._bury(now)
+        self._show()
+
+    def _mind_resume(self) -> None:
+        health = self._ledger.health
+        if self._requested > health.resume_seen:
+            health.resume_seen = self._requested
+            self._resume = True
+        if self._resume:
+            self._resume = False
+            health.resume()
+            self._ledger.progress.state_changed = True
+
+    def _mind_clocks(self, now: Millis) -> None:
+        health, progress = self._ledger.health, self._ledger.progress
+        if self.desk.paused and not health.paused_at:
+            health.stop_clocks(now)
+            progress.state_changed = True
+        elif health.paused_at and not self.desk.paused:
+            stood = health.start_clocks(now)
+            self._ledger.rows.shift(stood)
+            progress.shifted(stood)
+            progress.state_changed = True
+
+    def _bury(self, now: Millis) -> None:
+        for _ in range(MOST_DEATHS):
+            row = self._ledger.rows.take_overdue(now)
+            if row is None:
+                return
+            self._answers.die_overdue(row)
+
+    def _show(self) -> None:
+        meters, health = self.desk.meters, self._ledger.health
+        meters.circuit_open.set(health.open)
+        meters.disabled.set(health.disabled_at > 0)
+        meters.retrying.set(len(self._ledger.rows))
+
+    def _pause(self) -> float:
+        """Seconds to sleep when nobody wakes us."""
+        if self._over():
+            return 0.0
+        mono = self._clock.monotonic()
+        times = [self._look_at - mono, *self._start_times(self._clock.now(), mono)]
+        hang = self._ledger.next_hang()
+        if hang is not None:
+            times.append(hang - mono)
+        if not self._ledger.progress.empty and not self._ledger.writing:
+            times.append(self._flushed_at + QUIET_FLUSH - mono)
+        return max(min(times), _SHORTEST_WAIT)
+
+    def _start_times(self, now: Millis, mono: float) -> list[float]:
+        """Seconds until something could start or must die."""
+        desk, rows = self.desk, self._ledger.rows
+        if desk.paused or desk.stopping:
+            return []
+        deadline = rows.next_deadline()
+        times = [] if deadline is None else [(deadline + 1 - now) / 1000]
+        if desk.free() <= 0:
+            return times
+        wait = max(desk.wait(now), self._away_until - mono)
+        if wait > 0:
+            times.append(wait)
+        due = rows.next_due()
+        if due is not None:
+            soonest = 1.0 if desk.config.strict and due <= now else (due - now) / 1000
+            times.append(max(wait, soonest))
+        return times
+
+    # The store ----------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Joins and leaves endpoints, asks for replays and resumes. Raises StoreUnavailable."""
+        if self._clock.monotonic() < self._look_at:
+            return
+        if set(self.desk.config.endpoints) != set(self._ledger.streams):
+            if self._ledger.writing:
+                return  # it comes again when the flush is written
+            await self._regroup()
+        self._look_at = self._clock.monotonic() + self._shared.settings.look
+        self._requested = await self._shared.store.resume_requested(self.desk.config.uid)
+        await self.desk.replays.refresh(self.desk.config.uid)
+        self._mind_time()
+
+    async def _regroup(self) -> None:
+        """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
+        claimed = await self._shared.store.claim(self.desk.config.uid)
+        if claimed.flush_number != self._ledger.number:
+            raise StaleOwner("somebody else wrote a flush")
+        self._ledger.epoch = claimed.epoch
+        self._adopt(claimed)
+
+    def _adopt(self, claimed: Claimed) -> None:
+        streams, wanted = self._ledger.streams, set(self.desk.config.endpoints)
+        for endpoint in [endpoint for endpoint in streams if endpoint not in wanted]:
+            self._ledger.leave(endpoint)
+            self._shared.logs.detach(endpoint, self._waker.wake)
+        for endpoint in sorted(wanted - set(streams)):
+            if endpoint in claimed.cursors:
+                self._ledger.join(endpoint, claimed.cursors[endpoint])
+                head = claimed.heads.get(endpoint, claimed.cursors[endpoint])
+                self._shared.logs.attach(endpoint, head, self._waker.wake)
+
+    def _flush_due(self) -> bool:
+        progress = self._ledger.progress
+        if self._ledger.writing or progress.empty:
+            return False
+        quiet = self._clock.monotonic() - self._flushed_at < QUIET_FLUSH
+        return progress.urgent or self.desk.stopping or not quiet
+
+    async def _write(self, flush: Flush) -> None:
+        """Writes it, however often the store must be asked. Raises StaleOwner."""
+        started = self._clock.monotonic()
+        pause = STORE_AWAY / 8
+        while True:
+            try:
+                await self._shared.store.flush(flush)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 8 * STORE_AWAY)
+        self._ledger.flushed(flush)
+        self._flushed_at = self._clock.monotonic()
+        self.desk.meters.add(flush.counters)
+        self._shared.meters.flush_seconds.observe(self._flushed_at - started)
+        self._waker.wake()

@@ -1,0 +1,124 @@
+"""Endpoints' logs: the tail of each is read once for all its lanes; laggards page on their own."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Final
+
+from hookplane.errors import StoreUnavailable
+from hookplane.store.model import LogEntry
+from hookplane.store.protocol import Store
+from hookplane_dispatcher.waker import Waker
+
+PAGE: Final = 256
+"""Events read at once."""
+MOST_REMEMBERED: Final = 4096
+"""Events of a tail that are kept for lanes that are not quite at the end."""
+
+Wake = Callable[[], None]
+
+
+class Tail:
+    """The newest events of one endpoint."""
+
+    def __init__(self, endpoint: str, end: int) -> None:
+        self.endpoint = endpoint
+        self.end = end
+        """The last sequence that was read."""
+        self.lanes: dict[Wake, None] = {}
+        self.waker = Waker()
+        self._entries: list[LogEntry] = []
+
+    def after(self, sequence: int) -> list[LogEntry] | None:
+        """Up to a page of events behind `sequence`; None: they are no longer here."""
+        if sequence >= self.end:
+            return []
+        if not self._entries or sequence < self._entries[0].sequence - 1:
+            return None
+        start = bisect_right(self._entries, sequence, key=_sequence)
+        return self._entries[start : start + PAGE]
+
+    def add(self, entries: list[LogEntry]) -> None:
+        """Takes in what follows, and wakes the lanes."""
+        if not entries:
+            return
+        self.end = entries[-1].sequence
+        self._entries.extend(entries)
+        if len(self._entries) > MOST_REMEMBERED:
+            del self._entries[: MOST_REMEMBERED // 2]
+        for wake in self.lanes:
+            wake()
+
+
+class Logs:
+    """Tails by endpoint, each followed by a task of its own while lanes are attached."""
+
+    def __init__(self, store: Store, poll: float, readers: int) -> None:
+        self._store = store
+        self._poll = poll
+        self._readers = asyncio.Semaphore(readers)
+        self._tails: dict[str, Tail] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def nudge(self, endpoint: str) -> None:
+        """Events were appended."""
+        if (tail := self._tails.get(endpoint)) is not None:
+            tail.waker.wake()
+
+    def attach(self, endpoint: str, head: int, wake: Wake) -> None:
+        """From now on `wake` is called for news; `head` is where the log ended a moment ago."""
+        tail = self._tails.get(endpoint)
+        if tail is None:
+            tail = self._tails[endpoint] = Tail(endpoint, head)
+            self._tasks[endpoint] = asyncio.create_task(self._follow(tail))
+        tail.lanes[wake] = None
+
+    def detach(self, endpoint: str, wake: Wake) -> None:
+        """No more news, please."""
+        tail = self._tails.get(endpoint)
+        if tail is None:
+            return
+        tail.lanes.pop(wake, None)
+        if not tail.lanes:
+            del self._tails[endpoint]
+            self._tasks.pop(endpoint).cancel()
+
+    async def after(self, endpoint: str, sequence: int) -> list[LogEntry]:
+        """Up to a page of events behind `sequence`. Raises StoreUnavailable."""
+        tail = self._tails.get(endpoint)
+        entries = None if tail is None else tail.after(sequence)
+        if entries is not None:
+            return entries
+        async with self._readers:
+            return await self._store.read_log(endpoint, sequence, PAGE)
+
+    async def entry(self, endpoint: str, sequence: int) -> LogEntry | None:
+        """One event; None: retention removed it. Raises StoreUnavailable."""
+        async with self._readers:
+            found = await self._store.read_log(endpoint, sequence - 1, 1)
+        return found[0] if found and found[0].sequence == sequence else None
+
+    async def close(self) -> None:
+        """Ends all tails."""
+        tasks = list(self._tasks.values())
+        self._tails.clear()
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self, tail: Tail) -> None:
+        while True:
+            try:
+                entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)
+            except StoreUnavailable:
+                entries = []
+            tail.add(entries)
+            if len(entries) < PAGE:
+                await tail.waker.wait(self._poll)
+
+
+def _sequence(entry: LogEntry) -> int:
+    return entry.sequence

@@ -1,0 +1,92 @@
+"""Metrics of a dispatcher. Labels are names of resources, so there are only as many as those."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from hookplane.store.model import Counters
+
+_SECONDS: Final = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+_OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error")
+
+
+class LaneMeters:
+    """The children of one subscription, looked up once."""
+
+    def __init__(self, meters: Meters, subscription: str) -> None:
+        self._meters = meters
+        self._name = subscription
+        self._outcomes = {o: meters.deliveries.labels(subscription, o) for o in _OUTCOMES}
+        self.circuit_open = meters.circuit_open.labels(subscription)
+        self.disabled = meters.disabled.labels(subscription)
+        self.retrying = meters.retrying.labels(subscription)
+
+    def add(self, counters: Counters) -> None:
+        """What one flush wrote."""
+        for outcome, count in (
+            ("delivered", counters.delivered),
+            ("failed", counters.failed_attempts),
+            ("dead", counters.dead),
+            ("filtered", counters.filtered - counters.filter_errors),
+            ("filter_error", counters.filter_errors),
+        ):
+            if count:
+                self._outcomes[outcome].inc(count)
+
+    def forget(self) -> None:
+        """The subscription is gone."""
+        for outcome in _OUTCOMES:
+            self._meters.deliveries.remove(self._name, outcome)
+        for gauge in (self._meters.circuit_open, self._meters.disabled, self._meters.retrying):
+            gauge.remove(self._name)
+
+
+class Meters:
+    """All of them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        name = ("subscription",)
+        self.deliveries = Counter(
+            "hookplane_deliveries_total",
+            "Deliveries by subscription and outcome; `failed` counts attempts.",
+            (*name, "outcome"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "hookplane_delivery_seconds",
+            "Time of one attempt.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.flush_seconds = Histogram(
+            "hookplane_flush_seconds",
+            "Time until progress was on the disk.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.in_flight = 0
+        """Attempts waiting for their answer; a number, because it changes so often."""
+        Gauge(
+            "hookplane_in_flight", "Attempts waiting for their answer.", registry=registry
+        ).set_function(lambda: self.in_flight)
+        self.body_bytes = Gauge(
+            "hookplane_body_bytes", "Bytes of events in memory.", registry=registry
+        )
+        self.circuit_open = Gauge(
+            "hookplane_circuit_open", "1 while only probes are sent.", name, registry=registry
+        )
+        self.disabled = Gauge(
+            "hookplane_subscription_disabled",
+            "1 while a subscription is disabled.",
+            name,
+            registry=registry,
+        )
+        self.retrying = Gauge(
+            "hookplane_retrying", "Deliveries that are not done.", name, registry=registry
+        )
+
+    def lane(self, subscription: str) -> LaneMeters:
+        """The children of one subscription."""
+        return LaneMeters(self, subscription)

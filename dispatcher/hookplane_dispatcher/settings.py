@@ -1,0 +1,19 @@
+"""What a dispatcher is told when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherSettings:
+    """Times in seconds."""
+
+    poll: float = 5.0
+    """How long a lost wake-up for an event can delay it."""
+    look: float = 60.0
+    """How long a lost wake-up for a replay or a resume can delay it."""
+    body_bytes: int = 128 << 20
+    """Bodies in memory, all subscriptions together."""
+    readers: int = 4
+    """Reads from the store at once for subscriptions that lag behind."""

@@ -1,0 +1,33 @@
+"""What all lanes of a dispatcher have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from hookplane.clock import Clock
+from hookplane.journal import Journal
+from hookplane.store.protocol import Store
+from hookplane_dispatcher.bodies import Bodies
+from hookplane_dispatcher.egress.client import EgressClient
+from hookplane_dispatcher.logs import Logs
+from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.teller import Teller
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Nothing in here is a slot that one lane could take from another; bodies are bounded for
+    each lane besides all together."""
+
+    store: Store
+    egress: EgressClient
+    clock: Clock
+    random: Random
+    journal: Journal
+    logs: Logs
+    bodies: Bodies
+    meters: Meters
+    teller: Teller
+    settings: DispatcherSettings

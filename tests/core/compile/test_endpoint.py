@@ -1,0 +1,281 @@
+"""WebhookEndpoint → EndpointConfig: what is accepted, refused, and not ready."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.compile.model import GeneratedKind, Options, WantedSecret
+from hookplane.config.base import RateLimit
+from hookplane.config.endpoint import Answer, Source
+from hookplane.providers.presets import PRESETS
+from hookplane.secret import Secret
+from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
+from support_run import (
+    cluster,
+    compiled_of,
+    endpoint_text,
+    generated,
+    one_endpoint,
+    said,
+    secret_text,
+)
+
+GENERATED = generated("a-verification")
+HMAC = "provider: Generic, verification: {keys: [{secretKeyRef: {name: s, key: k}}], signature: "
+REF = "[{secretKeyRef: {name: s, key: k}}]"
+
+
+def test_the_smallest_endpoint_gets_a_generated_key() -> None:
+    compiled = compiled_of(endpoint_text(), GENERATED)
+    endpoint = one_endpoint(compiled)
+    assert said(compiled) == []
+    assert compiled.wanted == (
+        WantedSecret(
+            "default", "a-verification", GeneratedKind.WHSEC, "webhookendpoints/default/a"
+        ),
+    )
+    assert (endpoint.uid, endpoint.path) == ("webhookendpoints/default/a", "/default/a")
+    assert endpoint.keys == (GENERATED.data["key"],)
+    assert endpoint.signature == PRESETS["StandardWebhooks"].variants[-1].signature
+    assert (endpoint.dedup_window, endpoint.max_body_size) == (86_400_000, 1 << 20)
+    assert endpoint.not_ready == ""
+
+
+def test_a_key_that_is_not_generated_yet_is_no_problem_but_not_ready() -> None:
+    compiled = compiled_of(endpoint_text())
+    assert said(compiled) == []
+    assert one_endpoint(compiled).not_ready == 'Secret "a-verification" is not generated yet'
+
+
+def test_rotation_keeps_both_keys_during_overlap() -> None:
+    old = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+    compiled = compiled_of(
+        endpoint_text("{verification: {rotation: {every: 720h, overlap: 1h}}}"),
+        generated("a-verification", previous=old),
+    )
+    assert [key.reveal().decode() for key in one_endpoint(compiled).keys][1] == old
+    (wanted,) = compiled.wanted
+    assert (wanted.rotate_every, wanted.overlap) == (2_592_000_000, 3_600_000)
+
+
+def test_a_secret_of_the_user_s_is_never_taken_for_a_generated_one() -> None:
+    compiled = compiled_of(secret_text("a-verification", key="whsec_x") + endpoint_text())
+    assert said(compiled) == [
+        'spec.verification.keys: a key is to be generated into Secret "a-verification", which '
+        "exists; refer to its key here, or give that Secret another name"
+    ]
+
+
+@pytest.mark.parametrize("provider", sorted(set(PRESETS) - {"Generic"}))
+def test_every_provider_compiles_without_own_keys_or_says_which_it_needs(provider: str) -> None:
+    preset = PRESETS[provider]
+    compiled = compiled_of(endpoint_text(f"{{provider: {provider}}}"))
+    if preset.generated_key is not None:
+        assert one_endpoint(compiled).not_ready.endswith("is not generated yet")
+    else:
+        assert said(compiled)[0] == f"spec.verification.keys: is required. {preset.doc}"
+
+
+def test_all_axes_of_a_generic_endpoint() -> None:
+    text = secret_text("s", k="key", api="abc", pw="secret", token="t") + endpoint_text(
+        "{provider: Generic, verification: {"
+        f"keys: {REF}, "
+        "signature: {header: X-Sig, prefix: v1=, algorithm: HMAC-SHA512, encoding: Base64, "
+        "content: '{timestamp}.{body}', timestamp: {header: X-Time, tolerance: 1m}}, "
+        "apiKey: {keys: [{secretKeyRef: {name: s, key: api}}]}, "
+        "basic: {username: u, passwords: [{secretKeyRef: {name: s, key: pw}}]}, "
+        "bearer: {tokens: [{secretKeyRef: {name: s, key: token}}]}, "
+        "handshake: CloudEventsOptions, sources: [203.0.113.0/24]}, "
+        "eventType: {header: X-Type}, deduplication: {key: {bodyPath: m.id}, window: 72h}, "
+        "limits: {maxBodySize: 256Ki, rate: {requests: 100, burst: 200}}, "
+        "response: {status: 202, contentType: text/plain, body: 'ok {event.id}'}, suspend: true}"
+    )
+    compiled = compiled_of(text)
+    endpoint = one_endpoint(compiled)
+    assert said(compiled) == []
+    assert endpoint.signature == SignatureScheme(
+        header="x-sig",
+        prefix="v1=",
+        algorithm=Algorithm.HMAC_SHA512,
+        encoding=Encoding.BASE64,
+        content="{timestamp}.{body}",
+        timestamp=Timestamp(header="x-time", tolerance=60_000),
+    )
+    assert endpoint.api_key is not None
+    assert (endpoint.api_key.header, endpoint.api_key.keys) == ("x-api-key", (Secret("abc"),))
+    assert endpoint.basic is not None
+    assert (endpoint.basic.username, endpoint.basic.passwords) == ("u", (Secret("secret"),))
+    assert endpoint.bearer == (Secret("t"),)
+    assert endpoint.handshake == "CloudEventsOptions"
+    assert endpoint.sources == ("203.0.113.0/24",)
+    assert endpoint.event_type == Source(header="x-type")
+    assert endpoint.dedup_key == Source(body_path="m.id")
+    assert endpoint.dedup_window == 259_200_000
+    assert endpoint.max_body_size == 262_144
+    assert endpoint.rate == RateLimit(tokens=100, per=1000, burst=200)
+    assert endpoint.answer == Answer(status=202, content_type="text/plain", body="ok {event.id}")
+    assert (endpoint.suspended, endpoint.not_ready, compiled.wanted) == (True, "", ())
+
+
+def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
+    key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    spec = f"provider: Discord, verification: {{keys: {REF}}}"
+    kept = one_endpoint(compiled_of(secret_text("s", k=key) + endpoint_text(f"{{{spec}}}")))
+    own = one_endpoint(
+        compiled_of(
+            secret_text("s", k=key) + endpoint_text(f"{{{spec}, response: {{status: 200}}}}")
+        )
+    )
+    assert kept.answers
+    assert not own.answers
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (
+            "{provider: Githup}",
+            'spec.provider: "Githup" is not a provider; known are: Discord, ',
+        ),
+        (
+            "{provider: Stripe, verification: {rotation: {every: 24h, overlap: 1h}}}",
+            "spec.verification.keys: is required. Key: the endpoint's signing secret",
+        ),
+        (
+            f"{{provider: WhatsApp, verification: {{keys: {REF}}}}}",
+            'spec.verification.parameters: "verifyToken" is required. Key: the app secret',
+        ),
+        (
+            f"{{provider: Stripe, verification: {{keys: {REF}, "
+            "parameters: [{name: verifyToken, value: x}]}}",
+            'spec.verification.parameters[0].name: "verifyToken" is not known; Stripe takes no '
+            "parameters",
+        ),
+        (
+            f"{{provider: Generic, verification: {{keys: {REF}, "
+            "bearer: {tokens: [{secretKeyRef: {name: s, key: k}}]}}}",
+            "spec.verification.keys: nothing uses them; set signature or remove keys",
+        ),
+        (
+            "{provider: Generic, verification: {signature: {header: X}}}",
+            "spec.verification.keys: is required. How requests are signed is said in",
+        ),
+        (
+            "{provider: Generic, verification: {rotation: {every: 48h}, "
+            "bearer: {tokens: [{secretKeyRef: {name: s, key: k}}]}}}",
+            "spec.verification.rotation: is for generated keys; Generic has none",
+        ),
+        (
+            f"{{provider: Discord, verification: {{keys: {REF}}}}}",
+            "spec.verification.keys[0]: the key is not hexadecimal",
+        ),
+        (
+            f"{{provider: Generic, verification: {{keys: {REF}, signature: {{header: X, content: "
+            "'{timestamp}{body}', timestamp: {header: T, tolerance: 48h}}}}",
+            'spec.verification.signature.timestamp.tolerance: "48h" is out of bounds; it can be '
+            "1s to 24h",
+        ),
+        (
+            "{deduplication: {window: 0s}}",
+            'spec.deduplication.window: "0s" is out of bounds; it can be 1s to 720h',
+        ),
+        (
+            "{limits: {rate: {requests: 1, per: 48h}}}",
+            'spec.limits.rate.per: "48h" is out of bounds; it can be 1ms to 24h',
+        ),
+    ],
+)
+def test_refused(spec: str, problem: str) -> None:
+    compiled = compiled_of(secret_text("s", k="plain") + endpoint_text(spec), GENERATED)
+    assert said(compiled)[0].startswith(problem)
+    assert [x for x in compiled.endpoints if not x.builtin] == []
+
+
+@pytest.mark.parametrize("kind", ["kubernetes.io/service-account-token", "helm.sh/release.v1"])
+def test_secrets_that_hold_other_power_are_refused(kind: str) -> None:
+    text = secret_text("s", kind, k="x")
+    compiled = compiled_of(
+        text + endpoint_text(f"{{provider: Stripe, verification: {{keys: {REF}}}}}")
+    )
+    assert said(compiled) == [
+        f'spec.verification.keys[0]: Secret "s" is of type {kind}: not for webhooks'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("", 'there is no Secret "s"; it is to have the key "k"'),
+        (secret_text("s", a="1", b="2"), 'Secret "s" has no key "k"; it has: a, b'),
+        (secret_text("s"), 'Secret "s" has no key "k"; it has: no keys'),
+        (secret_text("s", k=" "), 'key "k" of Secret "s" is empty'),
+    ],
+)
+def test_a_missing_key_is_told_and_the_endpoint_is_not_ready(secret: str, reason: str) -> None:
+    text = secret + endpoint_text(f"{{provider: Stripe, verification: {{keys: {REF}}}}}")
+    compiled = compiled_of(text)
+    assert said(compiled) == [f"spec.verification.keys[0]: {reason}"]
+    assert one_endpoint(compiled).not_ready == reason
+
+
+def test_an_optional_key_is_passed_over() -> None:
+    keys = "[{secretKeyRef: {name: s, key: k}}, {secretKeyRef: {name: t, key: k, optional: true}}]"
+    text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {keys}}}}}")
+    compiled = compiled_of(secret_text("s", k="one") + text)
+    assert said(compiled) == []
+    assert one_endpoint(compiled).keys == (Secret("one"),)
+
+
+def test_a_token_that_no_header_can_carry_is_refused() -> None:
+    spec = f"{{provider: Generic, verification: {{bearer: {{tokens: {REF}}}}}}}"
+    compiled = compiled_of(
+        secret_text("s", k="abc\n").replace("'abc\\n'", '"abc\\n"') + endpoint_text(spec)
+    )
+    assert said(compiled)[0].startswith("spec.verification.bearer.tokens[0]: the value has line")
+
+
+def test_a_signed_url_needs_the_public_url() -> None:
+    spec = f"{{{HMAC}{{header: X, content: '{{url}}{{body}}'}}}}}}"
+    text = secret_text("s", k="key") + endpoint_text(spec)
+    missing = compiled_of(text)
+    assert "the public URL must be known" in one_endpoint(missing).not_ready
+    given = compiled_of(text, options=Options(public_url="https://h.example/hooks/"))
+    assert one_endpoint(given).public_url == "https://h.example/hooks/default/a"
+    assert said(given) == []
+
+
+def test_client_certificates_are_understood_and_never_silently_ignored() -> None:
+    spec = (
+        "{provider: Generic, verification: {clientCertificate: "
+        "{ca: {secretKeyRef: {name: s, key: k}}}}}"
+    )
+    text = secret_text("s", k="no certificate") + endpoint_text(spec)
+    assert said(compiled_of(text))[0] == (
+        "spec.verification.clientCertificate.ca: holds no PEM certificate "
+        "(-----BEGIN CERTIFICATE-----)"
+    )
+    laptop = compiled_of(endpoint_text(spec))
+    assert len(said(laptop)) == 2
+    assert "this one does not" in said(laptop)[1]
+    in_cluster = compiled_of(endpoint_text(spec), options=cluster())
+    assert [x.absent is not None for x in in_cluster.problems] == [True]
+    assert one_endpoint(in_cluster).not_ready
+
+
+def test_every_namespace_has_an_endpoint_of_operational_events() -> None:
+    text = endpoint_text() + endpoint_text(name="b").replace(
+        "{name: b", "{name: b, namespace: chat"
+    )
+    builtin = [x for x in compiled_of(text).endpoints if x.builtin]
+    assert [(x.uid, x.namespace) for x in builtin] == [
+        ("operational/chat", "chat"),
+        ("operational/default", "default"),
+    ]
+
+
+def test_a_gateway_is_noted_once_on_a_laptop() -> None:
+    text = endpoint_text("{gatewayRef: {name: g}}") + endpoint_text(
+        "{gatewayRef: {name: g}}", name="b"
+    )
+    assert [x.path for x in compiled_of(text).problems] == ["spec.gatewayRef"]
+    assert said(compiled_of(text, options=cluster())) == []

@@ -1,0 +1,434 @@
+"""WebhookSubscription → SubscriptionConfig: what is accepted, refused, and not ready."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from hookplane.compile.model import Absent, GeneratedKind, Options, Severity
+from hookplane.config.base import RateLimit
+from hookplane.config.subscription import (
+    CircuitConfig,
+    OAuth2Config,
+    RetryConfig,
+    SigningScheme,
+    TransformConfig,
+)
+from hookplane.secret import Secret
+from support_run import (
+    WHSEC,
+    cluster,
+    compiled_of,
+    endpoint_text,
+    generated,
+    one_subscription,
+    said,
+    secret_text,
+    subscription_text,
+)
+
+ENDPOINT = endpoint_text()
+KEY = generated("a-verification")
+SIGNING = generated("s-signing")
+REF = "{secretKeyRef: {name: sec, key: k}}"
+
+
+def certificate() -> tuple[str, str]:
+    """A self-signed certificate and its key, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ledger.example")])
+    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(day)
+        .not_valid_after(day + datetime.timedelta(days=3650))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM).decode(), private.decode()
+
+
+def pem_secret(**values: str) -> str:
+    """Secret `tls` of type kubernetes.io/tls; `_` in a key stands for a dot."""
+    data = "".join(
+        f"\n  {name.replace('_', '.')}: {base64.b64encode(text.encode()).decode()}"
+        for name, text in values.items()
+    )
+    return (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ntype: kubernetes.io/tls\n"
+        f"data:{data}\n---\n"
+    )
+
+
+def test_the_smallest_subscription() -> None:
+    compiled = compiled_of(ENDPOINT + subscription_text(), KEY, SIGNING)
+    made = one_subscription(compiled)
+    assert said(compiled) == []
+    assert (made.uid, made.endpoints) == (
+        "webhooksubscriptions/default/s",
+        ("webhookendpoints/default/a",),
+    )
+    assert made.target is not None
+    assert (made.target.url, made.target.host) == (Secret("https://x.example/in"), "x.example")
+    assert (made.target.timeout, made.max_in_flight, made.strict) == (15_000, 16, False)
+    assert made.signing.scheme is SigningScheme.STANDARD
+    assert made.signing.keys == (SIGNING.data["key"],)
+    assert len(made.retry.schedule) == 9
+    assert made.disable_after == 432_000_000
+    assert [(x.name, x.kind) for x in compiled.wanted][1] == ("s-signing", GeneratedKind.WHSEC)
+
+
+def test_every_setting_arrives() -> None:
+    rest = (
+        "filter: {types: ['a.*', b], cel: 'event.type == \"b\"'}, "
+        "transform: {cloudEvents: Binary}, startFrom: '2026-11-21T00:00:00Z', suspend: true, "
+        "delivery: {maxInFlight: 4, rate: {requests: 5, per: 1m}, disableAfter: 0s, "
+        "retry: {schedule: [1s, 1h30m], jitterPercent: 20}, "
+        "circuit: {failures: 3, probeEvery: 1s, probeAtMostEvery: 2s}}"
+    )
+    target = "url: 'https://x.example', timeout: 2s, headers: [{name: X-Source, value: chat}]"
+    made = one_subscription(compiled_of(ENDPOINT + subscription_text(rest, target), KEY, SIGNING))
+    assert (made.types, made.filter_cel) == (("a.*", "b"), 'event.type == "b"')
+    assert made.transform == TransformConfig(cloud_events="Binary")
+    assert (made.start_from, made.suspended) == ("2026-11-21T00:00:00Z", True)
+    assert (made.max_in_flight, made.disable_after) == (4, 0)
+    assert made.rate == RateLimit(tokens=5, per=60_000, burst=5)
+    assert made.retry == RetryConfig(schedule=(1_000, 5_400_000), jitter_percent=20)
+    assert made.circuit == CircuitConfig(failures=3, probe_every=1_000, probe_at_most_every=2_000)
+    assert made.target is not None
+    assert made.target.headers == (("X-Source", Secret("chat")),)
+    assert made.target.timeout == 2_000
+
+
+def test_strict_sends_one_at_a_time() -> None:
+    text = ENDPOINT + subscription_text("delivery: {ordering: Strict}")
+    made = one_subscription(compiled_of(text, KEY, SIGNING))
+    assert (made.strict, made.max_in_flight) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ("{}", ["a", "b", "c"]),
+        ("{matchLabels: {x: '1'}}", ["a", "b"]),
+        ("{matchLabels: {x: '1', y: '2'}}", ["b"]),
+        ("{matchExpressions: [{key: x, operator: In, values: ['1', '3']}]}", ["a", "b", "c"]),
+        ("{matchExpressions: [{key: x, operator: NotIn, values: ['1']}]}", ["c"]),
+        ("{matchExpressions: [{key: y, operator: Exists}]}", ["b"]),
+        ("{matchExpressions: [{key: y, operator: DoesNotExist}]}", ["a", "c"]),
+        ("{matchExpressions: [{key: z, operator: NotIn, values: ['1']}]}", ["a", "b", "c"]),
+        ("{matchLabels: {x: none}}", []),
+    ],
+)
+def test_selectors(selector: str, selected: list[str]) -> None:
+    text = (
+        endpoint_text(name="a", labels="{x: '1'}")
+        + endpoint_text(name="b", labels="{x: '1', y: '2'}")
+        + endpoint_text(name="c", labels="{x: '3'}")
+        + endpoint_text(name="d").replace("{name: d", "{name: d, namespace: other")
+        + subscription_text(f"endpointSelector: {selector}")
+    )
+    compiled = compiled_of(text)
+    uids = tuple(f"webhookendpoints/default/{name}" for name in selected)
+    assert one_subscription(compiled).endpoints == uids
+    notes = said(compiled, Severity.NOTE)
+    assert notes == ([] if uids else ["spec.endpointSelector: matches no endpoint so far"])
+
+
+def test_an_endpoint_that_is_not_there_does_not_stop_the_others() -> None:
+    text = ENDPOINT + subscription_text("endpointRefs: [{name: gone}, {name: a}]")
+    compiled = compiled_of(text, KEY, SIGNING)
+    made = one_subscription(compiled)
+    assert (made.endpoints, made.not_ready) == (("webhookendpoints/default/a",), "")
+    (problem,) = compiled.problems
+    assert (problem.path, problem.absent) == (
+        "spec.endpointRefs[0].name",
+        Absent("WebhookEndpoint", "gone"),
+    )
+
+
+def test_references_hold_to_documents_that_are_in_force() -> None:
+    known = compiled_of(ENDPOINT).endpoints
+    compiled = compiled_of(subscription_text(), SIGNING, known=known)
+    assert one_subscription(compiled).endpoints == ("webhookendpoints/default/a",)
+    assert said(compiled) == []
+
+
+def test_operational_events() -> None:
+    text = subscription_text("operationalEvents: true")
+    made = one_subscription(compiled_of(text, SIGNING))
+    assert (made.endpoints, made.operational) == (("operational/default",), True)
+
+
+@pytest.mark.parametrize(
+    ("options", "url"),
+    [
+        (
+            Options(loopback_allowed=True, services={"bot": "http://127.0.0.1:9009/x/"}),
+            "http://127.0.0.1:9009/x/in",
+        ),
+        (
+            Options(
+                loopback_allowed=True,
+                services={"bot": "http://127.0.0.1:9009", "default/bot": "http://127.0.0.1:9008"},
+            ),
+            "http://127.0.0.1:9008/in",
+        ),
+        (cluster(), "http://bot.default.svc:8080/in"),
+    ],
+)
+def test_services(options: Options, url: str) -> None:
+    text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080, path: /in}")
+    made = one_subscription(compiled_of(text, KEY, SIGNING, options=options))
+    assert made.target is not None
+    assert made.target.url == Secret(url)
+
+
+def test_a_service_without_an_address_says_how_to_give_one() -> None:
+    text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080}")
+    compiled = compiled_of(text, KEY, SIGNING)
+    made = one_subscription(compiled)
+    assert made.target is None
+    assert made.not_ready == (
+        'a laptop has no Service "bot"; say where it is: --service bot=http://127.0.0.1:8080'
+    )
+
+
+def test_a_secret_url_shows_no_host() -> None:
+    secret = secret_text("sec", k="https://chat.example/hooks/XXXX")
+    made = one_subscription(
+        compiled_of(secret + ENDPOINT + subscription_text(target=f"urlFrom: {REF}"), KEY, SIGNING)
+    )
+    assert made.target is not None
+    assert (made.target.url, made.target.host) == (
+        Secret("https://chat.example/hooks/XXXX"),
+        "(Secret)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("authentication", "header"),
+    [
+        (f"bearer: {{token: {REF}}}", b"Bearer p"),
+        (f"basic: {{username: u, password: {REF}}}", b"Basic " + base64.b64encode(b"u:p")),
+    ],
+)
+def test_fixed_credentials_become_a_header(authentication: str, header: bytes) -> None:
+    target = f"url: 'https://x.example', authentication: {{{authentication}}}"
+    text = secret_text("sec", k="p") + ENDPOINT + subscription_text(target=target)
+    made = one_subscription(compiled_of(text, KEY, SIGNING))
+    assert made.target is not None
+    assert made.target.headers == (("Authorization", Secret(header)),)
+
+
+def test_oauth2() -> None:
+    target = (
+        "url: 'https://x.example', authentication: {oauth2: {tokenURL: 'https://login.example/t', "
+        f"clientID: c, clientSecret: {REF}, scopes: [a, b]}}}}"
+    )
+    text = secret_text("sec", k="p") + ENDPOINT + subscription_text(target=target)
+    made = one_subscription(compiled_of(text, KEY, SIGNING))
+    assert made.target is not None
+    assert made.target.oauth2 == OAuth2Config(
+        token_url="https://login.example/t",
+        client_id="c",
+        client_secret=Secret("p"),
+        scopes=("a", "b"),
+    )
+
+
+TLS = (
+    "url: 'https://x.example', tls: {ca: {secretKeyRef: {name: tls, key: ca.crt}}, "
+    "clientCertificateRef: {name: tls}}"
+)
+
+
+def test_tls() -> None:
+    public, private = certificate()
+    secret = pem_secret(tls_crt=public, tls_key=private, ca_crt=public)
+    made = one_subscription(
+        compiled_of(secret + ENDPOINT + subscription_text(target=TLS), KEY, SIGNING)
+    )
+    assert made.target is not None
+    assert made.target.tls is not None
+    assert (made.target.tls.ca, made.target.tls.certificate) == (public, public)
+    assert made.target.tls.private_key == Secret(private)
+
+
+@pytest.mark.parametrize(
+    ("crt", "key", "problem"),
+    [
+        (0, 1, "tls.key is not the key of the certificate in tls.crt"),
+        (None, 0, "holds no PEM certificate"),
+        (0, None, "tls.key is not a PEM private key without a password"),
+    ],
+)
+def test_tls_files_that_do_not_fit(crt: int | None, key: int | None, problem: str) -> None:
+    pairs = certificate(), certificate()
+    secret = pem_secret(
+        tls_crt="x" if crt is None else pairs[crt][0],
+        tls_key="x" if key is None else pairs[key][1],
+        ca_crt=pairs[0][0],
+    )
+    (line,) = said(compiled_of(secret + ENDPOINT + subscription_text(target=TLS), KEY, SIGNING))
+    assert line.startswith(f"spec.target.tls.clientCertificateRef: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("rest", "scheme", "kind"),
+    [
+        ("", SigningScheme.STANDARD, GeneratedKind.WHSEC),
+        ("signing: {scheme: StandardWebhooksEd25519}", SigningScheme.ED25519, GeneratedKind.WHSK),
+        (
+            "signing: {scheme: Custom, custom: {header: X-Sig}}",
+            SigningScheme.CUSTOM,
+            GeneratedKind.HEX,
+        ),
+        ("signing: {scheme: None}", SigningScheme.NONE, None),
+    ],
+)
+def test_generated_signing_keys(
+    rest: str, scheme: SigningScheme, kind: GeneratedKind | None
+) -> None:
+    compiled = compiled_of(ENDPOINT + subscription_text(rest), KEY)
+    assert one_subscription(compiled).signing.scheme is scheme
+    wanted = [x.kind for x in compiled.wanted if x.name == "s-signing"]
+    assert wanted == ([] if kind is None else [kind])
+    assert said(compiled) == []
+
+
+def test_several_keys_all_sign() -> None:
+    text = secret_text("sec", k=WHSEC, l="whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+    keys = f"signing: {{keys: [{REF}, {{secretKeyRef: {{name: sec, key: l}}}}]}}"
+    made = one_subscription(compiled_of(text + ENDPOINT + subscription_text(keys), KEY))
+    assert len(made.signing.keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("rest", "target", "problem"),
+    [
+        (
+            "filter: {cel: 'event.type =='}",
+            "url: 'https://x.example'",
+            "spec.filter.cel: line 1, column ",
+        ),
+        (
+            "filter: {cel: '1 + 1'}",
+            "url: 'https://x.example'",
+            "spec.filter.cel: gives INT instead of a bool",
+        ),
+        (
+            "transform: {cel: '{'}",
+            "url: 'https://x.example'",
+            "spec.transform.cel: line 1, column ",
+        ),
+        (
+            "delivery: {retry: {schedule: [100h, 40h]}}",
+            "url: 'https://x.example'",
+            "spec.delivery.retry.schedule: takes 154h with jitter; events are kept for 168h, so it "
+            "can take at most 144h",
+        ),
+        (
+            "delivery: {rate: {requests: 1, per: 25h}}",
+            "url: 'https://x.example'",
+            'spec.delivery.rate.per: "25h" is out of bounds; it can be 1ms to 24h',
+        ),
+        (
+            f"signing: {{keys: [{REF}]}}",
+            "url: 'https://x.example'",
+            "spec.signing.keys[0]: ",
+        ),
+        (
+            "signing: {scheme: Custom, custom: {header: X-Source}}",
+            "url: 'https://x.example', headers: [{name: x-source, value: y}]",
+            'spec.signing.custom.header: "X-Source" is sent already; choose another header',
+        ),
+        (
+            "",
+            "url: 'https://x.example', headers: [{name: X, value: \"a\\r\\nb: c\"}]",
+            "spec.target.headers[0]: the value has a line break or another control character",
+        ),
+        (
+            "",
+            f"url: 'https://x.example', headers: [{{name: authorization, value: x}}], "
+            f"authentication: {{bearer: {{token: {REF}}}}}",
+            "spec.target.authentication: headers set Authorization already; remove one of the two",
+        ),
+        (
+            "",
+            "url: 'http://x.example', tls: {}",
+            "spec.target.tls: is for https:// targets; this one is http://",
+        ),
+    ],
+)
+def test_refused(rest: str, target: str, problem: str) -> None:
+    text = secret_text("sec", k="p%") + ENDPOINT + subscription_text(rest, target)
+    compiled = compiled_of(text, KEY, SIGNING)
+    assert said(compiled)[0].startswith(problem)
+    assert compiled.subscriptions == ()
+
+
+def test_a_header_from_a_secret_can_add_no_other_header() -> None:
+    value = base64.b64encode(b"x\r\nHost: evil").decode()
+    secret = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: sec}}\ndata: {{k: {value}}}\n---\n"
+    target = f"url: 'https://x.example', headers: [{{name: X, valueFrom: {REF}}}]"
+    (line,) = said(compiled_of(secret + ENDPOINT + subscription_text(target=target), KEY, SIGNING))
+    assert line.startswith("spec.target.headers[0]: the value has a line break")
+    assert "evil" not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "accepted"),
+    [
+        ("http://127.0.0.1:9000/", Options(loopback_allowed=True), True),
+        ("http://127.0.0.1:9000/", Options(), False),
+        ("http://10.1.2.3/", Options(), False),
+        ("http://10.1.2.3/", Options(allowed_cidrs=("10.0.0.0/8",)), True),
+        ("http://169.254.169.254/", Options(True, allowed_cidrs=("0.0.0.0/0",)), False),
+    ],
+)
+def test_addresses(url: str, options: Options, accepted: bool) -> None:
+    text = ENDPOINT + subscription_text(target=f"url: '{url}'")
+    compiled = compiled_of(text, KEY, SIGNING, options=options)
+    assert [x.path for x in compiled.problems] == ([] if accepted else ["spec.target.url"])
+
+
+def test_a_missing_secret_keeps_events_and_sends_nothing() -> None:
+    text = ENDPOINT + subscription_text(target=f"urlFrom: {REF}")
+    compiled = compiled_of(text, KEY, SIGNING)
+    made = one_subscription(compiled)
+    assert made.target is None
+    assert made.endpoints == ("webhookendpoints/default/a",)
+    assert made.not_ready == 'there is no Secret "sec"; it is to have the key "k"'
+    assert [x.severity for x in compiled.problems] == [Severity.MISSING]
+
+
+@pytest.mark.parametrize(
+    ("retention", "schedule", "fits"),
+    [
+        (168, "144h", True),
+        (168, "145h", False),
+        (36, "18h", True),  # kept for less than two days: half of the time
+        (36, "19h", False),
+    ],
+)
+def test_a_schedule_must_fit_into_retention(retention: int, schedule: str, fits: bool) -> None:
+    text = ENDPOINT + subscription_text(
+        f"delivery: {{retry: {{schedule: [{schedule}], jitterPercent: 0}}}}"
+    )
+    options = Options(loopback_allowed=True, retention_events=retention * 3_600_000)
+    assert (said(compiled_of(text, KEY, SIGNING, options=options)) == []) is fits

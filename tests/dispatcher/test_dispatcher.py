@@ -1,0 +1,26 @@
+"""What a subscription does from an event's arrival to its end, on the real store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hookplane.store.model import DeliveryState
+from support_dispatcher import World, simulate, subscription, url
+
+
+def test_events_are_delivered_and_the_cursor_follows(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        shop = await world.subscribe(subscription())
+        await world.start()
+        ids = await world.publish_many(100)
+        status = await world.until_status(shop, lambda s: s.counters.delivered == 100)
+        assert sorted(world.events) == sorted(ids)
+        assert (status.pending, status.sending, status.retrying, status.dead) == (0, 0, 0, 0)
+        assert status.state.last_success_code == 200
+        assert world.egress.most_under_way <= 16
+        assert {s.url for s in world.egress.sent} == {url()}
+        rows = await world.deliveries(shop, DeliveryState.DELIVERED)
+        assert len(rows) == 100
+        await world.stop()
+
+    simulate(tmp_path, scenario)

@@ -1,0 +1,86 @@
+"""Many lanes, random targets, crashes: every delivery is in exactly one state, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
+from hookplane.store.model import DeliveryState
+from support_dispatcher import Reply, Script, World, simulate, subscription, url
+
+FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}
+STATUSES = (200, 200, 200, 200, 500, 503, 404, 301, 429)
+
+
+def shop(name: str, chance: random.Random) -> SubscriptionConfig:
+    config: SubscriptionConfig = subscription(
+        name,
+        chance.choice([("orders",), ("users",), ("orders", "users")]),
+        types=chance.choice([(), ("order.*",), ("*.created",)]),
+        filter_cel=chance.choice([None, "event.body.n % 3 != 0", "event.body.even"]),
+        strict=chance.random() < 0.3,
+        max_in_flight=chance.choice([1, 4, 16]),
+        retry=RetryConfig(schedule=(500, 2_000, 8_000), jitter_percent=20),
+        circuit=CircuitConfig(failures=chance.choice([3, 50]), probe_every=2_000),
+        disable_after=0,
+    )
+    return config
+
+
+def target(chance: random.Random, bad_until: float, world: World) -> Script:
+    def answer(_: object) -> Reply:
+        after = chance.choice([0.001, 0.01, 0.2, 3.0])
+        if world.loop.time() < bad_until and chance.random() < 0.7:
+            return Reply(500, after)
+        return Reply(chance.choice(STATUSES), after, retry_after="1")
+
+    return answer
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_event_ends_in_exactly_one_state(tmp_path: Path, seed: int) -> None:
+    async def scenario(world: World) -> None:
+        chance = world.random
+        await world.endpoint("users")
+        shops = [await world.subscribe(shop(f"shop{n}", chance)) for n in range(12)]
+        for config in shops:
+            world.egress.scripts[url(config.name)] = target(chance, chance.choice([0, 30]), world)
+        events: dict[str, Counter[str]] = {"orders": Counter(), "users": Counter()}
+        await world.start()
+        for _ in range(12):
+            for _ in range(chance.randrange(20)):
+                endpoint = chance.choice(list(events))
+                body = {"n": chance.randrange(100), "even": chance.random() < 0.5}
+                kind = chance.choice(["order.created", "order.paid", "user.created"])
+                events[endpoint][await world.publish(endpoint, kind, body)] += 1
+            await asyncio.sleep(chance.uniform(0, 3))
+            if chance.random() < 0.4:
+                await world.crash()
+                await world.start()
+        for config in shops:
+            await check(world, config, set().union(*(events[e] for e in config.endpoints)))
+
+    simulate(tmp_path, scenario, seed)
+
+
+async def check(world: World, config: SubscriptionConfig, events: set[str]) -> None:
+    status = await world.until_status(
+        config, lambda s: s.pending + s.sending + s.retrying == 0, 3_000, 5
+    )
+    rows = await world.deliveries(config)
+    assert len(rows) == len(events)
+    assert {row.entry.event_id for row in rows} == events
+    assert {row.state for row in rows} <= FINAL
+    states = Counter(row.state for row in rows)
+    counted = status.counters
+    assert counted.delivered == states[DeliveryState.DELIVERED]
+    assert counted.dead == states[DeliveryState.DEAD] == status.dead
+    assert counted.filtered == states[DeliveryState.FILTERED]
+    attempts = await world.attempts(config)
+    assert len(attempts) == counted.attempts
+    assert sum(row.attempt.success for row in attempts) == counted.delivered

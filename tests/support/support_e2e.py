@@ -1,0 +1,202 @@
+"""A `hookplane run` as a process of its own, and a subscriber that really listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+
+PATIENCE = 30.0
+"""Seconds until a condition that does not come true fails the test."""
+
+
+async def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Waits for a condition to become true and returns what it gave."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if result := condition():
+            return result
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"waited {patience} s in vain for: {what}")
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as the subscriber saw it."""
+
+    at: float
+    """Seconds, monotonic."""
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> str:
+        return self.headers["webhook-id"]
+
+
+Answer = Callable[[Received], web.Response]
+
+
+def ok(_: Received) -> web.Response:
+    return web.Response(status=200)
+
+
+@dataclass
+class Subscriber:
+    """Records requests; `answer` decides what each gets, `hold` keeps answers back while set."""
+
+    url: str = ""
+    answer: Answer = ok
+    received: list[Received] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    concurrent: int = 0
+    most_concurrent: int = 0
+
+    async def serve(self, request: web.Request) -> web.Response:
+        seen = Received(
+            time.monotonic(),
+            request.path,
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.read(),
+        )
+        self.received.append(seen)
+        self.concurrent += 1
+        self.most_concurrent = max(self.most_concurrent, self.concurrent)
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+            return self.answer(seen)
+        finally:
+            self.concurrent -= 1
+
+    @property
+    def events(self) -> list[str]:
+        return [seen.event for seen in self.received]
+
+
+@asynccontextmanager
+async def subscriber() -> AsyncIterator[Subscriber]:
+    """A subscriber on a free port of the loopback."""
+    app = web.Application(client_max_size=32 << 20)
+    recorder = Subscriber()
+    app.router.add_route("*", "/{tail:.*}", recorder.serve)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    recorder.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield recorder
+    finally:
+        await runner.cleanup()
+
+
+class Plane:
+    """`hookplane run` on a folder of manifests and a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifests = folder / "manifests"
+        self.data = folder / "data"
+        self.log = folder / "log"
+        self.manifests.mkdir(parents=True, exist_ok=True)
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = ""
+        self.admin = ""
+
+    def write(self, name: str, text: str) -> None:
+        """Puts a manifest in place at once, as editors do."""
+        draft = self.manifests / f".{name}.draft"
+        draft.write_text(text)
+        draft.replace(self.manifests / f"{name}.yaml")
+
+    async def start(self, *options: str, files: tuple[str, ...] = ()) -> Self:
+        (self.data / "run.json").unlink(missing_ok=True)
+        sources = files or (str(self.manifests),)
+        command = [sys.executable, "-m", "hookplane_cli", "run"]
+        command += [part for source in sources for part in ("-f", source)]
+        command += ["--data", str(self.data), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, *options, stdout=log, stderr=log
+            )
+        facts = await until(self._ready, f"hookplane run to be ready: {self.log}")
+        self.url, self.admin = facts["url"], facts["admin"]
+        return self
+
+    def _ready(self) -> dict[str, Any] | None:
+        assert self._process is not None
+        if self._process.returncode is not None:
+            raise AssertionError(f"hookplane run ended: {self.output()}")
+        try:
+            facts: dict[str, Any] = json.loads((self.data / "run.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return facts if facts["pid"] == self._process.pid else None
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self._process.wait(), PATIENCE)
+
+    async def post(
+        self, endpoint: str, body: bytes, headers: dict[str, str], query: str = ""
+    ) -> tuple[int, bytes]:
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.post(
+                f"{self.url}/default/{endpoint}{query}", data=body, headers=headers
+            ) as answer,
+        ):
+            return answer.status, await answer.read()
+
+    async def api(self, method: str, path: str, body: Any = None) -> Any:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.admin}/api/v1{path}", json=body) as answer,
+        ):
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def until_api(self, path: str, condition: Callable[[Any], Any], what: str) -> Any:
+        """Asks the admin API until the condition holds for its answer."""
+        end = time.monotonic() + PATIENCE
+        answer = None
+        while time.monotonic() < end:
+            answer = await self.api("GET", path)
+            if condition(answer):
+                return answer
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"waited in vain for: {what}; last answer {answer}")
+
+
+@asynccontextmanager
+async def plane(folder: Path) -> AsyncIterator[Plane]:
+    """A plane that is ended with the test, whatever happened."""
+    running = Plane(folder)
+    try:
+        yield running
+    finally:
+        if running._process is not None and running._process.returncode is None:
+            await running.kill()
