@@ -171,21 +171,27 @@ class Plane:
         ):
             return answer.status, await answer.read()
 
-    async def api(self, method: str, path: str, body: Any = None) -> Any:
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and answer of the admin API."""
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, f"{self.admin}/api/v1{path}", json=body) as answer,
         ):
-            assert answer.status < 300, await answer.text()
-            return await answer.json()
+            return answer.status, await answer.json()
+
+    async def api(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer of the admin API, which must be a good one."""
+        status, answer = await self.ask(method, path, body)
+        assert status < 300, answer
+        return answer
 
     async def until_api(self, path: str, condition: Callable[[Any], Any], what: str) -> Any:
-        """Asks the admin API until the condition holds for its answer."""
+        """Asks the admin API until the thing is there and the condition holds for it."""
         end = time.monotonic() + PATIENCE
         answer = None
         while time.monotonic() < end:
-            answer = await self.api("GET", path)
-            if condition(answer):
+            status, answer = await self.ask("GET", path)
+            if status == 200 and condition(answer):
                 return answer
             await asyncio.sleep(0.05)
         raise AssertionError(f"waited in vain for: {what}; last answer {answer}")
