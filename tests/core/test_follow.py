@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hookplane.clock import SystemClock
+from hookplane.config.base import Document
+from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.follow import ConfigFollower
+from hookplane.sealing import Sealer
+from hookplane.secret import Secret
+from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.protocol import Store
+from hookplane.store.sqlite.driver import SQLiteStore
+from support_until import until
+
+SEALER = Sealer({"a": b"k" * 32}, "a")
+OTHER_SEALER = Sealer({"b": b"n" * 32}, "b")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await SQLiteStore.open(tmp_path, SystemClock())
+    yield opened
+    await opened.close()
+
+
+class Taken:
+    """What a follower handed over, by uid."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Document | None] = {}
+
+    def __call__(self, kind: ConfigKind, uid: str, document: Document | None) -> None:
+        self.documents[uid] = document
+
+
+def row(uid: str, provider: str = "GitHub", sealer: Sealer = SEALER) -> ConfigRow:
+    document = EndpointConfig(
+        uid=uid,
+        namespace="default",
+        name=uid,
+        path=f"/default/{uid}",
+        provider=provider,
+        keys=(Secret("canary"),),
+        event_type=Source(value="x"),
+    )
+    return ConfigRow(ConfigKind.ENDPOINT, uid, document.dump(sealer))
+
+
+async def test_loads_all_then_what_is_newer(store: Store) -> None:
+    taken = Taken()
+    follower = ConfigFollower(store, SEALER, taken)
+    await store.apply_config(ConfigChange(upserts=(row("one"), row("two"))))
+    await follower.load()
+    assert taken.documents.keys() == {"one", "two"}
+    taken.documents.clear()
+    await store.apply_config(ConfigChange(deletes=((ConfigKind.ENDPOINT, "one"),)))
+    await follower.load()
+    assert taken.documents == {"one": None}
+
+
+async def test_a_commit_wakes_it(store: Store) -> None:
+    taken = Taken()
+    task = asyncio.create_task(ConfigFollower(store, SEALER, taken).run())
+    await store.apply_config(ConfigChange(upserts=(row("one"),)))
+    await until(lambda: "one" in taken.documents)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        row("one", sealer=OTHER_SEALER),  # a key that is not here
+        ConfigRow(ConfigKind.ENDPOINT, "one", b'{"uid": "one"}'),  # not a document
+        ConfigRow(ConfigKind.ENDPOINT, "one", b"{"),  # not JSON
+    ],
+)
+async def test_a_bad_document_never_replaces_a_good_one(store: Store, bad: ConfigRow) -> None:
+    taken = Taken()
+    follower = ConfigFollower(store, SEALER, taken)
+    await store.apply_config(ConfigChange(upserts=(row("one"),)))
+    await follower.load()
+    good = taken.documents["one"]
+    version = await store.apply_config(ConfigChange(upserts=(bad, row("two"))))
+    await follower.load()
+    assert taken.documents["one"] is good
+    assert "two" in taken.documents
+    assert follower.version == version
+    assert "canary" not in follower.refused["one"]
+    await store.apply_config(ConfigChange(upserts=(row("one", "GitLab"),)))
+    await follower.load()
+    assert follower.refused == {}
