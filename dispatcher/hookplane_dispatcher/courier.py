@@ -27,8 +27,6 @@ class Courier:
         """Raises InvalidValue when a key or an expression is not usable, or there is no target."""
         if config.target is None:
             raise InvalidValue(config.not_ready or "there is no target")
-        if config.target.oauth2 is not None:
-            raise InvalidValue("target.authentication.oauth2 is not served by this version")
         self._target = config.target
         self._url = config.target.url.reveal().decode()
         self._signer = make_signer(config.signing)
@@ -37,6 +35,7 @@ class Courier:
             (name.lower(), value.reveal().decode()) for name, value in config.target.headers
         ]
         self._own_names = {name for name, _ in self._own}
+        self.oauth2 = config.target.oauth2
         self.types = TypeFilter(config.types)
         self.filter = Program(config.filter_cel) if config.filter_cel is not None else None
 

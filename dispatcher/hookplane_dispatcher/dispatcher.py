@@ -23,6 +23,7 @@ from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.lane.lane import Lane
 from hookplane_dispatcher.logs import Logs
 from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.shared import Shared
 from hookplane_dispatcher.teller import Teller
@@ -52,7 +53,7 @@ class Dispatcher:
         meters.body_bytes.set_function(lambda: bodies.used)
         self._shared = Shared(
             store=store,
-            egress=egress,
+            sender=Sender(egress, clock),
             clock=clock,
             random=random,
             journal=journal,

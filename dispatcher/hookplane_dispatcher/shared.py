@@ -9,9 +9,9 @@ from hookplane.clock import Clock
 from hookplane.journal import Journal
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.bodies import Bodies
-from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.logs import Logs
 from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.teller import Teller
 
@@ -22,7 +22,7 @@ class Shared:
     each lane besides all together."""
 
     store: Store
-    egress: EgressClient
+    sender: Sender
     clock: Clock
     random: Random
     journal: Journal

@@ -29,7 +29,9 @@ metadata: {{name: shop}}
 spec:
   endpointRefs: [{{name: orders}}]
   target: {{url: "{url}/in"}}
-  delivery: {{retry: {{schedule: [100ms, 100ms, 100ms, 1s, 1s, 1s, 1s, 1s]}}}}
+  delivery:
+    retry: {{schedule: [100ms, 100ms, 100ms, 1s, 1s, 1s, 1s, 1s]}}
+    circuit: {{failures: 1000}}
 """
 BODY = b'{"type":"order.created","data":{}}'
 

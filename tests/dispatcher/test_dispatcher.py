@@ -24,3 +24,14 @@ def test_events_are_delivered_and_the_cursor_follows(tmp_path: Path) -> None:
         await world.stop()
 
     simulate(tmp_path, scenario)
+
+
+def test_a_stop_while_a_lane_still_claims_is_heard(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.subscribe(subscription())
+        dispatcher = await world.start()
+        began = world.loop.time()
+        await dispatcher.stop(grace=3_600_000)
+        assert world.loop.time() - began < 1  # virtual seconds: the grace was not waited out
+
+    simulate(tmp_path, scenario)

@@ -322,6 +322,30 @@ async def test_ed25519(scene: Scene) -> None:
     assert version == "v1a"
 
 
+async def test_an_access_token_is_fetched_once_and_again_after_a_401(scene: Scene) -> None:
+    tokens: list[str] = []
+
+    def answer(seen: Received) -> web.Response:
+        if seen.path == "/token":
+            tokens.append(f"t{len(tokens)}")
+            return web.json_response({"access_token": tokens[-1], "expires_in": 3600})
+        return web.Response(status=401 if seen.headers["authorization"] == "Bearer t0" else 200)
+
+    scene.target.answer = answer
+    shop = subscription(scene.target.url, "delivery: {retry: {schedule: [100ms, 1s]}}")
+    oauth2 = (
+        f'/shop", authentication: {{oauth2: {{tokenURL: "{scene.target.url}/token", '
+        "clientID: us, clientSecret: {secretKeyRef: {name: keys, key: signing}}}}"
+    )
+    scene.plane.write("shop", shop.replace('/shop"', oauth2))
+    await scene.plane.start()
+    await scene.send()
+    await scene.until_status("it to be delivered", delivered=1, failedAttempts=1)
+    await scene.send()
+    await scene.until_status("the next to be delivered", delivered=2, failedAttempts=1)
+    assert tokens == ["t0", "t1"]
+
+
 async def test_start_in_the_past(scene: Scene) -> None:
     await scene.plane.start()
     events = [await scene.send() for _ in range(3)]

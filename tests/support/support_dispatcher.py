@@ -49,6 +49,7 @@ from hookplane_dispatcher.egress.client import EgressError, Request, Response
 from hookplane_dispatcher.lane.lane import Lane
 from hookplane_dispatcher.logs import Logs
 from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.shared import Shared
 from hookplane_dispatcher.teller import Teller
@@ -330,7 +331,7 @@ class World:
         self.store.listen(Topic.EVENTS, logs.nudge)
         shared = Shared(
             self.store,
-            self.egress,
+            Sender(self.egress, self.clock),
             self.clock,
             self.random,
             self.journal,

@@ -107,7 +107,7 @@ async def target(
             await script(Wire(seen, reader, writer))
         seen.open -= 1
         writer.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await writer.wait_closed()
 
     server = await asyncio.start_server(serve, host, port, ssl=tls)

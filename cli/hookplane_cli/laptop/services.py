@@ -10,6 +10,8 @@ import click
 from hookplane.addresses import AddressPolicy, check_url
 from hookplane.errors import InvalidValue
 
+_ANYWHERE: Final = AddressPolicy(loopback=True, allowed=("0.0.0.0/0", "::/0"))
+"""Only the form is checked here; where deliveries may go is for compile to say."""
 _NAME: Final = re.compile(r"([a-z0-9][-a-z0-9]*/)?[a-z0-9][-a-z0-9]*")
 
 
@@ -25,7 +27,7 @@ class ServiceType(click.ParamType[tuple[str, str]]):
         if not equals or not _NAME.fullmatch(name):
             self.fail(f"{value} is not NAME=URL, such as bot=http://127.0.0.1:9000", param, ctx)
         try:
-            check_url(url, AddressPolicy(loopback=True))
+            check_url(url, _ANYWHERE)
         except InvalidValue as error:
             self.fail(str(error), param, ctx)
         return name, url

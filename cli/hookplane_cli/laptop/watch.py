@@ -72,11 +72,12 @@ class _Below:
 
     def __call__(self, _: Change, text: str) -> bool:
         path = Path(text)
-        return any(_concerns(path.relative_to(x)) for x in self._folders if path.is_relative_to(x))
+        return any(concerns(path.relative_to(x)) for x in self._folders if path.is_relative_to(x))
 
 
-def _concerns(path: Path) -> bool:
-    """Folders come and go as a whole, so whatever has no suffix is looked at as well."""
+def concerns(path: Path) -> bool:
+    """Whether a path below a folder of manifests may matter. Folders come and go as a whole, so
+    whatever has no suffix does."""
     if _KUBELET_LINK in path.parts:
         return True
     hidden = any(step.startswith(".") for step in path.parts)

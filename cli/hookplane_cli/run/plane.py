@@ -125,16 +125,17 @@ class _Parts:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[str, str]]:
-        """URLs of receiver and console. They end in the order that data flows."""
+        """URLs of receiver and console. Whatever can be in the way is found before anything is
+        sent; all end in the order that data flows."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._egress.close)
             stack.push_async_callback(self._dispatcher.stop, GRACE)
-            await self._dispatcher.start()
             stack.push_async_callback(self._receiver.stop, GRACE)
             url = await _bound(self._receiver.start(), self._settings.listen, "--listen")
             console = self._console(url)
             stack.push_async_callback(console.stop)
             admin = await _bound(console.start(), self._settings.admin, "--admin")
+            await self._dispatcher.start()
             yield url, admin
 
     def _console(self, url: str) -> Console:

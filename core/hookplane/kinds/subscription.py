@@ -34,14 +34,13 @@ from hookplane.units import parse_duration
 
 DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]
 """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
-RESERVED_HEADERS: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
-)
 RESERVED_PREFIXES: Final = ("webhook-", "hookplane-")
-RESERVED_NAMES: Final = (
-    "Host, Content-Length, Transfer-Encoding, Connection, Upgrade, TE, Trailer, webhook-* or "
-    "hookplane-*"
+_RESERVED: Final = (
+    "Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Proxy-Connection, Upgrade, "
+    "TE, Trailer, Expect"
 )
+RESERVED_HEADERS: Final = frozenset(_RESERVED.lower().split(", "))
+RESERVED_NAMES: Final = f"{_RESERVED}, webhook-* or hookplane-*"
 
 StartFrom = Annotated[
     str,

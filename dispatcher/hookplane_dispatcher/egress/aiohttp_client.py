@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,8 @@ from hookplane_dispatcher.egress.tls import TLSContexts
 MAX_RETRY_AFTER_CHARS: Final = 64
 CACHED_TARGETS: Final = 4096
 """Parsed URLs; the one used longest ago goes first."""
+LARGE_BODY_BYTES: Final = 1 << 20
+"""Longer bodies are written piece by piece."""
 _AUTO_HEADERS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
@@ -79,12 +82,16 @@ class AiohttpEgress:
     async def _exchange(self, request: Request) -> tuple[int, str | None, bytes]:
         url = self._url(request.url)
         headers = complete(request.headers)
-        context = await self._contexts.get(request.tls)
+        context = await self._contexts.get(request.tls) if url.scheme == "https" else True
         session = self._session or self._open()
         while True:
             try:
                 answer = await session.post(
-                    url, data=request.body, headers=headers, ssl=context, allow_redirects=False
+                    url,
+                    data=_payload(request.body),
+                    headers=headers,
+                    ssl=context,
+                    allow_redirects=False,
                 )
             except _SpoiledConnection:
                 continue
@@ -157,6 +164,11 @@ class _StrictRequest(aiohttp.ClientRequest):
         if conn.protocol is None or conn.protocol.should_close:
             raise _SpoiledConnection
         return await super().send(conn)
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    """aiohttp warns when it gets a large body in one piece."""
+    return body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

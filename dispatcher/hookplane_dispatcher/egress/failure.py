@@ -60,6 +60,11 @@ def _system(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else ""
 
 
+def _connecting(error: aiohttp.ClientConnectorError) -> str:
+    """The library's own resets, which come without number, are those of TLS handshakes."""
+    return _system(error) or "closed during the handshake"
+
+
 def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
     cause = error.certificate_error
     if not isinstance(cause, ssl.SSLCertVerificationError):
@@ -82,7 +87,7 @@ _TABLE: Final[tuple[tuple[type[Exception], EgressError, Callable[[Any], str]], .
     (aiohttp.ClientConnectorDNSError, EgressError.DNS, _nothing),
     (aiohttp.ClientConnectorCertificateError, EgressError.TLS, _certificate),
     (aiohttp.ClientConnectorSSLError, EgressError.TLS, _handshake),
-    (aiohttp.ClientConnectorError, EgressError.CONNECT, _system),
+    (aiohttp.ClientConnectorError, EgressError.CONNECT, _connecting),
     (ssl.SSLError, EgressError.TLS, _nothing),
     (TimeoutError, EgressError.TIMEOUT, _nothing),
     (aiohttp.ServerDisconnectedError, EgressError.CLOSED, _nothing),

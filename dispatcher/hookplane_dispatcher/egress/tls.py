@@ -13,6 +13,8 @@ from hookplane.errors import HookplaneError
 
 MAX_CONTEXTS: Final = 512
 """The one used longest ago goes first."""
+_SYSTEM: Final = TLSConfig()
+"""The certificate authorities of the system, and no certificate of our own."""
 
 
 class UnusableTLS(HookplaneError):
@@ -23,13 +25,11 @@ class TLSContexts:
     """Contexts by content. A pool that keys connections by context keeps tenants apart."""
 
     def __init__(self) -> None:
-        self._system = make_context(TLSConfig())
         self._made: OrderedDict[TLSConfig, ssl.SSLContext] = OrderedDict()
 
     async def get(self, config: TLSConfig | None) -> ssl.SSLContext:
         """Made in a thread, because certificates are read from disk. Raises UnusableTLS."""
-        if config is None:
-            return self._system
+        config = config or _SYSTEM
         if config not in self._made:
             made = await asyncio.to_thread(make_context, config)
             self._made.setdefault(config, made)

@@ -83,6 +83,8 @@ class Lane:
         self._tenure = Tenure(
             self._shared, self._config, self._courier, claimed, self._meters, self._waker
         )
+        if self._stopping:  # it came while the claim was under way
+            self._tenure.stop()
         try:
             await self._tenure.serve()
         finally:

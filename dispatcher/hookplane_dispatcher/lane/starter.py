@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from hookplane.config.subscription import OAuth2Config
 from hookplane.errors import InvalidValue
 from hookplane.store.model import DeliveryState, LogEntry
 from hookplane_dispatcher.bodies import Body
-from hookplane_dispatcher.egress.client import EgressError, Request, Response
+from hookplane_dispatcher.egress.client import Request
 from hookplane_dispatcher.lane.answers import Answers
 from hookplane_dispatcher.lane.desk import MOST_BYTES, Desk
 from hookplane_dispatcher.lane.job import Job
@@ -184,23 +185,15 @@ class Starter:
         desk.bucket.take()
         desk.held_bytes += body.size
         self._ledger.start(job)
-        self._tasks.create_task(self._attempt(job, request))
+        self._tasks.create_task(self._attempt(job, request, courier.oauth2))
 
-    async def _attempt(self, job: Job, request: Request) -> None:
+    async def _attempt(self, job: Job, request: Request, oauth2: OAuth2Config | None) -> None:
         desk = self._desk
         desk.shared.meters.in_flight += 1
         try:
-            response = await self._post(request)
+            response = await desk.shared.sender.send(request, oauth2)
         finally:
             desk.shared.meters.in_flight -= 1
             desk.held_bytes -= job.body.size
             desk.shared.bodies.release(job.body)
         self._answers.settle(job, response)
-
-    async def _post(self, request: Request) -> Response:
-        """A fault of the egress client is a failed attempt, not the end of the lane."""
-        try:
-            return await self._desk.shared.egress.post(request)
-        except Exception as error:
-            detail = f"internal error ({type(error).__name__})"
-            return Response(0, 0, error=EgressError.PROTOCOL, detail=detail)

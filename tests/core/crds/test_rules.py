@@ -77,8 +77,8 @@ def kept(**retention: str) -> Object:
 ONE_SOURCE = "set exactly one of endpointRefs, endpointSelector and operationalEvents"
 ONE_TARGET = "set exactly one of url, urlFrom and serviceRef"
 RESERVED = (
-    "Host, Content-Length, Transfer-Encoding, Connection, Upgrade, TE, Trailer, webhook-* or "
-    "hookplane-*"
+    "Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Proxy-Connection, Upgrade, "
+    "TE, Trailer, Expect, webhook-* or hookplane-*"
 )
 HEADERS = f"headers may not set {RESERVED}"
 CUSTOM_HEADERS = f"header, idHeader and timestampHeader may not be {RESERVED}"

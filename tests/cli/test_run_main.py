@@ -1,0 +1,37 @@
+"""The program: a table of commands, and help that loads none of them."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hookplane_cli.main import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_is_there(name: str) -> None:
+    command = importlib.import_module(COMMANDS[name][0]).command
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+
+
+def test_help_lists_all_and_an_unknown_command_is_said() -> None:
+    output = CliRunner().invoke(main, ["--help"]).output
+    assert all(f"  {name} " in output for name in COMMANDS)
+    assert "No such command 'rum'" in CliRunner().invoke(main, ["rum"]).output
+
+
+def test_help_is_quick_because_it_imports_no_command() -> None:
+    script = (
+        "import sys; from hookplane_cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "assert not {'aiohttp', 'pydantic', 'hookplane_cli.check'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

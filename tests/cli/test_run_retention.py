@@ -1,0 +1,47 @@
+"""Old events go by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.sealing import Sealer
+from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent, Retention
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.run.retention import keep_tidy
+from support_run import NOW
+
+ENDPOINT = EndpointConfig(
+    uid="e", namespace="d", name="e", path="/d/e", provider="X", event_type=Source(value="x")
+)
+
+
+class Clock:
+    def now(self) -> int:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def until_stored(store: SQLiteStore, count: int) -> None:
+    for _ in range(3000):
+        (status,) = await store.endpoint_status(["e"])
+        if status.stored == count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{status.stored} events are still stored")
+
+
+async def test_retention_at_work(tmp_path: Path) -> None:
+    store = await SQLiteStore.open(tmp_path, Clock())
+    document = ENDPOINT.dump(Sealer({"k": bytes(32)}, "k"))
+    await store.apply_config(ConfigChange((ConfigRow(ConfigKind.ENDPOINT, "e", document),)))
+    for age in (10_000, 9_000, 0):
+        await store.append(NewEvent("e", f"evt_{age:026}", NOW - age, "x", (), b"{}"))
+    task = asyncio.create_task(keep_tidy(store, Retention(5_000, 5_000, 1 << 30), Clock()))
+    await until_stored(store, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()

@@ -1,0 +1,300 @@
+"""Targets that break rules: what comes of it for this exchange and for the next."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, EgressClient, EgressError
+from hookplane_dispatcher.egress.guard import AddressGuard
+from support_egress import SHORT, post
+from support_targets import OK, Wire, answers, target
+from support_until import until
+
+Outcomes = set[int | EgressError]
+PROTOCOL, CLOSED = EgressError.PROTOCOL, EgressError.CLOSED
+
+ENDED: dict[str, tuple[bytes, Outcomes]] = {
+    "nothing": (b"", {CLOSED}),
+    "half a status line": (b"HTTP/1.1 20", {CLOSED, PROTOCOL}),
+    "headers that do not end": (b"HTTP/1.1 200 OK\r\nA: b\r\n", {CLOSED, PROTOCOL}),
+    "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", {CLOSED}),
+    "half a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        {CLOSED, PROTOCOL},
+    ),
+    "no last chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        {CLOSED, PROTOCOL},
+    ),
+    "HTTP/0.9": (b"<html>hello</html>\r\n", {PROTOCOL}),
+    "garbage": (bytes(range(128, 256)) * 8, {PROTOCOL}),
+    "line breaks": (b"\r\n" * 50, {PROTOCOL, CLOSED}),
+    "TLS alert": (b"\x15\x03\x01\x00\x02\x02\x28", {PROTOCOL}),
+    "SSH": (b"SSH-2.0-OpenSSH_9.2\r\n", {PROTOCOL}),
+    "no status": (b"HTTP/1.1 OK\r\n\r\n", {PROTOCOL}),
+    "status of four digits": (b"HTTP/1.1 2000 OK\r\n\r\n", {PROTOCOL}),
+    "negative status": (b"HTTP/1.1 -200 OK\r\n\r\n", {PROTOCOL}),
+    "HTTP/2": (b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL, 200}),
+    "length and chunks": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        {PROTOCOL},
+    ),
+    "two lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        {PROTOCOL},
+    ),
+    "signed length": (b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab", {PROTOCOL}),
+    "negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nab", {PROTOCOL}),
+    "huge length": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", {PROTOCOL}),
+    "bad chunk size": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
+        {PROTOCOL, CLOSED},
+    ),
+    "huge header": (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", {PROTOCOL}),
+    "too many headers": (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", {PROTOCOL}),
+    "huge reason": (b"HTTP/1.1 200 " + b"b" * 70_000 + b"\r\n\r\n", {PROTOCOL}),
+    "NUL in a header": (b"HTTP/1.1 200 OK\r\nA: b\x00c\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "switching protocols": (
+        b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        {PROTOCOL},
+    ),
+}
+"""What is sent before the connection ends, and what may come of it."""
+
+
+@pytest.mark.parametrize("name", ENDED)
+async def test_what_is_not_an_answer_is_none(egress: EgressClient, name: str) -> None:
+    raw, outcomes = ENDED[name]
+    async with target(answers(raw, close=True)) as seen:
+        response = await egress.post(post(seen.url()))
+        again = await egress.post(post(seen.url()))
+    assert (response.error or response.status_code) in outcomes
+    assert (again.error, again.status_code) == (response.error, response.status_code)
+    assert response.error is None or (response.status_code, response.body) == (0, b"")
+    assert len(seen.requests) == 2
+
+
+SURPLUS: dict[str, tuple[bytes, Outcomes]] = {
+    "a second answer": (OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", {200, PROTOCOL}),
+    "garbage after the answer": (OK + b"garbage", {200, PROTOCOL}),
+    "204 with a body": (
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nevil",
+        {204, PROTOCOL},
+    ),
+    "304 with a body": (b"HTTP/1.1 304 X\r\nContent-Length: 4\r\n\r\nevil", {304, PROTOCOL}),
+    "a length too short": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokevil", {200, PROTOCOL}),
+}
+"""Answers with bytes behind them, on a connection that stays open."""
+
+
+@pytest.mark.parametrize("name", SURPLUS)
+async def test_bytes_behind_an_answer_never_reach_the_next(egress: EgressClient, name: str) -> None:
+    raw, outcomes = SURPLUS[name]
+    good = b"HTTP/1.1 201 X\r\nContent-Length: 4\r\n\r\ngood"
+    first = True
+
+    async def script(wire: Wire) -> None:
+        nonlocal first
+        while True:
+            await wire.request()
+            await wire.send(raw if first else good)
+            first = False
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url()))
+        again = await egress.post(post(seen.url()))
+    assert (response.error or response.status_code) in outcomes
+    assert (again.status_code, again.body) == (201, b"good")
+    assert b"evil" not in response.body
+    assert seen.connections == 2
+
+
+async def test_half_an_answer_behind_an_answer_is_thrown_away(egress: EgressClient) -> None:
+    good = b"HTTP/1.1 201 X\r\nContent-Length: 4\r\n\r\ngood"
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nA:"
+
+    async def script(wire: Wire) -> None:
+        while True:
+            await wire.request()
+            await wire.send(OK + half if len(wire.target.requests) == 1 else good)
+
+    async with target(script) as seen:
+        assert (await egress.post(post(seen.url()))).body == b"ok"
+        again = await egress.post(post(seen.url()))
+        assert (again.status_code, again.body) == (201, b"good")
+
+
+@pytest.mark.parametrize("late", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"garbage"])
+async def test_bytes_on_an_idle_connection_end_it(egress: EgressClient, late: bytes) -> None:
+    idle, good = asyncio.Event(), b"HTTP/1.1 201 X\r\nContent-Length: 4\r\n\r\ngood"
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        if wire.target.connections == 1:
+            await wire.send(OK)
+            await idle.wait()
+            await wire.send(late)
+        else:
+            await wire.send(good)
+        await wire.until_closed()
+
+    async with target(script) as seen:
+        assert (await egress.post(post(seen.url()))).body == b"ok"
+        idle.set()
+        for _ in range(20):
+            await asyncio.sleep(0)  # the bytes are in the kernel; let the client's loop see them
+        again = await egress.post(post(seen.url()))
+        assert (again.status_code, again.body) == (201, b"good")
+    assert seen.connections == 2
+
+
+async def _never(wire: Wire) -> None:
+    await wire.until_closed()
+
+
+async def _slow_headers(wire: Wire) -> None:
+    await wire.request()
+    await wire.send(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        await wire.send(b"A: b\r\n")
+        await asyncio.sleep(0.02)
+
+
+async def _dripping_body(wire: Wire) -> None:
+    await wire.request()
+    await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        await wire.send(b"x")
+        await asyncio.sleep(0.02)
+
+
+async def _dripping_chunks(wire: Wire) -> None:
+    await wire.request()
+    await wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await wire.send(b"1\r\nx\r\n")
+        await asyncio.sleep(0.02)
+
+
+async def _flood_of_provisional(wire: Wire) -> None:
+    await wire.request()
+    while True:
+        await wire.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 10)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [_never, _slow_headers, _dripping_body, _dripping_chunks, _flood_of_provisional],
+)
+async def test_the_deadline_is_for_the_whole_exchange(
+    egress: EgressClient, script: Callable[[Wire], Awaitable[None]]
+) -> None:
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url(), timeout=SHORT))
+        assert response.error in {EgressError.TIMEOUT, EgressError.PROTOCOL}
+        assert (response.status_code, response.body) == (0, b"")
+        await until(lambda: seen.open == 0)
+
+
+async def test_a_target_that_does_not_read_meets_the_deadline(egress: EgressClient) -> None:
+    done = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await done.wait()
+
+    async with target(script) as seen:
+        body = bytes(30_000_000)
+        response = await egress.post(post(seen.url(), body=body, timeout=SHORT))
+        done.set()
+    assert response.error is EgressError.TIMEOUT
+
+
+async def test_a_name_server_that_does_not_answer_meets_the_deadline(
+    make: Callable[[AddressGuard], EgressClient],
+) -> None:
+    async def silent(host: str) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    client = make(AddressGuard(lookup=silent))
+    response = await client.post(post("http://example.com/", timeout=SHORT))
+    assert response.error is EgressError.TIMEOUT
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 10000000\r\n", b""])
+async def test_a_long_answer_is_cut_and_its_connection_closed(
+    egress: EgressClient, length: bytes
+) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")
+        for _ in range(100):
+            await wire.send(bytes(100_000))
+        await wire.until_closed()
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url()))
+        assert (response.status_code, len(response.body)) == (200, MAX_ANSWER_BYTES)
+        await until(lambda: seen.open == 0)
+
+
+async def test_the_longest_answer_is_kept_whole(egress: EgressClient) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MAX_ANSWER_BYTES
+    async with target(answers(raw + bytes(MAX_ANSWER_BYTES))) as seen:
+        for _ in range(2):
+            response = await egress.post(post(seen.url()))
+            assert len(response.body) == MAX_ANSWER_BYTES
+    assert seen.connections == 1
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
+async def test_a_reset_is_a_closed_connection(egress: EgressClient, before: bytes) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(before)
+        wire.reset()
+
+    async with target(script) as seen:
+        assert (await egress.post(post(seen.url()))).error is EgressError.CLOSED
+
+
+async def test_a_refused_connection_says_so(egress: EgressClient) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        response = await egress.post(post(f"http://127.0.0.1:{port}/s3cret"))
+    assert (response.error, response.detail) == (EgressError.CONNECT, "connection refused")
+
+
+async def test_a_few_provisional_answers_are_passed_over(egress: EgressClient) -> None:
+    raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
+    async with target(answers(raw)) as seen:
+        for _ in range(2):
+            assert (await egress.post(post(seen.url()))).body == b"ok"
+
+
+async def test_an_answer_before_the_body_was_read_counts(egress: EgressClient) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.reader.readuntil(b"\r\n\r\n")
+        await wire.send(b"HTTP/1.1 413 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await wire.until_closed()
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url(), body=bytes(30_000_000)))
+    assert (response.status_code, response.error) == (413, None)
+
+
+async def test_cancelling_closes_the_connection(egress: EgressClient) -> None:
+    async with target(_never) as seen:
+        running = asyncio.ensure_future(egress.post(post(seen.url())))
+        await until(lambda: seen.open == 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await until(lambda: seen.open == 0)

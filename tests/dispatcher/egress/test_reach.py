@@ -1,0 +1,268 @@
+"""Where requests must not get: every way to write this machine, and names that lie."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from hookplane.addresses import MAX_URL_LENGTH
+from hookplane.secret import Secret
+from hookplane_dispatcher.egress.client import EgressClient, EgressError, Request
+from hookplane_dispatcher.egress.guard import AddressGuard, RefusedAddress
+from support_egress import LONG, Names, post
+from support_targets import OK, answers, target
+
+Maker = Callable[[AddressGuard], EgressClient]
+
+LITERALS = (
+    "http://127.0.0.1:{port}/",
+    "http://127.0.0.2:{port}/",
+    "http://127.255.255.254:{port}/",
+    "http://0.0.0.0:{port}/",
+    "http://0.0.0.1:{port}/",
+    "http://[::1]:{port}/",
+    "http://[0:0:0:0:0:0:0:1]:{port}/",
+    "http://[0000:0000:0000:0000:0000:0000:0000:0001]:{port}/",
+    "http://[::]:{port}/",
+    "http://[::127.0.0.1]:{port}/",
+    "http://[::7f00:1]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/",
+    "http://[::FFFF:127.0.0.1]:{port}/",
+    "http://[0:0:0:0:0:ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:0.0.0.0]:{port}/",
+    "http://[::ffff:0:127.0.0.1]:{port}/",
+    "http://[64:ff9b::127.0.0.1]:{port}/",
+    "http://[64:ff9b::7f00:1]:{port}/",
+    "http://[64:ff9b:1::7f00:1]:{port}/",
+    "http://[2002:7f00:1::]:{port}/",
+    "http://[2001:0:7f00:1::]:{port}/",
+    "http://[::1%lo]:{port}/",
+    "http://[::1%25lo]:{port}/",
+    "http://[fe80::1]:{port}/",
+    "http://169.254.169.254:{port}/latest/meta-data/",
+    "http://[fd00:ec2::254]:{port}/",
+    "http://100.100.100.200:{port}/",
+    "http://10.0.0.1:{port}/",
+    "http://192.168.0.1:{port}/",
+    "http://172.17.0.1:{port}/",
+    "http://100.64.0.1:{port}/",
+    "http://255.255.255.255:{port}/",
+    "http://224.0.0.1:{port}/",
+    "HTTP://127.0.0.1:{port}/",
+)
+"""Well-formed, but to where nothing may go."""
+
+TRICKS = (
+    "http://127.1:{port}/",
+    "http://127.0.1:{port}/",
+    "http://0:{port}/",
+    "http://2130706433:{port}/",
+    "http://017700000001:{port}/",
+    "http://0177.0.0.1:{port}/",
+    "http://0177.0.0.01:{port}/",
+    "http://0x7f000001:{port}/",
+    "http://0x7f.0x0.0x0.0x1:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://127.0.0.1.:{port}/",
+    "http://127.0.0.1..:{port}/",
+    "http://127.000.000.001:{port}/",
+    "http://①②⑦.⓪.⓪.①:{port}/",
+    "http://127。0。0。1:{port}/",
+    "http://127\uff0e0\uff0e0\uff0e1:{port}/",
+    "http://127\uff610\uff610\uff611:{port}/",
+    "http://\uff11\uff12\uff17.0.0.1:{port}/",
+    "http://٣٢١.٠.٠.١:{port}/",
+    "http://user@127.0.0.1:{port}/",
+    "http://user:pass@127.0.0.1:{port}/",
+    "http://example.com@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}@example.com/",
+    "http://example.com#@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}#@example.com/",
+    "http://example.com\\@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\@example.com/",
+    "http://[127.0.0.1]:{port}/",
+    "http://[::1]]:{port}/",
+    "http://[[::1]]:{port}/",
+    "http://[localhost]:{port}/",
+    "http://127.0.0.1\t:{port}/",
+    "http://127.0.0.1%00.example.com:{port}/",
+    "http://127.0.0.1%2eexample.com:{port}/",
+    "http://%31%32%37.0.0.1:{port}/",
+    "http://127.0.0.1 :{port}/",
+    "http:\\\\127.0.0.1:{port}/",
+    "http:127.0.0.1:{port}/",
+    "http:/127.0.0.1:{port}/",
+    "http:///127.0.0.1:{port}/",
+    "//127.0.0.1:{port}/",
+    "127.0.0.1:{port}/",
+    "\thttp://127.0.0.1:{port}/",
+    "file://127.0.0.1:{port}/",
+    "ftp://127.0.0.1:{port}/",
+    "gopher://127.0.0.1:{port}/",
+    "ws://127.0.0.1:{port}/",
+    "unix://127.0.0.1:{port}/",
+    "http+unix://127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}:80/",
+    "http://127.0.0.1:0{port}0/",
+    "http://\u200b127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}/\r\nHost: x",
+    "http://127.0.0.1:{port}/" + "a" * MAX_URL_LENGTH,
+    "",
+)
+"""Not a URL, or one that two readers read in two ways."""
+
+NAMES = (
+    "http://localhost:{port}/",
+    "http://LocalHost:{port}/",
+    "http://localhost.:{port}/",
+    "http://a.localhost:{port}/",
+    "http://ｌｏｃａｌｈｏｓｔ:{port}/",
+    "http://metadata.google.internal:{port}/",
+    "http://METADATA.google.internal.:{port}/",
+    "http://localtest.example:{port}/",
+    "http://LOCALTEST.example.:{port}/",
+    "http://bot.chat.svc:{port}/",
+    "http://kubernetes.default.svc.cluster.local:{port}/",
+    "http://bücher.example:{port}/",
+    "http://127.0.0.1.nip.example:{port}/",
+    "http://a:{port}/",
+)
+"""Names; every one of them resolves to this machine."""
+
+
+async def _hits(client: EgressClient, url: str) -> tuple[EgressError | None, int]:
+    """Canaries listen on the same port in both families."""
+    async with (
+        target(answers(OK)) as canary,
+        target(answers(OK), host="::1", port=canary.port) as sixth,
+    ):
+        response = await client.post(post(url.replace("{port}", str(canary.port))))
+        return response.error, canary.connections + sixth.connections
+
+
+@pytest.mark.parametrize("url", LITERALS)
+async def test_no_literal_reaches_this_machine(make: Maker, url: str) -> None:
+    client = make(AddressGuard(lookup=Names(["127.0.0.1"])))
+    error, hits = await _hits(client, url)
+    assert hits == 0
+    assert error in {EgressError.REFUSED_ADDRESS, EgressError.BAD_URL}
+
+
+@pytest.mark.parametrize("url", TRICKS)
+@pytest.mark.parametrize("loopback", [False, True])
+async def test_no_trick_is_read_at_all(make: Maker, url: str, loopback: bool) -> None:
+    client = make(AddressGuard(loopback=loopback, lookup=Names(["127.0.0.1"])))
+    error, hits = await _hits(client, url)
+    assert (error, hits) == (EgressError.BAD_URL, 0)
+
+
+@pytest.mark.parametrize("url", NAMES)
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.1"])
+async def test_no_name_leads_to_this_machine(make: Maker, url: str, address: str) -> None:
+    client = make(AddressGuard(lookup=Names([address])))
+    assert await _hits(client, url) == (EgressError.REFUSED_ADDRESS, 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "name.example"])
+async def test_the_canary_can_be_reached_when_it_may(make: Maker, host: str) -> None:
+    client = make(AddressGuard(loopback=True, lookup=Names(["127.0.0.1"])))
+    assert await _hits(client, f"http://{host}:{{port}}/") == (None, 1)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ["169.254.169.254"],
+        ["10.0.0.1", "192.168.0.1"],
+        ["fd00:ec2::254"],
+        ["fe80::1%1"],
+        ["64:ff9b::a9fe:a9fe"],
+        ["not an address"],
+        [],
+    ],
+)
+async def test_a_name_is_refused_when_no_permitted_address_is_left(
+    make: Maker, bad: list[str]
+) -> None:
+    client = make(AddressGuard(loopback=True, lookup=Names(bad)))
+    response = await client.post(post("http://name.example/s3cret"))
+    assert (response.error, response.detail) == (EgressError.REFUSED_ADDRESS, "")
+
+
+async def test_only_the_permitted_of_several_addresses_is_dialled(make: Maker) -> None:
+    names = Names(["10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "127.0.0.1", "fd00::1"])
+    client = make(AddressGuard(loopback=True, lookup=names))
+    async with target(answers(OK)) as seen:
+        response = await client.post(post(seen.url(host="name.example")))
+    assert (response.status_code, seen.connections) == (200, 1)
+    assert seen.header("host") == [f"name.example:{seen.port}"]
+
+
+async def test_a_name_that_changes_its_mind_is_checked_anew(make: Maker) -> None:
+    """The first connection goes where it may; the second would go to metadata."""
+    names = Names(["127.0.0.1"], ["169.254.169.254"])
+    client = make(AddressGuard(loopback=True, lookup=names))
+    async with target(answers(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", close=True)) as seen:
+        first = await client.post(post(seen.url(host="name.example")))
+        second = await client.post(post(seen.url(host="name.example")))
+    assert first.status_code == 200
+    assert second.error is EgressError.REFUSED_ADDRESS
+    assert (seen.connections, seen.header("host")) == (1, [f"name.example:{seen.port}"])
+
+
+async def test_a_name_is_looked_up_once_for_a_connection(make: Maker) -> None:
+    """What was checked is what is dialled: no second look-up could give another answer."""
+    names = Names(["127.0.0.1"], ["10.0.0.1"])
+    client = make(AddressGuard(loopback=True, lookup=names))
+    async with target(answers(OK)) as seen:
+        for _ in range(3):
+            assert (await client.post(post(seen.url(host="name.example")))).status_code == 200
+    assert names.asked == ["name.example"]
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer(make: Maker) -> None:
+    names = Names(["127.0.0.9", "127.0.0.1"])
+    client = make(AddressGuard(loopback=True, lookup=names))
+    async with target(answers(OK)) as seen:
+        response = await client.post(post(seen.url(host="name.example"), timeout=LONG))
+    assert (response.status_code, seen.connections) == (200, 1)
+
+
+async def test_a_name_that_does_not_resolve_says_so(make: Maker) -> None:
+    async def unknown(host: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    client = make(AddressGuard(lookup=unknown))
+    response = await client.post(post("http://s3cret.example/s3cret"))
+    assert (response.error, response.detail) == (EgressError.DNS, "")
+
+
+async def test_the_system_resolver_is_behind_the_same_guard(make: Maker) -> None:
+    async with target(answers(OK)) as seen:
+        refused = await make(AddressGuard()).post(post(seen.url(host="localhost")))
+        assert (refused.error, seen.connections) == (EgressError.REFUSED_ADDRESS, 0)
+        reached = await make(AddressGuard(loopback=True)).post(post(seen.url(host="localhost")))
+        assert (reached.status_code, seen.connections) == (200, 1)
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1"])
+def test_the_last_look_is_at_the_address_itself(ip: str) -> None:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with pytest.raises(RefusedAddress):
+        AddressGuard().socket((family, socket.SOCK_STREAM, 0, "", (ip, 80)))
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 6443, 0, 65536])
+async def test_ports_of_other_services_are_refused(make: Maker, port: int) -> None:
+    client = make(AddressGuard(loopback=True))
+    response = await client.post(post(f"http://127.0.0.1:{port}/"))
+    assert response.error is EgressError.BAD_URL
+
+
+async def test_a_url_that_is_not_text_is_refused(make: Maker) -> None:
+    client = make(AddressGuard(loopback=True))
+    response = await client.post(Request(Secret(b"http://\xff\xfe/"), (), b"", LONG))
+    assert response.error is EgressError.BAD_URL

@@ -1,0 +1,208 @@
+"""Certificates: whose are believed, which are shown, and that connections are not shared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import warnings
+from pathlib import Path
+
+import pytest
+
+from hookplane.config.subscription import TLSConfig
+from hookplane.secret import Secret
+from hookplane_dispatcher.egress.client import EgressClient, EgressError
+from hookplane_dispatcher.egress.tls import MAX_CONTEXTS, TLSContexts
+from support_egress import post
+from support_targets import OK, Authority, Identity, Wire, answers, server_context, target
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+def _trusting(authority: Authority, own: Identity | None = None) -> TLSConfig:
+    if own is None:
+        return TLSConfig(ca=authority.certificate)
+    key = Secret(own.key)
+    return TLSConfig(ca=authority.certificate, certificate=own.certificate, private_key=key)
+
+
+async def test_an_authority_of_ones_own_is_believed(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(authority.issue("127.0.0.1"), tmp_path)
+    async with target(answers(OK), tls=context) as seen:
+        for _ in range(3):
+            response = await egress.post(post(seen.url(), tls=_trusting(authority)))
+            assert (response.status_code, response.error) == (200, None)
+    assert seen.connections == 1
+
+
+async def test_names_are_checked_as_names(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(authority.issue("localhost"), tmp_path)
+    async with target(answers(OK), tls=context) as seen:
+        url = seen.url(host="localhost")
+        assert (await egress.post(post(url, tls=_trusting(authority)))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "believed", "detail"),
+    [
+        (["127.0.0.1"], 1, False, "unable to get local issuer certificate"),
+        (["other.example"], 1, True, "the certificate is for another name"),
+        (["127.0.0.2"], 1, True, "the certificate is for another name"),
+        (["127.0.0.1"], -1, True, "certificate has expired"),
+    ],
+)
+async def test_other_certificates_are_refused_with_the_reason(
+    egress: EgressClient,
+    authority: Authority,
+    tmp_path: Path,
+    names: list[str],
+    days: int,
+    believed: bool,
+    detail: str,
+) -> None:
+    context = server_context(authority.issue(*names, days=days), tmp_path)
+    trusted = authority if believed else Authority("Other CA")
+    async with target(answers(OK), tls=context) as seen:
+        response = await egress.post(post(seen.url("/s3cret"), tls=_trusting(trusted)))
+    assert (response.error, response.detail) == (EgressError.TLS, detail)
+    assert seen.requests == []
+
+
+async def test_the_system_does_not_believe_the_test(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    own = Identity(*_self_signed(authority))
+    async with target(answers(OK), tls=server_context(own, tmp_path)) as seen:
+        response = await egress.post(post(seen.url()))
+    assert response.error is EgressError.TLS
+    assert seen.requests == []
+
+
+def _self_signed(authority: Authority) -> tuple[str, str]:
+    identity = authority.issue("127.0.0.1")
+    return identity.certificate, identity.key
+
+
+async def test_a_target_without_tls_is_not_spoken_to_in_the_clear(egress: EgressClient) -> None:
+    received = b""
+
+    async def script(wire: Wire) -> None:
+        nonlocal received
+        received = await wire.reader.read(4096)
+        await wire.send(OK)
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url("/s3cret").replace("http:", "https:")))
+    assert (response.error, seen.connections) == (EgressError.TLS, 1)
+    assert b"s3cret" not in received
+
+
+async def test_a_tls_target_is_not_read_without_tls(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(authority.issue("127.0.0.1"), tmp_path)
+    async with target(answers(OK), tls=context) as seen:
+        response = await egress.post(post(seen.url().replace("https:", "http:")))
+    assert response.error in {EgressError.PROTOCOL, EgressError.CLOSED}
+    assert seen.requests == []
+
+
+async def test_old_versions_of_tls_are_refused(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(authority.issue("127.0.0.1"), tmp_path)
+    _only_tls_1_1(context)
+    async with target(answers(OK), tls=context) as seen:
+        assert await _speaks_tls_1_1(seen.port)
+        response = await egress.post(post(seen.url(), tls=_trusting(authority)))
+    assert response.error in {EgressError.TLS, EgressError.CONNECT}
+    assert response.detail in {"closed during the handshake", "tlsv1 alert protocol version"}
+    assert seen.requests == []
+
+
+def _only_tls_1_1(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+async def _speaks_tls_1_1(port: int) -> bool:
+    """Somebody who is less strict gets through."""
+    lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lax.check_hostname = False
+    lax.verify_mode = ssl.CERT_NONE
+    _only_tls_1_1(lax)
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=lax)
+    version = writer.get_extra_info("ssl_object").version()
+    writer.close()
+    await writer.wait_closed()
+    return bool(version == "TLSv1.1")
+
+
+async def test_a_client_certificate_is_shown_when_asked_for(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    async with target(answers(OK), tls=_asking(authority, tmp_path)) as seen:
+        shown = _trusting(authority, authority.issue("client"))
+        assert (await egress.post(post(seen.url(), tls=shown))).status_code == 200
+
+
+async def test_connections_are_not_shared_across_certificates(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    async with target(answers(OK), tls=_asking(authority, tmp_path)) as seen:
+        first = _trusting(authority, authority.issue("first"))
+        second = _trusting(authority, authority.issue("second"))
+        for tls in (first, second, first, second):
+            assert (await egress.post(post(seen.url(), tls=tls))).status_code == 200
+        assert seen.connections == 2
+        without = await egress.post(post(seen.url(), tls=_trusting(authority)))
+        assert without.error in {EgressError.TLS, EgressError.CLOSED}
+    assert len(seen.requests) == 4
+
+
+def _asking(authority: Authority, folder: Path) -> ssl.SSLContext:
+    context = server_context(authority.issue("127.0.0.1"), folder)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=authority.certificate)
+    return context
+
+
+async def test_certificates_of_nonsense_are_our_failure(egress: EgressClient) -> None:
+    async with target(answers(OK)) as seen:
+        url = seen.url().replace("http:", "https:")
+        for tls in (
+            TLSConfig(ca="nonsense"),
+            TLSConfig(certificate="nonsense", private_key=Secret("nonsense")),
+        ):
+            response = await egress.post(post(url, tls=tls))
+            assert response.error is EgressError.TLS
+            assert "nonsense" not in response.detail
+    assert seen.connections == 0
+
+
+async def test_no_key_stays_on_disk(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    await TLSContexts().get(_trusting(authority, authority.issue("client")))
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - the other way is refused in coroutines
+
+
+async def test_contexts_are_kept_by_content_and_bounded(authority: Authority) -> None:
+    contexts = TLSContexts()
+    first = await contexts.get(_trusting(authority))
+    assert await contexts.get(_trusting(authority)) is first
+    for number in range(MAX_CONTEXTS):
+        await contexts.get(TLSConfig(ca=authority.certificate + "\n" * (number + 1)))
+    assert await contexts.get(_trusting(authority)) is not first
