@@ -62,6 +62,8 @@ class Wire:
         return request
 
     async def send(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():  # uvloop raises RuntimeError here
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
