@@ -13,7 +13,24 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 RandomBytes = Callable[[int], bytes]
-"""Gives n unpredictable bytes; `secrets.token_bytes` in production."""
+"""Gives n unpredictable bytes, such as `secrets.token_bytes`."""
+
+
+class RandomPool:
+    """RandomBytes that asks the operating system once for many small draws. For one thread."""
+
+    SIZE: Final = 4096
+
+    def __init__(self, source: RandomBytes = secrets.token_bytes) -> None:
+        self._source = source
+        self._pool = b""
+        self._used = 0
+
+    def __call__(self, count: int) -> bytes:
+        if self._used + count > len(self._pool):
+            self._pool, self._used = self._source(max(self.SIZE, count)), 0
+        start, self._used = self._used, self._used + count
+        return self._pool[start : self._used]
 
 
 def event_id(now: Millis, random_bytes: RandomBytes = secrets.token_bytes) -> str:

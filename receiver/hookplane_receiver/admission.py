@@ -10,7 +10,7 @@ from typing import Final
 
 from hookplane.clock import Clock
 from hookplane.errors import RejectedEvent, StoreError
-from hookplane.ids import event_id
+from hookplane.ids import RandomPool, event_id
 from hookplane.journal import Journal
 from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
@@ -60,6 +60,7 @@ class Admission:
         self._reporter = reporter
         self._trusted = trusted_proxies
         self._patience = Patience(APPEND_SECONDS)
+        self._random_bytes = RandomPool()
 
     async def handle(self, request: Request) -> Response:
         """Answers every request; never raises but when it is cancelled."""
@@ -117,7 +118,7 @@ class Admission:
         key = served.dedup_key
         return NewEvent(
             endpoint=served.config.uid,
-            event_id=event_id(now),
+            event_id=event_id(now, self._random_bytes),
             received=now,
             type=extract.event_type(served.event_type, facts),
             headers=kept(request.headers, served.credentials),

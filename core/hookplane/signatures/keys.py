@@ -48,7 +48,7 @@ def prepare(scheme: SignatureScheme, secret: Secret) -> Key:
     and never shows the key."""
     material = key_bytes(scheme, secret)
     if scheme.algorithm in HMAC_HASHES:
-        return HmacKey(HMAC_HASHES[scheme.algorithm], material)
+        return HmacKey(hmac.new(material, digestmod=HMAC_HASHES[scheme.algorithm]))
     if scheme.algorithm is Algorithm.EQUALITY:
         return TokenKey(material)
     return _PUBLIC[scheme.algorithm](material, scheme.key_encoding)
@@ -78,12 +78,13 @@ def key_bytes(scheme: SignatureScheme, secret: Secret) -> bytes:
 class HmacKey:
     """A shared secret."""
 
-    hash: str
-    secret: bytes
+    keyed: hmac.HMAC
+    """Has taken in the key and nothing else."""
 
     def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
-        expected = hmac.digest(self.secret, content, self.hash)
-        return _any_equal(expected, signatures)
+        mac = self.keyed.copy()
+        mac.update(content)
+        return _any_equal(mac.digest(), signatures)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

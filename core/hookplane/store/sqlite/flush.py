@@ -10,6 +10,7 @@ from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.model import Claimed, Delivery, DeliveryState, Flush, ReplayProgress
 from hookplane.store.sql import load_statements
+from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
 from hookplane.store.sqlite.numbers import Numbers, event_number, sequence_of
@@ -78,9 +79,9 @@ def _write(
         ("advance_cursor", rows.cursors(flush)),
         ("remove_delivery", rows.removes(flush)),
         ("upsert_delivery", rows.deliveries(flush)),
-        ("insert_attempt", rows.attempts(flush)),
     ):
         db.executemany(_SQL[statement], values)
+    bulk.insert(db, _SQL["insert_attempt"], list(rows.attempts(flush)))
     for progress in flush.replays:
         _advance_replay(db, numbers, now, progress)
     return None

@@ -6,19 +6,19 @@ import hashlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
 from hookplane.errors import UnknownObject
 from hookplane.store.model import Appended, NewEvent
 from hookplane.store.sql import load_statements
+from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
 from hookplane.store.text import pack_headers, storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "ingest.sql")
-_FIND_KEY: Final = _SQL["find_key"]
 _FIND_SAME_ID: Final = _SQL["find_same_id"]
 _FINGERPRINT_BYTES: Final = 16
 
@@ -46,6 +46,14 @@ class _Head:
     received: int = 0
 
 
+class _Seen(NamedTuple):
+    """A deduplication key that is in the store."""
+
+    event_id: str
+    fingerprint: bytes
+    expires: int
+
+
 class _Group:
     """Gives events their places and collects the rows to be written."""
 
@@ -55,6 +63,7 @@ class _Group:
         rows = db.execute(_SQL["find_heads"], (uids,))
         self._heads = {uid: _Head(endpoint, head) for uid, endpoint, head in rows}
         self._content: int = db.execute(_SQL["last_content"]).fetchone()[0]
+        self._seen = self._find_keys(events)
         self._placed: dict[tuple[int, bytes | str], NewEvent] = {}
         self._events: list[tuple[int, str, int, str, int, int]] = []
         self._contents: list[tuple[int, bytes, bytes]] = []
@@ -72,13 +81,22 @@ class _Group:
 
     def write(self) -> None:
         db = self._db
-        db.executemany(_SQL["insert_event"], self._events)
-        db.executemany(_SQL["insert_content"], self._contents)
-        db.executemany(_SQL["insert_key"], self._keys)
+        bulk.insert(db, _SQL["insert_event"], self._events)
+        bulk.insert(db, _SQL["insert_content"], self._contents)
+        bulk.insert(db, _SQL["insert_key"], self._keys)
         heads = [x for x in self._heads.values() if x.received]
         db.executemany(
             _SQL["raise_head"], [(x.number, x.bytes, x.received, x.endpoint) for x in heads]
         )
+
+    def _find_keys(self, events: Sequence[NewEvent]) -> dict[tuple[int, bytes], _Seen]:
+        keys = [
+            (self._heads[event.endpoint].endpoint, event.dedup_key)
+            for event in events
+            if event.dedup_key is not None and event.endpoint in self._heads
+        ]
+        rows = bulk.select(self._db, _SQL["find_keys"], keys)
+        return {(endpoint, key): _Seen(*rest) for endpoint, key, *rest in rows}
 
     def _placed_before(self, head: _Head, event: NewEvent) -> Appended | None:
         original = self._placed.get(_identity(head, event))
@@ -90,9 +108,10 @@ class _Group:
         if event.dedup_key is None:
             row = self._db.execute(_FIND_SAME_ID, (event.event_id, head.endpoint)).fetchone()
             return row and Appended(event.event_id, True, row[0] != event.body)
-        key = (head.endpoint, event.dedup_key, event.received)
-        row = self._db.execute(_FIND_KEY, key).fetchone()
-        return row and Appended(row[0], True, row[1] != _fingerprint(event.body))
+        found = self._seen.get((head.endpoint, event.dedup_key))
+        if found is None or found.expires <= event.received:
+            return None
+        return Appended(found.event_id, True, found.fingerprint != _fingerprint(event.body))
 
     def _add(self, head: _Head, event: NewEvent) -> None:
         number = head.number = head.number + 1

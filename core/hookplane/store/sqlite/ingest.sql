@@ -5,8 +5,10 @@ where uid in (select value from json_each(?)) and deleted_at = 0;
 -- name: last_content
 select coalesce(max(content), 0) from content;
 
--- name: find_key
-select event_id, fingerprint from dedup where endpoint = ? and key = ? and expires > ?;
+-- name: find_keys
+with wanted (endpoint, key) as (values (?, ?))
+select endpoint, key, event_id, fingerprint, expires
+from wanted join dedup using (endpoint, key);
 
 -- name: find_same_id
 select c.body from event e join content c using (content)
