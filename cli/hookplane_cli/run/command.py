@@ -19,6 +19,7 @@ from hookplane_cli.address import AddressType
 from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.laptop.services import ServiceType
 from hookplane_cli.manifests_option import manifests_option
+from hookplane_cli.run.open_files import allow_open_files
 from hookplane_cli.run.plane import serve
 from hookplane_cli.run.settings import RunSettings
 from hookplane_cli.run.signals import stop_on_signals
@@ -148,6 +149,7 @@ def command(
 
 def run(settings: RunSettings) -> None:
     """Serves until a signal comes. Raises click.ClickException when it cannot."""
+    allow_open_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))

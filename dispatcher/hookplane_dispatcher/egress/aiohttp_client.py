@@ -32,12 +32,12 @@ _AUTO_HEADERS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """How many connections there may be, and for how long they are kept."""
+    """For how long connections and addresses are kept.
 
-    connections: int = 1024
-    """In use at once, over all targets."""
-    per_target: int = 256
-    """In use at once, per host, port and set of certificates."""
+    There is no bound on how many are in use: each subscription bounds its own, and a bound over
+    all would be a slot that a dead target takes from the others.
+    """
+
     idle_seconds: float = 4
     """Shorter than the 5 s after which common servers close, so that we seldom meet a close."""
     lookup_seconds: int = 10
@@ -113,8 +113,7 @@ class AiohttpEgress:
                 socket_factory=self._guard.socket,
                 ttl_dns_cache=limits.lookup_seconds,
                 keepalive_timeout=limits.idle_seconds,
-                limit=limits.connections,
-                limit_per_host=limits.per_target,
+                limit=0,
             ),
             request_class=_StrictRequest,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -222,3 +222,18 @@ async def test_headers_that_would_change_the_request_are_refused(
         response = await egress.post(post(seen.url(), header))
     assert response.error is EgressError.BAD_HEADER
     assert seen.connections == 0
+
+
+async def test_targets_that_never_answer_leave_room_for_others(egress: EgressClient) -> None:
+    async def stall(wire: Wire) -> None:
+        await wire.until_closed()
+
+    async with target(stall) as dead, target(answers(OK)) as healthy:
+        waiting = [
+            asyncio.create_task(egress.post(post(dead.url(), timeout=60_000))) for _ in range(300)
+        ]
+        await until(lambda: dead.open == len(waiting))
+        assert (await egress.post(post(healthy.url()))).status_code == 200
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
