@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -111,6 +113,7 @@ class Plane:
         self.log = folder / "log"
         self.manifests.mkdir(parents=True, exist_ok=True)
         self._process: asyncio.subprocess.Process | None = None
+        self._pid = 0
         self.url = ""
         self.admin = ""
 
@@ -120,10 +123,14 @@ class Plane:
         draft.write_text(text)
         draft.replace(self.manifests / f"{name}.yaml")
 
-    async def start(self, *options: str, files: tuple[str, ...] = ()) -> Self:
+    async def start(
+        self, *options: str, files: tuple[str, ...] = (), under: tuple[str, ...] = ()
+    ) -> Self:
+        """`under`: a program that runs it, such as strace."""
         (self.data / "run.json").unlink(missing_ok=True)
+        self._pid = 0
         sources = files or (str(self.manifests),)
-        command = [sys.executable, "-m", "hookplane_cli", "run"]
+        command = [*under, sys.executable, "-m", "hookplane_cli", "run"]
         command += [part for source in sources for part in ("-f", source)]
         command += ["--data", str(self.data), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         with self.log.open("ab") as log:
@@ -142,7 +149,8 @@ class Plane:
             facts: dict[str, Any] = json.loads((self.data / "run.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return facts if facts["pid"] == self._process.pid else None
+        self._pid = int(facts["pid"])
+        return facts
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
@@ -150,14 +158,15 @@ class Plane:
     async def kill(self) -> None:
         """`kill -9`."""
         assert self._process is not None
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid or self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
         assert self._process is not None
         if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+            os.kill(self._pid, signal.SIGTERM)
         return await asyncio.wait_for(self._process.wait(), PATIENCE)
 
     async def post(

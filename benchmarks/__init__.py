@@ -1,0 +1,1 @@
+"""Measures Hookplane against bare bars on the same machine. `python -m benchmarks`."""

@@ -1,0 +1,103 @@
+"""`python -m benchmarks`: measures everything and prints one table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+
+from benchmarks.bench import FULL, QUICK, Bench, tell
+from benchmarks.machine import Placement, file_system
+from benchmarks.report import as_json, table
+from benchmarks.rows import Row
+from benchmarks.scenarios import (
+    bare,
+    delivery,
+    fanout,
+    ingest,
+    isolation,
+    latency,
+    memory,
+    through,
+)
+
+Scenario = Callable[[Bench], list[Row]]
+SCENARIOS: Final[dict[str, Scenario]] = {
+    "ingest": ingest.run,
+    "delivery": delivery.run,
+    "through": through.run,
+    "latency": latency.run,
+    "fanout": fanout.run,
+    "isolation": isolation.run,
+    "memory": memory.run,
+}
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Two minutes instead of a quarter of an hour.")
+@click.option("--only", type=click.Choice(list(SCENARIOS)), multiple=True)
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
+@click.option(
+    "--placement",
+    type=click.Choice(list(Placement)),
+    default=Placement.SPLIT,
+    show_default=True,
+    help="split: the first core is for what is measured; together: all share all cores.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder on the disk that is to be measured.",
+)
+def main(
+    quick: bool, only: tuple[str, ...], file: Path | None, placement: str, work: Path | None
+) -> None:
+    """Measure Hookplane beside bare bars, on this machine, over the loopback alone."""
+    bench = Bench(work, Placement(placement), QUICK if quick else FULL)
+    begin = time.monotonic()
+    try:
+        facts = _facts(bench, quick=quick)
+        rows = _measured(bench, only or tuple(SCENARIOS))
+    finally:
+        bench.close()
+    facts["seconds"] = round(time.monotonic() - begin)
+    sys.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n\n")
+    sys.stdout.write(table(rows))
+    if file is not None:
+        file.write_bytes(orjson.dumps(as_json(facts, rows), option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _measured(bench: Bench, names: tuple[str, ...]) -> list[Row]:
+    tell("bare bars, before")
+    before, between = bare.run(bench), []
+    for name in names:
+        tell(name)
+        between += SCENARIOS[name](bench)
+    tell("bare bars, after")
+    after = bare.run(bench)
+    return [*between, *map(_both, before, after)]
+
+
+def _both(before: Row, after: Row) -> Row:
+    return Row(before.name, before.unit, before.figures + after.figures)
+
+
+def _facts(bench: Bench, *, quick: bool) -> dict[str, Any]:
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, data on {file_system(bench.folder)}",
+        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "placement": str(bench.placement),
+        "effort": "quick" if quick else "full",
+    }
+
+
+if __name__ == "__main__":
+    main()
