@@ -14,7 +14,7 @@ import click
 import orjson
 
 from benchmarks.bench import FULL, QUICK, Bench, tell
-from benchmarks.machine import Placement, file_system
+from benchmarks.machine import Placement, allow_many_files, file_system
 from benchmarks.report import as_json, table
 from benchmarks.rows import Row
 from benchmarks.scenarios import (
@@ -60,6 +60,7 @@ def main(
     quick: bool, only: tuple[str, ...], file: Path | None, placement: str, work: Path | None
 ) -> None:
     """Measure Hookplane beside bare bars, on this machine, over the loopback alone."""
+    allow_many_files()
     bench = Bench(work, Placement(placement), QUICK if quick else FULL)
     begin = time.monotonic()
     try:

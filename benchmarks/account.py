@@ -132,8 +132,9 @@ def _by_key(arrivals: dict[str, list[Any]]) -> dict[Key, list[Arrival]]:
 
 
 def _twice(key: Key, seen: Sequence[Arrival], kills: Sequence[int], found: _Found) -> None:
-    """Charges each arrival after a success to the kill that kept the success from being written
-    down: the first one after it."""
+    """Charges what comes again after a success to the kill that kept the success from being written
+    down: the first one after it. If what comes again is refused, all that follows are its retries.
+    """
     done: int | None = None
     for arrival in sorted(seen, key=lambda one: one.at):
         if done is not None:
@@ -142,5 +143,6 @@ def _twice(key: Key, seen: Sequence[Arrival], kills: Sequence[int], found: _Foun
                 found.duplicates[kill] += 1
             else:
                 found.unexplained.append(key)
+            done = None
         if arrival.good:
             done = arrival.at

@@ -41,7 +41,7 @@ class Effort:
     """Events sent at 10 a second."""
 
 
-QUICK: Final = Effort(rounds=1, seconds=1.5, deliveries=6_000, tries=3, sparse=40)
+QUICK: Final = Effort(rounds=1, seconds=1.5, deliveries=6_000, tries=4, sparse=40)
 FULL: Final = Effort(rounds=3, seconds=6, deliveries=30_000, tries=6, sparse=150)
 
 

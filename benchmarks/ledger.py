@@ -44,7 +44,7 @@ _BODY: Final = 256
 _LOAD_PER_KILL: Final = 5.0
 """Seconds of load that are prepared for each kill; what is not needed is not sent."""
 _LOOK_SECONDS: Final = 0.2
-_STRAGGLERS_NS: Final = 100_000_000
+_STRAGGLERS_NS: Final = 300_000_000
 """By then a sink has read what was in its sockets at a kill; a new process needs longer
 to send anything."""
 

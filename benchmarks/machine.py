@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,13 @@ def usage(pid: int) -> Usage:
 
 def _bytes(text: str) -> int:
     return int(text.split(maxsplit=1)[0]) * _KB
+
+
+def allow_many_files() -> None:
+    """As many as this user may have open: a hundred targets have many connections each. Programs
+    started afterwards inherit it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def file_system(folder: Path) -> str:

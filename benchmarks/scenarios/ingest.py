@@ -75,7 +75,7 @@ class _Trial:
 def _open(bench: Bench, ceiling: float) -> list[Row]:
     with bench.system(endpoint("in")) as system:
         best = highest(
-            lambda rate: _trial(bench, system, rate), 0.8 * ceiling, 1.12, bench.effort.tries
+            lambda rate: _trial(bench, system, rate), 0.8 * ceiling, 1.2, bench.effort.tries
         )
     void = best.loaded.void if best else f"no rate tried kept p99 below {MOST_P99:g} ms"
     values = (best.rate, best.loaded.p50, best.loaded.p99) if best else (0.0, 0.0, 0.0)

@@ -34,6 +34,8 @@ BOTH: tuple[Arrived, ...] = ((0, 1, 1, "a"), (1, 2, 1, "b"))
         (((0, 1, 0, "a"), (0, 2, 1, "a"), *BOTH[1:]), (), 0),  # a retry is no duplicate
         ((*BOTH, (2, 3, 1, "c")), (), 0),  # stored, though its answer was cut off
         ((*BOTH, (1, 9, 1, "b")), (5,), 0),  # in flight at the kill
+        # the same, and refused the second time: one event was in flight, and is retried
+        ((*BOTH, (1, 9, 0, "b"), (1, 10, 1, "b")), (5,), 0),
         ((*BOTH, (1, 4, 1, "b")), (5,), 1),  # twice before the kill
         ((*BOTH, (0, 9, 1, "a"), (1, 9, 1, "b")), (5,), 1),  # two, where one can be in flight
         ((*BOTH, (1, 9, 1, "x")), (5,), 1),  # under another webhook-id
