@@ -132,17 +132,16 @@ def _by_key(arrivals: dict[str, list[Any]]) -> dict[Key, list[Arrival]]:
 
 
 def _twice(key: Key, seen: Sequence[Arrival], kills: Sequence[int], found: _Found) -> None:
-    """Charges what comes again after a success to the kill that kept the success from being written
-    down: the first one after it. If what comes again is refused, all that follows are its retries.
-    """
-    done: int | None = None
+    """Charges what came after a success to the kill that kept the success from being written down:
+    the first one after it. It counts once, though the target may refuse it and get it again."""
+    done, charged = -1, -1
     for arrival in sorted(seen, key=lambda one: one.at):
-        if done is not None:
+        if done >= 0:
             kill = bisect_left(kills, done)
-            if kill < len(kills) and kills[kill] < arrival.at:
-                found.duplicates[kill] += 1
-            else:
+            if kill >= len(kills) or kills[kill] > arrival.at:
                 found.unexplained.append(key)
-            done = None
+            elif kill != charged:
+                found.duplicates[kill] += 1
+                charged = kill
         if arrival.good:
             done = arrival.at

@@ -14,8 +14,10 @@ from hookplane_cli.laptop.watch import watch
 
 RETRY_AFTER: Final[Millis] = 5_000
 """After a load that could not be carried out."""
-LONGEST_SLEEP: Final = 3600.0
-"""Seconds; the wall clock may be set anew meanwhile."""
+FIRST_LOOK: Final[Millis] = 1_000
+"""After the start: what changed before the watch had begun is found then."""
+LOOK_EVERY: Final[Millis] = 60_000
+"""Not every folder tells of its changes; those on a network do not."""
 
 
 class Follower:
@@ -48,11 +50,16 @@ class Follower:
             self._trouble(f"files are not watched any more, restart to load changes: {reasons}")
 
     async def _follow(self, due: Millis | None) -> None:
+        due = self._within(FIRST_LOOK, due)
         while True:
             if not await self._woken(due):
                 continue
             self._changed.clear()
-            due = await self._load()
+            due = self._within(LOOK_EVERY, await self._load())
+
+    def _within(self, pause: Millis, due: Millis | None) -> Millis:
+        latest = self._clock.now() + pause
+        return latest if due is None else min(due, latest)
 
     async def _load(self) -> Millis | None:
         try:
@@ -63,11 +70,11 @@ class Follower:
         self._loaded(loaded)
         return loaded.again_at
 
-    async def _woken(self, due: Millis | None) -> bool:
+    async def _woken(self, due: Millis) -> bool:
         """Waits for a change or for `due`; False: neither yet."""
-        left = LONGEST_SLEEP if due is None else (due - self._clock.now()) / 1000
+        left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
         try:
-            await asyncio.wait_for(self._changed.wait(), min(max(left, 0), LONGEST_SLEEP))
+            await asyncio.wait_for(self._changed.wait(), left / 1000)
         except TimeoutError:
-            return due is not None and self._clock.now() >= due
+            return self._clock.now() >= due
         return True
