@@ -1,0 +1,41 @@
+"""Changes are found even where nothing tells of them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hookplane.clock import SystemClock
+from hookplane.compile.model import Options
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.laptop.generated import GeneratedSecrets
+from hookplane_cli.laptop.keyring import open_keyring
+from hookplane_cli.laptop.reload import Loaded, Reloader
+from hookplane_cli.run.follow import Follower
+from support_run import endpoint_text
+from support_until import until
+
+
+async def test_a_change_before_the_watch_began_is_found(tmp_path: Path) -> None:
+    manifests, data = tmp_path / "manifests", tmp_path / "data"
+    manifests.mkdir()
+    clock = SystemClock()
+    store = await SQLiteStore.open(data, clock)
+    reloader = Reloader(
+        sources=(manifests,),
+        store=store,
+        sealer=open_keyring(data),
+        generated=GeneratedSecrets(data),
+        options=Options(),
+        clock=clock,
+    )
+    await reloader.load()
+    (manifests / "a.yaml").write_text(endpoint_text("a"))
+    seen: list[Loaded] = []
+    follower = Follower(reloader, clock, seen.append, lambda _: None)
+    task = asyncio.create_task(follower.run((), None))  # no source: nobody tells of the change
+    await until(lambda: "webhookendpoints/default/a" in reloader.in_force)
+    assert len(seen) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()
