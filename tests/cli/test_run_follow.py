@@ -30,7 +30,7 @@ async def test_a_change_before_the_watch_began_is_found(tmp_path: Path) -> None:
         clock=clock,
     )
     await reloader.load()
-    (manifests / "a.yaml").write_text(endpoint_text("a"))
+    (manifests / "a.yaml").write_text(endpoint_text())
     seen: list[Loaded] = []
     follower = Follower(reloader, clock, seen.append, lambda _: None)
     task = asyncio.create_task(follower.run((), None))  # no source: nobody tells of the change
