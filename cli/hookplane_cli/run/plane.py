@@ -22,6 +22,7 @@ from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
 from hookplane_cli.laptop.reload import Reloader
 from hookplane_cli.run.banner import banner
+from hookplane_cli.run.collector import calm_collector
 from hookplane_cli.run.follow import Follower
 from hookplane_cli.run.retention import keep_tidy
 from hookplane_cli.run.run_file import run_file
@@ -58,6 +59,7 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         facts = stack.enter_context(run_file(settings.data, url, admin))
         lines = banner(settings, reloader.in_force.values(), loaded, url, admin)
         teller.ready(lines, facts)
+        calm_collector()
         follower = Follower(reloader, clock, teller.loaded, teller.trouble)
         await _until(
             stopped,
