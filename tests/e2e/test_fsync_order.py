@@ -71,6 +71,11 @@ ANSWER = '1 write(9, "HTTP/1.1 200 {}") = 9\n'
         (f"{ARRIVAL}2 fdatasync(5) = 0\n{ANSWER}", []),  # in order
         (f"2 fdatasync(5) = 0\n{ARRIVAL}{ANSWER}", ["1"]),  # the sync was there before the request
         (f"{ARRIVAL}2 fdatasync(5) = -1 EIO\n{ANSWER}", ["1"]),  # it failed
+        # it had begun before the request came
+        (
+            f"2 fdatasync(5 <unfinished ...>\n{ARRIVAL}2 <... fdatasync resumed>) = 0\n{ANSWER}",
+            ["1"],
+        ),
         # it had begun, and was not done
         (
             f"{ARRIVAL}2 fdatasync(5 <unfinished ...>\n{ANSWER}2 <... fdatasync resumed>) = 0",
