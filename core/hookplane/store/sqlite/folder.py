@@ -22,15 +22,17 @@ class DataFolder:
         """Makes the folder where needed. Raises StoreLocked."""
         path.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
         path.chmod(_FOLDER_MODE)
-        self._lock = _lock(path / _LOCK_FILE)
+        self._lock: int | None = _lock(path / _LOCK_FILE)
         self.database = path / DATABASE_FILE
         # SQLite gives its -wal and -shm files the mode of the database
         os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
         self.database.chmod(_FILE_MODE)
 
     def release(self) -> None:
-        """Lets another process have the folder."""
-        os.close(self._lock)
+        """Lets another process have the folder. Once is enough: the number may be another's."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _lock(path: Path) -> int:

@@ -169,3 +169,12 @@ async def test_listings_use_indexes_for_their_order(tmp_path: Path) -> None:
                 # the correlated lookups of a single event may sort; the listing may not
                 outer = [step for _, parent, _, step in plan if parent == 0 and step in steps]
                 assert outer == [], plan
+
+
+async def test_closing_twice_lets_go_once(tmp_path: Path) -> None:
+    store = await SQLiteStore.open(tmp_path, ManualClock())
+    await store.close()
+    with (tmp_path / "other").open("w") as other:  # gets the number that the lock had
+        await store.close()
+        other.write("still open")
+        other.flush()
