@@ -7,6 +7,10 @@ HookplaneError
     ├── StoreUnavailable    the store cannot answer now; try again later
     │   └── StoreBusy       a queue bound is reached
     ├── StoreLocked         another process owns this data folder
+    ├── StoreUnfit          this database cannot be used as it is; the message says what to do
+    ├── StoreReplaced       the database is another one than before: memory of it is worth nothing
+    ├── LeaseLost           this process counts as dead; it must register anew
+    ├── OwnedElsewhere      a live process owns the subscription
     ├── RejectedEvent       one event cannot be stored as it is
     ├── StaleOwner          the flush came from an owner that is no longer the owner
     └── UnknownObject       no such subscription, endpoint, event or replay
@@ -39,6 +43,22 @@ class StoreBusy(StoreUnavailable):
 
 class StoreLocked(StoreError):
     """Another process owns this store."""
+
+
+class StoreUnfit(StoreError):
+    """The database's schema, settings or rights do not fit; the message says what would."""
+
+
+class StoreReplaced(StoreError):
+    """Failover or restore: what this process remembers of the store may never have happened."""
+
+
+class LeaseLost(StoreError):
+    """The lease of this process has expired or a successor took its name; it owns nothing now."""
+
+
+class OwnedElsewhere(StoreError):
+    """A live process owns the subscription, or may own it for a while still."""
 
 
 class RejectedEvent(StoreError):

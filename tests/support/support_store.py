@@ -32,8 +32,11 @@ from hookplane.store.model import (
     ReplayProgress,
     SubscriptionStatus,
 )
+from hookplane.store.postgres.connection import Purpose
+from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore
+from support_postgres import database
 
 START: Millis = 1_700_000_000_000
 HOUR: Millis = 3_600_000
@@ -51,7 +54,17 @@ async def open_sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
         await store.close()
 
 
-DRIVERS: dict[str, OpenStore] = {"sqlite": open_sqlite}
+@asynccontextmanager
+async def open_postgres(_folder: Path, clock: Clock) -> AsyncIterator[Store]:
+    async with database() as settings:
+        store = await PostgresStore.open(settings, clock)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+DRIVERS: dict[str, OpenStore] = {"sqlite": open_sqlite, "postgres": open_postgres}
 """Every driver passes the conformance suite."""
 
 
@@ -127,6 +140,17 @@ class Scene:
         for _ in range(number):
             await self.append(endpoint, **changes)
         return await self.store.read_log(endpoint, before, number)
+
+    async def pass_time(self, millis: Millis) -> None:
+        """On the clock of leases as well, which on PostgreSQL is the database's."""
+        self.clock.advance(millis)
+        if isinstance(self.store, PostgresStore):
+            async with self.store.connections.use(Purpose.OTHER) as db:
+                await db.execute(
+                    "update process set expires_at = expires_at - $1, "
+                    "registered_at = registered_at - $1",
+                    millis,
+                )
 
     async def owner(self, uid: str = "s") -> Owner:
         return Owner(self.store, uid, await self.store.claim(uid))

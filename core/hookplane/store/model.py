@@ -52,6 +52,39 @@ class ConfigChange:
     cursors: tuple[CursorPlan, ...] = ()
 
 
+class Role(StrEnum):
+    """What a process does."""
+
+    RECEIVER = "receiver"
+    DISPATCHER = "dispatcher"
+    CONSOLE = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a process says of itself with each heartbeat."""
+
+    ready: bool
+    """All configuration is loaded and being served."""
+    version: int
+    """The config version in force."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Uid → why its newest document was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process that is alive by the store's clock."""
+
+    process: int
+    """Its registration; a process that registers anew has another number."""
+    role: Role
+    instance: str
+    """Unique among the live processes of its role, such as a host name."""
+    registered: Millis
+    presence: Presence
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """A request on its way into an endpoint's log."""

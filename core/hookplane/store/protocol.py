@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from hookplane.clock import Millis
 from hookplane.store.model import (
@@ -22,14 +22,20 @@ from hookplane.store.model import (
     Expired,
     Flush,
     LogEntry,
+    Member,
     NewEvent,
     NewReplay,
     Page,
+    Presence,
     ReplayJob,
     ReplayPage,
     Retention,
+    Role,
     SubscriptionStatus,
 )
+
+LEASE: Final[Millis] = 8_000
+"""How long a process counts as alive after the beginning of its last heartbeat."""
 
 
 class Topic(StrEnum):
@@ -40,14 +46,17 @@ class Topic(StrEnum):
     EVENTS = "events"
     """Events were appended (endpoint uid)."""
     SUBSCRIPTION = "subscription"
-    """A replay or a resume was asked for (subscription uid)."""
+    """A replay or a resume was asked for, or it was released (subscription uid)."""
+    PROCESSES = "processes"
+    """A process registered or left ("")."""
 
 
 class Store(Protocol):
     """Event logs with cursors.
 
-    Every call may raise StoreUnavailable. Wake-ups are hints: a listener that sleeps through one
-    finds the change by polling.
+    Every call may raise StoreUnavailable, or StoreReplaced when the data is not what it was before:
+    whoever holds anything in memory of it must start over. Wake-ups are hints: a listener that
+    sleeps through one finds the change by polling.
     """
 
     def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
@@ -78,11 +87,31 @@ class Store(Protocol):
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
         """Adds to the endpoints' numbers."""
 
+    # Processes ----------------------------------------------------------------------------------
+
+    async def register(self, role: Role, instance: str, presence: Presence) -> int:
+        """A new registration, alive for LEASE. One of the same role and instance ends."""
+
+    async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
+        """Extends the lease to LEASE from now; returns all live processes, this one included, the
+        oldest registration first. Raises LeaseLost: an expired lease is never revived."""
+
+    async def leave(self, process: int) -> None:
+        """Ends a registration and releases all that it owns."""
+
     # Delivery -----------------------------------------------------------------------------------
 
-    async def claim(self, subscription: str) -> Claimed:
-        """Takes ownership: raises the epoch, so that flushes of a former owner fail. Raises
-        UnknownObject."""
+    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
+        """Takes ownership: raises the epoch, so that flushes of a former owner fail.
+
+        `process`: the registration that the ownership hangs on; None for the only process there is,
+        who takes it from anybody. Raises UnknownObject, LeaseLost, and OwnedElsewhere while the
+        owner is alive. An owner whose lease expired is found dead only by a process that has itself
+        been alive for one lease, so that after an outage of the store everybody has time to come
+        back. A registration of the same instance takes over at once."""
+
+    async def release(self, subscription: str, epoch: int) -> None:
+        """Lets another process claim at once. Nothing happens when the epoch has passed."""
 
     async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
         """Events with a sequence greater than `after`, in order. Raises UnknownObject."""

@@ -27,12 +27,15 @@ from hookplane.store.model import (
     Expired,
     Flush,
     LogEntry,
+    Member,
     NewEvent,
     NewReplay,
     Page,
+    Presence,
     ReplayJob,
     ReplayPage,
     Retention,
+    Role,
     SubscriptionStatus,
 )
 from hookplane.store.protocol import Topic
@@ -42,6 +45,7 @@ from hookplane.store.sqlite.connection import connect_reader, connect_writer
 from hookplane.store.sqlite.faults import unavailable
 from hookplane.store.sqlite.folder import DataFolder
 from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.processes import Processes
 from hookplane.store.sqlite.replay import (
     cancel_replay,
     create_replay,
@@ -95,6 +99,7 @@ class SQLiteStore:
         self._lister = Worker("store-lister", lister)
         self._numbers = Numbers()
         self._numbers.load(reader)
+        self._processes = Processes(clock)
         self._signals = Signals()
         self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
         self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
@@ -147,10 +152,32 @@ class SQLiteStore:
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
         await self._write(add_reports, self._numbers, reports)
 
+    # Processes ----------------------------------------------------------------------------------
+
+    async def register(self, role: Role, instance: str, presence: Presence) -> int:
+        process = self._processes.register(role, instance, presence)
+        self._signals.tell(Topic.PROCESSES)
+        return process
+
+    async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
+        return self._processes.heartbeat(process, presence)
+
+    async def leave(self, process: int) -> None:
+        released = self._processes.leave(process)
+        self._signals.tell(Topic.PROCESSES)
+        for subscription in released:
+            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+
     # Delivery -----------------------------------------------------------------------------------
 
-    async def claim(self, subscription: str) -> Claimed:
+    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
+        self._processes.admit(subscription, process)
         return await self._write(flush.claim, self._numbers, subscription)
+
+    async def release(self, subscription: str, epoch: int) -> None:
+        if await self._read(flush.epoch, subscription) == epoch:
+            self._processes.release(subscription)
+            self._signals.tell(Topic.SUBSCRIPTION, subscription)
 
     async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
         return await self._read(log.read_log, self._numbers, endpoint, after, limit)

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
-from hookplane.store.model import Claimed, Delivery, DeliveryState, Flush, ReplayProgress
+from hookplane.store.model import Claimed, Flush, ReplayProgress
+from hookplane.store.numbering import event_number, sequence_of
+from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
-from hookplane.store.sqlite.numbers import Numbers, event_number, sequence_of
-from hookplane.store.sqlite.state import pack_state, unpack_state
+from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.state import pack_state, unpack_state
 from hookplane.store.text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
@@ -34,10 +36,16 @@ def claim(db: sqlite3.Connection, numbers: Numbers, uid: str) -> Claimed:
         flush_number=flush_number,
         cursors={endpoint: sequence_of(position) for endpoint, position, _ in cursors},
         heads={endpoint: sequence_of(head) for endpoint, _, head in cursors},
-        deliveries=tuple(_delivery(numbers, row) for row in deliveries),
+        deliveries=tuple(delivery_of(numbers, *row) for row in deliveries),
         state=unpack_state(state),
         resume_requested=resume_requested,
     )
+
+
+def epoch(db: sqlite3.Connection, uid: str) -> int | None:
+    """Of the last claim; None: no such subscription."""
+    row = db.execute(_SQL["find_epoch"], (uid,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def request_resume(db: sqlite3.Connection, uid: str) -> None:
@@ -185,9 +193,3 @@ def _advance_replay(
     )
     if db.execute(_SQL["complete_replay"], (now, progress.uid)).rowcount:
         db.execute(_SQL["remove_ranges"], (progress.uid,))
-
-
-def _delivery(numbers: Numbers, row: tuple[Any, ...]) -> Delivery:
-    number, event_id, type_, state, *rest = row
-    endpoint, sequence = numbers.place(number)
-    return Delivery(endpoint, sequence, event_id, type_, DeliveryState(state), *rest)

@@ -60,6 +60,9 @@ where uid = ? and phase = 'Running' and exhausted and delivered + failed >= matc
 update subscription set epoch = epoch + 1 where uid = ? and deleted_at = 0
 returning subscription, epoch, flush_number, resume_requested, state;
 
+-- name: find_epoch
+select epoch from subscription where uid = ?;
+
 -- name: find_cursors
 select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
 where c.subscription = ? and c.left_at is null;

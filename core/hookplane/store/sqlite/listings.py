@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from hookplane.errors import UnknownObject
 from hookplane.store.model import (
-    Attempt,
     AttemptRow,
     Content,
     DeliveryRow,
@@ -18,14 +17,14 @@ from hookplane.store.model import (
     LogEntry,
     Page,
 )
+from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
-from hookplane.store.sqlite.numbers import Numbers, endpoint_of
+from hookplane.store.sqlite.numbers import Numbers
 from hookplane.store.text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 _NO_LIMIT: Final = -1
-_WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
 
 
 def find_event(db: sqlite3.Connection, numbers: Numbers, event_id: str) -> tuple[LogEntry, Content]:
@@ -34,7 +33,7 @@ def find_event(db: sqlite3.Connection, numbers: Numbers, event_id: str) -> tuple
     if row is None:
         raise UnknownObject(f'no event "{event_id}"')
     *entry, headers, body = row
-    return _entry(numbers, *entry), Content(unpack_headers(headers), body)
+    return entry_of(numbers, *entry), Content(unpack_headers(headers), body)
 
 
 def events(
@@ -43,7 +42,7 @@ def events(
     """Of one endpoint and type, or of all. Raises UnknownObject."""
     number = None if endpoint is None else numbers.endpoint(endpoint)
     rows = db.execute(_SQL["find_events"], (page.before, number, type_, page.limit))
-    return [EventRow(_entry(numbers, *row)) for row in rows]
+    return [EventRow(entry_of(numbers, *row)) for row in rows]
 
 
 def deliveries(
@@ -55,12 +54,10 @@ def deliveries(
 ) -> list[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
     wanted = states or frozenset(DeliveryState)
-    statement = _SQL["find_rows" if wanted <= _WITH_ROW else "find_deliveries"]
+    statement = _SQL["find_rows" if wanted <= WITH_ROW else "find_deliveries"]
     packed = orjson.dumps(sorted(wanted)).decode()
     rows = db.execute(statement, (numbers.subscription(uid), page.before, packed, page.limit))
-    return [
-        DeliveryRow(uid, _entry(numbers, *row[:5]), DeliveryState(row[5]), *row[6:]) for row in rows
-    ]
+    return [delivery_row_of(numbers, uid, *row) for row in rows]
 
 
 def attempts(
@@ -80,30 +77,4 @@ def attempts(
             last = rows[-1][2]
             whole = db.execute(_SQL["find_attempts"], (number, last, "", _NO_LIMIT)).fetchall()
             rows = [row for row in rows if row[2] != last] + whole
-    return [_attempt(numbers, *row) for row in rows if _is_known(numbers, row[0], row[1])]
-
-
-def _is_known(numbers: Numbers, subscription: int, event: int) -> bool:
-    """Attempts may outlive a deleted subscription and endpoint."""
-    known = subscription in numbers.subscription_uids
-    return known and endpoint_of(event) in numbers.endpoint_uids
-
-
-def _entry(numbers: Numbers, number: int, *rest: Any) -> LogEntry:
-    return LogEntry(*numbers.place(number), *rest)
-
-
-def _attempt(
-    numbers: Numbers,
-    subscription: int,
-    event: int,
-    event_id: str,
-    at: int,
-    number: int,
-    duration: int,
-    success: int,
-    *rest: Any,
-) -> AttemptRow:
-    endpoint, sequence = numbers.place(event)
-    attempt = Attempt(endpoint, sequence, event_id, at, number, duration, bool(success), *rest)
-    return AttemptRow(numbers.subscription_uids[subscription], attempt)
+    return attempt_rows_of(numbers, rows)

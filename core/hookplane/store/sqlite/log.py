@@ -9,8 +9,9 @@ from typing import Final
 import orjson
 
 from hookplane.store.model import Content, LogEntry
+from hookplane.store.numbering import SEQUENCE_MASK, event_number
 from hookplane.store.sql import load_statements
-from hookplane.store.sqlite.numbers import SEQUENCE_MASK, Numbers, event_number
+from hookplane.store.sqlite.numbers import Numbers
 from hookplane.store.text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")

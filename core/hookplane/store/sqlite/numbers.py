@@ -1,30 +1,12 @@
-"""Small integers in place of uids, and event numbers made of them."""
+"""Small integers in place of uids."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Final
 
 from hookplane.errors import UnknownObject
-
-SEQUENCE_BITS: Final = 40
-SEQUENCE_MASK: Final = (1 << SEQUENCE_BITS) - 1
-
-
-def event_number(endpoint: int, sequence: int) -> int:
-    """Where an event is in the table: the endpoint's number, then its sequence."""
-    return (endpoint << SEQUENCE_BITS) + sequence
-
-
-def sequence_of(number: int) -> int:
-    """Sequence of an event number."""
-    return number & SEQUENCE_MASK
-
-
-def endpoint_of(number: int) -> int:
-    """Endpoint of an event number."""
-    return number >> SEQUENCE_BITS
+from hookplane.store.numbering import endpoint_of, sequence_of
 
 
 class Numbers:

@@ -61,8 +61,8 @@ order by event_id desc, attempt desc limit ?4;
 -- name: endpoint_status
 select
   e.uid, e.head, e.floor, e.last_accepted, e.duplicates, e.conflicts,
-  (select json_group_object(reason, count) from rejection r where r.endpoint = e.endpoint),
-  e.last_rejected, e.last_rejected_reason, e.last_rejected_detail
+  e.last_rejected, e.last_rejected_reason, e.last_rejected_detail,
+  (select json_group_object(reason, count) from rejection r where r.endpoint = e.endpoint)
 from json_each(?) wanted cross join endpoint e on e.uid = wanted.value;
 
 -- name: subscription_status

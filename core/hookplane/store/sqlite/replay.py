@@ -9,22 +9,13 @@ import orjson
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import (
-    DeliveryState,
-    LogEntry,
-    NewReplay,
-    ReplayCandidate,
-    ReplayJob,
-    ReplayPage,
-    ReplayPhase,
-)
+from hookplane.store.model import NewReplay, ReplayJob, ReplayPage, ReplayPhase
+from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction
 from hookplane.store.sqlite.numbers import Numbers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "replay.sql")
-_ALL: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
-_FOR_EVER: Final[Millis] = (1 << 63) - 1
 
 
 def create_replay(db: sqlite3.Connection, replay: NewReplay) -> ReplayJob:
@@ -34,7 +25,7 @@ def create_replay(db: sqlite3.Connection, replay: NewReplay) -> ReplayJob:
         if row is None:
             _create(db, replay)
             row = db.execute(_SQL["find_replay"], (replay.uid,)).fetchone()
-    return _job(row)
+    return job_of(*row)
 
 
 def cancel_replay(db: sqlite3.Connection, uid: str, now: Millis) -> str | None:
@@ -47,12 +38,12 @@ def cancel_replay(db: sqlite3.Connection, uid: str, now: Millis) -> str | None:
 
 def running_replays(db: sqlite3.Connection, subscription: str) -> list[ReplayJob]:
     """Oldest first."""
-    return [_job(row) for row in db.execute(_SQL["find_running"], (subscription,))]
+    return [job_of(*row) for row in db.execute(_SQL["find_running"], (subscription,))]
 
 
 def replays(db: sqlite3.Connection, namespace: str | None) -> list[ReplayJob]:
     """Newest first."""
-    return [_job(row) for row in db.execute(_SQL["find_replays"], (namespace,))]
+    return [job_of(*row) for row in db.execute(_SQL["find_replays"], (namespace,))]
 
 
 def replay_page(db: sqlite3.Connection, numbers: Numbers, uid: str, limit: int) -> ReplayPage:
@@ -67,7 +58,7 @@ def replay_page(db: sqlite3.Connection, numbers: Numbers, uid: str, limit: int) 
         values = (replay, position, subscription, since, until, states, limit)
         rows = db.execute(_SQL["find_candidates"], values).fetchall()
     last = numbers.place(rows[-1][0]) if rows else None
-    return ReplayPage(tuple(_candidate(numbers, row) for row in rows), last, len(rows) < limit)
+    return ReplayPage(tuple(candidate_of(numbers, *row) for row in rows), last, len(rows) < limit)
 
 
 def _create(db: sqlite3.Connection, replay: NewReplay) -> None:
@@ -85,35 +76,12 @@ def _create(db: sqlite3.Connection, replay: NewReplay) -> None:
 
 
 def _values(replay: NewReplay, subscription: int) -> tuple[Any, ...]:
-    since, until = replay.received_from, replay.received_to or _FOR_EVER
-    if replay.ids:
-        since, until = 0, _FOR_EVER
     return (
         replay.uid,
         replay.namespace,
         replay.name,
         subscription,
         replay.created,
-        since,
-        until,
-        orjson.dumps(sorted(_states(replay))).decode(),
+        *bounds_of(replay),
+        orjson.dumps(states_of(replay)).decode(),
     )
-
-
-def _states(replay: NewReplay) -> frozenset[DeliveryState]:
-    retrying = DeliveryState.RETRYING
-    states = (replay.states & (_ALL | {retrying})) or _ALL
-    return states | {retrying} if replay.ids or states >= _ALL else states
-
-
-def _job(row: tuple[Any, ...]) -> ReplayJob:
-    uid, namespace, name, subscription, created, phase, *counts, exhausted, finished = row
-    progress = (ReplayPhase(phase), *counts, bool(exhausted), finished)
-    return ReplayJob(uid, namespace, name, subscription, created, *progress)
-
-
-def _candidate(numbers: Numbers, row: tuple[Any, ...]) -> ReplayCandidate:
-    number, event_id, received, type_, size, state = row
-    endpoint, sequence = numbers.place(number)
-    entry = LogEntry(endpoint, sequence, event_id, received, type_, size)
-    return ReplayCandidate(entry, DeliveryState(state))

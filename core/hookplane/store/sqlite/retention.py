@@ -7,18 +7,14 @@ from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.store.model import Expired, Retention
+from hookplane.store.retention import KEEP_DELETED, STEP_ROWS, floors
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import transaction
-from hookplane.store.sqlite.numbers import endpoint_of
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "retention.sql")
 
-STEP_ROWS: Final = 500
-"""Rows that one step removes of a kind."""
 STEP_PAGES: Final = 1_000
 """Pages (4 MB) that one step gives back to the file system."""
-KEEP_DELETED: Final[Millis] = 24 * 3_600_000
-"""Deleted objects may come back within this time and go on where they were."""
 FREE_PAGES: Final = 4_096
 """So much free space (16 MB) stays in the file for what comes next."""
 
@@ -30,7 +26,7 @@ def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> 
         rows = db.execute(_SQL["oldest_events"], (STEP_ROWS,)).fetchall()
         surplus = _count(db, "count_bytes") - retention.total_bytes
         removed = 0
-        for endpoint, floor in _floors(rows, surplus, now - retention.events).items():
+        for endpoint, floor in floors(rows, surplus, now - retention.events).items():
             removed += _raise_floor(db, endpoint, floor)
         skipped = _count(db, "count_expired") - before
     return Expired(events=removed, skipped_deliveries=skipped, more=removed >= STEP_ROWS)
@@ -73,19 +69,6 @@ def shrink_file(db: sqlite3.Connection) -> None:
     if free > FREE_PAGES and free * 4 > pages:
         # as a script, because it gives a row without columns for each page and all must be fetched
         db.executescript(f"pragma incremental_vacuum({STEP_PAGES})")
-
-
-def _floors(oldest: list[tuple[int, Millis, int]], surplus: int, cutoff: Millis) -> dict[int, int]:
-    """Endpoint → number of the last event that goes. Logs lose their events in order, so one with
-    an arrival that is out of order goes with those behind it."""
-    floors: dict[int, int] = {}
-    for number, received, size in oldest:
-        if received >= cutoff and surplus <= 0:
-            continue
-        surplus -= size
-        endpoint = endpoint_of(number)
-        floors[endpoint] = max(floors.get(endpoint, 0), number)
-    return floors
 
 
 def _raise_floor(db: sqlite3.Connection, endpoint: int, wanted: int) -> int:

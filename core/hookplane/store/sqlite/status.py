@@ -10,15 +10,13 @@ import orjson
 
 from hookplane.store.model import (
     Counters,
-    DeliveryState,
     EndpointStatus,
-    RecentFailure,
     SubscriptionStatus,
 )
+from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
-from hookplane.store.sqlite.numbers import sequence_of
-from hookplane.store.sqlite.state import unpack_state
+from hookplane.store.state import unpack_state
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
@@ -36,18 +34,9 @@ def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[Sub
         return [_subscription(db, *row) for row in rows]
 
 
-def _endpoint(
-    uid: str,
-    head: int,
-    floor: int,
-    last_accepted: int,
-    duplicates: int,
-    conflicts: int,
-    rejected: str,
-    *last_rejected: Any,
-) -> EndpointStatus:
-    counts = (last_accepted, duplicates, conflicts, orjson.loads(rejected))
-    return EndpointStatus(uid, sequence_of(head), head - floor, *counts, *last_rejected)
+def _endpoint(*row: Any) -> EndpointStatus:
+    *columns, rejected = row
+    return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
 
 
 def _subscription(
@@ -66,14 +55,8 @@ def _subscription(
         next_due=next_due,
         oldest_pending=_one(db, "oldest_pending", subscription)[0],
         state=unpack_state(state),
-        recent_failures=tuple(_failure(*row) for row in failures),
+        recent_failures=tuple(failure_of(*row) for row in failures),
     )
-
-
-def _failure(
-    event_id: str, type_: str, attempts: int, status_code: int, error: str, due: int, state: str
-) -> RecentFailure:
-    return RecentFailure(event_id, type_, attempts, status_code, error, due, DeliveryState(state))
 
 
 def _one(db: sqlite3.Connection, statement: str, subscription: int) -> tuple[Any, ...]:

@@ -127,14 +127,6 @@ async def test_one_bad_event_fails_alone(scene: Scene, changes: dict[str, Any]) 
     assert [entry.sequence for entry in log] == list(range(1, 10))
 
 
-async def test_an_id_that_another_endpoint_has_is_rejected(scene: Scene) -> None:
-    await scene.endpoints("f")
-    event = scene.event("e")
-    await scene.store.append(event)
-    with pytest.raises(RejectedEvent):
-        await scene.store.append(replace(event, endpoint="f"))
-
-
 async def test_unknown_and_deleted_endpoints_take_nothing(scene: Scene) -> None:
     await scene.endpoints("gone")
     await scene.delete(ConfigKind.ENDPOINT, "gone")

@@ -1,0 +1,135 @@
+"""Wakes the other processes and is woken by them: LISTEN and NOTIFY, outside every transaction of
+work, because a NOTIFY makes commits queue behind each other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from hookplane.errors import StoreError
+from hookplane.store.postgres.connection import Connections, Purpose
+from hookplane.store.postgres.faults import translated
+from hookplane.store.protocol import Topic
+from hookplane.store.signals import Signals
+
+PAUSE_SECONDS: Final = 0.02
+"""Between two announcements: under load one carries what many commits have to say."""
+FIRST_RETRY: Final = 0.1
+LONGEST_RETRY: Final = 2.0
+"""Seconds between attempts to listen again."""
+PROBE_SECONDS: Final = 10.0
+"""How often a connection that says nothing is asked whether it still works."""
+_CHANNEL: Final = "hookplane_"
+_PAYLOAD_BYTES: Final = 7_000
+"""PostgreSQL allows 8,000."""
+_ANNOUNCE: Final = (
+    "select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as g(channel, payload)"
+)
+
+
+class Bell:
+    """The signals of one process, connected with those of all others. A call that is lost is found
+    by polling; whenever listening begins again everybody is woken once."""
+
+    def __init__(
+        self, connections: Connections, signals: Signals, missed: Callable[[], None]
+    ) -> None:
+        """`missed` is called when calls may have been lost."""
+        self._connections = connections
+        self._signals = signals
+        self._missed = missed
+        self._sender = secrets.token_hex(4)
+        self._waiting: dict[Topic, set[str]] = {topic: set() for topic in Topic}
+        self._wanted = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._listen())]
+
+    def ring(self, topic: Topic, subjects: Iterable[str] = ("",)) -> None:
+        """Wakes listeners here now and elsewhere soon."""
+        for subject in subjects:
+            self._signals.tell(topic, subject)
+            self._waiting[topic].add(subject)
+        self._wanted.set()
+
+    async def close(self) -> None:
+        """Says what is still to be said."""
+        with contextlib.suppress(StoreError):
+            await self._send()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _announce(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            with contextlib.suppress(StoreError):
+                await self._send()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _send(self) -> None:
+        calls = list(self._calls())
+        if not calls:
+            return
+        channels, payloads = zip(*calls, strict=True)
+        async with self._connections.use(Purpose.OTHER) as db:
+            await db.execute(_ANNOUNCE, channels, payloads)
+
+    def _calls(self) -> Iterator[tuple[str, str]]:
+        for topic, subjects in self._waiting.items():
+            waiting, self._waiting[topic] = subjects, set()
+            for payload in _packed(self._sender, sorted(waiting)):
+                yield _CHANNEL + topic, payload
+
+    async def _listen(self) -> None:
+        pause = FIRST_RETRY
+        while True:
+            with contextlib.suppress(StoreError):
+                db = await self._connections.connect("listen")
+                pause = FIRST_RETRY
+                await self._hear(db)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_RETRY)
+
+    async def _hear(self, db: Any) -> None:
+        """Until the connection ends."""
+        ended = asyncio.Event()
+        db.add_termination_listener(lambda _: ended.set())
+        try:
+            with translated():
+                for topic in Topic:
+                    await db.add_listener(_CHANNEL + topic, self._heard)
+                self._missed()
+                while not await _within(PROBE_SECONDS, ended):
+                    await db.execute("select 1")
+        finally:
+            db.terminate()
+
+    def _heard(self, _db: object, _pid: int, channel: str, payload: str) -> None:
+        sender, *subjects = payload.split("\n")
+        if sender != self._sender:
+            topic = Topic(channel.removeprefix(_CHANNEL))
+            for subject in subjects:
+                self._signals.tell(topic, subject)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+def _packed(sender: str, subjects: list[str]) -> Iterator[str]:
+    """Payloads: the sender, then subjects, a line each."""
+    payload, size = [sender], len(sender)
+    for subject in subjects:
+        added = len(subject.encode()) + 1
+        if size + added > _PAYLOAD_BYTES:
+            yield "\n".join(payload)
+            payload, size = [sender], len(sender)
+        payload.append(subject)
+        size += added
+    if len(payload) > 1:
+        yield "\n".join(payload)

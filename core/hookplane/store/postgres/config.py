@@ -1,0 +1,88 @@
+"""Config rows and versions, and which cursors a subscription has. Set by set, because a change may
+be ten thousand subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from hookplane.clock import Millis
+from hookplane.errors import UnknownObject
+from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.sql import load_statements
+
+if TYPE_CHECKING:
+    from hookplane.store.postgres.connection import Db
+
+_SQL: Final = load_statements("hookplane.store.postgres", "config.sql")
+_NAMES: Final = {ConfigKind.ENDPOINT: "endpoints", ConfigKind.SUBSCRIPTION: "subscriptions"}
+
+
+async def apply_config(db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
+    """The version and whether it is new. Raises UnknownObject and then changes nothing."""
+    async with db.transaction():
+        version: int = await db.fetchval(_SQL["lock_version"])
+        rows = await _different(db, (*change.upserts, *_tombstones(change)))
+        if rows:
+            version += 1
+            await db.execute(_SQL["write_rows"], *_columns(rows), version, now)
+            await db.execute(_SQL["set_version"], version)
+            for kind in ConfigKind:
+                await _keep_and_delete(db, kind, rows, now)
+        if change.cursors:
+            await _carry_out(db, change.cursors)
+    return version, bool(rows)
+
+
+async def load_config(db: Db, after: int) -> tuple[int, list[ConfigRow]]:
+    """The current version and what is newer than `after`, endpoints before subscriptions."""
+    rows = await db.fetch(_SQL["load_rows"], after)
+    documents = [ConfigRow(ConfigKind(row[1]), *row[2:]) for row in rows if row[1] is not None]
+    return rows[0][0], documents
+
+
+def _tombstones(change: ConfigChange) -> Iterable[ConfigRow]:
+    return (ConfigRow(kind, uid, None) for kind, uid in change.deletes)
+
+
+async def _different(db: Db, rows: Iterable[ConfigRow]) -> list[ConfigRow]:
+    last = {(row.kind, row.uid): row for row in rows}
+    found = await db.fetch(_SQL["find_different"], *_columns(last.values()))
+    return [ConfigRow(ConfigKind(kind), uid, document) for kind, uid, document in found]
+
+
+def _columns(rows: Iterable[ConfigRow]) -> tuple[list[Any], list[Any], list[Any]]:
+    rows = list(rows)
+    return [x.kind for x in rows], [x.uid for x in rows], [x.document for x in rows]
+
+
+async def _keep_and_delete(
+    db: Db, kind: ConfigKind, rows: Sequence[ConfigRow], now: Millis
+) -> None:
+    name = _NAMES[kind]
+    kept = [row.uid for row in rows if row.kind is kind and row.document is not None]
+    deleted = [row.uid for row in rows if row.kind is kind and row.document is None]
+    if kept or deleted:
+        await db.execute(_SQL[f"lock_{name}"], kept + deleted)
+    if kept:
+        await db.execute(_SQL[f"keep_{name}"], kept)
+    if kept and kind is ConfigKind.ENDPOINT:
+        await db.execute(_SQL["open_logs"], kept)
+    if deleted:
+        await db.execute(_SQL[f"delete_{name}"], deleted, now)
+
+
+async def _carry_out(db: Db, plans: Sequence[CursorPlan]) -> None:
+    """Brings the cursors of subscriptions to what their plans say."""
+    uids = [plan.subscription for plan in plans]
+    endpoints = list(set(chain.from_iterable(plan.endpoints for plan in plans)))
+    unknown = await db.fetchrow(_SQL["find_unknown"], uids, endpoints)
+    if unknown is not None:
+        raise UnknownObject(f'no {unknown[0]} "{unknown[1]}"')
+    await db.execute(_SQL["lock_subscriptions"], uids)
+    pairs = [(plan.subscription, x, str(plan.start_from)) for plan in plans for x in plan.endpoints]
+    owners, read, starts = ([pair[i] for pair in pairs] for i in range(3))
+    await db.execute(_SQL["join_cursors"], owners, read, starts)
+    await db.execute(_SQL["leave_cursors"], uids, owners, read)
+    await db.execute(_SQL["set_planned"], uids)

@@ -1,0 +1,111 @@
+-- name: lock_version
+-- Writers of config come one after the other, so versions commit in order.
+select config_version from store for no key update;
+
+-- name: set_version
+update store set config_version = $1;
+
+-- name: find_different
+select g.kind, g.uid, g.document
+from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
+left join config c on c.kind = g.kind and c.uid = g.uid
+where c.document is distinct from g.document;
+
+-- name: write_rows
+insert into config (kind, uid, document, version, changed_at)
+select g.kind, g.uid, g.document, $4, $5
+from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
+on conflict (kind, uid) do update set
+  document = excluded.document, version = excluded.version, changed_at = excluded.changed_at;
+
+-- name: lock_endpoints
+-- In the order in which appends lock them.
+select 1 from endpoint where uid = any($1::text[]) order by endpoint for no key update;
+
+-- name: keep_endpoints
+insert into endpoint (uid) select unnest($1::text[])
+on conflict (uid) do update set deleted_at = 0;
+
+-- name: open_logs
+-- An endpoint that is new has its first number only now.
+update endpoint set head = endpoint::bigint << 40, floor = endpoint::bigint << 40
+where uid = any($1::text[]) and head = 0;
+
+-- name: delete_endpoints
+update endpoint set deleted_at = $2 where uid = any($1::text[]) and deleted_at = 0;
+
+-- name: lock_subscriptions
+-- In the order in which flushes lock them; cursors stand still until we commit.
+select 1 from subscription where uid = any($1::text[]) order by subscription for no key update;
+
+-- name: keep_subscriptions
+insert into subscription (uid) select unnest($1::text[])
+on conflict (uid) do update set deleted_at = 0;
+
+-- name: delete_subscriptions
+update subscription set deleted_at = $2 where uid = any($1::text[]) and deleted_at = 0;
+
+-- name: find_unknown
+select 'subscription', g.uid from unnest($1::text[]) as g(uid)
+where not exists (select 1 from subscription s where s.uid = g.uid and s.deleted_at = 0)
+union all
+select 'endpoint', g.uid from unnest($2::text[]) as g(uid)
+where not exists (select 1 from endpoint e where e.uid = g.uid)
+limit 1;
+
+-- name: join_cursors
+-- A plan's first endpoints start where the plan says, later ones at their head; one that was here
+-- before goes on at the head.
+with wanted as materialized (
+  select s.subscription, e.endpoint,
+    case
+      when s.planned or g.start = 'Latest' then e.head
+      when g.start = 'Earliest' then e.floor
+      else coalesce(
+        (select v.number - 1 from event v
+         where v.number > e.floor and v.number <= e.head and v.received >= g.start::bigint
+         order by v.number limit 1),
+        e.head)
+    end as position
+  from unnest($1::text[], $2::text[], $3::text[]) as g(subscription, endpoint, start)
+  join subscription s on s.uid = g.subscription
+  join endpoint e on e.uid = g.endpoint
+  where not exists (
+    select 1 from cursor c
+    where c.subscription = s.subscription and c.endpoint = e.endpoint and c.left_at is null
+  )
+)
+insert into cursor (subscription, endpoint, start, position)
+select subscription, endpoint, position, position from wanted
+on conflict (subscription, endpoint) do update set position = excluded.position, left_at = null;
+
+-- name: leave_cursors
+-- What has no row of its own and is not settled will not be delivered any more.
+with leaving as materialized (
+  select c.subscription, c.endpoint, e.head, e.head - c.position - (
+    select count(*) from delivery d
+    where d.subscription = c.subscription and d.event > c.position and d.event <= e.head
+  ) as skipped
+  from cursor c
+  join subscription s using (subscription)
+  join endpoint e using (endpoint)
+  where c.left_at is null and s.uid = any($1::text[]) and not exists (
+    select 1 from unnest($2::text[], $3::text[]) as g(subscription, endpoint)
+    where g.subscription = s.uid and g.endpoint = e.uid
+  )
+),
+counted as (
+  update subscription s set expired = s.expired + g.skipped
+  from (select subscription, sum(skipped) as skipped from leaving group by subscription) g
+  where s.subscription = g.subscription
+)
+update cursor c set left_at = l.head from leaving l
+where c.subscription = l.subscription and c.endpoint = l.endpoint;
+
+-- name: set_planned
+update subscription set planned = true where uid = any($1::text[]) and not planned;
+
+-- name: load_rows
+select s.config_version, c.kind, c.uid, c.document, c.version
+from store s left join config c on c.version > $1
+order by c.version, c.kind, c.uid;

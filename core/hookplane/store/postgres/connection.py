@@ -1,0 +1,140 @@
+"""Connections to PostgreSQL: pools by purpose, so that a long listing holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncpg
+
+from hookplane.errors import StoreReplaced, StoreUnfit
+from hookplane.store.postgres.faults import translated
+from hookplane.store.postgres.identity import Identity, read_identity
+from hookplane.store.postgres.settings import PostgresSettings
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Db: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Db = Any
+    Pool = Any
+
+SCHEMA: Final = "hookplane"
+CONNECT_SECONDS: Final = 1.5
+ACQUIRE_SECONDS: Final = 1.5
+"""How long a free connection is waited for."""
+COMMAND_SECONDS: Final = 6.0
+"""A little more than the server's own limit, for a server that does not answer at all."""
+CLOSE_SECONDS: Final = 2.0
+SESSION: Final = {
+    "search_path": SCHEMA,
+    "statement_timeout": "5s",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "5s",
+    "synchronous_commit": "on",
+    "jit": "off",  # compiling costs more than any of our statements
+}
+"""Asked for when connecting. What stands between us and the server and does not pass it on, such as
+PgBouncer, is found by that."""
+
+
+class Purpose(StrEnum):
+    """What a connection is for."""
+
+    INGEST = "ingest"
+    FLUSH = "flush"
+    READ = "read"
+    OTHER = "other"
+
+
+SIZES: Final = {Purpose.INGEST: 1, Purpose.FLUSH: 1, Purpose.READ: 3, Purpose.OTHER: 2}
+"""Connections of a process; with the one that listens, 8 at most."""
+
+
+class Connections:
+    """All connections of one process, made when they are needed and again when they are lost."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+        self._pools: dict[Purpose, Pool] = {}
+        self._identity: Identity | None = None
+
+    async def open(self) -> None:
+        """Tries one connection. Raises StoreUnavailable, StoreUnfit, InvalidValue."""
+        with translated():
+            for purpose, size in SIZES.items():
+                self._pools[purpose] = await asyncpg.create_pool(
+                    **self._arguments(purpose),
+                    min_size=0,
+                    max_size=size,
+                    init=self._check,
+                    reset=_leave_as_is,
+                )
+        async with self.use(Purpose.OTHER):
+            pass
+
+    @asynccontextmanager
+    async def use(self, purpose: Purpose) -> AsyncIterator[Db]:
+        """A connection. What goes wrong with it becomes StoreUnavailable, StoreUnfit or
+        RejectedEvent; raises StoreReplaced for a database that is not the one of before."""
+        with translated():
+            async with self._pools[purpose].acquire(timeout=ACQUIRE_SECONDS) as db:
+                yield db
+
+    async def connect(self, purpose: str) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of the caller's own, to be closed by it. Raises as `use` does."""
+        with translated():
+            db: asyncpg.Connection[asyncpg.Record]
+            db = await asyncpg.connect(**self._arguments(purpose))
+            await self._check(db)
+            return db
+
+    async def close(self) -> None:
+        """Lets what is under way finish for a moment."""
+        for pool in self._pools.values():
+            try:
+                await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+            except TimeoutError:
+                pool.terminate()
+
+    def _arguments(self, purpose: str) -> dict[str, Any]:
+        settings = self._settings
+        arguments: dict[str, Any] = {
+            "dsn": settings.dsn.reveal().decode(),
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": COMMAND_SECONDS,
+            "target_session_attrs": "primary",
+            "server_settings": SESSION | {"application_name": f"{settings.application} {purpose}"},
+        }
+        if settings.password_file is not None:
+            arguments["password"] = settings.read_password
+        context = settings.tls_context()
+        return arguments if context is None else arguments | {"ssl": context}
+
+    async def _check(self, db: Db) -> None:
+        await _refuse_poolers(db)
+        identity = await read_identity(db)
+        if self._identity is None:
+            self._identity = identity
+        elif self._identity != identity:
+            raise StoreReplaced(f"the database is another one than before: {identity}")
+
+
+async def _leave_as_is(_db: Db) -> None:
+    """Nothing that we do outlives its transaction, so there is nothing to reset: that would be one
+    more round trip for each."""
+
+
+async def _refuse_poolers(db: Db) -> None:
+    taken = await db.fetchval("select current_setting('statement_timeout')")
+    if taken != SESSION["statement_timeout"]:
+        raise StoreUnfit(
+            "the connection did not take our settings; a pooler such as PgBouncer in transaction "
+            "mode stands in between, and LISTEN and prepared statements do not work through one: "
+            "name the server itself"
+        )

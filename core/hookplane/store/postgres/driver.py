@@ -1,0 +1,293 @@
+"""The store of many processes: PostgreSQL. Layout: docs/decisions/0006."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from hookplane.clock import Clock, Millis
+from hookplane.errors import StoreError, StoreUnavailable
+from hookplane.store.grouping import Bounds, GroupCommit
+from hookplane.store.model import (
+    Appended,
+    AttemptRow,
+    Claimed,
+    ConfigChange,
+    ConfigRow,
+    Content,
+    DeliveryRow,
+    DeliveryState,
+    EndpointReport,
+    EndpointStatus,
+    EventRow,
+    Expired,
+    Flush,
+    LogEntry,
+    Member,
+    NewEvent,
+    NewReplay,
+    Page,
+    Presence,
+    ReplayJob,
+    ReplayPage,
+    Retention,
+    Role,
+    SubscriptionStatus,
+)
+from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
+from hookplane.store.postgres.bell import Bell
+from hookplane.store.postgres.connection import Connections, Db, Purpose
+from hookplane.store.postgres.eras import Eras
+from hookplane.store.postgres.faults import is_unknown
+from hookplane.store.postgres.migrate import require_schema
+from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.partitions import make_partitions
+from hookplane.store.postgres.replay import (
+    cancel_replay,
+    create_replay,
+    replay_page,
+    replays,
+    running_replays,
+)
+from hookplane.store.postgres.reports import add_reports
+from hookplane.store.postgres.retention import expire
+from hookplane.store.postgres.settings import PostgresSettings
+from hookplane.store.protocol import Topic
+from hookplane.store.signals import Signals
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OnConnection = Callable[Concatenate[Db, P], Awaitable[T]]
+
+APPENDS: Final = Bounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
+"""In events and bytes."""
+FLUSHES: Final = Bounds(group_items=1_000, group_weight=4_000, queue_weight=1_000_000)
+"""In flushes and rows."""
+EVENT_OVERHEAD: Final = 512
+"""Bytes that an event without a body weighs in the queue."""
+APPEND_SECONDS: Final = 1.8
+"""A receiver must answer within 2 s, also when the store is away."""
+
+
+class PostgresStore:
+    """Implements `hookplane.store.protocol.Store`. One for each process."""
+
+    def __init__(self, connections: Connections, numbers: Numbers, clock: Clock) -> None:
+        """Use `open`."""
+        self.connections = connections
+        """For whoever looks at the database besides this store."""
+        self._numbers = numbers
+        self._clock = clock
+        self._eras = Eras()
+        self._signals = Signals()
+        self._bell = Bell(connections, self._signals, self._missed)
+        self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
+        self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
+
+    @classmethod
+    async def open(cls, settings: PostgresSettings, clock: Clock) -> PostgresStore:
+        """Raises StoreUnavailable, and StoreUnfit for a schema that is missing or too old, for
+        rights that are missing, and behind a pooler."""
+        connections, numbers = Connections(settings), Numbers()
+        try:
+            await connections.open()
+            async with connections.use(Purpose.OTHER) as db:
+                await require_schema(db)
+                await make_partitions(db)
+                await numbers.load(db)
+        except BaseException:
+            await connections.close()
+            raise
+        return cls(connections, numbers, clock)
+
+    def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
+        return self._signals.listen(topic, callback)
+
+    async def close(self) -> None:
+        await self._appends.close()
+        await self._flushes.close()
+        await self._bell.close()
+        await self.connections.close()
+
+    # Config -------------------------------------------------------------------------------------
+
+    async def apply_config(self, change: ConfigChange) -> int:
+        version, is_new = await self._write(self._apply_config, change, self._clock.now())
+        if is_new:
+            self._bell.ring(Topic.CONFIG)
+        return version
+
+    async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
+        return await self._read(config.load_config, after)
+
+    # Ingest -------------------------------------------------------------------------------------
+
+    async def append(self, event: NewEvent) -> Appended:
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                return await self._appends.submit(event)
+        except TimeoutError as error:
+            raise StoreUnavailable("the store takes too long") from error
+
+    async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
+        await self._write(add_reports, self._numbers, reports)
+
+    # Processes ----------------------------------------------------------------------------------
+
+    async def register(self, role: Role, instance: str, presence: Presence) -> int:
+        process = await self._write(processes.register, role, instance, presence)
+        self._bell.ring(Topic.PROCESSES)
+        return process
+
+    async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
+        return await self._write(processes.heartbeat, process, presence)
+
+    async def leave(self, process: int) -> None:
+        released = await self._write(processes.leave, process)
+        self._bell.ring(Topic.PROCESSES)
+        self._bell.ring(Topic.SUBSCRIPTION, released)
+
+    # Delivery -----------------------------------------------------------------------------------
+
+    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
+        return await self._write(flush.claim, self._numbers, subscription, process)
+
+    async def release(self, subscription: str, epoch: int) -> None:
+        await self._write(flush.release, subscription, epoch)
+        self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+
+    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
+        return await self._read(log.read_log, self._numbers, self._eras, endpoint, after, limit)
+
+    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
+        return await self._read(log.read_contents, self._numbers, self._eras, endpoint, sequences)
+
+    async def flush(self, flush: Flush) -> None:
+        await self._flushes.submit(flush)
+
+    async def request_resume(self, subscription: str) -> None:
+        await self._write(flush.request_resume, subscription)
+        self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+
+    async def resume_requested(self, subscription: str) -> int:
+        return await self._read(flush.resume_requested, subscription)
+
+    # Replay -------------------------------------------------------------------------------------
+
+    async def create_replay(self, replay: NewReplay) -> ReplayJob:
+        job = await self._write(create_replay, replay)
+        self._bell.ring(Topic.SUBSCRIPTION, [job.subscription])
+        return job
+
+    async def cancel_replay(self, uid: str) -> None:
+        subscription = await self._write(cancel_replay, uid, self._clock.now())
+        if subscription is not None:
+            self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+
+    async def running_replays(self, subscription: str) -> list[ReplayJob]:
+        return await self._read(running_replays, subscription)
+
+    async def replay_page(self, uid: str, limit: int) -> ReplayPage:
+        return await self._write(replay_page, self._numbers, uid, limit)
+
+    async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
+        return await self._write(replays, namespace)
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+        return await self._write(status.endpoint_status, endpoints)
+
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+        return await self._write(status.subscription_status, subscriptions)
+
+    async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
+        return await self._write(listings.find_event, self._numbers, event_id)
+
+    async def events(
+        self,
+        page: Page,
+        endpoint: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> list[EventRow]:
+        return await self._write(listings.events, self._numbers, page, endpoint, type)
+
+    async def deliveries(
+        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+    ) -> list[DeliveryRow]:
+        return await self._write(listings.deliveries, self._numbers, page, subscription, states)
+
+    async def attempts(
+        self, page: Page, subscription: str | None = None, event_id: str | None = None
+    ) -> list[AttemptRow]:
+        return await self._write(listings.attempts, self._numbers, page, subscription, event_id)
+
+    # Housekeeping -------------------------------------------------------------------------------
+
+    async def expire(self, retention: Retention, now: Millis) -> Expired:
+        return await self._write(expire, retention, now)
+
+    # --------------------------------------------------------------------------------------------
+
+    async def _write(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self.connections.use(Purpose.OTHER) as db:
+            return await job(db, *args, **kwargs)
+
+    async def _read(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self.connections.use(Purpose.READ) as db:
+            return await job(db, *args, **kwargs)
+
+    async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
+        outcomes = await self._append(events)
+        grown = _grown(events, outcomes)
+        if grown:
+            self._bell.ring(Topic.EVENTS, grown)
+        return outcomes
+
+    async def _append(self, events: list[NewEvent]) -> list[ingest.Outcome]:
+        """A connection that is lost while a group is on its way leaves open whether it was stored:
+        the same group is sent once more, and what is found of it is its own."""
+        sent = False
+        try:
+            async with self.connections.use(Purpose.INGEST) as db:
+                sent = True
+                return await ingest.append_group(db, events, again=False)
+        except StoreUnavailable as error:
+            if not (sent and is_unknown(error)):
+                raise
+        async with self.connections.use(Purpose.INGEST) as db:
+            return await ingest.append_group(db, events, again=True)
+
+    async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
+        async with self.connections.use(Purpose.FLUSH) as db:
+            return await flush.write_flushes(db, self._numbers, self._clock.now(), flushes)
+
+    async def _apply_config(self, db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
+        applied = await config.apply_config(db, change, now)
+        await self._numbers.load(db)
+        return applied
+
+    def _missed(self) -> None:
+        self._signals.tell(Topic.CONFIG)
+        self._signals.tell(Topic.PROCESSES)
+        for endpoint in self._numbers.endpoints:
+            self._signals.tell(Topic.EVENTS, endpoint)
+        for subscription in self._numbers.subscriptions:
+            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+
+
+def _grown(events: Sequence[NewEvent], outcomes: Sequence[Any]) -> set[str]:
+    return {
+        event.endpoint
+        for event, outcome in zip(events, outcomes, strict=True)
+        if isinstance(outcome, Appended) and not outcome.duplicate
+    }
+
+
+def _event_weight(event: NewEvent) -> int:
+    return EVENT_OVERHEAD + len(event.body)
+
+
+def _flush_weight(flush: Flush) -> int:
+    return flush.rows

@@ -1,0 +1,225 @@
+"""Owners of subscriptions: taking one over, and writing its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hookplane.clock import Millis
+from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
+from hookplane.store.model import Claimed, Flush, ReplayProgress
+from hookplane.store.numbering import event_number, sequence_of
+from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.protocol import LEASE
+from hookplane.store.rows import delivery_of
+from hookplane.store.sql import load_statements
+from hookplane.store.state import pack_state, unpack_state
+from hookplane.store.text import storable
+
+if TYPE_CHECKING:
+    from hookplane.store.postgres.connection import Db
+
+_SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
+_CURSOR_COLUMNS: Final = 3
+_REMOVE_COLUMNS: Final = 2
+_DELIVERY_COLUMNS: Final = 11
+_ATTEMPT_COLUMNS: Final = 11
+
+
+async def claim(db: Db, numbers: Numbers, uid: str, process: int | None) -> Claimed:
+    """Raises the epoch and reads what the new owner starts from. Raises UnknownObject, LeaseLost,
+    OwnedElsewhere."""
+    async with db.transaction():
+        subscription = await _admitted(db, uid, process)
+        (row,) = await db.fetch(_SQL["raise_epoch"], subscription, process)
+        cursors = await db.fetch(_SQL["find_cursors"], subscription)
+        deliveries = await db.fetch(_SQL["find_open_deliveries"], subscription)
+    epoch, flush_number, resume_requested, state = row
+    await numbers.know(db, numbers=[found[0] for found in deliveries])
+    return Claimed(
+        epoch=epoch,
+        flush_number=flush_number,
+        cursors={endpoint: sequence_of(position) for endpoint, position, _ in cursors},
+        heads={endpoint: sequence_of(head) for endpoint, _, head in cursors},
+        deliveries=tuple(delivery_of(numbers, *found) for found in deliveries),
+        state=unpack_state(state.encode()),
+        resume_requested=resume_requested,
+    )
+
+
+async def release(db: Db, uid: str, epoch: int) -> None:
+    """Nothing happens when the epoch has passed."""
+    await db.execute(_SQL["release"], uid, epoch)
+
+
+async def request_resume(db: Db, uid: str) -> None:
+    """Raises UnknownObject."""
+    if await db.fetchval(_SQL["request_resume"], uid) is None:
+        raise UnknownObject(f'no subscription "{uid}"')
+
+
+async def resume_requested(db: Db, uid: str) -> int:
+    """Raises UnknownObject."""
+    count: int | None = await db.fetchval(_SQL["resume_requested"], uid)
+    if count is None:
+        raise UnknownObject(f'no subscription "{uid}"')
+    return count
+
+
+async def write_flushes(
+    db: Db, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+) -> list[StaleOwner | None]:
+    """One transaction for several owners; one statement where nothing rare is to be written."""
+    await numbers.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
+    if not any(flush.shift_due or flush.replays for flush in flushes):
+        return _outcomes(flushes, await _write(db, numbers, now, flushes))
+    async with db.transaction():
+        await db.execute(_SQL["lock"], [flush.subscription for flush in flushes])
+        await db.execute(_SQL["shift_due"], *_columns(4, map(_shift, flushes)))
+        turns = await _write(db, numbers, now, flushes)
+        for place in (place for place, is_new in turns.items() if is_new):
+            for progress in flushes[place].replays:
+                await _advance_replay(db, numbers, now, progress)
+    return _outcomes(flushes, turns)
+
+
+async def _admitted(db: Db, uid: str, process: int | None) -> int:
+    """The subscription's number, when this process may have it."""
+    row = await db.fetchrow(_SQL["judge"], uid, process, LEASE)
+    if row is None:
+        raise UnknownObject(f'no subscription "{uid}"')
+    subscription, verdict = row
+    if verdict == "lost":
+        raise LeaseLost("the lease of this process has expired")
+    if verdict in ("alive", "wait"):
+        raise OwnedElsewhere(f'"{uid}" has another owner')
+    if verdict == "dead":
+        await db.execute(_SQL["end_owner"], subscription)
+    number: int = subscription
+    return number
+
+
+async def _write(
+    db: Db, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+) -> dict[int, bool]:
+    """Place of each flush that is written → whether it was written now and not before."""
+    rows = _Rows(numbers, flushes)
+    found = await db.fetch(
+        _SQL["write"],
+        *_columns(11, map(_turn, flushes)),
+        *_columns(_CURSOR_COLUMNS, rows.cursors()),
+        *_columns(_REMOVE_COLUMNS, rows.removes()),
+        *_columns(_DELIVERY_COLUMNS, rows.deliveries()),
+        now,
+        *_columns(_ATTEMPT_COLUMNS, rows.attempts()),
+    )
+    return {nth - 1: is_new for nth, is_new in found}
+
+
+def _outcomes(flushes: Sequence[Flush], turns: dict[int, bool]) -> list[StaleOwner | None]:
+    return [
+        None if place in turns else StaleOwner(f'"{flush.subscription}" has another owner now')
+        for place, flush in enumerate(flushes)
+    ]
+
+
+def _columns(count: int, rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """An array for each column, also when there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
+
+
+def _endpoints(flush: Flush) -> Iterator[str]:
+    yield from flush.cursors
+    yield from (delivery.endpoint for delivery in flush.upserts)
+    yield from (endpoint for endpoint, _ in flush.removes)
+    yield from (attempt.endpoint for attempt in flush.attempts)
+
+
+def _shift(flush: Flush) -> tuple[str, int, int, Millis]:
+    return flush.subscription, flush.epoch, flush.number, flush.shift_due
+
+
+def _turn(flush: Flush) -> tuple[Any, ...]:
+    added = flush.counters
+    return (
+        flush.subscription,
+        flush.epoch,
+        flush.number,
+        added.delivered,
+        added.filtered,
+        added.filter_errors,
+        added.dead,
+        added.expired,
+        added.attempts,
+        added.failed_attempts,
+        None if flush.state is None else pack_state(flush.state).decode(),
+    )
+
+
+class _Rows:
+    """Rows of a group of flushes, each with the ordinal of its flush. Those of an endpoint that is
+    gone are left out."""
+
+    def __init__(self, numbers: Numbers, flushes: Sequence[Flush]) -> None:
+        self._endpoints = numbers.endpoints
+        self._flushes = list(enumerate(flushes, 1))
+
+    def cursors(self) -> Iterator[tuple[int, int, int]]:
+        for nth, flush in self._flushes:
+            for uid, sequence in flush.cursors.items():
+                if (endpoint := self._endpoints.get(uid)) is not None:
+                    yield nth, endpoint, event_number(endpoint, sequence)
+
+    def removes(self) -> Iterator[tuple[int, int]]:
+        for nth, flush in self._flushes:
+            for uid, sequence in flush.removes:
+                if (endpoint := self._endpoints.get(uid)) is not None:
+                    yield nth, event_number(endpoint, sequence)
+
+    def deliveries(self) -> Iterator[tuple[Any, ...]]:
+        for nth, flush in self._flushes:
+            for x in flush.upserts:
+                if (endpoint := self._endpoints.get(x.endpoint)) is not None:
+                    yield (
+                        nth,
+                        event_number(endpoint, x.sequence),
+                        x.event_id,
+                        storable(x.type),
+                        x.state,
+                        x.attempts,
+                        x.due,
+                        x.deadline,
+                        x.status_code,
+                        storable(x.error),
+                        x.replay,
+                    )
+
+    def attempts(self) -> Iterator[tuple[Any, ...]]:
+        for nth, flush in self._flushes:
+            for x in flush.attempts:
+                if (endpoint := self._endpoints.get(x.endpoint)) is not None:
+                    yield (
+                        nth,
+                        event_number(endpoint, x.sequence),
+                        x.event_id,
+                        x.at,
+                        x.number,
+                        x.duration,
+                        x.success,
+                        x.status_code,
+                        storable(x.error),
+                        x.answer,
+                        x.replay,
+                    )
+
+
+async def _advance_replay(db: Db, numbers: Numbers, now: Millis, progress: ReplayProgress) -> None:
+    position = None
+    if progress.position is not None:
+        uid, sequence = progress.position
+        position = event_number(numbers.endpoint(uid), sequence)
+    counts = (progress.matched, progress.delivered, progress.failed, progress.exhausted)
+    await db.execute(_SQL["advance_replay"], position, *counts, progress.uid)
+    completed = await db.fetchval(_SQL["complete_replay"], now, progress.uid)
+    if completed is not None:
+        await db.execute(_SQL["remove_ranges"], completed)

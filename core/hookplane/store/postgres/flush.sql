@@ -1,0 +1,157 @@
+-- name: judge
+-- Locks the subscription; the verdict says whether this process may have it.
+select s.subscription,
+  case
+    when $2::bigint is null then 'take'
+    when me.process is null then 'lost'
+    when owner.process is null or owner.process = me.process or owner.ended then 'take'
+    when owner.expires_at > now_millis() then 'alive'
+    when me.registered_at + $3 > now_millis() then 'wait'
+    else 'dead'
+  end as verdict
+from subscription s
+left join process owner on owner.process = s.owner
+left join process me on me.process = $2 and not me.ended and me.expires_at > now_millis()
+where s.uid = $1 and s.deleted_at = 0
+for no key update of s;
+
+-- name: end_owner
+update process set ended = true
+where process = (select owner from subscription where subscription = $1);
+
+-- name: raise_epoch
+update subscription set epoch = epoch + 1, owner = $2 where subscription = $1
+returning epoch, flush_number, resume_requested, state;
+
+-- name: find_cursors
+select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
+where c.subscription = $1 and c.left_at is null;
+
+-- name: find_open_deliveries
+select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+from delivery where subscription = $1 and state in ('sending', 'retrying')
+order by due, event;
+
+-- name: release
+update subscription set owner = null where uid = $1 and epoch = $2;
+
+-- name: request_resume
+update subscription set resume_requested = resume_requested + 1 where uid = $1 and deleted_at = 0
+returning resume_requested;
+
+-- name: resume_requested
+select resume_requested from subscription where uid = $1;
+
+-- name: write
+-- Everything of a group of flushes in one statement. `turn` is the compare-and-set: what follows
+-- joins it, so nothing of a stale flush is written. Rows are locked in the order in which all who
+-- lock several do it.
+with given as materialized (
+  select g.* from unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::text[]
+  ) with ordinality as g(
+    uid, epoch, number, delivered, filtered, filter_errors, dead, expired, attempts,
+    failed_attempts, state, nth
+  )
+),
+locked as materialized (
+  select s.subscription, s.uid, s.epoch, s.flush_number from subscription s
+  where s.uid = any($1) order by s.subscription for no key update
+),
+turn as materialized (
+  update subscription s set
+    flush_number = g.number,
+    delivered = s.delivered + g.delivered,
+    filtered = s.filtered + g.filtered,
+    filter_errors = s.filter_errors + g.filter_errors,
+    dead = s.dead + g.dead,
+    expired = s.expired + g.expired,
+    attempts = s.attempts + g.attempts,
+    failed_attempts = s.failed_attempts + g.failed_attempts,
+    state = coalesce(g.state, s.state)
+  from given g join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number - 1
+  where s.subscription = l.subscription
+  returning g.nth, s.subscription
+),
+advanced as (
+  update cursor c set position = g.position
+  from unnest($12::bigint[], $13::int[], $14::bigint[]) as g(nth, endpoint, position)
+  join turn t using (nth)
+  where c.subscription = t.subscription and c.endpoint = g.endpoint and c.left_at is null
+    and c.position < g.position
+),
+removed as (
+  delete from delivery d
+  using unnest($15::bigint[], $16::bigint[]) as g(nth, event) join turn t using (nth)
+  where d.subscription = t.subscription and d.event = g.event
+),
+held as (
+  -- retention may have removed the event meanwhile
+  insert into delivery (
+    subscription, event, event_id, type, state, attempts, due, deadline, status_code, error,
+    replay, changed_at
+  )
+  select
+    t.subscription, g.event, g.event_id, g.type, g.state, g.attempts, g.due, g.deadline,
+    g.status_code, g.error, g.replay, $28
+  from unnest(
+    $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[], $22::int[], $23::bigint[],
+    $24::bigint[], $25::int[], $26::text[], $27::text[]
+  ) as g(
+    nth, event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+  )
+  join turn t using (nth)
+  join endpoint p on p.endpoint = (g.event >> 40)::int and g.event > p.floor
+  on conflict (subscription, event) do update set
+    state = excluded.state, attempts = excluded.attempts, due = excluded.due,
+    deadline = excluded.deadline, status_code = excluded.status_code, error = excluded.error,
+    replay = excluded.replay, changed_at = excluded.changed_at
+),
+logged as (
+  insert into attempt (
+    era, subscription, event, event_id, at, number, duration, success, status_code, error, answer,
+    replay
+  )
+  select
+    (select current_era()), t.subscription, g.event, g.event_id, g.at, g.number, g.duration,
+    g.success, g.status_code, g.error, g.answer, g.replay
+  from unnest(
+    $29::bigint[], $30::bigint[], $31::text[], $32::bigint[], $33::int[], $34::bigint[],
+    $35::bool[], $36::int[], $37::text[], $38::bytea[], $39::text[]
+  ) with ordinality as g(
+    nth, event, event_id, at, number, duration, success, status_code, error, answer, replay, place
+  )
+  join turn t using (nth)
+  order by g.place
+)
+select nth, true as is_new from turn
+union all
+select g.nth, false from given g
+join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number;
+
+-- name: lock
+select 1 from subscription where uid = any($1::text[]) order by subscription for no key update;
+
+-- name: shift_due
+update delivery d set due = d.due + g.shift, deadline = d.deadline + g.shift
+from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) as g(uid, epoch, number, shift)
+join subscription s on s.uid = g.uid and s.epoch = g.epoch and s.flush_number = g.number - 1
+where d.subscription = s.subscription and d.state = 'retrying' and g.shift <> 0;
+
+-- name: advance_replay
+update replay set
+  position = coalesce($1, position),
+  matched = matched + $2,
+  delivered = delivered + $3,
+  failed = failed + $4,
+  exhausted = exhausted or $5
+where uid = $6;
+
+-- name: complete_replay
+update replay set phase = 'Complete', finished = $1
+where uid = $2 and phase = 'Running' and exhausted and delivered + failed >= matched
+returning replay;
+
+-- name: remove_ranges
+delete from replay_range where replay = $1;

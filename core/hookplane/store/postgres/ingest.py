@@ -1,0 +1,94 @@
+"""Appends groups of events to the logs of their endpoints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hookplane.errors import UnknownObject
+from hookplane.store.model import Appended, NewEvent
+from hookplane.store.sql import load_statements
+from hookplane.store.text import pack_headers, storable
+
+if TYPE_CHECKING:
+    from hookplane.store.postgres.connection import Db
+
+Outcome = Appended | UnknownObject
+
+_SQL: Final = load_statements("hookplane.store.postgres", "ingest.sql")
+_FINGERPRINT_BYTES: Final = 16
+
+
+async def append_group(db: Db, events: Sequence[NewEvent], again: bool) -> list[Outcome]:
+    """One transaction in one round trip. `again`: this very group was sent before and nobody knows
+    what became of it, so that events found in the store are its own."""
+    group = _Group(events)
+    found = await db.fetch(_SQL["append"], *group.columns())
+    return group.outcomes({row[0]: tuple(row) for row in found}, again)
+
+
+class _Group:
+    """Events of one group; those with the same key wait for the outcome of the first of them."""
+
+    def __init__(self, events: Sequence[NewEvent]) -> None:
+        self._events = events
+        self._first: dict[tuple[str, bytes | str], int] = {}
+        for place, event in enumerate(events):
+            self._first.setdefault(_identity(event), place)
+
+    def columns(self) -> Iterable[list[Any]]:
+        """The arguments of the statement, an array each."""
+        rows = (_row(self._events[place]) for place in self._first.values())
+        return map(list, zip(*rows, strict=True))
+
+    def outcomes(self, found: dict[int, tuple[Any, ...]], again: bool) -> list[Outcome]:
+        """For each event, in order. `found`: ordinal → (ordinal, original, conflict)."""
+        settled = {
+            place: _outcome(self._events[place], found.get(ordinal), again)
+            for ordinal, place in enumerate(self._first.values(), 1)
+        }
+        return [self._of(place, settled) for place in range(len(self._events))]
+
+    def _of(self, place: int, settled: dict[int, Outcome]) -> Outcome:
+        event = self._events[place]
+        first = self._first[_identity(event)]
+        outcome = settled[first]
+        if place == first or isinstance(outcome, UnknownObject):
+            return outcome
+        conflict = outcome.conflict or event.body != self._events[first].body
+        return Appended(outcome.event_id, True, conflict)
+
+
+def _outcome(event: NewEvent, row: tuple[Any, ...] | None, again: bool) -> Outcome:
+    if row is None:
+        return Appended(event.event_id)
+    _, original, conflict = row
+    if original is None:
+        return UnknownObject(f'no endpoint "{event.endpoint}"')
+    if again and original == event.event_id:
+        return Appended(event.event_id)
+    return Appended(original, True, conflict)
+
+
+def _identity(event: NewEvent) -> tuple[str, bytes | str]:
+    return event.endpoint, event.event_id if event.dedup_key is None else event.dedup_key
+
+
+def _row(event: NewEvent) -> tuple[Any, ...]:
+    key = event.dedup_key
+    return (
+        event.endpoint,
+        event.event_id,
+        event.received,
+        storable(event.type),
+        pack_headers(event.headers),
+        event.body,
+        key,
+        None if key is None else _fingerprint(event.body),
+        event.dedup_until,
+    )
+
+
+def _fingerprint(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_FINGERPRINT_BYTES).digest()

@@ -1,0 +1,5 @@
+-- name: endpoints
+select uid, endpoint from endpoint;
+
+-- name: subscriptions
+select uid, subscription from subscription;

@@ -1,0 +1,18 @@
+-- name: make
+select make_partitions_1($1);
+
+-- name: find_past
+-- The oldest partition of each table that may have had its time: events until floors say more,
+-- attempts by the clock.
+select parent, min(era) from (
+  select p.relname as parent, substr(c.relname, length(p.relname) + 2)::bigint as era
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
+  where i.inhparent in ('event'::regclass, 'attempt'::regclass)
+) found
+where era < current_era()
+  and (parent = 'event' or (era + 1) * (select era_millis from store)
+       <= (select attempts_floor from store))
+group by parent;
+
+-- name: drop
+select drop_partition_1($1, $2);

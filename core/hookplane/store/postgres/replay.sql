@@ -1,0 +1,73 @@
+-- name: insert_replay
+insert into replay (
+  uid, namespace, name, subscription, created, received_from, received_to, states
+)
+select $1, $2, $3, subscription, $5, $6, $7, $8 from subscription where uid = $4 and deleted_at = 0
+on conflict (uid) do nothing
+returning replay, subscription;
+
+-- name: insert_log_ranges
+-- The logs as far as they are settled now.
+insert into replay_range (replay, after, upto)
+select $1, e.floor, c.position from cursor c join endpoint e using (endpoint)
+where c.subscription = $2 and c.position > e.floor;
+
+-- name: insert_row_ranges
+-- What has a row although its cursor has not passed it yet.
+insert into replay_range (replay, after, upto)
+select $1, d.event - 1, d.event from delivery d
+join cursor c on c.subscription = d.subscription and c.endpoint = (d.event >> 40)::int
+where d.subscription = $2 and d.event > c.position
+on conflict (replay, after) do nothing;
+
+-- name: insert_id_ranges
+insert into replay_range (replay, after, upto)
+select distinct $1::int, e.number - 1, e.number from event e
+join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
+join cursor c on c.subscription = $2 and c.endpoint = p.endpoint
+where e.event_id = any($3::text[]) and (e.number <= c.position or exists (
+  select 1 from delivery d where d.subscription = $2 and d.event = e.number
+));
+
+-- name: cancel_replay
+update replay r set phase = 'Cancelled', finished = $1 where uid = $2 and phase = 'Running'
+returning r.replay, (select s.uid from subscription s where s.subscription = r.subscription);
+
+-- name: remove_ranges
+delete from replay_range where replay = $1;
+
+-- name: find_replay
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where r.uid = $1;
+
+-- name: find_running
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where s.uid = $1 and r.phase = 'Running'
+order by r.created, r.replay;
+
+-- name: find_replays
+select
+  r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
+  r.exhausted, r.finished
+from replay r join subscription s using (subscription)
+where $1::text is null or r.namespace = $1
+order by r.created desc, r.replay desc;
+
+-- name: find_job
+select replay, subscription, position, received_from, received_to, states, phase, exhausted
+from replay where uid = $1;
+
+-- name: find_candidates
+select o.number, o.event_id, o.received, o.type, o.size, o.state
+from replay_range r
+join outcome o on o.number > greatest(r.after, $2) and o.number <= r.upto
+where r.replay = $1 and r.upto > $2 and o.subscription = $3
+  and o.received >= $4 and o.received < $5 and o.state = any($6::text[])
+order by r.after, o.number
+limit $7;

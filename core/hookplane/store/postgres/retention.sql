@@ -1,0 +1,125 @@
+-- name: lock
+-- One process at a time tidies up; the lock ends with the connection, however that ends.
+select pg_try_advisory_lock(hashtext('hookplane.retention'));
+
+-- name: unlock
+select pg_advisory_unlock(hashtext('hookplane.retention'));
+
+-- name: count_bytes
+select coalesce(sum(bytes), 0)::bigint from endpoint;
+
+-- name: oldest_events
+select e.number, e.received, e.size, e.event_id
+from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
+where e.event_id > (select swept_id from store)
+order by e.event_id limit $1;
+
+-- name: set_swept
+update store set swept_id = greatest(swept_id, $1);
+
+-- name: lock_endpoint
+select floor from endpoint where endpoint = $1 for no key update;
+
+-- name: lock_subscriptions
+select 1 from subscription where subscription in (
+  select c.subscription from cursor c
+  where c.endpoint = $1 and c.left_at is null and c.position < $2
+  union
+  select d.subscription from delivery d where d.event > $1::bigint << 40 and d.event <= $2
+)
+order by subscription for no key update;
+
+-- name: expire_deliveries
+-- What cursors skip, but for what has a row beyond them; then the rows, of which the dead just go.
+with skipped as (
+  select c.subscription, $2 - c.position - (
+    select count(*) from delivery d
+    where d.subscription = c.subscription and d.event > c.position and d.event <= $2
+  ) as number
+  from cursor c where c.endpoint = $1 and c.left_at is null and c.position < $2
+  union all
+  select d.subscription, count(*) filter (where d.state <> 'dead')
+  from delivery d where d.event > $1::bigint << 40 and d.event <= $2
+  group by d.subscription
+),
+counted as (
+  update subscription s set expired = s.expired + g.number
+  from (select subscription, sum(number) as number from skipped group by subscription) g
+  where s.subscription = g.subscription
+  returning g.number
+)
+select coalesce(sum(number), 0)::bigint from counted;
+
+-- name: move_cursors
+update cursor set position = $2 where endpoint = $1 and left_at is null and position < $2;
+
+-- name: remove_rows
+delete from delivery where event > $1::bigint << 40 and event <= $2;
+
+-- name: raise_floor
+update endpoint set floor = $3, bytes = bytes - (
+  select coalesce(sum(size), 0) from event where number > $2 and number <= $3
+)
+where endpoint = $1;
+
+-- name: find_attempts_floor
+select attempts_floor from store;
+
+-- name: count_attempts
+-- Bounded, so that a long pause does not make it last for ever.
+select count(*) from (
+  select 1 from attempt where at >= $1 and at < $2 limit 1000000
+) hidden;
+
+-- name: set_attempts_floor
+update store set attempts_floor = $1;
+
+-- name: remove_keys
+delete from dedup where (endpoint, key) in (
+  select endpoint, key from dedup where expires <= $1 order by expires limit $2
+  for update skip locked
+);
+
+-- name: remove_tombstones
+delete from config where document is null and changed_at <= $1;
+
+-- name: find_deleted_subscription
+select subscription from subscription where deleted_at > 0 and deleted_at <= $1 limit 1
+for no key update skip locked;
+
+-- name: remove_some_rows
+delete from delivery where (subscription, event) in (
+  select subscription, event from delivery where subscription = $1 limit $2
+);
+
+-- name: remove_ranges
+delete from replay_range where replay in (select replay from replay where subscription = $1);
+
+-- name: remove_replays
+delete from replay where subscription = $1;
+
+-- name: remove_cursors
+delete from cursor where subscription = $1;
+
+-- name: remove_subscription
+delete from subscription where subscription = $1;
+
+-- name: find_empty_endpoint
+-- What is hidden in partitions stays invisible without its endpoint.
+select endpoint from endpoint e
+where deleted_at > 0 and deleted_at <= $1 and head = floor and not exists (
+  select 1 from cursor c where c.endpoint = e.endpoint and c.left_at is null
+)
+limit 1 for no key update skip locked;
+
+-- name: remove_left_cursors
+delete from cursor where endpoint = $1;
+
+-- name: remove_rejections
+delete from rejection where endpoint = $1;
+
+-- name: remove_report
+delete from endpoint_report where endpoint = $1;
+
+-- name: remove_endpoint
+delete from endpoint where endpoint = $1;

@@ -1,0 +1,50 @@
+"""Endpoints and subscriptions in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from hookplane.store.model import Counters, EndpointStatus, SubscriptionStatus
+from hookplane.store.rows import endpoint_status_of, failure_of
+from hookplane.store.sql import load_statements
+from hookplane.store.state import unpack_state
+
+if TYPE_CHECKING:
+    from hookplane.store.postgres.connection import Db
+
+_SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
+_COUNTERS: Final = 7
+
+
+async def endpoint_status(db: Db, uids: Sequence[str]) -> list[EndpointStatus]:
+    """In the order asked for; what is not known is left out."""
+    return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_status"], uids)]
+
+
+async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionStatus]:
+    """In the order asked for; what is not known is left out. One statement, so one state of all."""
+    return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]
+
+
+def _endpoint(*row: Any) -> EndpointStatus:
+    *columns, rejected = row
+    return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
+
+
+def _subscription(uid: str, *columns: Any) -> SubscriptionStatus:
+    state, sending, retrying, dead, next_due, pending, oldest, failures = columns[_COUNTERS:]
+    return SubscriptionStatus(
+        subscription=uid,
+        counters=Counters(*columns[:_COUNTERS]),
+        pending=pending,
+        sending=sending,
+        retrying=retrying,
+        dead=dead,
+        next_due=next_due,
+        oldest_pending=oldest,
+        state=unpack_state(state.encode()),
+        recent_failures=tuple(failure_of(*x.values()) for x in orjson.loads(failures or "[]")),
+    )

@@ -1,0 +1,112 @@
+"""Rows that any driver reads, made into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from hookplane.store.model import (
+    Attempt,
+    AttemptRow,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    EndpointStatus,
+    LogEntry,
+    NewReplay,
+    RecentFailure,
+    ReplayCandidate,
+    ReplayJob,
+    ReplayPhase,
+)
+from hookplane.store.numbering import endpoint_of, sequence_of
+
+FOR_EVER: Final = (1 << 63) - 1
+"""A time that never comes."""
+WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
+"""States of deliveries that have a row of their own."""
+_SETTLED: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
+
+
+class Places(Protocol):
+    """What the small numbers of a driver stand for."""
+
+    @property
+    def endpoint_uids(self) -> Mapping[int, str]: ...
+
+    @property
+    def subscription_uids(self) -> Mapping[int, str]: ...
+
+    def place(self, number: int) -> tuple[str, int]: ...
+
+
+def entry_of(places: Places, number: int, *rest: Any) -> LogEntry:
+    """From (number, event id, received, type, size)."""
+    return LogEntry(*places.place(number), *rest)
+
+
+def delivery_of(places: Places, number: int, event_id: str, type_: str, *rest: Any) -> Delivery:
+    """From the columns of a delivery, without its subscription."""
+    state, *others = rest
+    return Delivery(*places.place(number), event_id, type_, DeliveryState(state), *others)
+
+
+def delivery_row_of(places: Places, uid: str, *row: Any) -> DeliveryRow:
+    """From those of an entry, then (state, attempts, due, status code, error)."""
+    return DeliveryRow(uid, entry_of(places, *row[:5]), DeliveryState(row[5]), *row[6:])
+
+
+def attempt_rows_of(places: Places, rows: list[tuple[Any, ...]]) -> list[AttemptRow]:
+    """Attempts may outlive a deleted subscription and endpoint; those are left out."""
+    return [
+        _attempt_row(places, *row)
+        for row in rows
+        if row[0] in places.subscription_uids and endpoint_of(row[1]) in places.endpoint_uids
+    ]
+
+
+def _attempt_row(places: Places, subscription: int, event: int, *columns: Any) -> AttemptRow:
+    event_id, at, number, duration, success, *rest = columns
+    made = (event_id, at, number, duration, bool(success), *rest)
+    attempt = Attempt(*places.place(event), *made)
+    return AttemptRow(places.subscription_uids[subscription], attempt)
+
+
+def endpoint_status_of(
+    uid: str, head: int, floor: int, *columns: Any, rejected: Mapping[str, int]
+) -> EndpointStatus:
+    """From (…, last accepted, duplicates, conflicts, last rejected, its reason, its detail)."""
+    last_accepted, duplicates, conflicts, *last_rejected = columns
+    counts = (last_accepted, duplicates, conflicts, rejected)
+    return EndpointStatus(uid, sequence_of(head), head - floor, *counts, *last_rejected)
+
+
+def failure_of(*columns: Any) -> RecentFailure:
+    """From the columns in the order of the model."""
+    event_id, type_, attempts, status_code, error, due, state = columns
+    outcome = (status_code, error, due, DeliveryState(state))
+    return RecentFailure(event_id, type_, attempts, *outcome)
+
+
+def job_of(*columns: Any) -> ReplayJob:
+    """From the columns in the order of the model."""
+    uid, namespace, name, subscription, created, phase, *counts, exhausted, finished = columns
+    progress = (ReplayPhase(phase), *counts, bool(exhausted), finished)
+    return ReplayJob(uid, namespace, name, subscription, created, *progress)
+
+
+def candidate_of(places: Places, *row: Any) -> ReplayCandidate:
+    """From those of an entry, then the state."""
+    return ReplayCandidate(entry_of(places, *row[:5]), DeliveryState(row[5]))
+
+
+def bounds_of(replay: NewReplay) -> tuple[int, int]:
+    """From when to when (exclusive) a job asks for events."""
+    return (0, FOR_EVER) if replay.ids else (replay.received_from, replay.received_to or FOR_EVER)
+
+
+def states_of(replay: NewReplay) -> list[str]:
+    """What a job takes. What is retrying comes with all others only: it is on its way anyhow."""
+    retrying = DeliveryState.RETRYING
+    states = (replay.states & (_SETTLED | {retrying})) or _SETTLED
+    return sorted(states | {retrying} if replay.ids or states >= _SETTLED else states)

@@ -1,0 +1,141 @@
+"""Who is alive, and who may own a subscription."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner
+from hookplane.store.model import Counters, Flush, Presence, Role
+from hookplane.store.protocol import LEASE, Topic
+from support_store import Scene
+
+READY = Presence(ready=True, version=7, refused={"uid": "why"})
+STARTING = Presence(ready=False, version=0)
+
+
+async def join(scene: Scene, instance: str) -> int:
+    return await scene.store.register(Role.DISPATCHER, instance, READY)
+
+
+async def test_everybody_sees_who_is_alive(scene: Scene) -> None:
+    a = await scene.store.register(Role.RECEIVER, "a", STARTING)
+    b = await join(scene, "b")
+    await scene.store.heartbeat(a, READY)
+    members = await scene.store.heartbeat(b, READY)
+    assert [(x.process, x.role, x.instance, x.presence) for x in members] == [
+        (a, Role.RECEIVER, "a", READY),
+        (b, Role.DISPATCHER, "b", READY),
+    ]
+    await scene.store.leave(a)
+    assert [x.process for x in await scene.store.heartbeat(b, READY)] == [b]
+
+
+async def test_heartbeats_keep_a_lease(scene: Scene) -> None:
+    process = await join(scene, "a")
+    for _ in range(3):
+        await scene.pass_time(LEASE - 2_000)
+        assert await scene.store.heartbeat(process, READY)
+
+
+async def test_a_lease_that_expired_is_never_revived(scene: Scene) -> None:
+    late, other = await join(scene, "late"), await join(scene, "other")
+    await scene.pass_time(LEASE - 1_000)
+    await scene.store.heartbeat(other, READY)
+    await scene.pass_time(1_001)
+    with pytest.raises(LeaseLost):
+        await scene.store.heartbeat(late, READY)
+    assert [x.process for x in await scene.store.heartbeat(other, READY)] == [other]
+    again = await join(scene, "late")
+    assert again != late
+    assert len(await scene.store.heartbeat(again, READY)) == 2
+
+
+async def test_a_registration_ends_its_predecessor(scene: Scene) -> None:
+    await scene.subscription("s")
+    first = await join(scene, "a")
+    await scene.store.claim("s", first)
+    second = await join(scene, "a")
+    with pytest.raises(LeaseLost):
+        await scene.store.heartbeat(first, READY)
+    assert (await scene.store.claim("s", second)).epoch == 2
+
+
+async def test_what_a_live_process_owns_is_its_own(scene: Scene) -> None:
+    await scene.subscription("s")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    claimed = await scene.store.claim("s", a)
+    with pytest.raises(OwnedElsewhere):
+        await scene.store.claim("s", b)
+    await scene.store.flush(Flush("s", claimed.epoch, 1, counters=Counters(filtered=1)))
+    assert (await scene.store.claim("s", a)).epoch == claimed.epoch + 1
+
+
+async def test_what_is_released_can_be_claimed_at_once(scene: Scene) -> None:
+    await scene.subscription("s")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    first = await scene.store.claim("s", a)
+    heard: list[str] = []
+    scene.store.listen(Topic.SUBSCRIPTION, heard.append)
+    await scene.store.release("s", first.epoch)
+    assert heard == ["s"]
+    second = await scene.store.claim("s", b)
+    await scene.store.release("s", first.epoch)  # too late to mean anything
+    with pytest.raises(OwnedElsewhere):
+        await scene.store.claim("s", a)
+    with pytest.raises(StaleOwner):
+        await scene.store.flush(Flush("s", first.epoch, 1))
+    await scene.store.flush(Flush("s", second.epoch, 1))
+
+
+async def test_who_leaves_releases_everything(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.subscription("t")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    for uid in ("s", "t"):
+        await scene.store.claim(uid, a)
+    heard: list[str] = []
+    scene.store.listen(Topic.SUBSCRIPTION, heard.append)
+    await scene.store.leave(a)
+    assert sorted(heard) == ["s", "t"]
+    for uid in ("s", "t"):
+        await scene.store.claim(uid, b)
+    with pytest.raises(LeaseLost):
+        await scene.store.claim("s", a)
+
+
+async def test_the_dead_are_taken_over_by_who_was_there_all_the_time(scene: Scene) -> None:
+    await scene.subscription("s")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    stale = await scene.store.claim("s", a)
+    await scene.pass_time(LEASE - 1_000)
+    await scene.store.heartbeat(b, READY)
+    await scene.pass_time(1_001)
+    newcomer = await join(scene, "newcomer")
+    with pytest.raises(OwnedElsewhere):
+        await scene.store.claim("s", newcomer)
+    await scene.store.claim("s", b)
+    with pytest.raises(LeaseLost):
+        await scene.store.heartbeat(a, READY)
+    with pytest.raises(StaleOwner):
+        await scene.store.flush(Flush("s", stale.epoch, 1))
+
+
+async def test_after_an_outage_everybody_can_come_back_first(scene: Scene) -> None:
+    await scene.subscription("s")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    await scene.store.claim("s", a)
+    await scene.pass_time(60_000)  # nobody could reach the store
+    again = await join(scene, "b")
+    with pytest.raises(OwnedElsewhere):
+        await scene.store.claim("s", again)
+    returned = await join(scene, "a")
+    await scene.store.claim("s", returned)
+    with pytest.raises(LeaseLost):
+        await scene.store.claim("s", b)
+
+
+async def test_without_a_registration_one_takes_from_anybody(scene: Scene) -> None:
+    await scene.subscription("s")
+    a = await join(scene, "a")
+    await scene.store.claim("s", a)
+    assert (await scene.store.claim("s")).epoch == 2
