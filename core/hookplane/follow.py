@@ -31,7 +31,15 @@ Apply = Callable[[ConfigKind, str, Document | None], None]
 class ConfigFollower:
     """Hands every new config row to `apply`; a bad document never replaces a good one."""
 
-    def __init__(self, store: Store, sealer: Sealer, apply: Apply) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        apply: Apply,
+        on_version: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_version`: called when a newer version is in force."""
+        self._on_version = on_version
         self._store = store
         self._sealer = sealer
         self._apply = apply
@@ -46,7 +54,9 @@ class ConfigFollower:
         version, rows = await self._store.load_config(self.version)
         for row in rows:
             self._take(row)
-        self.version = version
+        if version != self.version:
+            self.version = version
+            self._on_version()
 
     async def run(self) -> None:
         """Follows until cancelled; a store that is away is asked again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -14,9 +15,11 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.follow import ConfigFollower
 from hookplane.journal import Journal
+from hookplane.membership import CERTAIN_SECONDS, Alone, Membership
 from hookplane.operational import Notices
+from hookplane.rendezvous import owner_of
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind
+from hookplane.store.model import ConfigKind, Role
 from hookplane.store.protocol import Store, Topic
 from hookplane_dispatcher.bodies import Bodies
 from hookplane_dispatcher.egress.client import EgressClient
@@ -27,6 +30,9 @@ from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.shared import Shared
 from hookplane_dispatcher.teller import Teller
+
+CLAIMS: Final = 16
+"""Under way at once."""
 
 
 class Dispatcher:
@@ -44,7 +50,10 @@ class Dispatcher:
         registry: CollectorRegistry,
         settings: DispatcherSettings | None = None,
         notices: Notices | None = None,
+        membership: Membership | None = None,
     ) -> None:
+        """`membership`: its place among other dispatchers, started by the caller; None: it is the
+        only one."""
         settings = settings or DispatcherSettings()
         meters = Meters(registry)
         self._store = store
@@ -62,8 +71,17 @@ class Dispatcher:
             meters=meters,
             teller=Teller(store, clock, notices or Notices()),
             settings=settings,
+            tenancy=membership or Alone(),
+            claims=asyncio.Semaphore(CLAIMS),
         )
-        self._follower = ConfigFollower(store, sealer, self._apply)
+        self._membership = membership
+        if membership is not None:
+            membership.on_members = self._share
+            membership.on_lost = self._abandon
+        self._configs: dict[str, SubscriptionConfig] = {}
+        self._peers: frozenset[str] = frozenset()
+        self._seen_at = 0.0
+        self._follower = ConfigFollower(store, sealer, self._apply, self._loaded)
         self._following: asyncio.Task[None] | None = None
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
@@ -91,10 +109,14 @@ class Dispatcher:
         await self._follower.load()
         self._following = asyncio.create_task(self._follower.run())
         self.ready = True
+        self._loaded()
 
     async def stop(self, grace: Millis) -> None:
-        """Starts nothing more, waits at most `grace` for what is under way, writes it down."""
+        """Starts nothing more, waits at most `grace` for what is under way, writes it down, and
+        releases what it owns."""
         self.ready = False
+        if self._membership is not None:
+            self._membership.beat_soon()
         for unlisten in self._unlisten:
             unlisten()
         await _end([self._following] if self._following else [])
@@ -118,10 +140,75 @@ class Dispatcher:
             self._names[uid] = (document.namespace, document.name)
         elif isinstance(document, SubscriptionConfig):
             self._configure(document)
-        elif kind is ConfigKind.SUBSCRIPTION and uid in self._lanes:
-            self._lanes[uid].stop()
+        elif kind is ConfigKind.SUBSCRIPTION:
+            self._configs.pop(uid, None)
+            self._stop_lane(uid)
+
+    def _loaded(self) -> None:
+        """The others should know which version is in force here."""
+        if self._membership is not None:
+            self._membership.beat_soon()
+
+    # Sharing with other dispatchers -------------------------------------------------------------
+
+    def _share(self) -> None:
+        """Lets go of what is another's by now, takes what has become ours."""
+        if not self.ready:
+            return
+        peers = self._live()
+        if peers != self._peers:
+            self._peers = peers
+            for config in self._configs.values():
+                self._place(config)
+        now = self._shared.clock.monotonic()
+        if now - self._seen_at >= CERTAIN_SECONDS:
+            for lane in self._lanes.values():
+                lane.wake()
+        self._seen_at = now
+
+    def _live(self) -> frozenset[str]:
+        members = self._membership.members if self._membership is not None else []
+        return frozenset(
+            member.instance
+            for member in members
+            if member.role is Role.DISPATCHER and member.presence.ready
+        )
+
+    def _place(self, config: SubscriptionConfig) -> None:
+        if not self._owns(config.uid):
+            self._stop_lane(config.uid)
+        elif not self._is_served(config.uid):
+            self._configure(config)
+
+    def _is_served(self, uid: str) -> bool:
+        lane = self._lanes.get(uid)
+        return lane is not None and not lane.stopping
+
+    def _owns(self, uid: str) -> bool:
+        membership = self._membership
+        if membership is None:
+            return True
+        return owner_of(uid, self._peers) == membership.instance
+
+    def _abandon(self) -> None:
+        """Nothing of it is ours any more, and nothing may be written: another may have it."""
+        for task in self._tasks:
+            task.cancel()
+        for lane in self._lanes.values():
+            lane.forget()
+        self._lanes.clear()
+        self._peers = frozenset()
+
+    # Lanes --------------------------------------------------------------------------------------
+
+    def _stop_lane(self, uid: str) -> None:
+        if (lane := self._lanes.get(uid)) is not None:
+            lane.stop()
 
     def _configure(self, config: SubscriptionConfig) -> None:
+        self._configs[config.uid] = config
+        if not self._owns(config.uid):
+            return
         lane = self._lanes.get(config.uid)
         if lane is not None and not lane.stopping:
             lane.configure(config)

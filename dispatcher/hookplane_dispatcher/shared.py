@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from random import Random
 
 from hookplane.clock import Clock
 from hookplane.journal import Journal
+from hookplane.membership import Tenancy
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.bodies import Bodies
 from hookplane_dispatcher.logs import Logs
@@ -31,3 +33,6 @@ class Shared:
     meters: Meters
     teller: Teller
     settings: DispatcherSettings
+    tenancy: Tenancy
+    claims: asyncio.Semaphore
+    """Claims under way at once: ten thousand lanes may start together."""

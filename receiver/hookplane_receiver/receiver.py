@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
@@ -35,11 +36,13 @@ class Receiver:
         journal: Journal,
         registry: CollectorRegistry,
         settings: ReceiverSettings,
+        on_version: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises ValueError when a trusted proxy is no address range."""
+        """`on_version`: called when a newer config version is in force. Raises ValueError when a
+        trusted proxy is no address range."""
         metrics = ReceiverMetrics(registry)
         router = Router(metrics, clock, journal)
-        self._follower = ConfigFollower(store, sealer, router.apply)
+        self._follower = ConfigFollower(store, sealer, router.apply, on_version)
         self._reporter = Reporter(store, clock, Notices())
         admission = Admission(
             router=router,
@@ -59,6 +62,11 @@ class Receiver:
     def version(self) -> int:
         """The version of the configuration that is in force here."""
         return self._follower.version
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Uid → why its newest document was not taken."""
+        return self._follower.refused
 
     async def start(self) -> str:
         """Loads all configuration, then opens the door; returns its URL. Raises StoreUnavailable,

@@ -23,6 +23,7 @@ from hookplane.config.subscription import (
     SubscriptionConfig,
     TargetConfig,
 )
+from hookplane.membership import Alone
 from hookplane.operational import Notices, operational_endpoint
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -340,6 +341,8 @@ class World:
             meters,
             Teller(self.store, self.clock, Notices()),
             settings,
+            Alone(),
+            asyncio.Semaphore(1),
         )
         lane = Lane(shared, config)
         self._lane_tasks = [asyncio.create_task(lane.run())]

@@ -65,8 +65,11 @@ class Desk:
         return len(self.ledger.streams) if self.config.strict else self.config.max_in_flight
 
     def free(self) -> int:
-        """Slots that are free, leaving time out of account."""
+        """Slots that are free, leaving time out of account. None while another process may own the
+        subscription by now; who knows better wakes the lane."""
         if self.stopping or self.paused or self.held_bytes >= MOST_BYTES:
+            return 0
+        if not self.shared.tenancy.may_send():
             return 0
         free = self.slots - self.ledger.under_way
         if self.ledger.health.open:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import InvalidValue, StaleOwner, StoreError
+from hookplane.errors import (
+    InvalidValue,
+    OwnedElsewhere,
+    StaleOwner,
+    StoreError,
+    StoreReplaced,
+)
 from hookplane.store.model import Claimed
 from hookplane_dispatcher.courier import Courier
 from hookplane_dispatcher.lane.tenure import Tenure
@@ -15,6 +21,8 @@ from hookplane_dispatcher.waker import Waker
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 8.0
 """Seconds between attempts to claim."""
+LONGEST_TURN: Final = 1.0
+"""The same while another process still has it."""
 
 
 class Lane:
@@ -48,9 +56,15 @@ class Lane:
             self._tenure.look_soon()
 
     def look_soon(self) -> None:
-        """A replay or a resume was asked for."""
+        """A replay or a resume was asked for, or a former owner released it."""
         if self._tenure is not None:
             self._tenure.look_soon()
+        else:
+            self._waker.wake()
+
+    def wake(self) -> None:
+        """Something that it waited for may be there now."""
+        self._waker.wake()
 
     def stop(self) -> None:
         """Lets what is under way finish; `run` returns when it is written."""
@@ -68,8 +82,12 @@ class Lane:
         pause = FIRST_PAUSE
         while not self._stopping:
             try:
-                await self._serve(await self._shared.store.claim(self._config.uid))
+                await self._serve(await self._claim())
                 pause = FIRST_PAUSE
+            except OwnedElsewhere:
+                pause = min(pause, LONGEST_TURN)
+            except StoreReplaced:
+                raise
             except StaleOwner:
                 self._note("StaleOwner", "another dispatcher took over; claiming again")
             except StoreError as error:
@@ -79,6 +97,10 @@ class Lane:
             await self._rest(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    async def _claim(self) -> Claimed:
+        async with self._shared.claims:
+            return await self._shared.store.claim(self._config.uid, self._shared.tenancy.process)
+
     async def _serve(self, claimed: Claimed) -> None:
         self._tenure = Tenure(
             self._shared, self._config, self._courier, claimed, self._meters, self._waker
@@ -87,6 +109,7 @@ class Lane:
             self._tenure.stop()
         try:
             await self._tenure.serve()
+            await self._shared.store.release(self._config.uid, self._tenure.epoch)
         finally:
             self._tenure = None
 

@@ -59,6 +59,11 @@ class Tenure:
         ledger.restore(claimed.deliveries, now, timeout)
         self._adopt(claimed)
 
+    @property
+    def epoch(self) -> int:
+        """Of the last claim."""
+        return self._ledger.epoch
+
     # Told from outside --------------------------------------------------------------------------
 
     def configure(self, config: SubscriptionConfig, courier: Courier | None) -> None:
@@ -214,7 +219,8 @@ class Tenure:
 
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
-        claimed = await self._shared.store.claim(self.desk.config.uid)
+        uid, process = self.desk.config.uid, self._shared.tenancy.process
+        claimed = await self._shared.store.claim(uid, process)
         if claimed.flush_number != self._ledger.number:
             raise StaleOwner("somebody else wrote a flush")
         self._ledger.epoch = claimed.epoch

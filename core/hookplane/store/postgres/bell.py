@@ -122,8 +122,8 @@ class Bell:
             raise
         return db
 
-    def _heard(self, _db: object, _pid: int, channel: str, payload: str) -> None:
-        sender, *subjects = payload.split("\n")
+    def _heard(self, _db: object, _pid: int, channel: str, payload: object) -> None:
+        sender, *subjects = str(payload).split("\n")
         if sender != self._sender:
             topic = Topic(channel.removeprefix(_CHANNEL))
             for subject in subjects:

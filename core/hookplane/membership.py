@@ -1,0 +1,151 @@
+"""A process's place among the others that share its store: registration, heartbeats, lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from hookplane.clock import Clock, Millis
+from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
+from hookplane.store.model import Member, Presence, Role
+from hookplane.store.protocol import LEASE, Store, Topic
+
+BEAT_SECONDS: Final = 2.0
+SOONEST_SECONDS: Final = 0.1
+"""Between two heartbeats, however much happens."""
+AWAY_SECONDS: Final = 0.5
+"""Until the store is asked again."""
+MARGIN: Final[Millis] = 2_000
+"""So long before its lease ends a process stops sending: what is on its way may take its time."""
+CERTAIN_SECONDS: Final = (LEASE - MARGIN) / 1000
+"""How long after the beginning of a heartbeat what is ours is certainly ours."""
+
+
+class Tenancy(Protocol):
+    """Whether, and as whom, this process may own subscriptions."""
+
+    @property
+    def process(self) -> int | None:
+        """The registration that ownership hangs on; None: this is the only process."""
+
+    def may_send(self) -> bool:
+        """False: another process may own by now what was ours."""
+
+
+class Alone:
+    """The only process of its store."""
+
+    process: Final = None
+
+    def may_send(self) -> bool:
+        return True
+
+
+class Membership:
+    """Registers, keeps the lease, and knows who else is alive."""
+
+    def __init__(
+        self,
+        store: Store,
+        role: Role,
+        instance: str,
+        clock: Clock,
+        presence: Callable[[], Presence],
+    ) -> None:
+        self._store = store
+        self._role = role
+        self.instance = instance
+        self._clock = clock
+        self._presence = presence
+        self._until = 0.0
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._unlisten: Callable[[], None] | None = None
+        self.process: int | None = None
+        self.members: list[Member] = []
+        self.on_members: Callable[[], None] = _nothing
+        """Called after every heartbeat that the store took."""
+        self.on_lost: Callable[[], None] = _nothing
+        """Called when this process counts as dead: what it owned is somebody else's."""
+
+    @property
+    def role(self) -> Role:
+        return self._role
+
+    def may_send(self) -> bool:
+        return self._clock.monotonic() < self._until
+
+    def beat_soon(self) -> None:
+        """There is news about this process or another one."""
+        self._wanted.set()
+
+    async def start(self) -> None:
+        """Registers. Raises StoreUnavailable."""
+        await self._register()
+        self._unlisten = self._store.listen(Topic.PROCESSES, lambda _: self.beat_soon())
+        self._task = asyncio.create_task(self._run())
+        self.beat_soon()
+
+    async def failed(self) -> None:
+        """Never returns; raises what ended the heartbeats."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """Leaves, so that others go on at once; a store that is away finds out by itself."""
+        if self._unlisten is not None:
+            self._unlisten()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self.process is not None:
+            with contextlib.suppress(StoreUnavailable, StoreReplaced):
+                await self._store.leave(self.process)
+        self.process, self._until = None, 0.0
+
+    async def _run(self) -> None:
+        while True:
+            pause = BEAT_SECONDS
+            try:
+                await self._beat()
+            except LeaseLost:
+                await self._start_over()
+                continue
+            except StoreUnavailable:
+                pause = AWAY_SECONDS
+            await asyncio.sleep(SOONEST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), pause - SOONEST_SECONDS)
+            self._wanted.clear()
+
+    async def _beat(self) -> None:
+        assert self.process is not None  # noqa: S101 - `start` registered it
+        begun = self._clock.monotonic()
+        self.members = await self._store.heartbeat(self.process, self._presence())
+        self._prolong(begun)
+        self.on_members()
+
+    async def _start_over(self) -> None:
+        self._until = 0.0
+        self.on_lost()
+        while True:
+            try:
+                await self._register()
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def _register(self) -> None:
+        begun = self._clock.monotonic()
+        self.process = await self._store.register(self._role, self.instance, self._presence())
+        self._prolong(begun)
+
+    def _prolong(self, begun: float) -> None:
+        """From the beginning of the call: the store counts from a moment after that."""
+        self._until = begun + CERTAIN_SECONDS
+
+
+def _nothing() -> None:
+    pass
