@@ -9,6 +9,12 @@ import click
 
 COMMANDS: Final = {
     "run": ("hookplane_cli.run.command", "Serve everything on this machine from manifests."),
+    "receiver": ("hookplane_cli.commands.receiver", "Take webhooks in, on PostgreSQL."),
+    "dispatcher": ("hookplane_cli.commands.dispatcher", "Deliver events, on PostgreSQL."),
+    "console": ("hookplane_cli.commands.console", "The admin API, on PostgreSQL."),
+    "migrate": ("hookplane_cli.commands.migrate", "Bring a PostgreSQL database up to date."),
+    "apply": ("hookplane_cli.commands.apply", "Bring manifests into force on PostgreSQL."),
+    "secret-key": ("hookplane_cli.commands.secret_key", "Make a key that seals secrets."),
     "check": ("hookplane_cli.check", "Check manifests; the exit code tells, for CI."),
     "demo": ("hookplane_cli.commands.demo", "A tour: everything at once, with sample events."),
     "sink": ("hookplane_cli.commands.sink", "A local subscriber that checks and prints."),

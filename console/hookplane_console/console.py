@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -39,13 +40,14 @@ class Console:
         health: Health,
         trigger: Trigger,
         receiver_url: str = "",
+        on_version: Callable[[], None] = lambda: None,
     ) -> None:
         """`listen`: HOST:PORT, port 0 takes a free one; `receiver_url`: where endpoints are, for
-        their URLs."""
+        their URLs; `on_version`: called when a newer config version is in force."""
         self._host, _, port = listen.rpartition(":")
         self._port = int(port)
         directory = Directory()
-        self._follower = ConfigFollower(store, sealer, directory.take)
+        self._follower = ConfigFollower(store, sealer, directory.take, on_version)
         self._app = web.Application(
             client_max_size=MAX_BODY_BYTES, middlewares=[guarded(Guard(self._host)), errors]
         )
@@ -53,6 +55,16 @@ class Console:
         Probes(health, registry).add_routes(self._app)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         self._following: asyncio.Task[None] | None = None
+
+    @property
+    def version(self) -> int:
+        """The config version in force."""
+        return self._follower.version
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Uid → why its newest document was not taken."""
+        return self._follower.refused
 
     async def start(self) -> str:
         """Loads the config, binds, and returns the URL with the real port. Raises OSError when

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +17,8 @@ from hookplane.ids import RandomBytes
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _VERSION: Final = "v1"
+_SEALED: Final = re.compile(rb'"v1:([^":]+):[A-Za-z0-9+/]+={0,2}"')
+"""A sealed text in a document, and its key's id."""
 
 
 class Sealer:
@@ -37,6 +40,11 @@ class Sealer:
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         self._current = current
         self._random_bytes = random_bytes
+
+    def is_stale(self, document: bytes) -> bool:
+        """Whether something in a document was sealed with a key that seals no more."""
+        current = self._current.encode()
+        return any(name != current for name in _SEALED.findall(document))
 
     def seal(self, plain: bytes, aad: str) -> str:
         nonce = self._random_bytes(_NONCE_BYTES)

@@ -9,7 +9,7 @@ from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent, Retention
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_cli.run.retention import keep_tidy
+from hookplane_cli.serving.retention import keep_tidy
 from support_run import NOW
 
 ENDPOINT = EndpointConfig(

@@ -82,13 +82,15 @@ def plan_change(
     compiled: Iterable[Configured],
     doomed: AbstractSet[str],
     trusted: bool,
+    stale: AbstractSet[str] = frozenset(),
 ) -> Change:
-    """`trusted` False: some Secret could not be read, so an object that seems to miss one keeps
-    what is in force."""
+    """`stale`: uids whose documents are to be written anew though they say the same. `trusted`
+    False: some Secret could not be read, so an object that seems to miss one keeps what is in
+    force."""
     created, changed = [], []
     for document in compiled:
         old = in_force.get(document.uid)
-        if document.uid in doomed or document == old:
+        if document.uid in doomed or (document == old and document.uid not in stale):
             continue
         if old is None:
             created.append(document)

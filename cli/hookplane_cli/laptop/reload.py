@@ -47,6 +47,8 @@ class Loaded:
     """Generated Secrets that are in use."""
     replays: tuple[str, ...] = ()
     """`namespace/name` of the replay jobs that began."""
+    missing: tuple[Configured, ...] = ()
+    """In force, not in the manifests; to be deleted if a load at `again_at` misses them too."""
     again_at: Millis | None = None
     """When to load again though no file changes; None: then only."""
 
@@ -74,6 +76,8 @@ class Reloader:
         self._secrets: dict[tuple[str, str], SecretObject] = {}
         self._missed = Missed()
         self._replays: set[str] = set()
+        self._stale: set[str] = set()
+        """Uids of documents that were sealed with an old key."""
         self.in_force: dict[str, Configured] = {}
         """Uid → document, as the store has it."""
 
@@ -82,6 +86,8 @@ class Reloader:
         _, rows = await self._store.load_config(0)
         documents = (self._document(row) for row in rows)
         self.in_force = {x.uid: x for x in documents if x is not None}
+        sealed = [row for row in rows if row.document is not None]
+        self._stale = {x.uid for x in sealed if self._sealer.is_stale(x.document or b"")}
         running = [x.uid for x in await self._store.replays() if x.phase is ReplayPhase.RUNNING]
         self._replays = {uid for uid in running if uid.startswith(_REPLAY_PREFIX)}
 
@@ -100,6 +106,7 @@ class Reloader:
             (*compiled.endpoints, *compiled.subscriptions),
             gone.doomed,
             trusted=_secrets_known(manifests),
+            stale=self._stale,
         )
         await self._apply(change)
         begun = await self._run_replays(compiled.replays, gone)
@@ -109,6 +116,7 @@ class Reloader:
             change=change,
             wanted=compiled.wanted,
             replays=begun,
+            missing=tuple(self.in_force[uid] for uid in gone.waiting if uid in self.in_force),
             again_at=min(
                 (x for x in (gone.due, self._generated.due) if x is not None), default=None
             ),
@@ -155,6 +163,7 @@ class Reloader:
         await self._store.apply_config(change.rows(self._sealer))
         for document in change.deleted:
             del self.in_force[document.uid]
+        self._stale -= {document.uid for document in change.changed}
         for document in (*change.created, *change.changed):
             self.in_force[document.uid] = document
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +18,9 @@ from hookplane_cli.address import AddressType
 from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.laptop.services import ServiceType
 from hookplane_cli.manifests_option import manifests_option
-from hookplane_cli.run.open_files import allow_open_files
 from hookplane_cli.run.plane import serve
 from hookplane_cli.run.settings import RunSettings
-from hookplane_cli.run.signals import stop_on_signals
+from hookplane_cli.serving.loop import run_until_signal
 
 _LEAST_RETENTION: Final = 60_000
 
@@ -149,10 +147,8 @@ def command(
 
 def run(settings: RunSettings) -> None:
     """Serves until a signal comes. Raises click.ClickException when it cannot."""
-    allow_open_files()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings))
+        run_until_signal(lambda stopped: serve(settings, SystemClock(), stopped))
     except StoreLocked as error:
         raise click.ClickException(
             f"the data folder {settings.data} is in use by another `hookplane run`; stop that one, "
@@ -160,18 +156,3 @@ def run(settings: RunSettings) -> None:
         ) from error
     except (HookplaneError, OSError) as error:
         raise click.ClickException(str(error)) from error
-
-
-async def _serve(settings: RunSettings) -> None:
-    stopped = stop_on_signals(asyncio.get_running_loop())
-    await serve(settings, SystemClock(), stopped)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one; None is the default loop."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

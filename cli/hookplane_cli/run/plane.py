@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
@@ -22,12 +22,13 @@ from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
 from hookplane_cli.laptop.reload import Reloader
 from hookplane_cli.run.banner import banner
-from hookplane_cli.run.collector import calm_collector
 from hookplane_cli.run.follow import Follower
-from hookplane_cli.run.retention import keep_tidy
 from hookplane_cli.run.run_file import run_file
 from hookplane_cli.run.settings import RunSettings, authority
 from hookplane_cli.run.tell import Teller
+from hookplane_cli.serving.collector import calm_collector
+from hookplane_cli.serving.loop import until
+from hookplane_cli.serving.retention import keep_tidy
 from hookplane_cli.trigger_request import TriggerRequest
 from hookplane_console.console import Console
 from hookplane_dispatcher.dispatcher import Dispatcher
@@ -61,7 +62,7 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         teller.ready(lines, facts)
         calm_collector()
         follower = Follower(reloader, clock, teller.loaded, teller.trouble)
-        await _until(
+        await until(
             stopped,
             follower.run(settings.sources, loaded.again_at),
             keep_tidy(store, settings.retention, clock),
@@ -161,17 +162,3 @@ async def _bound(start: Awaitable[str], address: tuple[str, int], option: str) -
         return await start
     except OSError as error:
         raise taken(address, option, error) from error
-
-
-async def _until(stopped: asyncio.Event, *endless: Coroutine[None, None, None]) -> None:
-    """Runs everything until `stopped`; what breaks off by itself breaks off all."""
-    tasks = [asyncio.create_task(work) for work in endless]
-    waiting = asyncio.create_task(stopped.wait())
-    try:
-        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {waiting}:
-            await task
-    finally:
-        for task in (waiting, *tasks):
-            task.cancel()
-        await asyncio.gather(waiting, *tasks, return_exceptions=True)

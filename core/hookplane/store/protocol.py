@@ -96,6 +96,9 @@ class Store(Protocol):
         """Extends the lease to LEASE from now; returns all live processes, this one included, the
         oldest registration first. Raises LeaseLost: an expired lease is never revived."""
 
+    async def members(self) -> list[Member]:
+        """All live processes, for somebody who is none of them."""
+
     async def leave(self, process: int) -> None:
         """Ends a registration and releases all that it owns."""
 

@@ -145,6 +145,9 @@ class PostgresStore:
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         return await self._write(processes.heartbeat, process, presence)
 
+    async def members(self) -> list[Member]:
+        return await self._write(processes.members)
+
     async def leave(self, process: int) -> None:
         released = await self._write(processes.leave, process)
         self._bell.ring(Topic.PROCESSES)

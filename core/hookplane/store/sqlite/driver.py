@@ -162,6 +162,9 @@ class SQLiteStore:
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         return self._processes.heartbeat(process, presence)
 
+    async def members(self) -> list[Member]:
+        return self._processes.members()
+
     async def leave(self, process: int) -> None:
         released = self._processes.leave(process)
         self._signals.tell(Topic.PROCESSES)

@@ -42,6 +42,10 @@ class Processes:
         known = self._live(process)
         known.member = replace(known.member, presence=presence)
         known.expires = self._clock.now() + LEASE
+        return self.members()
+
+    def members(self) -> list[Member]:
+        """All live processes, the oldest registration first."""
         now = self._clock.now()
         return [x.member for x in self._alive.values() if x.expires > now]
 

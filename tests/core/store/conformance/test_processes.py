@@ -26,6 +26,7 @@ async def test_everybody_sees_who_is_alive(scene: Scene) -> None:
         (a, Role.RECEIVER, "a", READY),
         (b, Role.DISPATCHER, "b", READY),
     ]
+    assert await scene.store.members() == members
     await scene.store.leave(a)
     assert [x.process for x in await scene.store.heartbeat(b, READY)] == [b]
 

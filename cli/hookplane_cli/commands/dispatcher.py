@@ -1,0 +1,12 @@
+"""`hookplane dispatcher`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.store.model import Role
+from hookplane_cli.process.command import role_command
+
+command: Final = role_command(
+    Role.DISPATCHER, "Deliver stored events, as one of any number of processes."
+)

@@ -1,0 +1,55 @@
+"""`hookplane migrate`: brings a PostgreSQL database up to the newest schema."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import click
+
+from hookplane.errors import HookplaneError, StoreUnavailable
+from hookplane.store.postgres.connection import Connections
+from hookplane.store.postgres.migrate import migrate
+from hookplane.store.postgres.settings import PostgresSettings
+from hookplane.units import parse_duration
+from hookplane_cli.process.settings import store_settings
+from hookplane_cli.store_option import store_option
+
+_LOOK_SECONDS: Final = 0.5
+
+
+@click.command(name="migrate")
+@store_option
+@click.option("--wait", default="0s", help="How long to wait for a database that is not up yet.")
+def command(store: str | None, wait: str) -> None:
+    """Create or bring up to date what Hookplane keeps in a PostgreSQL database.
+
+    Run it as the owner of the database, before a newer version starts. Processes of the version
+    before go on while and after it runs. Several at once do no harm.
+    """
+    try:
+        settings = store_settings("migrate", store)
+        before, after = asyncio.run(_migrate(settings.postgres, parse_duration(wait) / 1000))
+    except (HookplaneError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"schema {after}" + ("" if before == after else f", was {before}"))
+
+
+async def _migrate(settings: PostgresSettings, wait: float) -> tuple[int, int]:
+    end = time.monotonic() + wait
+    while True:
+        try:
+            return await _once(settings)
+        except StoreUnavailable:
+            if time.monotonic() >= end:
+                raise
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _once(settings: PostgresSettings) -> tuple[int, int]:
+    db = await Connections(settings).connect("migrate")
+    try:
+        return await migrate(db)
+    finally:
+        await db.close()

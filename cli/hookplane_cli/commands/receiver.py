@@ -1,0 +1,12 @@
+"""`hookplane receiver`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.store.model import Role
+from hookplane_cli.process.command import role_command
+
+command: Final = role_command(
+    Role.RECEIVER, "Take webhooks in and store them, as one of any number of processes."
+)

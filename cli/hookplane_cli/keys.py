@@ -1,0 +1,46 @@
+"""Files of sealing keys: a line `KEYID:64 hex digits` for each; the first seals, all open.
+
+To rotate: put the new key first, start all processes with the file, run `hookplane apply`, which
+seals every row anew; then take the old key away.
+"""
+
+from __future__ import annotations
+
+import binascii
+import secrets
+from pathlib import Path
+from typing import Final
+
+from hookplane.errors import SecretUnreadable
+from hookplane.ids import RandomBytes
+from hookplane.sealing import KEY_BYTES, Sealer
+
+_ID_BYTES: Final = 4
+
+
+def read_keys(path: Path, random_bytes: RandomBytes = secrets.token_bytes) -> Sealer:
+    """Raises SecretUnreadable, OSError; no message shows a key."""
+    lines = path.read_text("ascii", "replace").split()
+    keys = dict(_key(path, number, line) for number, line in enumerate(lines, 1))
+    if not keys:
+        raise SecretUnreadable(f"{path} holds no sealing key; `hookplane secret-key` makes one")
+    return Sealer(keys, next(iter(keys)), random_bytes)
+
+
+def new_key(random_bytes: RandomBytes = secrets.token_bytes) -> str:
+    """A line of such a file."""
+    return f"{random_bytes(_ID_BYTES).hex()}:{random_bytes(KEY_BYTES).hex()}\n"
+
+
+def _key(path: Path, number: int, line: str) -> tuple[str, bytes]:
+    name, _, text = line.partition(":")
+    try:
+        key = binascii.unhexlify(text)
+    except ValueError:
+        key = b""
+    if not name or len(key) != KEY_BYTES:
+        raise SecretUnreadable(
+            f"{path}: key {number} is no sealing key; it is KEYID:64 hex digits. Put the right one "
+            "back, or nothing that it sealed can be read"
+        )
+    return name, key

@@ -1,0 +1,195 @@
+"""The part that a role runs: start it, stop it, ask how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import Clock
+from hookplane.journal import Journal
+from hookplane.membership import Membership
+from hookplane.sealing import Sealer
+from hookplane.store.model import Role
+from hookplane.store.protocol import Store
+from hookplane_cli.process.settings import ProcessSettings
+from hookplane_cli.serving.retention import keep_tidy
+from hookplane_cli.trigger_request import TriggerRequest
+from hookplane_console.console import Console
+from hookplane_dispatcher.dispatcher import Dispatcher
+from hookplane_dispatcher.egress.aiohttp_client import AiohttpEgress
+from hookplane_dispatcher.egress.guard import AddressGuard
+from hookplane_receiver.receiver import Receiver
+from hookplane_receiver.settings import ReceiverSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every part is made of."""
+
+    settings: ProcessSettings
+    store: Store
+    sealer: Sealer
+    clock: Clock
+    journal: Journal
+    registry: CollectorRegistry
+    membership: Membership
+
+
+class Part(Protocol):
+    """One role at work."""
+
+    async def start(self) -> str:
+        """Loads all configuration; returns its URL, or nothing when it serves none. Raises
+        StoreUnavailable, and OSError when its address is taken."""
+
+    async def stop(self) -> None:
+        """Within the grace of the settings."""
+
+    async def chores(self) -> None:
+        """What it does besides, until cancelled."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+
+class ReceiverPart:
+    """The front door."""
+
+    def __init__(self, around: Surroundings) -> None:
+        settings = around.settings
+        host, port = settings.listen
+        self._grace = settings.grace
+        self._receiver = Receiver(
+            store=around.store,
+            sealer=around.sealer,
+            clock=around.clock,
+            journal=around.journal,
+            registry=around.registry,
+            settings=ReceiverSettings(
+                listen=f"{host}:{port}", trusted_proxies=settings.trusted_proxies
+            ),
+            on_version=around.membership.beat_soon,
+        )
+
+    async def start(self) -> str:
+        return await self._receiver.start()
+
+    async def stop(self) -> None:
+        await self._receiver.stop(self._grace)
+
+    async def chores(self) -> None:
+        await asyncio.Event().wait()
+
+    @property
+    def ready(self) -> bool:
+        return self._receiver.ready
+
+    @property
+    def version(self) -> int:
+        return self._receiver.version
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        return self._receiver.refused
+
+
+class DispatcherPart:
+    """Lanes of the subscriptions that are this process's, and the tidying up of the store."""
+
+    def __init__(self, around: Surroundings) -> None:
+        settings = around.settings
+        self._around = around
+        self._egress = AiohttpEgress(
+            guard=AddressGuard(loopback=settings.allow_loopback, allowed=settings.allowed_cidrs)
+        )
+        self._dispatcher = Dispatcher(
+            store=around.store,
+            sealer=around.sealer,
+            egress=self._egress,
+            clock=around.clock,
+            random=random.Random(),  # noqa: S311 - chance, not secrecy
+            journal=around.journal,
+            registry=around.registry,
+            membership=around.membership,
+        )
+
+    async def start(self) -> str:
+        await self._dispatcher.start()
+        return ""
+
+    async def stop(self) -> None:
+        await self._dispatcher.stop(self._around.settings.grace)
+        await self._egress.close()
+
+    async def chores(self) -> None:
+        await keep_tidy(self._around.store, self._around.settings.retention, self._around.clock)
+
+    @property
+    def ready(self) -> bool:
+        return self._dispatcher.ready
+
+    @property
+    def version(self) -> int:
+        return self._dispatcher.version
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        return self._dispatcher.refused
+
+
+class ConsolePart:
+    """The admin API."""
+
+    def __init__(self, around: Surroundings) -> None:
+        host, port = around.settings.listen
+        url = around.settings.receiver_url
+        self.ready = False
+        self._console = Console(
+            store=around.store,
+            sealer=around.sealer,
+            clock=around.clock,
+            registry=around.registry,
+            listen=f"{host}:{port}",
+            health=lambda: {"console": self.ready},
+            trigger=TriggerRequest(url, around.clock),
+            receiver_url=url,
+            on_version=around.membership.beat_soon,
+        )
+
+    async def start(self) -> str:
+        url = await self._console.start()
+        self.ready = True
+        return url
+
+    async def stop(self) -> None:
+        self.ready = False
+        await self._console.stop()
+
+    async def chores(self) -> None:
+        await asyncio.Event().wait()
+
+    @property
+    def version(self) -> int:
+        return self._console.version
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        return self._console.refused
+
+
+PARTS: dict[Role, Callable[[Surroundings], Part]] = {
+    Role.RECEIVER: ReceiverPart,
+    Role.DISPATCHER: DispatcherPart,
+    Role.CONSOLE: ConsolePart,
+}

@@ -1,0 +1,164 @@
+"""What a process on PostgreSQL is told: by environment and files only."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hookplane.compile.model import Options
+from hookplane.errors import InvalidValue
+from hookplane.secret import Secret
+from hookplane.store.model import Retention
+from hookplane.store.postgres.settings import PostgresSettings
+from hookplane_cli.process import variables as read
+from hookplane_cli.process.variables import Variable, read_all, unknown
+
+STORE: Final = (
+    Variable("store", read.dsn, None, "DSN of the database, postgresql://user@host/database"),
+    Variable("store_file", read.existing_file, None, "A file with the DSN, in place of it"),
+    Variable("store_password_file", read.existing_file, None, "Read again for each connection"),
+    Variable("store_tls_ca_file", read.existing_file, None, "Whom to believe about the server"),
+    Variable("store_tls_certificate_file", read.existing_file, None, "Our own certificate"),
+    Variable("store_tls_key_file", read.existing_file, None, "Its key"),
+    Variable("sealing_keys_file", read.existing_file, None, "KEYID:hex lines; the first seals"),
+)
+PROCESS: Final = (
+    *STORE,
+    Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
+    Variable("listen", read.address, "0.0.0.0:8080", "Where the receiver or console listens"),
+    Variable("admin", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
+    Variable("trusted_proxies", read.ranges, "", "Proxies whose X-Forwarded-For is believed"),
+    Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
+    Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
+    Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
+    Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the journal"),
+    Variable("grace", read.duration, "20s", "For what is under way when it stops"),
+    Variable("retention_events", read.duration, "168h", "How long events are kept"),
+    Variable("retention_attempts", read.duration, "168h", "How long attempts are kept"),
+    Variable("retention_size", read.size, "100Gi", "Bodies of all events together"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How to reach the store and read what is sealed in it."""
+
+    postgres: PostgresSettings
+    keys: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """Everything about one process."""
+
+    store: StoreSettings
+    instance: str
+    listen: tuple[str, int]
+    admin: tuple[str, int] | None
+    trusted_proxies: tuple[str, ...]
+    allowed_cidrs: tuple[str, ...]
+    allow_loopback: bool
+    receiver_url: str
+    log: str
+    grace: int
+    retention: Retention
+    warnings: tuple[str, ...]
+    """About variables that nobody reads."""
+
+
+def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> ProcessSettings:
+    """Raises InvalidValue with all problems, a line each."""
+    values, problems = read_all(PROCESS, environment)
+    store, more = _store(values, role)
+    problems += more
+    if values.get("sealing_keys_file") is None and not _names(problems, "SEALING_KEYS_FILE"):
+        problems.append("HOOKPLANE_SEALING_KEYS_FILE: it is missing; name a file of sealing keys")
+    if problems or store is None:
+        raise InvalidValue("\n".join(problems))
+    retention = (values.pop(f"retention_{x}") for x in ("events", "attempts", "size"))
+    names = ("listen", "admin", "trusted_proxies", "allowed_cidrs", "allow_loopback", "log")
+    return ProcessSettings(
+        store=store,
+        instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",
+        receiver_url=values["receiver_url"] or "",
+        grace=values["grace"],
+        retention=Retention(*retention),
+        warnings=tuple(unknown(PROCESS, environment)),
+        **{name: values[name] for name in names},
+    )
+
+
+def store_settings(
+    purpose: str, given: str | None = None, environment: Mapping[str, str] = os.environ
+) -> StoreSettings:
+    """`given`: a DSN from the command line, which goes before. Raises InvalidValue."""
+    if given:
+        environment = {**environment, "HOOKPLANE_STORE": given}
+        environment.pop("HOOKPLANE_STORE_FILE", None)
+    values, problems = read_all(STORE, environment)
+    store, more = _store(values, purpose)
+    if problems + more or store is None:
+        raise InvalidValue("\n".join(problems + more))
+    return store
+
+
+def compile_options(
+    services: Mapping[str, str],
+    public_url: str | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Options:
+    """What compiling depends on, from the variables that the processes have too. Raises
+    InvalidValue."""
+    names = ("allowed_cidrs", "allow_loopback", "retention_events")
+    table = [variable for variable in PROCESS if variable.name in names]
+    values, problems = read_all(table, environment)
+    if problems:
+        raise InvalidValue("\n".join(problems))
+    return Options(
+        loopback_allowed=values["allow_loopback"],
+        allowed_cidrs=values["allowed_cidrs"],
+        retention_events=values["retention_events"],
+        services=services,
+        public_url=public_url,
+    )
+
+
+def _store(values: dict[str, Any], purpose: str) -> tuple[StoreSettings | None, list[str]]:
+    dsn, file = values.get("store"), values.get("store_file")
+    problems = []
+    if dsn and file:
+        problems.append("HOOKPLANE_STORE and HOOKPLANE_STORE_FILE: give one of them only")
+    if "store" in values and "store_file" in values and not (dsn or file):
+        problems.append(
+            "HOOKPLANE_STORE: it is missing; name the database, postgresql://user@host/database"
+        )
+    if values.get("store_tls_key_file") and not values.get("store_tls_certificate_file"):
+        problems.append("HOOKPLANE_STORE_TLS_CERTIFICATE_FILE: it is missing for the key")
+    dsn = dsn or _from_file(file, problems)
+    if problems or dsn is None:
+        return None, problems
+    files = ("password_file", "tls_ca_file", "tls_certificate_file", "tls_key_file")
+    postgres = PostgresSettings(
+        dsn=dsn,
+        application=f"hookplane {purpose}",
+        **{name: values.get(f"store_{name}") for name in files},
+    )
+    return StoreSettings(postgres, values.get("sealing_keys_file")), problems
+
+
+def _from_file(file: Path | None, problems: list[str]) -> Secret | None:
+    if file is None:
+        return None
+    try:
+        return read.dsn(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"HOOKPLANE_STORE_FILE: {error}")
+        return None
+
+
+def _names(problems: list[str], variable: str) -> bool:
+    return any(f"HOOKPLANE_{variable}:" in problem for problem in problems)

@@ -1,0 +1,130 @@
+"""Environment variables: names, readers and defaults in one table; pure."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hookplane.errors import InvalidValue
+from hookplane.secret import Secret
+from hookplane.units import parse_duration, parse_size
+
+PREFIX: Final = "HOOKPLANE_"
+_ELSEWHERE: Final = {"HOOKPLANE_DATA", "HOOKPLANE_TEST_PG_BIN"}
+"""Known to other commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`read` raises ValueError with words that say what would be right."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str | None = None
+    """As it would be written; None: it is left out."""
+    meaning: str = ""
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+def read_all(
+    table: Iterable[Variable], environment: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Field → value, and every problem. A variable that is empty counts as absent."""
+    values: dict[str, Any] = {}
+    problems = []
+    for variable in table:
+        text = environment.get(variable.variable) or variable.default
+        try:
+            values[variable.name] = None if text is None else variable.read(text)
+        except ValueError as error:
+            problems.append(f"{variable.variable}: {error}")
+    return values, problems
+
+
+def unknown(table: Iterable[Variable], environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable of ours that nobody reads."""
+    known = {variable.variable for variable in table}
+    strange = {x for x in environment if x.startswith(PREFIX)} - known - _ELSEWHERE
+    return [f"{name} is not known{_nearest(name, known)}" for name in sorted(strange)]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+# Readers ----------------------------------------------------------------------------------------
+
+
+def dsn(text: str) -> Secret:
+    """The message never shows the text: a password may be in it."""
+    if not text.strip().startswith(("postgresql://", "postgres://")):
+        raise InvalidValue("it is a URL such as postgresql://user@host:5432/database")
+    return Secret(text.strip())
+
+
+def address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise InvalidValue(f'"{text}" is not HOST:PORT, such as 0.0.0.0:8080')
+    return host, int(port)
+
+
+def address_or_off(text: str) -> tuple[str, int] | None:
+    return None if text == "off" else address(text)
+
+
+def ranges(text: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(_range(part) for part in parts)
+
+
+def _range(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError as error:
+        raise InvalidValue(f'"{text}" is not an address range such as 10.0.0.0/8') from error
+
+
+def switch(text: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise InvalidValue(f'"{text}" is neither true nor false')
+    return values[text.lower()]
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise InvalidValue(f'"{text}" is not one of {", ".join(words)}')
+        return text
+
+    return read
+
+
+def duration(text: str) -> int:
+    return parse_duration(text)
+
+
+def size(text: str) -> int:
+    return parse_size(text)
+
+
+def existing_file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise InvalidValue(f"there is no file {text}")
+    return path
+
+
+def name(text: str) -> str:
+    if len(text) > 128 or not text.isprintable():
+        raise InvalidValue("it is a name of at most 128 printable characters")
+    return text

@@ -1,0 +1,1 @@
+"""What every command that serves has in common."""
