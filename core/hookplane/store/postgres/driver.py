@@ -80,6 +80,7 @@ class PostgresStore:
         self._numbers = numbers
         self._clock = clock
         self._eras = Eras()
+        self._ready = False
         self._signals = Signals()
         self._bell = Bell(connections, self._signals, self._missed)
         self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
@@ -139,11 +140,16 @@ class PostgresStore:
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
         process = await self._write(processes.register, role, instance, presence)
+        self._ready = presence.ready
         self._bell.ring(Topic.PROCESSES)
         return process
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
-        return await self._write(processes.heartbeat, process, presence)
+        alive = await self._write(processes.heartbeat, process, presence)
+        if presence.ready != self._ready:
+            self._ready = presence.ready
+            self._bell.ring(Topic.PROCESSES)
+        return alive
 
     async def members(self) -> list[Member]:
         return await self._write(processes.members)

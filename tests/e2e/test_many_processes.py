@@ -1,0 +1,186 @@
+"""Receivers and dispatchers that share a PostgreSQL: what each does when another one goes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from support_cluster import KEY, Cluster, cluster, post
+from support_e2e import PATIENCE, Subscriber, subscriber, until
+from support_postgres import shared_server
+
+SUBSCRIPTIONS = 6
+
+ENDPOINT = f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: shared}}
+stringData: {{key: whsec_{KEY}}}
+---
+apiVersion: hookplane.dev/v1alpha1
+kind: WebhookEndpoint
+metadata: {{name: in}}
+spec: {{verification: {{keys: [{{secretKeyRef: {{name: shared, key: key}}}}]}}}}
+"""
+
+SUBSCRIPTION = """
+apiVersion: hookplane.dev/v1alpha1
+kind: WebhookSubscription
+metadata: {{name: s{number}}}
+spec:
+  endpointRefs: [{{name: in}}]
+  target: {{url: "{url}/s{number}"}}
+  delivery: {{retry: {{schedule: [500ms, 500ms, 1s, 1s, 1s, 1s]}}}}
+"""
+
+
+@asynccontextmanager
+async def world(
+    folder: Path, receivers: int, dispatchers: int
+) -> AsyncIterator[tuple[Cluster, Subscriber]]:
+    server = shared_server()
+    async with server.admin() as db:
+        name = f"e2e_{folder.name.replace('-', '_')}"[:60].lower()
+        await db.execute(f'create database "{name}"')
+    async with subscriber() as target, cluster(folder, server.dsn(name)) as made:
+        assert await made.run("migrate") == (0, "schema 1, was 0\n")
+        (made.manifests / "in.yaml").write_text(ENDPOINT)
+        documents = [SUBSCRIPTION.format(number=n, url=target.url) for n in range(SUBSCRIPTIONS)]
+        (made.manifests / "out.yaml").write_text("---".join(documents))
+        await made.apply()
+        await asyncio.gather(
+            *(made.add("receiver", f"r{i}") for i in range(receivers)),
+            *(made.add("dispatcher", f"d{i}") for i in range(dispatchers)),
+        )
+        yield made, target
+    await server.drop_database(f'"{name}"')
+
+
+async def send(made: Cluster, *events: str) -> None:
+    """To the receivers in turn; each must take it."""
+    urls = [process.url for process in made.processes.values() if process.role == "receiver"]
+    async with aiohttp.ClientSession() as session:
+        for i, event in enumerate(events):
+            status, _ = await post(session, urls[i % len(urls)], event, event.encode())
+            assert 200 <= status < 300
+
+
+async def until_query(made: Cluster, query: str, expected: int) -> None:
+    """Waits until the database says so."""
+    db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+    try:
+        end = time.monotonic() + PATIENCE
+        while (found := await db.fetchval(query)) != expected:
+            assert time.monotonic() < end, f"{query} is {found}, not {expected}"
+            await asyncio.sleep(0.05)
+    finally:
+        await db.close()
+
+
+async def until_written(made: Cluster, events: int) -> None:
+    """Waits until nothing is in flight: what is could come again."""
+    query = "select sum(delivered)::bigint from hookplane.subscription"
+    await until_query(made, query, events * SUBSCRIPTIONS)
+
+
+def arrived(target: Subscriber, *events: str) -> bool:
+    """Each of these at each subscription."""
+    seen = {(x.path, x.body.decode()) for x in target.received}
+    return seen >= {(f"/s{n}", event) for n in range(SUBSCRIPTIONS) for event in events}
+
+
+async def test_events_of_all_receivers_reach_each_subscriber_once(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=2, dispatchers=2) as (made, target):
+        output = await made.apply("--wait", "20s")
+        assert "is in force in 4 places" in output
+        events = [f"event-{i}" for i in range(10)]
+        await send(made, *events)
+        await until(lambda: arrived(target, *events), "all events at all subscriptions")
+        assert len(target.received) == len(events) * SUBSCRIPTIONS
+        await until_query(made, "select count(distinct owner) from hookplane.subscription", 2)
+        everything = "".join(process.output() for process in made.processes.values())
+        for secret in (KEY, "ab" * 32):
+            assert secret not in everything
+
+
+async def test_a_killed_dispatcher_is_taken_over(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=1, dispatchers=2) as (made, target):
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the first event")
+        await until_written(made, 1)
+        await made.processes["d0"].kill()
+        await send(made, "after")
+        await until(lambda: arrived(target, "after"), "the event after the kill")
+
+
+async def test_a_graceful_stop_hands_over_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=1, dispatchers=2) as (made, target):
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the first event")
+        await until_written(made, 1)
+        assert await made.processes["d0"].stop() == 0
+        await send(made, "after")
+        # less than a lease: nobody had to be found dead
+        await until(lambda: arrived(target, "after"), "the event after the stop", patience=5.0)
+        assert len(target.received) == 2 * SUBSCRIPTIONS
+        await made.add("dispatcher", "d2")
+        await send(made, "more")
+        await until(lambda: arrived(target, "more"), "an event after one joined")
+        assert len(target.received) == 3 * SUBSCRIPTIONS
+
+
+async def test_who_was_stopped_and_goes_on_sends_nothing_that_is_anothers(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=1, dispatchers=2) as (made, target):
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the first event")
+        await until_written(made, 1)
+        made.processes["d0"].send(signal.SIGSTOP)
+        await send(made, "while")
+        await until(lambda: arrived(target, "while"), "the event while one stood still")
+        made.processes["d0"].send(signal.SIGCONT)
+        await send(made, "after")
+        await until(lambda: arrived(target, "after"), "the event after it goes on")
+        assert len(target.received) == 3 * SUBSCRIPTIONS
+
+
+async def test_a_change_reaches_every_process(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=2, dispatchers=2) as (made, target):
+        more = SUBSCRIPTION.format(number=SUBSCRIPTIONS, url=target.url)
+        (made.manifests / "more.yaml").write_text(more)
+        output = await made.apply("--wait", "20s")
+        assert f"created subscription default/s{SUBSCRIPTIONS}" in output
+        await send(made, "event")
+        await until(
+            lambda: f"/s{SUBSCRIPTIONS}" in {x.path for x in target.received}, "the new target"
+        )
+        (made.manifests / "more.yaml").unlink()
+        assert "--prune deletes them" in await made.apply()
+        assert f"deleted subscription default/s{SUBSCRIPTIONS}" in await made.apply("--prune")
+        await send(made, "last")
+        await until(lambda: arrived(target, "last"), "the others")
+        assert not [x for x in target.received if x.path.endswith(f"s{SUBSCRIPTIONS}")][1:]
+
+
+async def test_everything_that_is_wrong_is_said_at_the_start(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "mysql://user:s3cret@host/db") as made:
+        made.environment |= {"HOOKPLANE_GRACE": "soon", "HOOKPLANE_LISTNE": "x"}
+        code, output = await made.run("dispatcher")
+        assert code == 1
+        assert "HOOKPLANE_STORE: it is a URL such as postgresql://" in output
+        assert "HOOKPLANE_GRACE:" in output
+        assert "s3cret" not in output
+
+
+@pytest.mark.parametrize("role", ["receiver", "dispatcher"])
+async def test_a_schema_that_is_missing_is_said(tmp_path: Path, role: str) -> None:
+    async with cluster(tmp_path, shared_server().dsn("postgres")) as made:
+        code, output = await made.run(role)
+        assert (code, "run `hookplane migrate` first" in output) == (1, True)
