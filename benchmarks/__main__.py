@@ -13,20 +13,24 @@ from typing import Any, Final
 import click
 import orjson
 
-from benchmarks.bench import FULL, QUICK, Bench, tell
+from benchmarks.bench import FULL, QUICK, Bench, Engine, tell
 from benchmarks.machine import Placement, allow_many_files, file_system
+from benchmarks.postgres_system import PostgresSystem
 from benchmarks.report import as_json, table
 from benchmarks.rows import Row
 from benchmarks.scenarios import (
     bare,
+    bloat,
     delivery,
     fanout,
     ingest,
     isolation,
     latency,
     memory,
+    receivers,
     through,
 )
+from benchmarks.system import System
 
 Scenario = Callable[[Bench], list[Row]]
 SCENARIOS: Final[dict[str, Scenario]] = {
@@ -40,9 +44,21 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 }
 
 
+ON_POSTGRES: Final[dict[str, Scenario]] = {"receivers": receivers.run, "bloat": bloat.run}
+"""Those that ask for what only many processes have."""
+ENGINES: Final[dict[str, type[Engine]]] = {"sqlite": System, "postgres": PostgresSystem}
+
+
 @click.command()
+@click.option(
+    "--store",
+    type=click.Choice(list(ENGINES)),
+    default="sqlite",
+    show_default=True,
+    help="postgres: a receiver, a dispatcher and a database, started for it.",
+)
 @click.option("--quick", is_flag=True, help="Two minutes instead of a quarter of an hour.")
-@click.option("--only", type=click.Choice(list(SCENARIOS)), multiple=True)
+@click.option("--only", type=click.Choice([*SCENARIOS, *ON_POSTGRES]), multiple=True)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
 @click.option(
     "--placement",
@@ -57,15 +73,25 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     help="Folder on the disk that is to be measured.",
 )
 def main(
-    quick: bool, only: tuple[str, ...], file: Path | None, placement: str, work: Path | None
+    store: str,
+    quick: bool,
+    only: tuple[str, ...],
+    file: Path | None,
+    placement: str,
+    work: Path | None,
 ) -> None:
     """Measure Hookplane beside bare bars, on this machine, over the loopback alone."""
     allow_many_files()
-    bench = Bench(work, Placement(placement), QUICK if quick else FULL)
+    known = SCENARIOS | (ON_POSTGRES if store == "postgres" else {})
+    strange = [name for name in only if name not in known]
+    if strange:
+        raise click.UsageError(f"{', '.join(strange)}: only with --store postgres")
+    bench = Bench(work, Placement(placement), QUICK if quick else FULL, ENGINES[store])
     begin = time.monotonic()
     try:
         facts = _facts(bench, quick=quick)
-        rows = _measured(bench, only or tuple(SCENARIOS))
+        facts["store"] = store
+        rows = _measured(bench, {name: known[name] for name in only or known})
     finally:
         bench.close()
     facts["seconds"] = round(time.monotonic() - begin)
@@ -75,12 +101,12 @@ def main(
         file.write_bytes(orjson.dumps(as_json(facts, rows), option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _measured(bench: Bench, names: tuple[str, ...]) -> list[Row]:
+def _measured(bench: Bench, scenarios: dict[str, Scenario]) -> list[Row]:
     tell("bare bars, before")
     before, between = bare.run(bench), []
-    for name in names:
+    for name, scenario in scenarios.items():
         tell(name)
-        between += SCENARIOS[name](bench)
+        between += scenario(bench)
     tell("bare bars, after")
     after = bare.run(bench)
     return [*between, *map(_both, before, after)]

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
 import orjson
 
-from benchmarks.machine import Placement
+from benchmarks.machine import Placement, Usage
 from benchmarks.manifests import Manifest, secret
 from benchmarks.program import Program
 from benchmarks.rows import overworked
@@ -39,6 +39,26 @@ class Effort:
     """Of a search for the highest rate."""
     sparse: int
     """Events sent at 10 a second."""
+
+
+class Engine(Protocol):
+    """Hookplane on one store or another, as the scenarios use it."""
+
+    def __init__(self, folder: Path, cores: frozenset[int], **options: Any) -> None: ...
+
+    def apply(self, name: str, *manifests: Manifest) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def start(self) -> Self: ...
+
+    def endpoint(self, name: str) -> str: ...
+
+    def usage(self) -> Usage: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 QUICK: Final = Effort(rounds=1, seconds=1.5, deliveries=6_000, tries=4, sparse=40)
@@ -70,7 +90,11 @@ class Loaded:
 class Bench:
     """One run of the benchmarks. Its folder is removed at the end."""
 
-    def __init__(self, work: Path | None, placement: Placement, effort: Effort) -> None:
+    def __init__(
+        self, work: Path | None, placement: Placement, effort: Effort, engine: type[Engine] = System
+    ) -> None:
+        """`engine`: what `system` starts."""
+        self._engine = engine
         self.folder = Path(tempfile.mkdtemp(prefix="hookplane-bench-", dir=work))
         self.placement = placement
         self.effort = effort
@@ -87,11 +111,11 @@ class Bench:
         return Program(f"benchmarks.bars.{module}", *arguments, cores=self.placement.measured)
 
     @contextmanager
-    def system(self, *manifests: Manifest) -> Iterator[System]:
-        """`hookplane run` on an empty folder, with these objects and the Secret of all."""
+    def system(self, *manifests: Manifest, **options: Any) -> Iterator[Engine]:
+        """A new one with these objects and the Secret of all."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         try:
-            with System(folder, self.placement.measured) as system:
+            with self._engine(folder, self.placement.measured, **options) as system:
                 system.apply("base", secret(), *manifests)
                 yield system.start()
         finally:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from benchmarks.bench import PATIENCE, Bench
+from benchmarks.bench import PATIENCE, Bench, Engine
 from benchmarks.manifests import subscription
 from benchmarks.rows import Figure, overworked
-from benchmarks.system import System
 from benchmarks.targets import Targets
 
 _names = count(1)
@@ -24,7 +23,7 @@ class Drained:
     micros: Figure
 
 
-def fill(bench: Bench, system: System, endpoint: str, events: int) -> None:
+def fill(bench: Bench, system: Engine, endpoint: str, events: int) -> None:
     """Stores a backlog. Raises RuntimeError when not everything was accepted."""
     loaded = bench.load(system.endpoint(endpoint), events, seconds=PATIENCE)
     if loaded.accepted != events:
@@ -32,7 +31,7 @@ def fill(bench: Bench, system: System, endpoint: str, events: int) -> None:
 
 
 def drain(
-    system: System,
+    system: Engine,
     targets: Targets,
     endpoint: str,
     events: int,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.bench import Bench, Loaded
+from benchmarks.bench import Bench, Engine, Loaded
 from benchmarks.manifests import endpoint
 from benchmarks.rows import Figure, Goal, Row
 from benchmarks.scenarios import bare
 from benchmarks.search import highest
-from benchmarks.system import System
 
 GOAL: Final = Goal("ratio", "≥", 0.35)
 MOST_P99: Final = 50.0
@@ -86,6 +85,6 @@ def _open(bench: Bench, ceiling: float) -> list[Row]:
     ]
 
 
-def _trial(bench: Bench, system: System, rate: float) -> _Trial:
+def _trial(bench: Bench, system: Engine, rate: float) -> _Trial:
     count = int(rate * bench.effort.seconds)
     return _Trial(rate, bench.load(system.endpoint("in"), count, rate=rate))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.bench import PATIENCE, Bench, Loaded
+from benchmarks.bench import PATIENCE, Bench, Engine, Loaded
 from benchmarks.histogram import Histogram
 from benchmarks.manifests import endpoint, subscription
 from benchmarks.rows import Figure, Row, overworked
 from benchmarks.scenarios import bare
 from benchmarks.search import highest
-from benchmarks.system import System
 from benchmarks.targets import Targets
 from benchmarks.timing import MS, until_arrival
 
@@ -82,7 +81,7 @@ def _rows(best: _Trial, together: float, cost: float) -> list[Row]:
     ]
 
 
-def _trial(bench: Bench, system: System, targets: Targets, rate: float) -> _Trial:
+def _trial(bench: Bench, system: Engine, targets: Targets, rate: float) -> _Trial:
     targets.begin()
     before = system.usage().cpu
     count = int(rate * bench.effort.seconds)

@@ -43,6 +43,10 @@ SESSION: Final = {
 PgBouncer, is found by that."""
 
 
+_CONFUSED: Final = (asyncpg.InternalClientError, asyncpg.InterfaceError, TimeoutError)
+"""After these the two sides may disagree on what is under way."""
+
+
 class Purpose(StrEnum):
     """What a connection is for."""
 
@@ -84,14 +88,23 @@ class Connections:
         RejectedEvent; raises StoreReplaced for a database that is not the one of before."""
         with translated():
             async with self._pools[purpose].acquire(timeout=ACQUIRE_SECONDS) as db:
-                yield db
+                try:
+                    yield db
+                except _CONFUSED as error:
+                    if not isinstance(error, asyncpg.DataError):
+                        db.terminate()
+                    raise
 
     async def connect(self, purpose: str) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of the caller's own, to be closed by it. Raises as `use` does."""
         with translated():
             db: asyncpg.Connection[asyncpg.Record]
             db = await asyncpg.connect(**self._arguments(purpose))
-            await self._check(db)
+            try:
+                await self._check(db)
+            except BaseException:
+                db.terminate()
+                raise
             return db
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -66,8 +65,6 @@ FLUSHES: Final = Bounds(group_items=1_000, group_weight=4_000, queue_weight=1_00
 """In flushes and rows."""
 EVENT_OVERHEAD: Final = 512
 """Bytes that an event without a body weighs in the queue."""
-APPEND_SECONDS: Final = 1.8
-"""A receiver must answer within 2 s, also when the store is away."""
 
 
 class PostgresStore:
@@ -127,11 +124,7 @@ class PostgresStore:
     # Ingest -------------------------------------------------------------------------------------
 
     async def append(self, event: NewEvent) -> Appended:
-        try:
-            async with asyncio.timeout(APPEND_SECONDS):
-                return await self._appends.submit(event)
-        except TimeoutError as error:
-            raise StoreUnavailable("the store takes too long") from error
+        return await self._appends.submit(event)
 
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
         await self._write(add_reports, self._numbers, reports)

@@ -27,11 +27,13 @@ _UNFIT: Final = (
 """Somebody has to change something before it can work."""
 _LOST: Final = (
     OSError,
+    EOFError,
     TimeoutError,
     asyncio.TimeoutError,
     pg.PostgresConnectionError,
     pg.OperatorInterventionError,  # shut down, starting, cancelled by a time limit
     pg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of something
 )
 
 
@@ -46,7 +48,9 @@ def translated() -> Iterator[None]:
     except (
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
         OSError,
+        EOFError,
         TimeoutError,
         OverflowError,
     ) as error:
