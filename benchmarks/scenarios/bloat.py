@@ -25,7 +25,12 @@ def run(bench: Bench) -> list[Row]:
             "out",
             *(
                 subscription(
-                    f"out-{place}", "in", url, retry={"schedule": ["300ms"] * 32}, disableAfter="0s"
+                    f"out-{place}",
+                    "in",
+                    url,
+                    retry={"schedule": ["300ms"] * 32},
+                    circuit={"failures": 1_000, "probeEvery": "200ms", "probeAtMostEvery": "1s"},
+                    disableAfter="0s",
                 )
                 for place, url in enumerate(targets.urls)
             ),

@@ -18,7 +18,7 @@ _COMMITS: Final = "select xact_commit from pg_stat_database where datname = 'pos
 
 
 def run(bench: Bench) -> list[Row]:
-    """Nobody subscribes; a closed loop of 64 connections over all receivers."""
+    """Nobody subscribes; a closed loop of 64 connections for each receiver."""
     rows: list[Row] = []
     for count in COUNTS:
         found = [_once(bench, count) for _ in range(bench.effort.rounds)]
@@ -60,7 +60,7 @@ def _load(bench: Bench, system: PostgresSystem, count: int) -> list[dict[str, An
             "count": each,
             "first": place * each,
             "seconds": bench.effort.seconds,
-            "connections": CONNECTIONS // count,
+            "connections": CONNECTIONS,
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         programs.append(Program("benchmarks.loadgen", *arguments, cores=bench.placement.measuring))

@@ -1,0 +1,147 @@
+"""Settings of processes: from the environment, all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hookplane.errors import InvalidValue, SecretUnreadable
+from hookplane.secret import Secret
+from hookplane_cli.keys import new_key, read_keys
+from hookplane_cli.process.settings import process_settings, store_settings
+
+DSN = "postgresql://user:hunter2@db/hookplane"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(new_key())
+    return file
+
+
+def test_the_least_that_is_needed(keys: Path) -> None:
+    found = process_settings(
+        "receiver", {"HOOKPLANE_STORE": DSN, "HOOKPLANE_SEALING_KEYS_FILE": str(keys)}
+    )
+    assert found.store.postgres.dsn == Secret(DSN)
+    assert found.listen == ("0.0.0.0", 8080)  # noqa: S104 - that is the default
+    assert found.admin == ("0.0.0.0", 8081)  # noqa: S104 - the same
+    assert found.grace == 20_000
+    assert found.instance
+    assert found.warnings == ()
+    assert "hunter2" not in repr(found)
+
+
+def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
+    dsn = tmp_path / "dsn"
+    dsn.write_text(DSN + "\n")
+    found = process_settings(
+        "dispatcher",
+        {
+            "HOOKPLANE_STORE_FILE": str(dsn),
+            "HOOKPLANE_STORE_PASSWORD_FILE": str(dsn),
+            "HOOKPLANE_SEALING_KEYS_FILE": str(keys),
+            "HOOKPLANE_INSTANCE": "d-0",
+            "HOOKPLANE_ADMIN": "off",
+            "HOOKPLANE_ALLOWED_CIDRS": "10.0.0.0/8, 192.168.1.1/24",
+            "HOOKPLANE_ALLOW_LOOPBACK": "true",
+            "HOOKPLANE_GRACE": "1m",
+            "HOOKPLANE_RETENTION_EVENTS": "48h",
+            "HOOKPLANE_RETENTION_SIZE": "1Gi",
+        },
+    )
+    assert found.store.postgres.dsn == Secret(DSN)
+    assert found.store.postgres.password_file == dsn
+    assert (found.instance, found.admin, found.allow_loopback) == ("d-0", None, True)
+    assert found.allowed_cidrs == ("10.0.0.0/8", "192.168.1.0/24")
+    assert (found.retention.events, found.retention.total_bytes) == (48 * 3_600_000, 1 << 30)
+
+
+def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        process_settings(
+            "receiver",
+            {
+                "HOOKPLANE_STORE": "mysql://user:hunter2@db/x",
+                "HOOKPLANE_SEALING_KEYS_FILE": str(tmp_path / "none"),
+                "HOOKPLANE_LISTEN": "8080",
+                "HOOKPLANE_ADMIN": "nowhere",
+                "HOOKPLANE_TRUSTED_PROXIES": "10.0.0.0/33",
+                "HOOKPLANE_ALLOW_LOOPBACK": "maybe",
+                "HOOKPLANE_LOG": "loud",
+                "HOOKPLANE_GRACE": "soon",
+                "HOOKPLANE_RETENTION_SIZE": "much",
+                "HOOKPLANE_STORE_TLS_KEY_FILE": str(tmp_path / "none"),
+            },
+        )
+    message = str(caught.value)
+    named = [line.partition(":")[0].removeprefix("HOOKPLANE_") for line in message.splitlines()]
+    assert named == [
+        "STORE",
+        "STORE_TLS_KEY_FILE",
+        "SEALING_KEYS_FILE",
+        "LISTEN",
+        "ADMIN",
+        "TRUSTED_PROXIES",
+        "ALLOW_LOOPBACK",
+        "LOG",
+        "GRACE",
+        "RETENTION_SIZE",
+    ]
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "HOOKPLANE_STORE: it is missing"),
+        ({"HOOKPLANE_STORE": DSN, "HOOKPLANE_STORE_FILE": __file__}, "give one of them only"),
+        ({"HOOKPLANE_STORE_FILE": __file__}, "HOOKPLANE_STORE_FILE: it is a URL such as"),
+        (
+            {"HOOKPLANE_STORE": DSN, "HOOKPLANE_STORE_TLS_KEY_FILE": __file__},
+            "HOOKPLANE_STORE_TLS_CERTIFICATE_FILE: it is missing",
+        ),
+    ],
+)
+def test_a_store_must_be_named_rightly(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(InvalidValue, match=expected):
+        store_settings("apply", environment=given)
+
+
+def test_a_dsn_of_the_command_line_goes_before() -> None:
+    found = store_settings("apply", DSN, {"HOOKPLANE_STORE_FILE": "/nowhere"})
+    assert found.postgres.dsn == Secret(DSN)
+
+
+def test_a_name_that_nobody_reads_is_told(keys: Path) -> None:
+    found = process_settings(
+        "receiver",
+        {
+            "HOOKPLANE_STORE": DSN,
+            "HOOKPLANE_SEALING_KEYS_FILE": str(keys),
+            "HOOKPLANE_LISTNE": "x",
+        },
+    )
+    assert found.warnings == ("HOOKPLANE_LISTNE is not known; did you mean HOOKPLANE_LISTEN?",)
+
+
+def test_sealing_keys_can_be_rotated(keys: Path, tmp_path: Path) -> None:
+    old = read_keys(keys)
+    sealed = old.seal(b"secret", "aad")
+    both = tmp_path / "both"
+    both.write_text(new_key() + keys.read_text())
+    rotated = read_keys(both)
+    assert rotated.open(sealed, "aad") == b"secret"
+    assert rotated.is_stale(f'{{"key": "{sealed}"}}'.encode())
+    assert not rotated.is_stale(f'{{"key": "{rotated.seal(b"x", "aad")}"}}'.encode())
+
+
+@pytest.mark.parametrize("text", ["", "k1:zz", "k1", ":" + "ab" * 32, "k1:" + "ab" * 31])
+def test_a_file_without_a_right_key_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text)
+    with pytest.raises(SecretUnreadable, match="sealing key") as caught:
+        read_keys(file)
+    assert "ab" * 31 not in str(caught.value)

@@ -1,0 +1,96 @@
+"""Migrations: forward only, one at a time, and the version before goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hookplane.errors import StoreUnfit
+from hookplane.store.postgres import migrate as module
+from hookplane.store.postgres.connection import Connections
+from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.migrate import migrate, migrations
+from hookplane.store.postgres.settings import PostgresSettings
+from support_postgres import database, shared_server
+from support_store import ManualClock, Scene
+
+NEXT = """
+alter table event add column made_up text not null default '';
+create table made_up (id integer primary key);
+"""
+
+
+@asynccontextmanager
+async def empty() -> AsyncIterator[PostgresSettings]:
+    """A database without a schema."""
+    server = shared_server()
+    async with server.admin() as db:
+        await db.execute("create database bare")
+    try:
+        yield server.settings("bare")
+    finally:
+        await server.drop_database("bare")
+
+
+async def run(settings: PostgresSettings) -> tuple[int, int]:
+    db = await Connections(settings).connect("migrate")
+    try:
+        return await migrate(db)
+    finally:
+        await db.close()
+
+
+async def test_it_is_done_once() -> None:
+    async with empty() as settings:
+        newest = len(migrations())
+        assert await run(settings) == (0, newest)
+        assert await run(settings) == (newest, newest)
+
+
+async def test_several_at_once_do_it_once() -> None:
+    async with empty() as settings:
+        newest = len(migrations())
+        found = await asyncio.gather(*(run(settings) for _ in range(4)))
+        assert sorted(found) == [(0, newest)] + [(newest, newest)] * 3
+
+
+async def test_without_it_nothing_starts() -> None:
+    async with empty() as settings:
+        with pytest.raises(StoreUnfit, match="run `hookplane migrate` first"):
+            await PostgresStore.open(settings, ManualClock())
+
+
+async def test_one_that_fails_leaves_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with database() as settings:
+        scripts = migrations()
+        monkeypatch.setattr(module, "migrations", lambda: [*scripts, "create table x (y nothing)"])
+        with pytest.raises(Exception, match="nothing"):
+            await run(settings)
+        monkeypatch.undo()
+        assert await run(settings) == (len(scripts), len(scripts))
+
+
+async def test_an_old_process_goes_on_with_the_next_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with database() as settings:
+        clock = ManualClock()
+        running = await PostgresStore.open(settings, clock)
+        try:
+            scene = Scene(running, clock)
+            await scene.endpoints("e")
+            await scene.append()
+            scripts = migrations()
+            monkeypatch.setattr(module, "migrations", lambda: [*scripts, NEXT])
+            assert await run(settings) == (len(scripts), len(scripts) + 1)
+            monkeypatch.undo()
+            await scene.append()
+            again = await PostgresStore.open(settings, clock)  # back to the version before
+            try:
+                await Scene(again, clock, scene.ids).append()
+                assert len(await again.read_log("e", 0, 10)) == 3
+            finally:
+                await again.close()
+        finally:
+            await running.close()

@@ -1,0 +1,102 @@
+"""What a process makes of its heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookplane.clock import SystemClock
+from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
+from hookplane.membership import CERTAIN_SECONDS, Alone, Membership
+from hookplane.store.model import Member, Presence, Role
+from hookplane.store.protocol import Store
+from support_store import ManualClock, open_sqlite
+from support_until import until
+
+
+class Faulty:
+    """A store whose next heartbeats fail as told."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.errors: list[Exception] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return await self._store.heartbeat(process, presence)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Faulty]:
+    async with open_sqlite(tmp_path, SystemClock()) as opened:
+        yield Faulty(opened)
+
+
+def join(store: Any, name: str = "a", clock: Any = None) -> Membership:
+    presence = Presence(ready=True, version=1)
+    return Membership(store, Role.DISPATCHER, name, clock or SystemClock(), lambda: presence)
+
+
+async def test_members_know_each_other(store: Faulty) -> None:
+    a, b = join(store, "a"), join(store, "b")
+    await a.start()
+    await b.start()
+    await until(lambda: len(a.members) == 2 and len(b.members) == 2)
+    await b.stop()
+    await until(lambda: [x.instance for x in a.members] == ["a"])
+    await a.stop()
+    assert await store.members() == []
+
+
+async def test_a_lost_lease_is_told_and_replaced(store: Faulty) -> None:
+    membership = join(store)
+    lost = asyncio.Event()
+    membership.on_lost = lost.set
+    await membership.start()
+    first = membership.process
+    store.errors.append(LeaseLost("dead"))
+    membership.beat_soon()
+    await asyncio.wait_for(lost.wait(), 10)
+    await until(lambda: membership.process not in (None, first))
+    assert membership.may_send()
+    await membership.stop()
+
+
+async def test_a_store_that_is_away_is_asked_again(store: Faulty) -> None:
+    membership = join(store)
+    await membership.start()
+    store.errors += [StoreUnavailable("away")] * 2
+    membership.beat_soon()
+    await until(lambda: not store.errors and bool(membership.members))
+    await membership.stop()
+
+
+async def test_another_database_ends_it(store: Faulty) -> None:
+    membership = join(store)
+    await membership.start()
+    store.errors.append(StoreReplaced("another one"))
+    membership.beat_soon()
+    with pytest.raises(StoreReplaced):
+        await asyncio.wait_for(membership.failed(), 10)
+    await membership.stop()
+
+
+async def test_nothing_is_sent_when_the_lease_is_in_doubt(store: Faulty) -> None:
+    clock = ManualClock()
+    membership = join(store, clock=clock)
+    assert not membership.may_send()
+    await membership.start()
+    assert membership.may_send()
+    store.errors += [StoreUnavailable("away")] * 1_000
+    clock.advance(round(CERTAIN_SECONDS * 1_000))
+    assert not membership.may_send()
+    await membership.stop()
+    assert Alone().may_send()
