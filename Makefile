@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check format types imports generate check-generated bench ledger lock clean help
+.PHONY: run test check format types imports generate check-generated bench ledger cluster-ledger lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,9 @@ bench: $(READY)  ## Measure; one table as text and JSON
 
 ledger: $(READY)  ## Kill the process 50 times under load and account for every event
 	$(BIN)/python -m benchmarks.ledger --kills 50
+
+cluster-ledger: $(READY)  ## Many processes on PostgreSQL, faults of every kind, and an account
+	$(BIN)/python -m benchmarks.cluster_ledger --kills 100
 
 lock: $(READY)  ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/pip install --quiet pip-tools
