@@ -13,33 +13,11 @@ import aiohttp
 import asyncpg
 import pytest
 
-from support_cluster import KEY, Cluster, cluster, post
+from support_cluster import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
 from support_e2e import PATIENCE, Subscriber, subscriber, until
 from support_postgres import shared_server
 
 SUBSCRIPTIONS = 6
-
-ENDPOINT = f"""
-apiVersion: v1
-kind: Secret
-metadata: {{name: shared}}
-stringData: {{key: whsec_{KEY}}}
----
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookEndpoint
-metadata: {{name: in}}
-spec: {{verification: {{keys: [{{secretKeyRef: {{name: shared, key: key}}}}]}}}}
-"""
-
-SUBSCRIPTION = """
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookSubscription
-metadata: {{name: s{number}}}
-spec:
-  endpointRefs: [{{name: in}}]
-  target: {{url: "{url}/s{number}"}}
-  delivery: {{retry: {{schedule: [500ms, 500ms, 1s, 1s, 1s, 1s]}}}}
-"""
 
 
 @asynccontextmanager

@@ -23,6 +23,28 @@ from support_e2e import PATIENCE
 
 KEY = b64encode(b"a key that both sides have: 32 B").decode()
 
+ENDPOINT = f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: shared}}
+stringData: {{key: whsec_{KEY}}}
+---
+apiVersion: hookplane.dev/v1alpha1
+kind: WebhookEndpoint
+metadata: {{name: in}}
+spec: {{verification: {{keys: [{{secretKeyRef: {{name: shared, key: key}}}}]}}}}
+"""
+
+SUBSCRIPTION = """
+apiVersion: hookplane.dev/v1alpha1
+kind: WebhookSubscription
+metadata: {{name: s{number}}}
+spec:
+  endpointRefs: [{{name: in}}]
+  target: {{url: "{url}/s{number}"}}
+  delivery: {{retry: {{schedule: [500ms, 500ms, 1s, 1s, 1s, 1s]}}}}
+"""
+
 
 def signed(event: str, body: bytes, key: str = KEY) -> dict[str, str]:
     """Headers of a Standard Webhooks request that arrives now."""
