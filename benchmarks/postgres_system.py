@@ -125,7 +125,7 @@ class PostgresSystem:
     def _spawn(self, *arguments: str, listen: int = 0, admin: int = 0) -> None:
         ports = {
             "HOOKPLANE_LISTEN": f"127.0.0.1:{listen}",
-            "HOOKPLANE_ADMIN": f"127.0.0.1:{admin}",
+            "HOOKPLANE_HEALTH": f"127.0.0.1:{admin}",
         }
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(

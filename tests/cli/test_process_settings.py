@@ -27,7 +27,7 @@ def test_the_least_that_is_needed(keys: Path) -> None:
     )
     assert found.store.postgres.dsn == Secret(DSN)
     assert found.listen == ("0.0.0.0", 8080)  # noqa: S104 - that is the default
-    assert found.admin == ("0.0.0.0", 8081)  # noqa: S104 - the same
+    assert found.health == ("0.0.0.0", 8081)  # noqa: S104 - the same
     assert found.grace == 20_000
     assert found.instance
     assert found.warnings == ()
@@ -44,7 +44,7 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
             "HOOKPLANE_STORE_PASSWORD_FILE": str(dsn),
             "HOOKPLANE_SEALING_KEYS_FILE": str(keys),
             "HOOKPLANE_INSTANCE": "d-0",
-            "HOOKPLANE_ADMIN": "off",
+            "HOOKPLANE_HEALTH": "off",
             "HOOKPLANE_ALLOWED_CIDRS": "10.0.0.0/8, 192.168.1.1/24",
             "HOOKPLANE_ALLOW_LOOPBACK": "true",
             "HOOKPLANE_GRACE": "1m",
@@ -54,7 +54,7 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
     )
     assert found.store.postgres.dsn == Secret(DSN)
     assert found.store.postgres.password_file == dsn
-    assert (found.instance, found.admin, found.allow_loopback) == ("d-0", None, True)
+    assert (found.instance, found.health, found.allow_loopback) == ("d-0", None, True)
     assert found.allowed_cidrs == ("10.0.0.0/8", "192.168.1.0/24")
     assert (found.retention.events, found.retention.total_bytes) == (48 * 3_600_000, 1 << 30)
 
@@ -67,7 +67,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
                 "HOOKPLANE_STORE": "mysql://user:hunter2@db/x",
                 "HOOKPLANE_SEALING_KEYS_FILE": str(tmp_path / "none"),
                 "HOOKPLANE_LISTEN": "8080",
-                "HOOKPLANE_ADMIN": "nowhere",
+                "HOOKPLANE_HEALTH": "nowhere",
                 "HOOKPLANE_TRUSTED_PROXIES": "10.0.0.0/33",
                 "HOOKPLANE_ALLOW_LOOPBACK": "maybe",
                 "HOOKPLANE_LOG": "loud",
@@ -83,7 +83,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         "STORE_TLS_KEY_FILE",
         "SEALING_KEYS_FILE",
         "LISTEN",
-        "ADMIN",
+        "HEALTH",
         "TRUSTED_PROXIES",
         "ALLOW_LOOPBACK",
         "LOG",

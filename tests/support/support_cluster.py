@@ -66,7 +66,7 @@ class Process:
             **environment,
             "HOOKPLANE_INSTANCE": name,
             "HOOKPLANE_LISTEN": f"127.0.0.1:{self.listen}",
-            "HOOKPLANE_ADMIN": f"127.0.0.1:{self.admin}",
+            "HOOKPLANE_HEALTH": f"127.0.0.1:{self.admin}",
         }
         self._process: asyncio.subprocess.Process | None = None
 

@@ -20,7 +20,7 @@ from hookplane.store.model import Presence, Role
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane_cli.journal.make import make_journal
 from hookplane_cli.keys import read_keys
-from hookplane_cli.process.admin import AdminServer
+from hookplane_cli.process.health import HealthServer
 from hookplane_cli.process.parts import PARTS, Part, Surroundings
 from hookplane_cli.process.settings import ProcessSettings
 from hookplane_cli.serving.collector import calm_collector
@@ -84,7 +84,7 @@ class Process:
                 self._settings, store, self._sealer, self._clock, journal, registry, membership
             )
             part = self._part = PARTS[self._role](around)
-            await stack.enter_async_context(self._admin(registry))
+            await stack.enter_async_context(self._served_health(registry))
             await membership.start()
             stack.push_async_callback(membership.stop)
             stack.push_async_callback(_stop, part)
@@ -97,16 +97,16 @@ class Process:
             yield part
 
     @asynccontextmanager
-    async def _admin(self, registry: CollectorRegistry) -> AsyncIterator[None]:
+    async def _served_health(self, registry: CollectorRegistry) -> AsyncIterator[None]:
         """The console has these routes itself."""
-        if self._settings.admin is None or self._role is Role.CONSOLE:
+        if self._settings.health is None or self._role is Role.CONSOLE:
             yield
             return
-        server = AdminServer(self._settings.admin, self._health, registry)
+        server = HealthServer(self._settings.health, self._health, registry)
         try:
             await server.start()
         except OSError as error:
-            raise click.ClickException(f"HOOKPLANE_ADMIN: {error.strerror}") from error
+            raise click.ClickException(f"HOOKPLANE_HEALTH: {error.strerror}") from error
         try:
             yield
         finally:

@@ -30,7 +30,7 @@ PROCESS: Final = (
     *STORE,
     Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
     Variable("listen", read.address, "0.0.0.0:8080", "Where the receiver or console listens"),
-    Variable("admin", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
+    Variable("health", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
     Variable("trusted_proxies", read.ranges, "", "Proxies whose X-Forwarded-For is believed"),
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
@@ -58,7 +58,7 @@ class ProcessSettings:
     store: StoreSettings
     instance: str
     listen: tuple[str, int]
-    admin: tuple[str, int] | None
+    health: tuple[str, int] | None
     trusted_proxies: tuple[str, ...]
     allowed_cidrs: tuple[str, ...]
     allow_loopback: bool
@@ -80,7 +80,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
     if problems or store is None:
         raise InvalidValue("\n".join(problems))
     retention = (values.pop(f"retention_{x}") for x in ("events", "attempts", "size"))
-    names = ("listen", "admin", "trusted_proxies", "allowed_cidrs", "allow_loopback", "log")
+    names = ("listen", "health", "trusted_proxies", "allowed_cidrs", "allow_loopback", "log")
     return ProcessSettings(
         store=store,
         instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",

@@ -14,7 +14,12 @@ from hookplane.secret import Secret
 from hookplane.units import parse_duration, parse_size
 
 PREFIX: Final = "HOOKPLANE_"
-_ELSEWHERE: Final = {"HOOKPLANE_DATA", "HOOKPLANE_TEST_PG_BIN"}
+_ELSEWHERE: Final = {
+    "HOOKPLANE_ADMIN",
+    "HOOKPLANE_DATA",
+    "HOOKPLANE_SINK_SECRET",
+    "HOOKPLANE_TEST_PG_BIN",
+}
 """Known to other commands."""
 
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from hookplane_console.probes import Health, Probes
 
 
-class AdminServer:
+class HealthServer:
     """`/healthz`, `/readyz` and `/metrics`, which change nothing and name no secret."""
 
     def __init__(
