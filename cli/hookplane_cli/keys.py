@@ -40,7 +40,7 @@ def _key(path: Path, number: int, line: str) -> tuple[str, bytes]:
         key = b""
     if not name or len(key) != KEY_BYTES:
         raise SecretUnreadable(
-            f"{path}: key {number} is no sealing key; it is KEYID:64 hex digits. Put the right one "
-            "back, or nothing that it sealed can be read"
+            f"{path}: key {number} is not a sealing key, which is KEYID:64 hex digits. "
+            "Put the right one back, or nothing that it sealed can be read"
         )
     return name, key

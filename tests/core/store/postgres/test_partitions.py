@@ -1,0 +1,127 @@
+"""Partitions are made ahead and dropped when nothing in them can be seen any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hookplane.clock import SystemClock
+from hookplane.errors import UnknownObject
+from hookplane.store.model import LogEntry, Page, Retention
+from hookplane.store.postgres.connection import Purpose
+from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.partitions import AHEAD, make_partitions
+from support_postgres import database, shared_server
+from support_store import DAY, ManualClock, Scene
+
+ERA_MILLIS = 1_000
+KEEP_ALL = Retention(DAY, DAY, 1 << 40)
+KEEP_NOTHING = Retention(0, 0, 0)
+TRIES = 100
+
+
+@asynccontextmanager
+async def short_eras() -> AsyncIterator[tuple[Scene, PostgresStore]]:
+    """An era is a second, so that some pass while a test runs."""
+    async with database() as settings:
+        name = settings.dsn.reveal().decode().rpartition("/")[2].partition("?")[0]
+        async with shared_server().admin(name) as db:
+            await db.execute("update hookplane.store set era_millis = $1", ERA_MILLIS)
+        clock = ManualClock(SystemClock().now())
+        store = await PostgresStore.open(settings, clock)
+        try:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            await scene.subscription("s")
+            yield scene, store
+        finally:
+            await store.close()
+
+
+async def partitions(store: PostgresStore, parent: str) -> list[str]:
+    async with store.connections.use(Purpose.OTHER) as db:
+        rows = await db.fetch(
+            "select inhrelid::regclass::text from pg_inherits where inhparent = $1::regclass",
+            parent,
+        )
+    return sorted(row[0] for row in rows)
+
+
+async def test_the_next_ones_are_there_ahead() -> None:
+    async with short_eras() as (_, store):
+        assert len(await partitions(store, "event")) >= AHEAD
+        await asyncio.sleep(1.5 * ERA_MILLIS / 1000)
+        async with store.connections.use(Purpose.OTHER) as db:
+            assert await make_partitions(db) > 0
+            assert await make_partitions(db) == 0
+
+
+async def test_reading_goes_on_from_one_to_the_next() -> None:
+    async with short_eras() as (scene, store):
+        read: list[LogEntry] = []
+        for _ in range(4):
+            await store.expire(KEEP_ALL, scene.clock.now())
+            await scene.append()
+            last = read[-1].sequence if read else 0
+            read += await store.read_log("e", last, 10)
+            await asyncio.sleep(0.6 * ERA_MILLIS / 1000)
+        assert [entry.sequence for entry in read] == [1, 2, 3, 4]
+        assert await store.read_log("e", 0, 10) == read
+        assert set(await store.read_contents("e", [1, 2, 3, 4])) == {1, 2, 3, 4}
+        async with store.connections.use(Purpose.OTHER) as db:
+            assert await db.fetchval("select count(distinct era) from event") > 1
+
+
+async def test_what_is_hidden_goes_with_its_partition() -> None:
+    async with short_eras() as (scene, store):
+        entries = await scene.fill(3)
+        await (await scene.owner()).deliver(*entries)
+        async with store.connections.use(Purpose.OTHER) as db:
+            era = await db.fetchval("select min(era) from event")
+        scene.clock.advance(1)
+        for _ in range(TRIES):
+            await store.expire(KEEP_NOTHING, scene.clock.now())
+            left = await partitions(store, "event") + await partitions(store, "attempt")
+            if not {f"event_{era}", f"attempt_{era}"} & set(left):
+                break
+            scene.clock.advance(100)
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError(f"era {era} is still there: {left}")
+        assert await store.events(Page()) == []
+        assert [entry.sequence for entry in await scene.fill(1)] == [4]
+
+
+async def test_what_is_not_hidden_stays() -> None:
+    async with short_eras() as (scene, store):
+        (entry,) = await scene.fill(1)
+        for _ in range(4):
+            await asyncio.sleep(0.5 * ERA_MILLIS / 1000)
+            await store.expire(KEEP_ALL, scene.clock.now())
+        assert (await store.find_event(entry.event_id))[0] == entry
+
+
+async def test_appends_go_on_while_partitions_go() -> None:
+    async with short_eras() as (scene, store):
+        accepted = []
+
+        async def append() -> None:
+            for _ in range(150):
+                accepted.append(await scene.append())
+                await asyncio.sleep(0.02)
+
+        appending = asyncio.create_task(append())
+        while not appending.done():
+            scene.clock.advance(50)
+            await store.expire(Retention(200, 200, 1 << 40), scene.clock.now())
+            await asyncio.sleep(0.05)
+        await appending
+        assert len({one.event_id for one in accepted}) == 150
+        (status,) = await store.endpoint_status(["e"])
+        assert status.accepted == 150
+        try:
+            await store.find_event(accepted[0].event_id)
+        except UnknownObject:
+            return
+        raise AssertionError("retention did nothing meanwhile")
