@@ -21,6 +21,7 @@ from benchmarks.rows import Row
 from benchmarks.scenarios import (
     bare,
     bloat,
+    configuration,
     delivery,
     fanout,
     ingest,
@@ -44,7 +45,11 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 }
 
 
-ON_POSTGRES: Final[dict[str, Scenario]] = {"receivers": receivers.run, "bloat": bloat.run}
+ON_POSTGRES: Final[dict[str, Scenario]] = {
+    "receivers": receivers.run,
+    "bloat": bloat.run,
+    "configuration": configuration.run,
+}
 """Those that ask for what only many processes have."""
 ENGINES: Final[dict[str, type[Engine]]] = {"sqlite": System, "postgres": PostgresSystem}
 
@@ -62,8 +67,8 @@ ENGINES: Final[dict[str, type[Engine]]] = {"sqlite": System, "postgres": Postgre
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
 @click.option(
     "--placement",
-    type=click.Choice(list(Placement)),
-    default=Placement.SPLIT,
+    type=click.Choice([str(one) for one in Placement]),
+    default=str(Placement.SPLIT),
     show_default=True,
     help="split: the first core is for what is measured; together: all share all cores.",
 )

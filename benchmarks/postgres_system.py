@@ -3,11 +3,13 @@ apply --watch` in the operator's place, each a process of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final, Self
@@ -27,7 +29,15 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 class PostgresSystem:
     """Like `System`, for the scenarios."""
 
-    def __init__(self, folder: Path, cores: frozenset[int], *, receivers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cores: frozenset[int],
+        *,
+        receivers: int = 1,
+        files: Mapping[str, Sequence[Manifest]] | None = None,
+    ) -> None:
+        """`files`: manifests besides those that are applied, by name of their file."""
         self._folder = folder
         self._cores = cores
         self._listen = [free_port() for _ in range(receivers)]
@@ -37,6 +47,8 @@ class PostgresSystem:
             self.server = PostgresServer(require_binaries(), _SETTINGS)
         self._keys = folder / "keys"
         self._processes: list[subprocess.Popen[bytes]] = []
+        for name, manifests in (files or {}).items():
+            self.apply(name, *manifests)
 
     def apply(self, name: str, *manifests: Manifest) -> None:
         """Puts a file in place; a running system takes it in by itself."""
@@ -63,6 +75,13 @@ class PostgresSystem:
             self._until_ready(admin)
         return self
 
+    def add_dispatcher(self) -> None:
+        """One more; returns when it is ready. Raises RuntimeError."""
+        admin = free_port()
+        with on_cores(self._cores):
+            self._spawn("dispatcher", admin=admin)
+        self._until_ready(admin)
+
     def endpoint(self, name: str, receiver: int = 0) -> str:
         """Its URL at one of the receivers."""
         return f"http://127.0.0.1:{self._listen[receiver]}/default/{name}"
@@ -70,7 +89,7 @@ class PostgresSystem:
     def usage(self) -> Usage:
         """Of all processes, the database's included."""
         pids = [process.pid for process in self._processes]
-        found = [usage(pid) for pid in (*pids, *self._database())]
+        found = [usage(pid) for pid in pids] + self._used_by_database()
         ended = _of_ended_children(self.server.pid)
         return Usage(
             sum(x.cpu for x in found) + ended,
@@ -80,13 +99,21 @@ class PostgresSystem:
 
     def cpu_of_database(self) -> float:
         """Seconds."""
-        found = sum(usage(pid).cpu for pid in self._database())
+        found = sum(used.cpu for used in self._used_by_database())
         return found + _of_ended_children(self.server.pid)
 
     def query(self, statement: str) -> str:
         """What psql prints for one value."""
         dsn = ["-h", "127.0.0.1", "-p", str(self.server.port), "-U", "postgres"]
         return self.server.run("psql", *dsn, "-Atc", statement).strip()
+
+    def _used_by_database(self) -> list[Usage]:
+        """One that ends meanwhile counts among the ended children."""
+        found = []
+        for pid in self._database():
+            with contextlib.suppress(OSError):
+                found.append(usage(pid))
+        return found
 
     def _database(self) -> list[int]:
         found = [self.server.pid]
