@@ -1,11 +1,13 @@
-"""The primary dies and its standby takes over: what is accepted after that is delivered."""
+"""The primary dies under load and its standby takes over: nothing newer is skipped, and with
+synchronous replication nothing is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +18,12 @@ from support_cluster import ENDPOINT, SUBSCRIPTION, Cluster, cluster, post
 from support_e2e import subscriber, until
 from support_postgres import PostgresServer, require_binaries
 
-EVENTS = 20
+EVENTS = 500
+"""Accepted before, and again after."""
+BEHIND = 100
+"""Accepted by the primary after its standby stopped following."""
+PROVIDERS = 8
+PAUSE_SECONDS = 0.01
 TRIES = 200
 
 
@@ -36,31 +43,80 @@ def both(primary: PostgresServer, standby: PostgresServer) -> str:
     return f"postgresql://postgres@{hosts}/postgres?sslmode=disable"
 
 
-async def send_until_accepted(made: Cluster, event: str) -> None:
-    """As a provider does: while the receiver starts over, its door is closed for a moment."""
-    async with aiohttp.ClientSession() as session:
+class Providers:
+    """Some of them, each sending one event after the other until it is told to end."""
+
+    def __init__(self, made: Cluster) -> None:
+        self._made = made
+        self._over = False
+        self._number = 0
+        self.accepted: list[str] = []
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+            for _ in range(PROVIDERS):
+                tasks.create_task(self._send(session))
+            try:
+                yield
+            finally:
+                self._over = True
+
+    async def more(self, count: int) -> None:
+        """Until so many more are accepted."""
+        wanted = len(self.accepted) + count
+        await until(lambda: len(self.accepted) >= wanted, f"{count} more events accepted")
+
+    async def _send(self, session: aiohttp.ClientSession) -> None:
+        while not self._over:
+            self._number += 1
+            await self._until_accepted(session, f"event-{self._number}")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _until_accepted(self, session: aiohttp.ClientSession, event: str) -> None:
+        """While the receiver starts over its door is closed for a moment."""
+        receiver = self._made.processes["r"]
         for _ in range(TRIES):
             with contextlib.suppress(aiohttp.ClientError):
-                status, headers = await post(
-                    session, made.processes["r"].url, event, event.encode()
-                )
+                status, headers = await post(session, receiver.url, event, event.encode())
                 if 200 <= status < 300:
+                    self.accepted.append(event)
                     return
                 assert status == 503
                 assert "Retry-After" in headers
             await asyncio.sleep(0.1)
-    raise AssertionError(f"{event} was not accepted: {made.processes['r'].output()}")
+        raise AssertionError(f"{event} was not accepted: {receiver.output()}")
+
+
+async def be_synchronous(primary: PostgresServer) -> None:
+    async with primary.admin() as db:
+        await db.execute("alter system set synchronous_standby_names = '*'")
+        await db.execute("select pg_reload_conf()")
+
+
+async def fall_behind(standby: PostgresServer) -> None:
+    """It follows no more, so that its log is shorter than the primary's when it is promoted."""
+    async with standby.admin() as db:
+        await db.execute("alter system set primary_conninfo = ''")
+        await db.execute("select pg_reload_conf()")
+        query = "select count(*) from pg_stat_activity where backend_type = 'walreceiver'"
+        for _ in range(TRIES):
+            if not await db.fetchval(query):
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError("the standby still follows")
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
-async def test_what_is_accepted_after_a_failover_arrives(
-    tmp_path: Path, pair: tuple[PostgresServer, PostgresServer], synchronous: bool
+async def test_a_failover_under_load(
+    tmp_path: Path,
+    pair: tuple[PostgresServer, PostgresServer],
+    synchronous: bool,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     primary, standby = pair
     if synchronous:
-        async with primary.admin() as db:
-            await db.execute("alter system set synchronous_standby_names = '*'")
-            await db.execute("select pg_reload_conf()")
+        await be_synchronous(primary)
     async with subscriber() as target, cluster(tmp_path, both(primary, standby)) as made:
         assert (await made.run("migrate"))[0] == 0
         (made.manifests / "in.yaml").write_text(ENDPOINT)
@@ -68,26 +124,32 @@ async def test_what_is_accepted_after_a_failover_arrives(
         await made.apply()
         await made.add("receiver", "r")
         await made.add("dispatcher", "d")
-        before = [f"before-{i}" for i in range(EVENTS)]
-        for event in before:
-            await send_until_accepted(made, event)
-        await asyncio.to_thread(primary.stop, signal.SIGQUIT)
-        await asyncio.to_thread(standby.promote)
-        after = [f"after-{i}" for i in range(EVENTS)]
-        for event in after:
-            await send_until_accepted(made, event)
-        wanted = {*after, *(before if synchronous else ())}
-        await until(lambda: wanted <= {x.body.decode() for x in target.received}, "all of these")
+        providers = Providers(made)
+        async with providers.sending():
+            await providers.more(EVENTS)
+            if not synchronous:
+                await fall_behind(standby)
+                await providers.more(BEHIND)
+            await asyncio.to_thread(primary.stop, signal.SIGQUIT)
+            before = len(providers.accepted)
+            await asyncio.to_thread(standby.promote)
+            await providers.more(EVENTS)
+        stored = await bodies(standby)
+        lost = [event for event in providers.accepted if event not in stored]
+        record_testsuite_property(f"lost, synchronous={synchronous}", len(lost))
+        assert len(lost) >= (0 if synchronous else BEHIND)
+        may_be_lost = set() if synchronous else set(providers.accepted[:before])
+        assert set(lost) <= may_be_lost
+        await until(lambda: stored <= {x.body.decode() for x in target.received}, "all stored")
         for name in ("r", "d"):
             assert "starting over" in made.processes[name].output()
-        await until_stored(standby, wanted)
 
 
-async def until_stored(server: PostgresServer, wanted: set[str]) -> None:
-    """The promoted database has them as well."""
+async def bodies(server: PostgresServer) -> set[str]:
+    """Of all events that it has."""
     db = await asyncpg.connect(server.dsn())
     try:
-        bodies = await db.fetch("select body from hookplane.event")
+        rows = await db.fetch("select body from hookplane.event")
     finally:
         await db.close()
-    assert wanted <= {row[0].decode() for row in bodies}
+    return {row[0].decode() for row in rows}
