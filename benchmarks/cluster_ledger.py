@@ -48,7 +48,8 @@ TRIES: Final = 60
 TIMEOUT: Final = 5.0
 DRAIN_SECONDS: Final = 120.0
 _UNMEANT: Final = re.compile(r"LaneFailed|^\w[\w.]*(Error|Exception)\b|Traceback| ERROR ")
-_STRAGGLERS_NS: Final = 300_000_000
+_STRAGGLERS_SECONDS: Final = 0.3
+"""What the victim had sent is seen by then: by the loop that waits, however late it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +168,18 @@ class Ledger:
     async def _kill(self) -> None:
         victim = self._chance.choice([*self.receivers, *self.dispatchers])
         await victim.kill()
-        self.seen.kills.append(time.monotonic_ns() + _STRAGGLERS_NS)
+        await self._mark()
         await victim.start()
+
+    async def _mark(self) -> None:
+        """The fault lies between all that its victim had sent and all that a successor sends."""
+        await asyncio.sleep(_STRAGGLERS_SECONDS)
+        self.seen.kills.append(time.monotonic_ns())
 
     async def _stop_and_continue(self) -> None:
         victim = self._chance.choice(self.dispatchers)
         victim.send(signal.SIGSTOP)
-        self.seen.kills.append(time.monotonic_ns() + _STRAGGLERS_NS)
+        await self._mark()
         await asyncio.sleep(STOPPED_SECONDS)
         victim.send(signal.SIGCONT)
 
