@@ -16,6 +16,7 @@ run: $(READY)  ## Start the tour: receiver, dispatcher and a local subscriber, w
 
 test: $(READY) check  ## All checks and the whole test suite
 	@scripts/test-tools
+	@scripts/test-components >/dev/null
 	$(BIN)/python -m pytest -n 2
 
 check: $(READY) types imports check-generated  ## Style, types, import contracts, generated files

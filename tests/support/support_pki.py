@@ -1,0 +1,149 @@
+"""Certificates and kubeconfigs of a control plane that tests make."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key with its certificate, as PEM."""
+
+    key: bytes
+    certificate: bytes
+
+
+class Authority:
+    """Issues certificates that are good for a day."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(name)
+        certificate = self._builder(self._name, self._key.public_key(), is_ca=True)
+        self.certificate = certificate.sign(self._key, hashes.SHA256()).public_bytes(
+            serialization.Encoding.PEM
+        )
+
+    def client(self, user: str, group: str | None = None) -> Pair:
+        return self._issue(_name(user, group), ExtendedKeyUsageOID.CLIENT_AUTH, ())
+
+    def server(self, user: str, names: Sequence[str], addresses: Sequence[str]) -> Pair:
+        known: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        known += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        return self._issue(_name(user), ExtendedKeyUsageOID.SERVER_AUTH, known)
+
+    def _issue(
+        self, name: x509.Name, usage: x509.ObjectIdentifier, names: Sequence[x509.GeneralName]
+    ) -> Pair:
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(name, key.public_key(), is_ca=False).add_extension(
+            x509.ExtendedKeyUsage([usage]), critical=False
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        made = builder.sign(self._key, hashes.SHA256())
+        return Pair(_pem(key), made.public_bytes(serialization.Encoding.PEM))
+
+    def _builder(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, *, is_ca: bool
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        own = self._key.public_key()
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(own), critical=False)
+            .add_extension(_usage(is_ca), critical=True)
+        )
+
+
+def service_account_keys() -> Pair:
+    """A private key and, in place of a certificate, its public key."""
+    key = rsa.generate_private_key(65537, 2048)
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return Pair(_pem(key), key.public_key().public_bytes(*form))
+
+
+def kubeconfig(server: str, authority: bytes, user: dict[str, Any]) -> str:
+    """`user`: as in a kubeconfig, `{"token": …}` or what `client_user` gives."""
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": "test",
+                    "cluster": {"server": server, "certificate-authority-data": _text(authority)},
+                }
+            ],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
+            "current-context": "test",
+        }
+    )
+
+
+def client_user(pair: Pair) -> dict[str, str]:
+    return {
+        "client-certificate-data": _text(pair.certificate),
+        "client-key-data": _text(pair.key),
+    }
+
+
+def write_pair(folder: Path, name: str, pair: Pair) -> None:
+    for suffix, content in (("key", pair.key), ("crt", pair.certificate)):
+        path = folder / f"{name}.{suffix}"
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _name(user: str, group: str | None = None) -> x509.Name:
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
+    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, user)])
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _usage(is_ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not is_ca,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
