@@ -19,12 +19,18 @@ _ID_BYTES: Final = 4
 
 
 def read_keys(path: Path, random_bytes: RandomBytes = secrets.token_bytes) -> Sealer:
-    """Raises SecretUnreadable, OSError; no message shows a key."""
-    lines = path.read_text("ascii", "replace").split()
-    keys = dict(_key(path, number, line) for number, line in enumerate(lines, 1))
+    """`path`: such a file, or a folder of them, which are read in the order of their names. Raises
+    SecretUnreadable, OSError; no message shows a key."""
+    files = sorted(x for x in path.iterdir() if x.is_file()) if path.is_dir() else [path]
+    keys = dict(found for file in files for found in _keys(file))
     if not keys:
         raise SecretUnreadable(f"{path} holds no sealing key; `hookplane secret-key` makes one")
     return Sealer(keys, next(iter(keys)), random_bytes)
+
+
+def _keys(file: Path) -> list[tuple[str, bytes]]:
+    lines = file.read_text("ascii", "replace").split()
+    return [_key(file, number, line) for number, line in enumerate(lines, 1)]
 
 
 def new_key(random_bytes: RandomBytes = secrets.token_bytes) -> str:

@@ -12,6 +12,8 @@ HookplaneError
     ├── LeaseLost           this process counts as dead; it must register anew
     ├── OwnedElsewhere      a live process owns the subscription
     ├── RejectedEvent       one event cannot be stored as it is
+    ├── StoreInUse          the database belongs to another gateway
+    ├── StaleWriter         a newer leader writes the configuration now
     ├── StaleOwner          the flush came from an owner that is no longer the owner
     └── UnknownObject       no such subscription, endpoint, event or replay
 """
@@ -67,6 +69,14 @@ class RejectedEvent(StoreError):
 
 class StaleOwner(StoreError):
     """Epoch or flush number did not match: somebody else owns the subscription now."""
+
+
+class StoreInUse(StoreError):
+    """The database belongs to another gateway, which the message names."""
+
+
+class StaleWriter(StoreError):
+    """Another leader took over; whoever gets this must write nothing any more."""
 
 
 class UnknownObject(StoreError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from pydantic import ValidationError
@@ -37,8 +37,11 @@ class ConfigFollower:
         sealer: Sealer,
         apply: Apply,
         on_version: Callable[[], None] = lambda: None,
+        kinds: Collection[ConfigKind] = tuple(ConfigKind),
     ) -> None:
-        """`on_version`: called when a newer version is in force."""
+        """`on_version`: called when a newer version is in force. Rows of other `kinds` are passed
+        over: whoever does not need them need not be able to open them."""
+        self._kinds = kinds
         self._on_version = on_version
         self._store = store
         self._sealer = sealer
@@ -53,7 +56,8 @@ class ConfigFollower:
         """Takes in all rows that are newer than `version`. Raises StoreUnavailable."""
         version, rows = await self._store.load_config(self.version)
         for row in rows:
-            self._take(row)
+            if row.kind in self._kinds:
+                self._take(row)
         if version != self.version:
             self.version = version
             self._on_version()

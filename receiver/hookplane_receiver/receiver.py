@@ -14,6 +14,7 @@ from hookplane.follow import ConfigFollower
 from hookplane.journal import Journal
 from hookplane.operational import Notices
 from hookplane.sealing import Sealer
+from hookplane.store.model import ConfigKind
 from hookplane.store.protocol import Store
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
@@ -42,7 +43,9 @@ class Receiver:
         trusted proxy is no address range."""
         metrics = ReceiverMetrics(registry)
         router = Router(metrics, clock, journal)
-        self._follower = ConfigFollower(store, sealer, router.apply, on_version)
+        self._follower = ConfigFollower(
+            store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
+        )
         self._reporter = Reporter(store, clock, Notices())
         admission = Admission(
             router=router,

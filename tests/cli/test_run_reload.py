@@ -15,9 +15,9 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.model import ReplayPhase
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_cli.laptop.change import CONFIRM_AFTER
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
+from hookplane_cli.laptop.missed import CONFIRM_AFTER
 from hookplane_cli.laptop.reload import Loaded, Reloader
 from support_run import NOW, endpoint_text, secret_text, subscription_text
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hookplane.compile.change import Change, Configured
 from hookplane.compile.model import Problem, Severity
 from hookplane.manifests.model import Finding
 from hookplane.store.model import Retention
-from hookplane_cli.laptop.change import Change, Configured
 from hookplane_cli.laptop.reload import Loaded
 from hookplane_cli.run.banner import banner
 from hookplane_cli.run.settings import RunSettings

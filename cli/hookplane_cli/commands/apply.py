@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from hookplane.clock import SystemClock
+from hookplane.compile.change import Configured, kind_of
 from hookplane.compile.model import Options
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane.store.model import Member
@@ -20,7 +21,6 @@ from hookplane.units import parse_duration
 from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.human import counted
 from hookplane_cli.keys import read_keys
-from hookplane_cli.laptop.change import Configured, kind_of
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.reload import Loaded, Reloader
 from hookplane_cli.laptop.services import ServiceType

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from hookplane.clock import Clock, Millis
+from hookplane.compile.change import Change, Configured, plan_change
 from hookplane.compile.findings import local_uid
 from hookplane.compile.model import (
     Compiled,
@@ -31,9 +32,9 @@ from hookplane.operational import operational_endpoint
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind, ConfigRow, NewReplay, ReplayPhase
 from hookplane.store.protocol import Store
-from hookplane_cli.laptop.change import Change, Configured, Missed, missed, plan_change
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.immutable import Immutables
+from hookplane_cli.laptop.missed import Missed, missed
 from hookplane_cli.verdict import Verdict, judge
 
 
@@ -160,7 +161,7 @@ class Reloader:
     async def _apply(self, change: Change) -> None:
         if not change:
             return
-        await self._store.apply_config(change.rows(self._sealer))
+        await self._store.apply_config(change.rows(lambda _: self._sealer))
         for document in change.deleted:
             del self.in_force[document.uid]
         self._stale -= {document.uid for document in change.changed}

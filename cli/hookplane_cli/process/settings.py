@@ -24,7 +24,7 @@ STORE: Final = (
     Variable("store_tls_ca_file", read.existing_file, None, "Whom to believe about the server"),
     Variable("store_tls_certificate_file", read.existing_file, None, "Our own certificate"),
     Variable("store_tls_key_file", read.existing_file, None, "Its key"),
-    Variable("sealing_keys_file", read.existing_file, None, "KEYID:hex lines; the first seals"),
+    Variable("sealing_keys_file", read.existing_path, None, "KEYID:hex lines; the first seals"),
 )
 PROCESS: Final = (
     *STORE,

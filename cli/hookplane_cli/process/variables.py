@@ -122,6 +122,13 @@ def size(text: str) -> int:
     return parse_size(text)
 
 
+def existing_path(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise InvalidValue(f"there is no file {text}")
+    return path
+
+
 def existing_file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():

@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from hookplane.compile.change import Configured
 from hookplane.compile.generated import VERIFICATION_SUFFIX
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane_cli.client.options import DEFAULT_DATA, DEFAULT_NAMESPACE
 from hookplane_cli.human import counted
-from hookplane_cli.laptop.change import Configured
 from hookplane_cli.laptop.reload import Loaded
 from hookplane_cli.run.settings import RunSettings
 

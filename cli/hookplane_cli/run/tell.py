@@ -8,10 +8,10 @@ from typing import Any, Final, TextIO
 import orjson
 
 from hookplane.clock import Clock
+from hookplane.compile.change import Configured, kind_of
 from hookplane.manifests.model import Finding
 from hookplane.units import format_time
 from hookplane_cli.human import clock_time, counted
-from hookplane_cli.laptop.change import Configured, kind_of
 from hookplane_cli.laptop.reload import Loaded
 
 _WIDTH: Final = 10

@@ -13,6 +13,7 @@ from hookplane.compile.model import Options
 from hookplane.compile.secrets import SecretBook
 from hookplane.compile.verification import Verifier
 from hookplane.config.endpoint import Answer, EndpointConfig, Source
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import (
     DeduplicationKey,
     EndpointResponse,
@@ -25,6 +26,10 @@ from hookplane.providers.presets import Preset
 from hookplane.signatures.scheme import SignatureScheme
 from hookplane.units import parse_size
 
+_WHERE_PUBLIC_URL: Final = {
+    False: "hookplane run --public-url https://…",
+    True: "spec.publicURL of the WebhookGateway",
+}
 BUILTIN_NAME: Final = "hookplane.operational"
 """Names of our kinds have no dots, so no endpoint of a user's is called so."""
 
@@ -42,7 +47,9 @@ class EndpointCompiler:
     def compile(self) -> EndpointConfig | None:
         """None when something is wrong."""
         preset = self.findings.checked(
-            "spec.provider", lambda: presets.get(self.resource.spec.provider)
+            "spec.provider",
+            lambda: presets.get(self.resource.spec.provider),
+            Reason.UNKNOWN_PROVIDER,
         )
         if preset is None:
             return None
@@ -93,7 +100,8 @@ class EndpointCompiler:
             self.findings.missing(
                 "spec.verification",
                 "requests are signed over their URL, so the public URL must be known "
-                "(hookplane run --public-url https://…)",
+                f"({_WHERE_PUBLIC_URL[self.options.gateways]})",
+                Reason.NOT_SUPPORTED,
             )
             return None
         metadata = self.resource.metadata

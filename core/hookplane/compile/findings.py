@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from hookplane.compile.model import Absent, Problem, Resource, Severity
 from hookplane.errors import InvalidValue
+from hookplane.kinds.conditions import Reason
 
 T = TypeVar("T")
 
@@ -51,42 +52,52 @@ class Findings:
         """Something is wrong, so there is no document."""
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
-    def error(self, path: str, message: str) -> None:
-        self._add(path, message, Severity.ERROR)
+    def error(self, path: str, message: str, reason: Reason = Reason.INVALID) -> None:
+        self._add(path, message, Severity.ERROR, reason)
 
-    def missing(self, path: str, message: str, absent: Absent | None = None) -> None:
+    def missing(
+        self, path: str, message: str, reason: Reason, absent: Absent | None = None
+    ) -> None:
         """The object is compiled, but not ready."""
         self.wait(message)
-        self.lacking(path, message, absent)
+        self.lacking(path, message, reason, absent)
 
-    def lacking(self, path: str, message: str, absent: Absent | None = None) -> None:
+    def lacking(
+        self, path: str, message: str, reason: Reason, absent: Absent | None = None
+    ) -> None:
         """A part of the object has no effect yet; the rest works."""
-        self._add(path, message, Severity.MISSING, absent)
+        self._add(path, message, Severity.MISSING, reason, absent)
 
     def wait(self, reason: str) -> None:
         """Not ready, and nothing that anybody need do about it."""
         self.not_ready = self.not_ready or reason
 
     def note(self, path: str, message: str) -> None:
-        self._add(path, message, Severity.NOTE)
+        self._add(path, message, Severity.NOTE, Reason.ACCEPTED)
 
-    def checked(self, path: str, make: Callable[[], T]) -> T | None:
+    def checked(
+        self, path: str, make: Callable[[], T], reason: Reason = Reason.INVALID
+    ) -> T | None:
         """What `make` gives; InvalidValue becomes an error at `path`."""
-        with self.checking(path):
+        with self.checking(path, reason):
             return make()
         return None
 
     @contextmanager
-    def checking(self, path: str) -> Iterator[None]:
+    def checking(self, path: str, reason: Reason = Reason.INVALID) -> Iterator[None]:
         """InvalidValue becomes an error at `path`."""
         try:
             yield
         except InvalidValue as error:
-            self.error(path, str(error))
+            self.error(path, str(error), reason)
 
     def _add(
-        self, path: str, message: str, severity: Severity, absent: Absent | None = None
+        self,
+        path: str,
+        message: str,
+        severity: Severity,
+        reason: Reason,
+        absent: Absent | None = None,
     ) -> None:
-        self.problems.append(
-            Problem(self._kind, self.namespace, self._name, path, message, severity, absent)
-        )
+        place = (self._kind, self.namespace, self._name, path)
+        self.problems.append(Problem(*place, message, severity, absent, reason))

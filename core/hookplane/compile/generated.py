@@ -10,6 +10,7 @@ from hookplane.compile.findings import Findings
 from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
 from hookplane.compile.secrets import SecretBook
 from hookplane.kinds.base import Rotation
+from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
 
 KEY: Final = "key"
@@ -42,6 +43,7 @@ class KeyMaker:
                 f"{path}.keys",
                 f'a key is to be generated into Secret "{name}", which exists; refer to its key '
                 "here, or give that Secret another name",
+                Reason.SECRET_NAME_TAKEN,
             )
             return []
         return _current(secret)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
@@ -50,6 +51,8 @@ class Problem:
     severity: Severity = Severity.ERROR
     absent: Absent | None = None
     """What it would take, when nothing is wrong but that."""
+    reason: Reason = Reason.INVALID
+    """The condition's reason that stands for it in a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Options:
     """Service name → base URL (`--service NAME=URL`); a cluster makes URLs of its own."""
     cluster_services: bool = False
     """True: serviceRef becomes `http://<name>.<namespace>.svc:<port>`."""
+    refused_services: Mapping[str, str] = field(default_factory=dict)
+    """`namespace/name` of Services that cannot be targets → why."""
     public_url: str | None = None
     retention_events: int = 604_800_000
     """Milliseconds; a schedule longer than this less 24 h is refused."""

@@ -11,6 +11,7 @@ from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.base import LabelSelector, LabelSelectorRequirement
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import LocalName, SubscriptionSpec
 from hookplane.operational import operational_endpoint
 
@@ -50,7 +51,8 @@ class Neighbours:
             found = self._endpoints.get((findings.namespace, ref.name))
             if found is None:
                 message = f'there is no WebhookEndpoint "{ref.name}" in this namespace'
-                findings.lacking(path, message, Absent("WebhookEndpoint", ref.name))
+                absent = Absent("WebhookEndpoint", ref.name)
+                findings.lacking(path, message, Reason.ENDPOINT_NOT_FOUND, absent)
             else:
                 uids.add(found.uid)
         return tuple(sorted(uids))

@@ -8,6 +8,7 @@ from hookplane.clock import Millis
 from hookplane.compile.findings import Findings, uid_of
 from hookplane.compile.model import Absent
 from hookplane.compile.references import Neighbours
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.replay import ReplayEvents, WebhookReplay
 from hookplane.store.model import DeliveryState, NewReplay
 from hookplane.units import parse_time
@@ -33,6 +34,7 @@ def compile_replay(
         findings.missing(
             "spec.subscriptionRef.name",
             f'there is no WebhookSubscription "{name}" in this namespace',
+            Reason.SUBSCRIPTION_NOT_FOUND,
             Absent("WebhookSubscription", name),
         )
         return None

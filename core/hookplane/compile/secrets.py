@@ -8,6 +8,7 @@ from typing import Final
 from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent, SecretObject
 from hookplane.kinds.base import SecretKeyRef, SecretValue
+from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
 
 FORBIDDEN_TYPES: Final = frozenset(
@@ -37,7 +38,8 @@ class SecretBook:
         the reference is optional."""
         secret = self.find(findings.namespace, ref.name)
         if secret is not None and secret.type in FORBIDDEN_TYPES:
-            findings.error(path, f'Secret "{ref.name}" is of type {secret.type}: not for webhooks')
+            message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
+            findings.error(path, message, Reason.SECRET_NOT_ALLOWED)
             return None
         value = secret.data.get(ref.key) if secret is not None else None
         if value:
@@ -55,14 +57,17 @@ class SecretBook:
         return [value for value in found if value is not None]
 
 
-def _lack(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Absent | None]:
-    """The sentence, and what is absent when it is the Secret as a whole."""
+def _lack(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Reason, Absent | None]:
+    """The sentence, its reason, and what is absent when it is the Secret as a whole."""
     if secret is None:
         absent = Absent("Secret", ref.name, ref.key)
-        return f'there is no Secret "{ref.name}"; it is to have the key "{ref.key}"', absent
+        message = f'there is no Secret "{ref.name}"; it is to have the key "{ref.key}"'
+        return message, Reason.SECRET_NOT_FOUND, absent
     if ref.key in secret.data:
-        return f'key "{ref.key}" of Secret "{ref.name}" is empty', None
+        message = f'key "{ref.key}" of Secret "{ref.name}" is empty'
+        return message, Reason.SECRET_UNUSABLE, None
     names = sorted(secret.data)
     more = [] if len(names) <= _SHOWN_KEYS else ["…"]
     has = ", ".join(names[:_SHOWN_KEYS] + more) or "no keys"
-    return f'Secret "{ref.name}" has no key "{ref.key}"; it has: {has}', None
+    message = f'Secret "{ref.name}" has no key "{ref.key}"; it has: {has}'
+    return message, Reason.SECRET_KEY_NOT_FOUND, None

@@ -11,6 +11,7 @@ from hookplane.compile.generated import SIGNING_SUFFIX, KeyMaker
 from hookplane.compile.model import GeneratedKind
 from hookplane.compile.secrets import SecretBook
 from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import CustomSignature, Signing
 from hookplane.secret import Secret
 from hookplane.signatures.deliver import check_signing_key
@@ -38,7 +39,7 @@ class SigningCompiler:
         scheme = SigningScheme(self.spec.scheme)
         keys = self._keys(scheme, subscription)
         for index, key in enumerate(keys):
-            with self.findings.checking(f"{PATH}.keys[{index}]"):
+            with self.findings.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
                 check_signing_key(scheme, key)
         return SigningConfig(scheme=scheme, keys=tuple(keys), custom=self._custom(sent_headers))
 

@@ -15,6 +15,7 @@ from hookplane.compile.secrets import SecretBook
 from hookplane.config.subscription import OAuth2Config, TargetConfig, TLSConfig
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, SecretKeyRef, SecretValue
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import OAuth2, ServiceRef, Target, TargetTLS
 from hookplane.secret import Secret
 from hookplane.units import parse_duration
@@ -23,6 +24,7 @@ PATH: Final = "spec.target"
 HIDDEN_HOST: Final = "(Secret)"
 MAX_HEADER_BYTES: Final = 8192
 _AUTHORIZATION: Final = "Authorization"
+_UNUSABLE: Final = Reason.SECRET_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,16 @@ class TargetCompiler:
     def _secret_url(self, ref: SecretKeyRef) -> str | None:
         path = f"{PATH}.urlFrom"
         value = self.book.value(ref, path, self.findings)
-        text = None if value is None else self.findings.checked(path, lambda: _text(value))
+        text = (
+            None if value is None else self.findings.checked(path, lambda: _text(value), _UNUSABLE)
+        )
         return None if text is None else self._checked(text.strip(), path)
 
     def _service_url(self, ref: ServiceRef) -> str | None:
         namespace, path = self.findings.namespace, f"{PATH}.serviceRef"
+        if (why := self.options.refused_services.get(f"{namespace}/{ref.name}")) is not None:
+            self.findings.missing(path, why, Reason.NOT_ALLOWED, Absent("Service", ref.name))
+            return None
         if self.options.cluster_services:
             return f"{ref.scheme.lower()}://{ref.name}.{namespace}.svc:{ref.port}{ref.path}"
         services = self.options.services
@@ -79,6 +86,7 @@ class TargetCompiler:
                 path,
                 f'a laptop has no Service "{ref.name}"; say where it is: '
                 f"--service {ref.name}=http://127.0.0.1:{ref.port}",
+                Reason.NOT_SUPPORTED,
                 Absent("Service", ref.name),
             )
             return None
@@ -87,7 +95,7 @@ class TargetCompiler:
     def _checked(self, url: str, path: str) -> str | None:
         options = self.options
         policy = AddressPolicy(loopback=options.loopback_allowed, allowed=options.allowed_cidrs)
-        with self.findings.checking(path):
+        with self.findings.checking(path, Reason.NOT_ALLOWED):
             check_url(url, policy)
             return url
         return None
@@ -98,7 +106,7 @@ class TargetCompiler:
             path = f"{PATH}.headers[{index}]"
             value = self._header_value(header, path)
             if value is not None:
-                with self.findings.checking(path):
+                with self.findings.checking(path, _UNUSABLE):
                     _check_header(value)
                     headers.append((header.name, value))
         return headers
@@ -146,7 +154,7 @@ class TargetCompiler:
         path = f"{PATH}.authentication.{field}"
         value = self.book.value(ref.secret_key_ref, path, self.findings)
         if value is not None:
-            with self.findings.checking(path):
+            with self.findings.checking(path, _UNUSABLE):
                 _check_header(value)
         return value
 
@@ -166,7 +174,7 @@ class TargetCompiler:
         value = self.book.value(ref, path, self.findings)
         if value is None:
             return None
-        with self.findings.checking(path):
+        with self.findings.checking(path, _UNUSABLE):
             check_certificates(value)
             return _text(value)
         return None
@@ -181,7 +189,7 @@ class TargetCompiler:
             for part in ("tls.crt", "tls.key")
         )
         if certificate is not None and key is not None:
-            with self.findings.checking(path):
+            with self.findings.checking(path, _UNUSABLE):
                 check_pair(certificate, key)
         return certificate, key
 

@@ -14,6 +14,7 @@ from hookplane.compile.secrets import SecretBook
 from hookplane.config.endpoint import ApiKey, Basic
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, Rotation, SecretValue
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import (
     ApiKeySpec,
     BasicSpec,
@@ -66,7 +67,9 @@ class Verifier:
 
     def variant(self, keys: Sequence[Secret]) -> Variant:
         """How the preset signs with keys of this form."""
-        chosen = self.findings.checked(f"{PATH}.keys", lambda: self.preset.variant(keys))
+        chosen = self.findings.checked(
+            f"{PATH}.keys", lambda: self.preset.variant(keys), Reason.SECRET_UNUSABLE
+        )
         return chosen or self.preset.variant()
 
     def signature(self, variant: Variant, keys: Sequence[Secret]) -> SignatureScheme | None:
@@ -123,13 +126,14 @@ class Verifier:
         path = f"{PATH}.clientCertificate"
         authorities = self.book.value(spec.ca.secret_key_ref, f"{path}.ca", self.findings)
         if authorities is not None:
-            with self.findings.checking(f"{path}.ca"):
+            with self.findings.checking(f"{path}.ca", Reason.SECRET_UNUSABLE):
                 check_certificates(authorities)
         reason = "client certificates can only be asked for where the receiver itself ends TLS"
         if receiver_tls:
             self.findings.wait(reason)
         else:
-            self.findings.missing(path, f"{reason}; this one does not, so the URL answers 503")
+            message = f"{reason}; this one does not, so the URL answers 503"
+            self.findings.missing(path, message, Reason.NOT_SUPPORTED)
 
     @property
     def _signed(self) -> bool:
@@ -143,13 +147,13 @@ class Verifier:
 
     def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
         for index, key in enumerate(keys):
-            with self.findings.checking(f"{PATH}.keys[{index}]"):
+            with self.findings.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
                 check_key(scheme, key)
 
     def _tokens(self, refs: list[SecretValue], path: str) -> tuple[Secret, ...]:
         tokens = self.book.values(refs, path, self.findings)
         for index, token in enumerate(tokens):
-            with self.findings.checking(f"{path}[{index}]"):
+            with self.findings.checking(f"{path}[{index}]", Reason.SECRET_UNUSABLE):
                 check_token(token)
         return tuple(tokens)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.postgres.tenure import Tenure, check
 from hookplane.store.sql import load_statements
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ _SQL: Final = load_statements("hookplane.store.postgres", "config.sql")
 _NAMES: Final = {ConfigKind.ENDPOINT: "endpoints", ConfigKind.SUBSCRIPTION: "subscriptions"}
 
 
-async def apply_config(db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
-    """The version and whether it is new. Raises UnknownObject and then changes nothing."""
+async def apply_config(
+    db: Db, change: ConfigChange, now: Millis, tenure: Tenure | None = None
+) -> tuple[int, bool]:
+    """The version and whether it is new. Raises UnknownObject, StaleWriter, StoreInUse, and then
+    changes nothing."""
     async with db.transaction():
+        await check(db, tenure)
         version: int = await db.fetchval(_SQL["lock_version"])
         rows = await _different(db, (*change.upserts, *_tombstones(change)))
         if rows:

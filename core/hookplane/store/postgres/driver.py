@@ -52,6 +52,7 @@ from hookplane.store.postgres.replay import (
 from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
 from hookplane.store.postgres.settings import PostgresSettings
+from hookplane.store.postgres.tenure import Tenure, take
 from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
 
@@ -77,6 +78,7 @@ class PostgresStore:
         self._numbers = numbers
         self._clock = clock
         self._eras = Eras()
+        self._tenure: Tenure | None = None
         self._ready = False
         self._signals = Signals()
         self._bell = Bell(connections, self._signals, self._missed)
@@ -109,6 +111,12 @@ class PostgresStore:
         await self._flushes.close()
         await self._bell.close()
         await self.connections.close()
+
+    async def take(self, tenure: Tenure, *, over: bool = False) -> None:
+        """From now on this store writes configuration as this owner and in this term. `over`: also
+        when the database is another owner's. Raises StoreInUse, StaleWriter."""
+        await self._write(take, tenure, over=over)
+        self._tenure = tenure
 
     # Config -------------------------------------------------------------------------------------
 
@@ -268,7 +276,7 @@ class PostgresStore:
             return await flush.write_flushes(db, self._numbers, self._clock.now(), flushes)
 
     async def _apply_config(self, db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
-        applied = await config.apply_config(db, change, now)
+        applied = await config.apply_config(db, change, now, self._tenure)
         await self._numbers.load(db)
         return applied
 

@@ -1,12 +1,10 @@
-"""What a load changes in the store; pure. Objects go only when two loads in a row miss them, the
-second a while after the first: editors empty a file before they fill it."""
+"""What a compilation changes in the store; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 from hookplane.clock import Millis
 from hookplane.config.base import Document
@@ -17,9 +15,8 @@ from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPla
 from hookplane.units import parse_time
 
 Configured = EndpointConfig | SubscriptionConfig
-
-CONFIRM_AFTER: Final[Millis] = 2_000
-"""An object that is gone is looked for once more after this time."""
+Sealers = Callable[[ConfigKind], Sealer]
+"""Which sealer seals documents of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +34,16 @@ class Change:
         """Without the endpoints that every namespace has by itself."""
         return Change(_own(self.created), _own(self.changed), _own(self.deleted))
 
-    def rows(self, sealer: Sealer) -> ConfigChange:
+    def rows(self, sealer_of: Sealers) -> ConfigChange:
         """The form that the store takes."""
         written = (*self.created, *self.changed)
         return ConfigChange(
-            upserts=tuple(ConfigRow(kind_of(x), x.uid, x.dump(sealer)) for x in written),
+            upserts=tuple(
+                ConfigRow(kind_of(x), x.uid, x.dump(sealer_of(kind_of(x)))) for x in written
+            ),
             deletes=tuple((kind_of(x), x.uid) for x in self.deleted),
             cursors=tuple(_cursors(x) for x in written if isinstance(x, SubscriptionConfig)),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Uids that a load did not find: those to delete now, and those that have one more chance, with
-    the time when they were first missed."""
-
-    doomed: frozenset[str] = frozenset()
-    waiting: Mapping[str, Millis] = field(default_factory=dict)
-
-    @property
-    def due(self) -> Millis | None:
-        """When the next of them would be deleted."""
-        return min((since + CONFIRM_AFTER for since in self.waiting.values()), default=None)
-
-
-def missed(
-    in_force: AbstractSet[str],
-    named: AbstractSet[str],
-    before: Missed,
-    complete: bool,
-    now: Millis,
-) -> Missed:
-    """`named`: uids that the files know; `before`: what the load before missed. A load that could
-    not read everything dooms nothing."""
-    if not complete:
-        return Missed()
-    since = {uid: before.waiting.get(uid, now) for uid in in_force - named}
-    doomed = frozenset(uid for uid, time in since.items() if now - time >= CONFIRM_AFTER)
-    return Missed(doomed, {uid: time for uid, time in since.items() if uid not in doomed})
 
 
 def plan_change(

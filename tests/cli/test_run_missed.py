@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hookplane.compile.change import Change, plan_change
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind, CursorPlan
-from hookplane_cli.laptop.change import CONFIRM_AFTER, Change, Missed, missed, plan_change
 from hookplane_cli.laptop.immutable import Immutables
+from hookplane_cli.laptop.missed import CONFIRM_AFTER, Missed, missed
 from support_run import (
     compiled_of,
     endpoint_text,

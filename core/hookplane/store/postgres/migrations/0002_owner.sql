@@ -1,0 +1,5 @@
+-- Whose database this is, and the term of whoever writes its configuration. Both are taken by the
+-- operator; what runs without one leaves them as they are.
+alter table store
+  add column owner text not null default '',  -- cluster/namespace/name of the gateway; '': nobody's
+  add column term bigint not null default 0;  -- grows with each leader; a lower one may not write
