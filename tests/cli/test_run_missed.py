@@ -63,7 +63,7 @@ def test_a_change_becomes_rows_with_cursors() -> None:
     text = endpoint_text() + subscription_text("startFrom: '2026-11-21T00:00:00Z'")
     compiled = compiled_of(text, generated("a-verification"), generated("s-signing"))
     made = one_subscription(compiled)
-    rows = Change((made,), (), (endpoint("d"),)).rows(SEALER)
+    rows = Change((made,), (), (endpoint("d"),)).rows(lambda _: SEALER)
     assert [(x.kind, x.uid) for x in rows.upserts] == [(ConfigKind.SUBSCRIPTION, made.uid)]
     assert rows.deletes == ((ConfigKind.ENDPOINT, "d"),)
     assert rows.cursors == (

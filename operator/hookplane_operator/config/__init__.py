@@ -1,0 +1,1 @@
+"""Endpoints, subscriptions and replays on their way into a gateway's store."""

@@ -1,0 +1,366 @@
+"""Brings what is dirty of a gateway into its store: read, compile, generate keys, write, replay.
+
+All that became dirty while the last round ran goes into the next one, as with group commits: a
+start with ten thousand objects and the change of one take the same path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+from hookplane.compile.change import Change, Configured, plan_change
+from hookplane.compile.model import (
+    Compiled,
+    Problem,
+    Resource,
+    SecretObject,
+    Severity,
+)
+from hookplane.compile.resources import compile_resources
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import Reason
+from hookplane.kinds.endpoint import WebhookEndpoint
+from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.manifests.objects import Parsed, parse_object
+from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
+from hookplane_operator.config.services import Services
+from hookplane_operator.config.uses import secret_names, service_name
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.gateways.plane import Plane
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
+from hookplane_operator.objects import Key, Objects, key_of
+from hookplane_operator.secrets import Found, Name, Secrets
+
+IN_A_THREAD: Final = 20
+"""More objects than this are compiled beside the event loop."""
+ROWS_AT_ONCE: Final = 1_000
+RETRY_SECONDS: Final = 5.0
+"""Until a Secret that could not be read, or a Service that is not there, is looked for again."""
+_SERVICE_SECONDS: Final = 30.0
+
+
+@dataclass
+class _Batch:
+    """One round."""
+
+    resources: dict[Key, Resource] = field(default_factory=dict)
+    secrets: dict[Name, SecretObject] = field(default_factory=dict)
+    found: dict[Name, Found | None] = field(default_factory=dict)
+    unknown: dict[Key, str] = field(default_factory=dict)
+    """Objects whose Secrets could not be read → why."""
+    again: list[float] = field(default_factory=list)
+    """Seconds after which something is to be looked at again."""
+
+    def known(self) -> list[Resource]:
+        return [x for key, x in self.resources.items() if key not in self.unknown]
+
+
+class Configurator:
+    """For all gateways."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        secrets: Secrets,
+        services: Services,
+        generated: GeneratedSecrets,
+        clock: Clock,
+        admitted: Callable[[Plane, str], bool],
+    ) -> None:
+        self._objects = objects
+        self._secrets = secrets
+        self._services = services
+        self._generated = generated
+        self._clock = clock
+        self._admitted = admitted
+        self._due: dict[Key, Millis] = {}
+        """When a generated Secret of an object is to change."""
+
+    async def reconcile(self, plane: Plane) -> float | None:
+        """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
+        so."""
+        taken = plane.take_dirty()
+        try:
+            return await self._round(plane, taken)
+        except BaseException:
+            plane.dirty |= taken
+            raise
+
+    async def _round(self, plane: Plane, keys: Iterable[Key]) -> float | None:
+        batch = _Batch()
+        for key in keys:
+            self._read(plane, key, batch)
+        await self._read_secrets(batch)
+        compiled = await self._compile(plane, batch)
+        compiled = await self._generate(plane, batch, compiled)
+        await self._write(plane, batch, compiled)
+        await self._replay(plane, compiled)
+        self._judge(plane, batch, compiled)
+        return self._next(plane, batch)
+
+    # Reading ------------------------------------------------------------------------------------
+
+    def _read(self, plane: Plane, key: Key, batch: _Batch) -> None:
+        body = self._objects.get(key)
+        if body is None:
+            self._forget(plane, key)
+            return
+        parsed = parse_object(_without_status(body))
+        if parsed.value is None or isinstance(parsed.value, SecretObject):
+            plane.verdicts[key] = _refused(key, body, parsed)
+        elif not self._admitted(plane, key.namespace):
+            plane.verdicts[key] = _not_admitted(key, parsed.value, plane)
+            batch.resources[key] = parsed.value
+        else:
+            batch.resources[key] = parsed.value
+
+    def _forget(self, plane: Plane, key: Key) -> None:
+        self._secrets.use(key, frozenset())
+        self._due.pop(key, None)
+        plane.sweep_wanted = plane.sweep_wanted or key in plane.verdicts
+        plane.verdicts.pop(key, None)
+        if key.kind == ENDPOINT.kind:
+            self._touch_readers(plane, key)
+
+    async def _read_secrets(self, batch: _Batch) -> None:
+        names: dict[Key, frozenset[Name]] = {}
+        for key, resource in batch.resources.items():
+            names[key] = secret_names(resource)
+            self._secrets.use(key, names[key])
+        found = await self._secrets.read(frozenset().union(*names.values()) if names else ())
+        for name, one in found.items():
+            if not isinstance(one, ApiError):
+                batch.found[name] = one
+            if isinstance(one, Found):
+                batch.secrets[name] = one.secret
+        for key, wanted in names.items():
+            failed = [x for name in wanted if isinstance(x := found[name], ApiError)]
+            if failed:
+                batch.unknown[key] = f"a Secret could not be read: {failed[0]}"
+                batch.again.append(RETRY_SECONDS)
+
+    # Compiling ----------------------------------------------------------------------------------
+
+    async def _compile(self, plane: Plane, batch: _Batch) -> Compiled:
+        resources = [x for x in batch.known() if self._admitted(plane, x.metadata.namespace)]
+        names = [name for x in resources if (name := service_name(x)) is not None]
+        refused = await self._services.refused(names)
+        if names:
+            batch.again.append(_SERVICE_SECONDS if not refused else RETRY_SECONDS)
+        options = dataclasses.replace(plane.options, refused_services=refused)
+        known = self._known(plane, {x.metadata.namespace for x in resources})
+        arguments = (resources, list(batch.secrets.values()), options)
+        now = self._clock.now()
+        if len(resources) <= IN_A_THREAD:
+            return compile_resources(*arguments, now=now, known=known)
+        return await asyncio.to_thread(compile_resources, *arguments, now=now, known=known)
+
+    def _known(self, plane: Plane, namespaces: Iterable[str]) -> list[Configured]:
+        """Documents that references may mean: those whose object is still there."""
+        return [
+            x
+            for namespace in namespaces
+            for x in plane.book.of_namespace(namespace)
+            if (isinstance(x, EndpointConfig) and x.builtin) or self._is_there(x)
+        ]
+
+    def _is_there(self, document: Configured) -> bool:
+        kind = ENDPOINT if isinstance(document, EndpointConfig) else SUBSCRIPTION
+        body = self._objects.get(Key(kind.kind, document.namespace, document.name))
+        return body is not None and body["metadata"].get("uid") == document.uid
+
+    async def _generate(self, plane: Plane, batch: _Batch, compiled: Compiled) -> Compiled:
+        """Makes the Secrets that are wanted, then compiles once more with them."""
+        keys = {x.metadata.uid: key for key, x in batch.resources.items()}
+        notes = {x.metadata.uid: x.metadata.annotations for x in batch.resources.values()}
+        changed = False
+        for want in compiled.wanted:
+            wish = Wish(want, notes.get(want.owner, {}).get(ROTATE, ""))
+            try:
+                secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
+            except ApiError as error:
+                batch.unknown[keys[want.owner]] = f'Secret "{want.name}" cannot be made: {error}'
+                batch.again.append(RETRY_SECONDS)
+                self._secrets.forget(wish.name)
+                continue
+            self._remember(keys[want.owner], due)
+            changed = changed or batch.secrets.get(wish.name) != secret
+            batch.secrets[wish.name] = secret
+        return await self._compile(plane, batch) if changed or batch.unknown else compiled
+
+    def _remember(self, key: Key, due: Millis | None) -> None:
+        if due is None:
+            self._due.pop(key, None)
+        else:
+            self._due[key] = due
+
+    # Writing ------------------------------------------------------------------------------------
+
+    async def _write(self, plane: Plane, batch: _Batch, compiled: Compiled) -> None:
+        documents: list[Configured] = list(compiled.endpoints)
+        documents += map(self._with_departed(plane), compiled.subscriptions)
+        documents += self._withdrawn(plane, batch)
+        closed = self._closed(plane, batch)
+        change = plan_change(
+            plane.book.documents, documents, closed, trusted=True, stale=plane.book.stale
+        )
+        for part in _parts(change):
+            version = await plane.store.apply_config(part.rows(plane.sealers.__getitem__))
+            plane.book.take(part, version)
+            plane.changed_at = self._clock.monotonic()
+        self._touch_dependents(plane, change, batch)
+
+    def _with_departed(self, plane: Plane) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
+        """An endpoint that was deleted stays with its subscriptions until what it had accepted is
+        delivered; whatever pends of one that is deselected has expired."""
+
+        def keep(document: SubscriptionConfig) -> SubscriptionConfig:
+            old = plane.book.documents.get(document.uid)
+            if not isinstance(old, SubscriptionConfig) or document.uid in plane.drained:
+                return document
+            departed = [x for x in old.endpoints if x not in plane.book.documents]
+            if not departed:
+                return document
+            every = tuple(sorted({*document.endpoints, *departed}))
+            return document.model_copy(update={"endpoints": every})
+
+        return keep
+
+    def _withdrawn(self, plane: Plane, batch: _Batch) -> list[SubscriptionConfig]:
+        """Subscriptions in namespaces that the gateway admits no more: nothing is sent, and the
+        backlog is kept."""
+        return [
+            old.model_copy(update={"suspended": True})
+            for x in batch.resources.values()
+            if isinstance(x, WebhookSubscription)
+            and not self._admitted(plane, x.metadata.namespace)
+            and isinstance(old := plane.book.documents.get(x.metadata.uid), SubscriptionConfig)
+        ]
+
+    def _closed(self, plane: Plane, batch: _Batch) -> frozenset[str]:
+        """Endpoints in such namespaces: their URLs answer 404."""
+        return frozenset(
+            x.metadata.uid
+            for x in batch.resources.values()
+            if isinstance(x, WebhookEndpoint)
+            and not self._admitted(plane, x.metadata.namespace)
+            and x.metadata.uid in plane.book.documents
+        )
+
+    async def _replay(self, plane: Plane, compiled: Compiled) -> None:
+        for job in compiled.replays:
+            if job.uid not in plane.replays and job.subscription in plane.book.documents:
+                await plane.store.create_replay(job)
+                plane.replays.add(job.uid)
+
+    # Afterwards ---------------------------------------------------------------------------------
+
+    def _touch_dependents(self, plane: Plane, change: Change, batch: _Batch) -> None:
+        """Those that refer to what has just come, gone, or got other labels."""
+        for document in (*change.created, *change.changed, *change.deleted):
+            key = Key(_kind_of(document), document.namespace, document.name)
+            if isinstance(document, EndpointConfig) and not document.builtin:
+                self._touch_readers(plane, key, but=batch.resources.keys())
+            elif isinstance(document, SubscriptionConfig) and document in change.created:
+                self._touch_replays(plane, key)
+
+    def _touch_readers(self, plane: Plane, key: Key, but: Iterable[Key] = ()) -> None:
+        fresh = set(but)
+        for body in self._objects.all(SUBSCRIPTION.kind, key.namespace):
+            spec = body.get("spec", {})
+            named = any(x.get("name") == key.name for x in spec.get("endpointRefs", ()))
+            other = key_of(SUBSCRIPTION.kind, body)
+            if other not in fresh and (named or "endpointSelector" in spec):
+                plane.dirty.add(other)
+
+    def _touch_replays(self, plane: Plane, key: Key) -> None:
+        for body in self._objects.all(REPLAY.kind, key.namespace):
+            if body.get("spec", {}).get("subscriptionRef", {}).get("name") == key.name:
+                plane.dirty.add(key_of(REPLAY.kind, body))
+
+    def _judge(self, plane: Plane, batch: _Batch, compiled: Compiled) -> None:
+        problems: dict[tuple[str, str, str], list[Problem]] = {}
+        for problem in compiled.problems:
+            place = (problem.kind, problem.namespace, problem.name)
+            problems.setdefault(place, []).append(problem)
+        for key, resource in batch.resources.items():
+            if self._admitted(plane, key.namespace):
+                metadata = resource.metadata
+                plane.verdicts[key] = Verdict(
+                    key=key,
+                    uid=metadata.uid,
+                    generation=metadata.generation,
+                    problems=tuple(problems.get((key.kind, key.namespace, key.name), ())),
+                    resource=resource,
+                    unknown=batch.unknown.get(key, ""),
+                )
+
+    def _next(self, plane: Plane, batch: _Batch) -> float | None:
+        if plane.dirty:
+            return 0.0
+        waiting = [key for key in batch.unknown if key not in plane.dirty]
+        plane.later.update(waiting)
+        plane.later.update(key for key, x in batch.resources.items() if service_name(x) is not None)
+        times = list(batch.again)
+        if self._due:
+            times.append(max(min(self._due.values()) - self._clock.now(), 0) / 1000)
+        return min(times, default=None)
+
+    def due(self, plane: Plane) -> set[Key]:
+        """Objects whose generated Secrets are to change by now, and those that wait for something
+        that nobody tells us of."""
+        now = self._clock.now()
+        later, plane.later = plane.later, set()
+        return {
+            key for key, due in self._due.items() if due <= now and key in plane.verdicts
+        } | later
+
+
+def _kind_of(document: Configured) -> str:
+    return ENDPOINT.kind if isinstance(document, EndpointConfig) else SUBSCRIPTION.kind
+
+
+def _without_status(body: Object) -> Object:
+    return {name: value for name, value in body.items() if name != "status"}
+
+
+def _refused(key: Key, body: Object, parsed: Parsed) -> Verdict:
+    """The schema took what the models do not: a rule of this version that is newer than the
+    object."""
+    metadata = body["metadata"]
+    return Verdict(key, metadata.get("uid", ""), metadata.get("generation", 1), parsed.problems)
+
+
+def _not_admitted(key: Key, resource: Resource, plane: Plane) -> Verdict:
+    namespace, name = plane.name
+    message = (
+        f'WebhookGateway "{namespace}/{name}" does not admit namespace "{key.namespace}"; its '
+        "allowedNamespaces decides"
+    )
+    problem = Problem(*key, "spec.gatewayRef", message, Severity.ERROR, reason=Reason.NOT_ALLOWED)
+    metadata = resource.metadata
+    return Verdict(key, metadata.uid, metadata.generation, (problem,), resource)
+
+
+def _parts(change: Change) -> Iterable[Change]:
+    """Endpoints before the subscriptions that read them, so many at once that no statement takes
+    long."""
+    written: Sequence[tuple[bool, Configured]] = sorted(
+        [(True, x) for x in change.created] + [(False, x) for x in change.changed],
+        key=lambda pair: isinstance(pair[1], SubscriptionConfig),
+    )
+    for start in range(0, len(written), ROWS_AT_ONCE):
+        part = written[start : start + ROWS_AT_ONCE]
+        yield Change(
+            created=tuple(x for is_new, x in part if is_new),
+            changed=tuple(x for is_new, x in part if not is_new),
+        )
+    if change.deleted:
+        yield Change(deleted=change.deleted)

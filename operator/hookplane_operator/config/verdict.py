@@ -1,0 +1,22 @@
+"""What became of an object on its way into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hookplane.compile.model import Problem, Resource
+from hookplane_operator.objects import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One object, one generation."""
+
+    key: Key
+    uid: str
+    generation: int
+    problems: tuple[Problem, ...] = ()
+    resource: Resource | None = None
+    """None: it could not be read."""
+    unknown: str = ""
+    """Why it is not known how things are, such as a Secret that cannot be read now."""

@@ -1,0 +1,160 @@
+"""One writer among several replicas, by a Lease
+(https://kubernetes.io/docs/concepts/architecture/leases/)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError, Conflict
+from hookplane_operator.kube.kinds import LEASE, Object
+
+NAME: Final = "hookplane-operator"
+LEASE_SECONDS: Final = 10
+RENEW_SECONDS: Final = 2.0
+SURE_SECONDS: Final = 7.0
+"""So long after the beginning of the last renewal we are certainly still the leader: less than the
+lease, so that clocks may run a little apart and requests may take their time."""
+
+_log = logging.getLogger("hookplane.operator")
+
+
+class Election:
+    """`run` tries to lead for ever; `leads` tells whether we may write at this moment."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        namespace: str,
+        identity: str,
+        on_change: Callable[[bool], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._identity = identity
+        self._on_change = on_change
+        self._clock = clock
+        self._until = 0.0
+        self._seen: tuple[str, float] = ("", 0.0)
+        """The foreign Lease as we last saw it change, and when, by our own clock: that of the other
+        side may be wrong."""
+        self._announced = False
+        self.term = 0
+        """Microseconds at which the leader's time began; grows from leader to leader."""
+
+    def leads(self) -> bool:
+        return self._clock() < self._until
+
+    async def run(self) -> None:
+        """Until cancelled; then the Lease is given back, so that others go on at once."""
+        try:
+            while True:
+                await self._round()
+                await asyncio.sleep(RENEW_SECONDS)
+        finally:
+            if self.leads():
+                await asyncio.shield(self._give_back())
+
+    async def _round(self) -> None:
+        begun = self._clock()
+        try:
+            won = await self._try(begun)
+        except ApiError as error:
+            _log.warning("the Lease cannot be read or written: %s", error)
+            won = False
+        if won:
+            self._until = begun + SURE_SECONDS
+        self._announce()
+
+    def _announce(self) -> None:
+        if self.leads() != self._announced:
+            self._announced = not self._announced
+            self._on_change(self._announced)
+
+    async def _try(self, begun: float) -> bool:
+        lease = await self._kube.find(LEASE, self._namespace, NAME)
+        if lease is None:
+            return await self._create()
+        spec = lease.get("spec", {})
+        if spec.get("holderIdentity") == self._identity and self.leads():
+            return await self._write(lease, self.term)
+        if not self._is_over(lease, begun):
+            return False
+        return await self._write(lease, max(_now_micros(), _micros(spec.get("acquireTime")) + 1))
+
+    def _is_over(self, lease: Object, begun: float) -> bool:
+        """Nobody holds it, or its holder has not renewed it for as long as it is good."""
+        spec = lease.get("spec", {})
+        if not spec.get("holderIdentity"):
+            return True
+        version = lease["metadata"]["resourceVersion"]
+        if self._seen[0] != version:
+            self._seen = (version, begun)
+        return begun - self._seen[1] > float(spec.get("leaseDurationSeconds") or LEASE_SECONDS)
+
+    async def _create(self) -> bool:
+        term = _now_micros()
+        body = {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": {"name": NAME, "namespace": self._namespace},
+            "spec": self._spec(term),
+        }
+        try:
+            await self._kube.create_unelected(LEASE, body)
+        except Conflict:
+            return False
+        self.term = term
+        return True
+
+    async def _write(self, lease: Object, term: int) -> bool:
+        old = lease.get("spec", {})
+        own = self._spec(term)
+        changes = old.get("leaseTransitions") or 0
+        own["leaseTransitions"] = changes + (term != self.term)
+        try:
+            await self._kube.replace(LEASE, {**lease, "spec": own}, elected=False)
+        except Conflict:
+            return False
+        self.term = term
+        return True
+
+    def _spec(self, term: int) -> Object:
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "acquireTime": _text(term),
+            "renewTime": _text(_now_micros()),
+        }
+
+    async def _give_back(self) -> None:
+        self._until = 0.0
+        try:
+            lease = await self._kube.get(LEASE, self._namespace, NAME)
+            if lease["spec"].get("holderIdentity") == self._identity:
+                spec = {**lease["spec"], "holderIdentity": ""}
+                await self._kube.replace(LEASE, {**lease, "spec": spec}, elected=False)
+        except ApiError as error:
+            _log.warning("the Lease could not be given back: %s", error)
+
+
+def _now_micros() -> int:
+    return time.time_ns() // 1000
+
+
+def _text(micros: int) -> str:
+    moment = datetime.fromtimestamp(micros / 1e6, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % 1_000_000:06d}Z"
+
+
+def _micros(text: str | None) -> int:
+    if not text:
+        return 0
+    moment = datetime.fromisoformat(text)
+    return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond

@@ -1,0 +1,1 @@
+"""A gateway: its children, keys and database."""

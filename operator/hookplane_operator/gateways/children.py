@@ -1,0 +1,160 @@
+"""Everything that a gateway is made of, as it is to be; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.kinds.gateway import Autoscaling, PodResources, Scaled, WebhookGateway
+from hookplane.store.model import Role
+from hookplane_operator.gateways.names import (
+    CONSOLE,
+    HTTP,
+    METRICS,
+    SERVICE_HTTP,
+    Names,
+)
+from hookplane_operator.gateways.pods import PodMaker
+from hookplane_operator.kube.kinds import CHILDREN, Object
+from hookplane_operator.settings import OperatorSettings
+
+_CONSOLE: Final = Scaled(replicas=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildMaker:
+    """Children of one gateway."""
+
+    gateway: WebhookGateway
+    settings: OperatorSettings
+    checksum: str
+    apis: frozenset[str] = frozenset()
+    """Kinds of optional APIs that the cluster has."""
+
+    def make(self) -> list[Object]:
+        """In the order in which they are applied."""
+        made: list[Object] = []
+        for role, scaled in self.roles().items():
+            made += [self._account(role), self._policy(role)]
+            made += [self._deployment(role, scaled), self._budget(role)]
+            if scaled.autoscaling is not None:
+                made.append(self._autoscaler(role, scaled.autoscaling))
+        made.append(self._service(Role.RECEIVER, HTTP))
+        if Role.CONSOLE in self.roles():
+            made.append(self._service(Role.CONSOLE, CONSOLE))
+        return made + self._ways_in()
+
+    def roles(self) -> dict[Role, Scaled]:
+        spec = self.gateway.spec
+        roles: dict[Role, Scaled] = {
+            Role.RECEIVER: spec.receiver,
+            Role.DISPATCHER: spec.dispatcher,
+        }
+        return roles | ({Role.CONSOLE: _CONSOLE} if spec.console.enabled else {})
+
+    def _object(self, kind: str, role: Role, **parts: Object) -> Object:
+        metadata = Names(self.gateway).metadata(role)
+        api_version = CHILDREN[kind].api_version
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **parts}
+
+    def _account(self, role: Role) -> Object:
+        account = self._object("ServiceAccount", role)
+        return account | {"automountServiceAccountToken": False}
+
+    def _deployment(self, role: Role, scaled: Scaled) -> Object:
+        maker = PodMaker(self.gateway, self.settings, self.checksum)
+        spec: Object = {
+            "selector": {"matchLabels": Names(self.gateway).selector(role)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+            },
+            "revisionHistoryLimit": 3,
+            "template": maker.template(role, scaled.resources or PodResources()),
+        }
+        if scaled.autoscaling is None:
+            spec["replicas"] = desired(scaled)
+        return self._object("Deployment", role, spec=spec)
+
+    def _service(self, role: Role, port: int) -> Object:
+        http = {"name": "http", "port": SERVICE_HTTP, "targetPort": port, "protocol": "TCP"}
+        selector = Names(self.gateway).selector(role)
+        return self._object("Service", role, spec={"selector": selector, "ports": [http]})
+
+    def _budget(self, role: Role) -> Object:
+        spec = {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": Names(self.gateway).selector(role)},
+        }
+        return self._object("PodDisruptionBudget", role, spec=spec)
+
+    def _autoscaler(self, role: Role, wanted: Autoscaling) -> Object:
+        target = {
+            "type": "Utilization",
+            "averageUtilization": wanted.target_cpu_utilization_percentage,
+        }
+        spec = {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "name": Names(self.gateway).of(role),
+            },
+            "minReplicas": wanted.min_replicas,
+            "maxReplicas": wanted.max_replicas,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        }
+        return self._object("HorizontalPodAutoscaler", role, spec=spec)
+
+    def _policy(self, role: Role) -> Object:
+        """What may come in. What may go out is the guard's, address by address: ranges in a policy
+        would have to know the cluster's own."""
+        ports = {Role.RECEIVER: [HTTP, METRICS], Role.CONSOLE: [CONSOLE]}.get(role, [METRICS])
+        spec = {
+            "podSelector": {"matchLabels": Names(self.gateway).selector(role)},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
+        }
+        return self._object("NetworkPolicy", role, spec=spec)
+
+    def _ways_in(self) -> list[Object]:
+        receiver = self.gateway.spec.receiver
+        if receiver.ingress is not None:
+            return [self._ingress()]
+        if receiver.route is not None and "HTTPRoute" in self.apis:
+            return [self._route()]
+        return []
+
+    def _ingress(self) -> Object:
+        wanted = self.gateway.spec.receiver.ingress
+        assert wanted is not None  # noqa: S101 - asked for by the caller
+        name = Names(self.gateway).of(Role.RECEIVER)
+        backend = {"service": {"name": name, "port": {"name": "http"}}}
+        path = {"path": "/", "pathType": "Prefix", "backend": backend}
+        spec: Object = {"rules": [{"host": wanted.host, "http": {"paths": [path]}}]}
+        if wanted.class_name:
+            spec["ingressClassName"] = wanted.class_name
+        if wanted.tls_secret_name:
+            spec["tls"] = [{"hosts": [wanted.host], "secretName": wanted.tls_secret_name}]
+        return self._object("Ingress", Role.RECEIVER, spec=spec)
+
+    def _route(self) -> Object:
+        wanted = self.gateway.spec.receiver.route
+        assert wanted is not None  # noqa: S101 - asked for by the caller
+        name = Names(self.gateway).of(Role.RECEIVER)
+        spec: Object = {
+            "parentRefs": [
+                x.model_dump(by_alias=True, exclude_none=True) for x in wanted.parent_refs
+            ],
+            "rules": [{"backendRefs": [{"name": name, "port": SERVICE_HTTP}]}],
+        }
+        if wanted.hostnames:
+            spec["hostnames"] = list(wanted.hostnames)
+        return self._object("HTTPRoute", Role.RECEIVER, spec=spec)
+
+
+def desired(scaled: Scaled) -> int:
+    """How many pods there are to be at least."""
+    if scaled.autoscaling is not None:
+        return scaled.autoscaling.min_replicas
+    return 1 if scaled.replicas is None else scaled.replicas

@@ -1,0 +1,33 @@
+"""What is known of a gateway besides what its store tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.store.model import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A condition that does not hold."""
+
+    type: ConditionType
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFacts:
+    """One generation of a gateway."""
+
+    uid: str
+    generation: int
+    gateway: WebhookGateway | None = None
+    """None: it could not be read."""
+    troubles: tuple[Trouble, ...] = ()
+    desired: Mapping[Role, int] = field(default_factory=dict)
+    """Pods that there should be."""
+    url: str = ""

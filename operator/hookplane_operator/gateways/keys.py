@@ -1,0 +1,64 @@
+"""A gateway's encryption keys: made once, kept when the gateway goes, because without them nothing
+in its database can be read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets as chance
+from collections.abc import Mapping
+from typing import Final
+
+from hookplane.errors import SecretUnreadable
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.sealing import KEY_BYTES, Sealer
+from hookplane.secret import Secret
+from hookplane.store.model import ConfigKind
+from hookplane_operator.gateways.names import Names
+from hookplane_operator.gateways.pods import INBOUND, OUTBOUND
+from hookplane_operator.kube.kinds import SECRET, Object
+from hookplane_operator.secrets import GENERATED_FOR
+
+_ID_BYTES: Final = 4
+_SEALS: Final = {ConfigKind.ENDPOINT: INBOUND, ConfigKind.SUBSCRIPTION: OUTBOUND}
+
+
+def new_keys(gateway: WebhookGateway) -> Object:
+    """The Secret to create."""
+    data = {name: base64.b64encode(_line().encode()).decode() for name in (INBOUND, OUTBOUND)}
+    names = Names(gateway)
+    labels = names.labels("encryption") | {GENERATED_FOR: gateway.metadata.uid}
+    return {
+        "apiVersion": SECRET.api_version,
+        "kind": SECRET.kind,
+        "metadata": {
+            "name": names.keys,
+            "namespace": gateway.metadata.namespace,
+            "labels": labels,
+        },
+        "type": "Opaque",
+        "data": data,
+    }
+
+
+def sealers(data: Mapping[str, Secret]) -> dict[ConfigKind, Sealer]:
+    """For each kind of document the one that seals it; each opens all. Raises SecretUnreadable."""
+    keys = {name: _keys(name, data.get(name)) for name in _SEALS.values()}
+    every = {key: value for found in keys.values() for key, value in found.items()}
+    return {kind: Sealer(every, next(iter(keys[name]))) for kind, name in _SEALS.items()}
+
+
+def _line() -> str:
+    return f"{chance.token_hex(_ID_BYTES)}:{chance.token_hex(KEY_BYTES)}\n"
+
+
+def _keys(name: str, value: Secret | None) -> dict[str, bytes]:
+    lines = (value.reveal() if value else b"").decode("ascii", "replace").split()
+    try:
+        parts = [line.partition(":") for line in lines]
+        found = {key: binascii.unhexlify(text) for key, _, text in parts}
+    except ValueError as error:
+        raise SecretUnreadable(f'key "{name}" of the encryption Secret is damaged') from error
+    if not found or any(len(key) != KEY_BYTES for key in found.values()):
+        raise SecretUnreadable(f'key "{name}" of the encryption Secret is missing or damaged')
+    return found

@@ -1,0 +1,67 @@
+"""Names, labels and ports of what a gateway is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane_operator.kube.kinds import GATEWAY as KIND
+from hookplane_operator.kube.kinds import Object
+
+GATEWAY: Final = "hookplane.dev/gateway"
+"""Label of everything that a gateway is made of."""
+ROLE: Final = "app.kubernetes.io/component"
+HTTP: Final = 8080
+HTTPS: Final = 8443
+METRICS: Final = 8081
+CONSOLE: Final = 8090
+SERVICE_HTTP: Final = 80
+SERVICE_HTTPS: Final = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Of one gateway."""
+
+    gateway: WebhookGateway
+
+    @property
+    def keys(self) -> str:
+        """The Secret of encryption keys."""
+        return f"{self.gateway.metadata.name}-encryption"
+
+    def of(self, role: str) -> str:
+        return f"{self.gateway.metadata.name}-{role}"
+
+    def labels(self, role: str) -> dict[str, str]:
+        """Of a child; nothing of the gateway's own is copied."""
+        return {
+            "app.kubernetes.io/name": "hookplane",
+            "app.kubernetes.io/part-of": "hookplane",
+            "app.kubernetes.io/managed-by": "hookplane-operator",
+            ROLE: role,
+            GATEWAY: self.gateway.metadata.name,
+        }
+
+    def selector(self, role: str) -> dict[str, str]:
+        return {ROLE: role, GATEWAY: self.gateway.metadata.name}
+
+    def metadata(self, role: str, name: str = "") -> Object:
+        """Of a child that goes with its gateway."""
+        own = self.gateway.metadata
+        return {
+            "name": name or self.of(role),
+            "namespace": own.namespace,
+            "labels": self.labels(role),
+            "ownerReferences": [
+                {
+                    "apiVersion": KIND.api_version,
+                    "kind": KIND.kind,
+                    "name": own.name,
+                    "uid": own.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        }

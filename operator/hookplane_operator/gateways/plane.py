@@ -1,0 +1,67 @@
+"""A gateway at work: its store, what is in force there, and what is waiting to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hookplane.compile.model import Options
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.sealing import Sealer
+from hookplane.secret import Secret
+from hookplane.store.model import ConfigKind
+from hookplane.store.postgres.driver import PostgresStore
+from hookplane.units import parse_duration
+from hookplane_operator.config.book import Book
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.objects import Key
+
+Name = tuple[str, str]
+"""Namespace and name of a gateway."""
+
+
+@dataclass
+class Plane:
+    """Made when a gateway's store is open and ours; ended with it."""
+
+    gateway: WebhookGateway
+    dsn: Secret
+    store: PostgresStore
+    sealers: Mapping[ConfigKind, Sealer]
+    book: Book
+    dirty: set[Key] = field(default_factory=set)
+    verdicts: dict[Key, Verdict] = field(default_factory=dict)
+    sweep_wanted: bool = True
+    swept_at: float = 0.0
+    blocked: int = 0
+    """Objects that are gone and whose rows are kept until somebody confirms it."""
+    replays: set[str] = field(default_factory=set)
+    """Uids of the jobs that the store has."""
+    drained: set[str] = field(default_factory=set)
+    """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
+    later: set[Key] = field(default_factory=set)
+    """Objects to be looked at again with the next round that is due."""
+    changed_at: float = 0.0
+    """When something was last written."""
+
+    @property
+    def name(self) -> Name:
+        return self.gateway.metadata.namespace, self.gateway.metadata.name
+
+    @property
+    def options(self) -> Options:
+        """What compiling for this gateway depends on."""
+        spec = self.gateway.spec
+        return Options(
+            allowed_cidrs=tuple(spec.dispatcher.egress.allowed_cidrs),
+            cluster_services=True,
+            public_url=spec.public_url,
+            retention_events=parse_duration(spec.store.retention.events),
+            gateways=True,
+            receiver_tls=spec.receiver.tls is not None,
+        )
+
+    def take_dirty(self) -> set[Key]:
+        """What is to be compiled now; whoever fails puts it back."""
+        taken, self.dirty = self.dirty, set()
+        return taken

@@ -1,0 +1,179 @@
+"""Pod templates of the data plane: settings of the platform and of the gateway; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.kinds.gateway import PodResources, WebhookGateway
+from hookplane.store.model import Role
+from hookplane_operator.gateways.names import CONSOLE, HTTP, METRICS, Names
+from hookplane_operator.kube.kinds import Object
+from hookplane_operator.settings import OperatorSettings
+
+USER: Final = 10001
+GRACE: Final = "20s"
+STOP_SECONDS: Final = 40
+"""The pause before a stop, the grace, and room."""
+PAUSE_SECONDS: Final = 5
+"""A pod that is to stop goes on for as long: until then nobody sends to it any more."""
+STORE_FOLDER: Final = "/etc/hookplane/store"
+KEYS_FOLDER: Final = "/etc/hookplane/keys"
+CHECKSUM: Final = "hookplane.dev/secrets"
+INBOUND: Final = "inbound"
+OUTBOUND: Final = "outbound"
+_KEYS_OF: Final = {
+    Role.RECEIVER: (INBOUND,),
+    Role.DISPATCHER: (INBOUND, OUTBOUND),
+    Role.CONSOLE: (INBOUND, OUTBOUND),
+}
+"""Receivers face the internet and cannot open what subscriptions hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodMaker:
+    """Pods of one gateway."""
+
+    gateway: WebhookGateway
+    settings: OperatorSettings
+    checksum: str
+    """Of the Secrets that a pod reads only when it starts; keyed, so it tells nothing of them."""
+
+    def template(self, role: Role, resources: PodResources) -> Object:
+        names, pods = Names(self.gateway), self.settings.pods
+        labels = pods.labels | names.labels(role)
+        return {
+            "metadata": {
+                "labels": labels,
+                "annotations": pods.annotations | {CHECKSUM: self.checksum},
+            },
+            "spec": {
+                "serviceAccountName": names.of(role),
+                "automountServiceAccountToken": False,
+                "enableServiceLinks": False,
+                "terminationGracePeriodSeconds": STOP_SECONDS,
+                "securityContext": _POD_SECURITY,
+                "containers": [self._container(role, resources)],
+                "volumes": self._volumes(role),
+                **self._placement(role),
+            },
+        }
+
+    def _container(self, role: Role, resources: PodResources) -> Object:
+        ports = [{"name": "metrics", "containerPort": METRICS}]
+        if role is Role.RECEIVER:
+            ports.insert(0, {"name": "http", "containerPort": HTTP})
+        if role is Role.CONSOLE:
+            ports = [{"name": "http", "containerPort": CONSOLE}]
+        health = "http" if role is Role.CONSOLE else "metrics"
+        return {
+            "name": role.value,
+            "image": self.settings.image,
+            "imagePullPolicy": self.settings.image_pull_policy,
+            "args": [role.value],
+            "env": self._environment(role),
+            "ports": ports,
+            "resources": _resources(resources),
+            "securityContext": _CONTAINER_SECURITY,
+            "startupProbe": _probe("/healthz", health, period=1, failures=60),
+            "livenessProbe": _probe("/healthz", health, period=10, failures=3),
+            "readinessProbe": _probe("/readyz", health, period=2, failures=2),
+            "lifecycle": {"preStop": {"sleep": {"seconds": PAUSE_SECONDS}}},
+            "volumeMounts": [
+                {"name": "store", "mountPath": STORE_FOLDER, "readOnly": True},
+                {"name": "keys", "mountPath": KEYS_FOLDER, "readOnly": True},
+                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+            ],
+        }
+
+    def _environment(self, role: Role) -> list[Object]:
+        spec = self.gateway.spec
+        listen = CONSOLE if role is Role.CONSOLE else HTTP
+        values = {
+            "HOOKPLANE_STORE_FILE": f"{STORE_FOLDER}/dsn",
+            "HOOKPLANE_SEALING_KEYS_FILE": KEYS_FOLDER,
+            "HOOKPLANE_LISTEN": f"0.0.0.0:{listen}",
+            "HOOKPLANE_HEALTH": f"0.0.0.0:{METRICS}",
+            "HOOKPLANE_GRACE": GRACE,
+            "HOOKPLANE_LOG": "json",
+            "HOOKPLANE_RETENTION_EVENTS": spec.store.retention.events,
+            "HOOKPLANE_RETENTION_ATTEMPTS": spec.store.retention.attempts,
+            "TMPDIR": "/tmp",  # noqa: S108 - an emptyDir of the pod
+        }
+        if role is Role.RECEIVER:
+            values["HOOKPLANE_TRUSTED_PROXIES"] = ",".join(spec.receiver.trusted_proxies)
+        if role is Role.DISPATCHER:
+            values["HOOKPLANE_ALLOWED_CIDRS"] = ",".join(spec.dispatcher.egress.allowed_cidrs)
+        if role is Role.CONSOLE:
+            values["HOOKPLANE_RECEIVER_URL"] = service_url(self.gateway, self.settings)
+        pod_name = {"fieldRef": {"fieldPath": "metadata.name"}}
+        own = [{"name": "HOOKPLANE_INSTANCE", "valueFrom": pod_name}]
+        return own + [{"name": name, "value": value} for name, value in values.items() if value]
+
+    def _volumes(self, role: Role) -> list[Object]:
+        dsn = self.gateway.spec.store.postgresql.dsn.secret_key_ref
+        keys = [{"key": key, "path": key} for key in _KEYS_OF[role]]
+        return [
+            _secret_volume("store", dsn.name, [{"key": dsn.key, "path": "dsn"}]),
+            _secret_volume("keys", Names(self.gateway).keys, keys),
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        ]
+
+    def _placement(self, role: Role) -> Object:
+        pods = self.settings.pods
+        spread = pods.topology_spread_constraints or [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": Names(self.gateway).selector(role)},
+                "matchLabelKeys": ["pod-template-hash"],
+            }
+        ]
+        wanted: Object = {
+            "imagePullSecrets": [{"name": x.name} for x in self.settings.image_pull_secrets],
+            "nodeSelector": pods.node_selector,
+            "tolerations": pods.tolerations,
+            "affinity": pods.affinity,
+            "priorityClassName": pods.priority_class_name,
+        }
+        return {"topologySpreadConstraints": spread} | {k: v for k, v in wanted.items() if v}
+
+
+def service_url(gateway: WebhookGateway, settings: OperatorSettings) -> str:
+    """Of the receivers, inside of the cluster."""
+    host = f"{Names(gateway).of(Role.RECEIVER)}.{gateway.metadata.namespace}.svc"
+    return f"http://{host}.{settings.cluster_domain}"
+
+
+_POD_SECURITY: Final[Object] = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_CONTAINER_SECURITY: Final[Object] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def _resources(resources: PodResources) -> Object:
+    parts = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
+    return {name: values for name, values in parts.items() if values}
+
+
+def _secret_volume(name: str, secret: str, items: list[Object]) -> Object:
+    source = {"secretName": secret, "items": items, "defaultMode": 0o440}
+    return {"name": name, "secret": source}
+
+
+def _probe(path: str, port: str, *, period: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": path, "port": port},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }

@@ -1,0 +1,313 @@
+"""A gateway: keys, database, children, and what stands in the way."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.clock import Clock
+from hookplane.compile.secrets import FORBIDDEN_TYPES
+from hookplane.errors import (
+    HookplaneError,
+    InvalidValue,
+    SecretUnreadable,
+    StaleWriter,
+    StoreError,
+    StoreInUse,
+)
+from hookplane.kinds.base import SecretKeyRef
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.manifests.objects import parse_object
+from hookplane.secret import Secret
+from hookplane.store.postgres.tenure import Tenure
+from hookplane_operator.config.book import Book
+from hookplane_operator.gateways.children import ChildMaker, desired
+from hookplane_operator.gateways.database import bring_up_to_date, open_store
+from hookplane_operator.gateways.drift import has_drifted, stamped
+from hookplane_operator.gateways.facts import GatewayFacts, Trouble
+from hookplane_operator.gateways.keys import new_keys, sealers
+from hookplane_operator.gateways.names import GATEWAY as LABEL
+from hookplane_operator.gateways.names import Names
+from hookplane_operator.gateways.plane import Name, Plane
+from hookplane_operator.gateways.pods import service_url
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import Conflict, NotFound, NotLeader
+from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object
+from hookplane_operator.objects import Key, Objects, uid_of
+from hookplane_operator.secrets import Found, found_of
+from hookplane_operator.settings import OperatorSettings, Scope
+
+TAKE_OVER: Final = "hookplane.dev/take-over-store"
+"""Annotation of a gateway: the owner whose database it may take."""
+SCALER: Final = "hookplane-autoscaling"
+"""Field manager that keeps the count of pods while an autoscaler takes over."""
+AGAIN_SECONDS: Final = 60.0
+"""Secrets, optional APIs and drift that nobody told of are looked at again."""
+RETRY_SECONDS: Final = 2.0
+
+
+class NotInOrder(HookplaneError):
+    """Something of the gateway's own is not as it must be; the message is for its status."""
+
+    def __init__(self, type: ConditionType, reason: Reason, message: str) -> None:  # noqa: A002
+        super().__init__(message)
+        self.trouble = Trouble(type, reason, message)
+
+
+@dataclass
+class Gateways:
+    """Those that there are, and the planes of those that work."""
+
+    kube: Kube
+    objects: Objects
+    settings: OperatorSettings
+    scope: Scope
+    clock: Clock
+    cluster: str
+    """Names this cluster: the uid of its namespace kube-system."""
+    term: Callable[[], int]
+    opened: Callable[[Plane], None]
+    """Called with a plane that is new."""
+    closed: Callable[[Name], None]
+
+    def __post_init__(self) -> None:
+        self.planes: dict[Name, Plane] = {}
+        self.facts: dict[Name, GatewayFacts] = {}
+
+    async def reconcile(self, name: Name) -> float | None:
+        """Seconds until it is looked at again. Raises ApiError, NotLeader."""
+        body = self.objects.get(Key(GATEWAY.kind, *name))
+        if body is None:
+            self.facts.pop(name, None)
+            await self.close(name)
+            return None
+        metadata = body["metadata"]
+        gateway, troubles = self._read(body)
+        if gateway is None:
+            self.facts[name] = GatewayFacts(
+                metadata["uid"], metadata["generation"], troubles=troubles
+            )
+            return None
+        return await self._serve(name, gateway)
+
+    async def close(self, name: Name) -> None:
+        plane = self.planes.pop(name, None)
+        if plane is not None:
+            self.closed(name)
+            await plane.store.close()
+
+    async def close_all(self) -> None:
+        for name in list(self.planes):
+            await self.close(name)
+
+    async def _serve(self, name: Name, gateway: WebhookGateway) -> float:
+        troubles: tuple[Trouble, ...] = ()
+        pause = AGAIN_SECONDS
+        try:
+            await self._open(name, gateway)
+            await self._apply_children(gateway)
+        except NotInOrder as error:
+            troubles, pause = (error.trouble,), RETRY_SECONDS
+        scales = ChildMaker(gateway, self.settings, "").roles()
+        self.facts[name] = GatewayFacts(
+            uid=gateway.metadata.uid,
+            generation=gateway.metadata.generation,
+            gateway=gateway,
+            troubles=troubles + self._of_the_way_in(gateway),
+            desired={role: desired(scaled) for role, scaled in scales.items()},
+            url=gateway.spec.public_url or service_url(gateway, self.settings),
+        )
+        return pause
+
+    def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Trouble, ...]]:
+        namespace = body["metadata"]["namespace"]
+        if namespace not in self.scope.gateways:
+            allowed = ", ".join(self.scope.gateways)
+            message = f"gateways live in namespace {allowed}; the operator's settings decide"
+            return None, (Trouble(ConditionType.ACCEPTED, Reason.NOT_ALLOWED, message),)
+        parsed = parse_object({k: v for k, v in body.items() if k != "status"})
+        if isinstance(parsed.value, WebhookGateway):
+            return parsed.value, ()
+        message = "; ".join(f"{x.path}: {x.message}" for x in parsed.problems)
+        return None, (Trouble(ConditionType.ACCEPTED, Reason.INVALID, message),)
+
+    # Database -----------------------------------------------------------------------------------
+
+    async def _open(self, name: Name, gateway: WebhookGateway) -> None:
+        postgresql = gateway.spec.store.postgresql
+        dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
+        plane = self.planes.get(name)
+        if plane is not None and plane.dsn == dsn:
+            self._renew(plane, gateway)
+            return
+        migration = dsn
+        if postgresql.migration_dsn is not None:
+            ref = postgresql.migration_dsn.secret_key_ref
+            migration = await self._value(gateway, ref, "migrationDSN")
+        await self.close(name)
+        own = sealers((await self._keys(gateway)).secret.data)
+        try:
+            await bring_up_to_date(migration)
+            store = await open_store(
+                dsn, self._tenure(name), self.clock, over=self._may_take_over(gateway)
+            )
+            book = await Book.load(store, own)
+        except StoreInUse as error:
+            message = (
+                f"the database belongs to gateway {error}; give this one a database of its own, or "
+                f"let it take over with annotation {TAKE_OVER}={error}"
+            )
+            raise NotInOrder(ConditionType.STORE_AVAILABLE, Reason.STORE_IN_USE, message) from error
+        except StaleWriter as error:
+            raise NotLeader(str(error)) from error
+        except (StoreError, InvalidValue) as error:
+            raise NotInOrder(
+                ConditionType.STORE_AVAILABLE, Reason.STORE_UNAVAILABLE, str(error)
+            ) from error
+        plane = self.planes[name] = Plane(gateway, dsn, store, own, book)
+        plane.replays = {x.uid for x in await store.replays()}
+        self.opened(plane)
+
+    def _renew(self, plane: Plane, gateway: WebhookGateway) -> None:
+        """What depends on the gateway's spec is compiled anew when that changes."""
+        changed = plane.gateway.spec != gateway.spec
+        plane.gateway = gateway
+        if changed:
+            self.opened(plane)
+
+    def _tenure(self, name: Name) -> Tenure:
+        return Tenure(f"{self.cluster}/{name[0]}/{name[1]}", self.term())
+
+    @staticmethod
+    def _may_take_over(gateway: WebhookGateway) -> bool:
+        return TAKE_OVER in gateway.metadata.annotations
+
+    async def _value(self, gateway: WebhookGateway, ref: SecretKeyRef, field: str) -> Secret:
+        secret = await self._secret(gateway, ref.name)
+        path = f"spec.store.postgresql.{field}"
+        condition = ConditionType.SECRETS_RESOLVED
+        if secret is None:
+            message = f'{path}: there is no Secret "{ref.name}"; it is to have the key "{ref.key}"'
+            raise NotInOrder(condition, Reason.SECRET_NOT_FOUND, message)
+        if secret.secret.type in FORBIDDEN_TYPES:
+            message = f'{path}: Secret "{ref.name}" is of type {secret.secret.type}'
+            raise NotInOrder(condition, Reason.SECRET_NOT_ALLOWED, message)
+        value = secret.secret.data.get(ref.key)
+        if not value:
+            message = f'{path}: Secret "{ref.name}" has no key "{ref.key}"'
+            raise NotInOrder(condition, Reason.SECRET_KEY_NOT_FOUND, message)
+        return Secret(value.reveal().strip())
+
+    async def _secret(self, gateway: WebhookGateway, name: str) -> Found | None:
+        body = await self.kube.find(SECRET, gateway.metadata.namespace, name)
+        return None if body is None else found_of(body)
+
+    async def _keys(self, gateway: WebhookGateway) -> Found:
+        """The encryption keys; made when there are none. Raises NotInOrder."""
+        name = Names(gateway).keys
+        found = await self._secret(gateway, name)
+        if found is None:
+            try:
+                return found_of(await self.kube.create(SECRET, new_keys(gateway)))
+            except Conflict:
+                found = await self._secret(gateway, name)
+        if found is None or not found.secret.generated:
+            message = f'Secret "{name}" is to hold the encryption keys, and exists; remove it'
+            raise NotInOrder(ConditionType.SECRETS_RESOLVED, Reason.SECRET_NAME_TAKEN, message)
+        try:
+            sealers(found.secret.data)
+        except SecretUnreadable as error:
+            raise NotInOrder(
+                ConditionType.SECRETS_RESOLVED, Reason.SECRET_UNUSABLE, str(error)
+            ) from error
+        return found
+
+    # Children -----------------------------------------------------------------------------------
+
+    async def _apply_children(self, gateway: WebhookGateway) -> None:
+        apis = await self._apis(gateway)
+        keys = await self._keys(gateway)
+        plane = self.planes[gateway.metadata.namespace, gateway.metadata.name]
+        checksum = _checksum(keys, plane.dsn)
+        wanted = [stamped(x) for x in ChildMaker(gateway, self.settings, checksum, apis).make()]
+        for child in wanted:
+            await self._apply(child)
+        await self._remove_others(gateway, wanted)
+
+    async def _apply(self, child: Object) -> None:
+        kind, metadata = child["kind"], child["metadata"]
+        live = self.objects.get(Key(kind, metadata["namespace"], metadata["name"]))
+        if not has_drifted(child, live):
+            return
+        if live is not None and "replicas" not in child["spec"] and kind == "Deployment":
+            await self._keep_count(child, live)
+        applied = await self.kube.apply(CHILDREN[kind], child)
+        self.objects.put(kind, applied)
+
+    async def _keep_count(self, child: Object, live: Object) -> None:
+        """A count that nobody owns any more would become 1."""
+        metadata = {x: child["metadata"][x] for x in ("name", "namespace")}
+        body = {
+            "apiVersion": child["apiVersion"],
+            "kind": child["kind"],
+            "metadata": metadata,
+            "spec": {"replicas": live["spec"].get("replicas", 1)},
+        }
+        await self.kube.apply(CHILDREN["Deployment"], body, manager=SCALER)
+
+    async def _remove_others(self, gateway: WebhookGateway, wanted: Iterable[Object]) -> None:
+        """What the gateway was made of and is no more."""
+        names = {(x["kind"], x["metadata"]["name"]) for x in wanted}
+        own = gateway.metadata
+        for kind, resource in CHILDREN.items():
+            for live in self.objects.all(kind, own.namespace):
+                metadata = live["metadata"]
+                owners = {x.get("uid") for x in metadata.get("ownerReferences", ())}
+                ours = (metadata.get("labels") or {}).get(LABEL) == own.name and own.uid in owners
+                if ours and (kind, metadata["name"]) not in names:
+                    await self.kube.delete(resource, own.namespace, metadata["name"], uid_of(live))
+
+    async def _apis(self, gateway: WebhookGateway) -> frozenset[str]:
+        if gateway.spec.receiver.route is None:
+            return frozenset()
+        try:
+            await anext(
+                aiter(self.kube.list(CHILDREN["HTTPRoute"], gateway.metadata.namespace)), None
+            )
+        except NotFound as error:
+            raise NotInOrder(
+                ConditionType.ACCEPTED,
+                Reason.NOT_SUPPORTED,
+                "spec.receiver.route: this cluster has no Gateway API (HTTPRoute v1); install it, "
+                "or use ingress",
+            ) from error
+        return frozenset({"HTTPRoute"})
+
+    def _of_the_way_in(self, gateway: WebhookGateway) -> tuple[Trouble, ...]:
+        """What a Gateway says of our HTTPRoute."""
+        if gateway.spec.receiver.route is None:
+            return ()
+        own = gateway.metadata
+        name = f"{own.name}-receiver"
+        live = self.objects.get(Key("HTTPRoute", own.namespace, name)) or {}
+        refused = [
+            condition.get("message", "")
+            for parent in live.get("status", {}).get("parents", ())
+            for condition in parent.get("conditions", ())
+            if condition.get("type") == "Accepted" and condition.get("status") == "False"
+        ]
+        if not refused:
+            return ()
+        message = f"HTTPRoute {name} is not accepted: {refused[0]}"
+        return (Trouble(ConditionType.PROGRAMMED, Reason.PENDING, message),)
+
+
+def _checksum(keys: Found, dsn: Secret) -> str:
+    """Keyed, so that nobody can try out what a Secret might be."""
+    material = b"".join(keys.secret.data[name].reveal() for name in sorted(keys.secret.data))
+    key = hashlib.sha256(b"hookplane pod checksum" + material).digest()
+    return hmac.new(key, material + dsn.reveal(), hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Kubernetes from the outside: requests, watches, the leader's Lease."""

@@ -1,0 +1,240 @@
+"""All requests to the API server, on the asyncio client of the package `kubernetes`.
+
+Objects are JSON as it came: the models of that package refuse what they do not know, and we want
+nothing of it but authentication, TLS and connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+import orjson
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from hookplane_operator.kube.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    NotLeader,
+)
+from hookplane_operator.kube.kinds import Object, Resource
+from hookplane_operator.metrics import Metrics
+
+MANAGER: Final = "hookplane"
+"""Our field manager."""
+PAGE: Final = 500
+TIMEOUT_SECONDS: Final = 15.0
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
+_JSON: Final = "application/json"
+_ONLY_METADATA: Final = (
+    "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+)
+_ERRORS: Final = {403: Forbidden, 404: NotFound, 409: Conflict}
+
+
+class Kube:
+    """One for the process. Writes go through only while `may_write()` holds."""
+
+    def __init__(self, client: ApiClient, metrics: Metrics) -> None:
+        """Use `connect`."""
+        self._client = client
+        self._metrics = metrics
+        self._away_until = 0.0
+        self.may_write: Callable[[], bool] = _never
+
+    @classmethod
+    async def connect(cls, metrics: Metrics) -> Self:
+        """With the pod's own service account, or with the kubeconfig that KUBECONFIG names."""
+        configuration = Configuration()
+        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            kube_config.load_incluster_config(client_configuration=configuration)
+        else:
+            file = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+            await kube_config.load_kube_config(
+                config_file=file, client_configuration=configuration, persist_config=False
+            )
+        return cls(ApiClient(configuration), metrics)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """Raises NotFound, ApiError."""
+        return await self._send("GET", resource, resource.path(namespace, name))
+
+    async def find(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """None: it is not there. Raises ApiError."""
+        try:
+            return await self.get(resource, namespace, name)
+        except NotFound:
+            return None
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> AsyncIterator[Object]:
+        """All of them, page by page; `namespace` None: of all namespaces. Raises ApiError."""
+        query: dict[str, str] = {"limit": str(PAGE)}
+        if selector:
+            query["labelSelector"] = selector
+        accept = _ONLY_METADATA if metadata_only else _JSON
+        while True:
+            path = resource.path(namespace)
+            page = await self._send("GET", resource, path, query=query, accept=accept)
+            for item in page.get("items", []):
+                item.get("metadata", {}).pop("managedFields", None)
+                yield item
+            following = page.get("metadata", {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    # Writing ------------------------------------------------------------------------------------
+
+    async def apply(
+        self, resource: Resource, body: Object, *, part: str = "", manager: str = MANAGER
+    ) -> Object:
+        """Server-side apply, by force. Raises NotLeader, ApiError."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"), metadata["name"], part)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._write("PATCH", resource, path, body, query=query, content=_APPLY)
+
+    async def create(self, resource: Resource, body: Object) -> Object:
+        """Never over one that is there. Raises Conflict, NotLeader, ApiError."""
+        path = resource.path(body["metadata"].get("namespace"))
+        return await self._write("POST", resource, path, body, query={"fieldManager": MANAGER})
+
+    async def replace(self, resource: Resource, body: Object, *, elected: bool = True) -> Object:
+        """Only if nobody changed it since it was read. `elected` False: also from who is not the
+        leader. Raises Conflict, NotLeader, ApiError."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"), metadata["name"])
+        query = {"fieldManager": MANAGER}
+        return await self._write("PUT", resource, path, body, query=query, elected=elected)
+
+    async def create_unelected(self, resource: Resource, body: Object) -> Object:
+        """For the Lease alone, by which the leader is found."""
+        path = resource.path(body["metadata"].get("namespace"))
+        query = {"fieldManager": MANAGER}
+        return await self._write("POST", resource, path, body, query=query, elected=False)
+
+    async def merge(self, resource: Resource, body: Object) -> Object:
+        """A merge patch (RFC 7386). Raises NotLeader, ApiError."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"), metadata["name"])
+        query = {"fieldManager": MANAGER}
+        return await self._write("PATCH", resource, path, body, query=query, content=_MERGE)
+
+    async def delete(self, resource: Resource, namespace: str | None, name: str, uid: str) -> None:
+        """Only this very object. Nothing happens when it is gone. Raises NotLeader, ApiError."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._write("DELETE", resource, resource.path(namespace, name), body)
+        except NotFound:
+            return
+
+    # --------------------------------------------------------------------------------------------
+
+    async def _write(
+        self,
+        method: str,
+        resource: Resource,
+        path: str,
+        body: Object,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: str = _JSON,
+        elected: bool = True,
+    ) -> Object:
+        if elected and not self.may_write():
+            raise NotLeader("only the leader writes")
+        return await self._send(method, resource, path, body=body, query=query, content=content)
+
+    async def _send(
+        self,
+        method: str,
+        resource: Resource,
+        path: str,
+        *,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = _JSON,
+        content: str = _JSON,
+    ) -> Object:
+        await self._wait_out()
+        status, raw, retry_after = 0, b"", 0.0
+        try:
+            status, raw, retry_after = await self._exchange(
+                method, path, body, dict(query or {}), accept, content
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, f"no answer from the API server: {type(error).__name__}") from error
+        finally:
+            self._metrics.api_calls.labels(method, resource.plural, str(status)).inc()
+        if 200 <= status < 300:
+            answer: Object = orjson.loads(raw)
+            return answer
+        if status == 429:
+            self._away_until = asyncio.get_running_loop().time() + max(retry_after, 1.0)
+        raise _ERRORS.get(status, ApiError)(status, _message(raw), retry_after)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Object | None,
+        query: dict[str, str],
+        accept: str,
+        content: str,
+    ) -> tuple[int, bytes, float]:
+        headers = {"Accept": accept, "Content-Type": content}
+        request = await self._client.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            raw: bytes = await answer.read()
+        return answer.status, raw, _seconds(answer.getheader("Retry-After"))
+
+    async def _wait_out(self) -> None:
+        """What the API server asked for with a 429 counts for everybody."""
+        left = self._away_until - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
+
+
+def _never() -> bool:
+    return False
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdigit() else 0.0
+
+
+def _message(raw: bytes) -> str:
+    try:
+        said: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw[:200].decode("utf-8", "replace")
+    return str(said.get("message", ""))[:500] if isinstance(said, dict) else ""

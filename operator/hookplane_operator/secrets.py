@@ -1,0 +1,163 @@
+"""Secrets that objects refer to, by `get` alone: the right to list them is not needed.
+
+Each one in use is read again at least once a minute (up to 600 of them; more take their turn). A
+Secret that cannot be read now is not a Secret that is gone: the difference decides over 503s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from hookplane.clock import Clock
+from hookplane.compile.model import SecretObject
+from hookplane.secret import Secret
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import SECRET, Object
+
+REFRESH_SECONDS: Final = 50.0
+READS_PER_SECOND: Final = 10
+AT_ONCE: Final = 16
+GENERATED_FOR: Final = "hookplane.dev/generated-for"
+"""Label of Secrets that we made: uid of the object that they are for."""
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A Secret with what is known of it besides its values."""
+
+    secret: SecretObject
+    uid: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Entry:
+    found: Found | None
+    read_at: float
+
+
+class Secrets:
+    """Those in use, as they were when they were last read."""
+
+    def __init__(self, kube: Kube, clock: Clock, changed: Callable[[Name], None]) -> None:
+        """`changed`: called for one that is in use and is another now."""
+        self._kube = kube
+        self._clock = clock
+        self._changed = changed
+        self._entries: dict[Name, _Entry] = {}
+        self._users: defaultdict[Name, set[object]] = defaultdict(set)
+        self._used: dict[object, frozenset[Name]] = {}
+        self._reading = asyncio.Semaphore(AT_ONCE)
+        self.watched = False
+        """True: a watch tells of changes, so nothing is read again."""
+
+    def use(self, user: object, names: frozenset[Name]) -> None:
+        """What `user` refers to from now on; forgets what nobody refers to any more."""
+        for name in self._used.get(user, frozenset()) - names:
+            self._users[name].discard(user)
+            if not self._users[name]:
+                del self._users[name]
+                self._entries.pop(name, None)
+        for name in names:
+            self._users[name].add(user)
+        if names:
+            self._used[user] = names
+        else:
+            self._used.pop(user, None)
+
+    def users(self, name: Name) -> set[object]:
+        return set(self._users.get(name, ()))
+
+    async def read(self, names: Iterable[Name]) -> dict[Name, Found | ApiError | None]:
+        """None: there is no such Secret. ApiError: it is not known whether there is."""
+        wanted = list(names)
+        found = await asyncio.gather(*(self._one(name) for name in wanted))
+        return dict(zip(wanted, found, strict=True))
+
+    def put(self, found: Found) -> None:
+        """One that was just written or watched."""
+        name = (found.secret.namespace, found.secret.name)
+        self._entries[name] = _Entry(found, self._clock.monotonic())
+
+    def forget(self, name: Name) -> None:
+        """It is read again when it is next asked for."""
+        self._entries.pop(name, None)
+
+    def saw(self, kind: str | None, body: Object) -> None:
+        """An event of a watch."""
+        found = found_of(body)
+        name = (found.secret.namespace, found.secret.name)
+        self._take(name, None if kind == "DELETED" else found)
+
+    async def keep_fresh(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            if self.watched:
+                continue
+            old = self._clock.monotonic() - REFRESH_SECONDS
+            due = [name for name, entry in self._entries.items() if entry.read_at <= old]
+            due.sort(key=lambda name: self._entries[name].read_at)
+            for name in due[:READS_PER_SECOND]:
+                await self._refresh(name)
+
+    async def _refresh(self, name: Name) -> None:
+        try:
+            body = await self._kube.find(SECRET, *name)
+        except ApiError:
+            return
+        self._take(name, None if body is None else found_of(body))
+
+    def _take(self, name: Name, found: Found | None) -> None:
+        entry = self._entries.get(name)
+        if entry is None and name not in self._users:
+            return
+        before = entry.found if entry else None
+        self._entries[name] = _Entry(found, self._clock.monotonic())
+        if found != before:
+            self._changed(name)
+
+    async def _one(self, name: Name) -> Found | ApiError | None:
+        entry = self._entries.get(name)
+        if entry is not None:
+            return entry.found
+        async with self._reading:
+            try:
+                body = await self._kube.find(SECRET, *name)
+            except ApiError as error:
+                return error
+        found = None if body is None else found_of(body)
+        self._entries[name] = _Entry(found, self._clock.monotonic())
+        return found
+
+
+def found_of(body: Object) -> Found:
+    """A Secret as the API server gives it."""
+    metadata = body["metadata"]
+    labels = metadata.get("labels") or {}
+    secret = SecretObject(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        data={name: Secret(_decoded(text)) for name, text in (body.get("data") or {}).items()},
+        type=body.get("type", "Opaque"),
+        generated=GENERATED_FOR in labels,
+    )
+    return Found(secret, metadata.get("uid", ""), labels, metadata.get("annotations") or {})
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""

@@ -1,0 +1,128 @@
+"""The operator's settings file: what the platform decides, and no resource of a tenant can."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from hookplane.errors import InvalidValue
+from hookplane.kinds.base import ObjectName, Spec
+from hookplane.kinds.gateway import GatewaySpec
+from hookplane.manifests.explain import explain
+
+FILE: Final = "HOOKPLANE_OPERATOR_SETTINGS_FILE"
+NAMESPACE: Final = "HOOKPLANE_NAMESPACE"
+Free = dict[str, Any]
+"""A part of a pod's spec, as Kubernetes has it; the API server checks it."""
+
+
+class PodSettings(Spec):
+    """What all pods of the data plane get."""
+
+    node_selector: dict[str, str] = {}
+    """Nodes that they may run on."""
+    tolerations: list[Free] = []
+    """Taints that they stand."""
+    affinity: Free = {}
+    """Where they would rather run."""
+    topology_spread_constraints: list[Free] = []
+    """Replaces our own, which spreads over hosts where it can."""
+    priority_class_name: str = ""
+    """Their priority."""
+    labels: dict[str, str] = {}
+    """More labels."""
+    annotations: dict[str, str] = {}
+    """More annotations."""
+
+
+class PullSecret(Spec):
+    """A Secret for pulling images, in the gateways' namespaces."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class DefaultGateway(Spec):
+    """The gateway that objects without a gatewayRef use."""
+
+    enabled: bool = True
+    """Whether the operator makes it."""
+    name: ObjectName = "default"
+    """Its name, in the operator's namespace."""
+    spec: GatewaySpec | None = None
+    """What it is to be; needed where it is made."""
+
+
+class OperatorSettings(Spec):
+    """Everything in the file."""
+
+    image: Annotated[str, Field(min_length=1)]
+    """Image of the data plane."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When it is pulled."""
+    image_pull_secrets: list[PullSecret] = []
+    """With which Secrets."""
+    gateway_namespaces: list[ObjectName] = []
+    """Where gateways may live; empty: in the operator's own namespace."""
+    watch_namespaces: list[ObjectName] = []
+    """Whose endpoints, subscriptions and replays are looked at; empty: all."""
+    watch_secrets: bool = False
+    """Whether Secrets are watched; that takes the right to list them."""
+    cluster_domain: str = "cluster.local"
+    """Domain of Services."""
+    default_gateway: DefaultGateway = DefaultGateway(enabled=False)
+    """The gateway that objects without a gatewayRef use."""
+    pods: PodSettings = PodSettings()
+    """What all pods of the data plane get."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which namespaces the operator looks at."""
+
+    own: str
+    gateways: tuple[str, ...]
+    tenants: tuple[str, ...]
+    """Empty: all."""
+
+    def holds(self, namespace: str) -> bool:
+        """Whether a tenant's namespace is looked at."""
+        return not self.tenants or namespace in self.tenants
+
+    @property
+    def lists(self) -> tuple[str | None, ...]:
+        """What to list to see all tenants."""
+        return self.tenants or (None,)
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> tuple[OperatorSettings, Scope]:
+    """Raises InvalidValue with all problems, a line each; OSError."""
+    file, own = environment.get(FILE), environment.get(NAMESPACE)
+    if not file or not own:
+        missing = [name for name, value in ((FILE, file), (NAMESPACE, own)) if not value]
+        raise InvalidValue("\n".join(f"{name}: it is missing" for name in missing))
+    settings = parse_settings(Path(file).read_text("utf-8"), file)
+    gateways = tuple(settings.gateway_namespaces) or (own,)
+    return settings, Scope(own, gateways, tuple(settings.watch_namespaces))
+
+
+def parse_settings(text: str, name: str) -> OperatorSettings:
+    """Raises InvalidValue."""
+    try:
+        given = yaml.safe_load(text)
+        made = OperatorSettings.model_validate(given, by_alias=True, by_name=False)
+    except yaml.YAMLError as error:
+        raise InvalidValue(f"{name}: is not YAML: {error}") from error
+    except ValidationError as error:
+        found = explain(OperatorSettings, error)
+        lines = [f"{name}: {path}: {message}" for path, message in found]
+        raise InvalidValue("\n".join(lines)) from error
+    if made.default_gateway.enabled and made.default_gateway.spec is None:
+        raise InvalidValue(f"{name}: defaultGateway.spec: is required where enabled is true")
+    return made

@@ -1,0 +1,1 @@
+"""What is told in the status of resources; pure but for the writer."""

@@ -1,0 +1,101 @@
+"""Status of a WebhookEndpoint; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hookplane.clock import Millis
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.kinds.endpoint_status import MAX_REASONS, EndpointStatus, LastRejected, Requests
+from hookplane.states import EndpointWord, endpoint_word
+from hookplane.store.model import EndpointStatus as Numbers
+from hookplane.store.model import Role
+from hookplane.units import format_time
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.status.conditions import (
+    Fact,
+    programmed,
+    settle,
+    with_summaries,
+)
+from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
+
+_TRUTH: Final = {
+    EndpointWord.IDLE: ("Unknown", Reason.IDLE),
+    EndpointWord.RECEIVING: ("True", Reason.RECEIVING),
+    EndpointWord.REJECTING: ("False", Reason.REJECTING),
+    EndpointWord.SUSPENDED: ("False", Reason.SUSPENDED),
+}
+
+
+def endpoint_status(
+    verdict: Verdict,
+    document: EndpointConfig | None,
+    version: int | None,
+    base: str,
+    seen: Observation | None,
+    old: Mapping[str, Any],
+    now: Millis,
+) -> EndpointStatus:
+    """`base`: URL of the gateway; `old`: the status so far."""
+    numbers = seen.endpoints.get(verdict.uid) if seen is not None else None
+    current = document if document and document.generation == verdict.generation else None
+    facts = [
+        accepted(verdict),
+        secrets_resolved(verdict),
+        programmed(
+            Role.RECEIVER, verdict.uid, version if current else None, verdict.generation, seen
+        ),
+    ]
+    facts = with_summaries(facts)
+    word = None
+    if document is not None and numbers is not None:
+        word = endpoint_word(document, numbers, now)
+        facts += _receiving(word, numbers)
+    ready = facts[0].status == "True"
+    return EndpointStatus(
+        observed_generation=verdict.generation,
+        conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
+        state=word.value if word and ready else None,
+        url=f"{base.rstrip('/')}/{verdict.key.namespace}/{verdict.key.name}" if base else None,
+        requests=_requests(numbers) if numbers is not None else None,
+    )
+
+
+def _receiving(word: EndpointWord | None, numbers: Numbers) -> list[Fact]:
+    if word is None:
+        return []
+    truth, reason = _TRUTH[word]
+    message = ""
+    if word is EndpointWord.REJECTING:
+        message = f"{numbers.last_rejected_reason}: {numbers.last_rejected_detail}".rstrip(": ")
+    if word is EndpointWord.IDLE:
+        message = "no request for five minutes" if numbers.accepted else "no request so far"
+    return [Fact(ConditionType.RECEIVING, truth, reason, message)]  # type: ignore[arg-type]
+
+
+def _requests(numbers: Numbers) -> Requests:
+    by_reason = sorted(numbers.rejected.items(), key=lambda pair: -pair[1])[:MAX_REASONS]
+    return Requests(
+        accepted=numbers.accepted,
+        duplicates=numbers.duplicates,
+        conflicts=numbers.conflicts,
+        rejected=sum(numbers.rejected.values()),
+        rejected_by_reason=dict(by_reason),
+        stored=numbers.stored,
+        last_accepted_time=time_or_none(numbers.last_accepted),
+        last_rejected=_last_rejected(numbers),
+    )
+
+
+def _last_rejected(numbers: Numbers) -> LastRejected | None:
+    if not numbers.last_rejected:
+        return None
+    return LastRejected(
+        time=format_time(numbers.last_rejected),
+        reason=numbers.last_rejected_reason or "Unknown",
+        message=numbers.last_rejected_detail[:512],
+    )

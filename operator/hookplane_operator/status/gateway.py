@@ -1,0 +1,126 @@
+"""Status of a WebhookGateway; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hookplane.clock import Millis
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.kinds.gateway_status import (
+    GatewayStatus,
+    ProcessesStatus,
+    ResourcesStatus,
+    StoreStatus,
+)
+from hookplane.store.model import Role
+from hookplane.units import format_time
+from hookplane_operator.config.sweep import CONFIRM
+from hookplane_operator.gateways.facts import GatewayFacts
+from hookplane_operator.status.conditions import (
+    Fact,
+    of_trouble,
+    programmed,
+    settle,
+    with_summaries,
+)
+from hookplane_operator.status.observation import Observation
+
+_ROLES: Final = (Role.RECEIVER, Role.DISPATCHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a gateway serves, and what is in its way."""
+
+    endpoints: int = 0
+    subscriptions: int = 0
+    version: int = 0
+    """The newest that was written."""
+    blocked: int = 0
+    """Objects whose rows are kept though they are gone."""
+
+
+def gateway_status(
+    facts: GatewayFacts,
+    served: Served,
+    seen: Observation | None,
+    old: Mapping[str, Any],
+    now: Millis,
+) -> GatewayStatus:
+    """`old`: the status so far."""
+    found = [
+        _of(facts, ConditionType.ACCEPTED, Reason.ACCEPTED),
+        _of(facts, ConditionType.SECRETS_RESOLVED, Reason.RESOLVED),
+        _store(facts, seen),
+        _programmed(facts, served, seen),
+    ]
+    found = with_summaries(found)
+    if served.blocked:
+        found.append(_blocked(served.blocked))
+    return GatewayStatus(
+        observed_generation=facts.generation,
+        conditions=settle(found, old.get("conditions", ()), facts.generation, format_time(now)),
+        url=facts.url or None,
+        receivers=_processes(facts, Role.RECEIVER, seen),
+        dispatchers=_processes(facts, Role.DISPATCHER, seen),
+        store=_store_status(found, old, now),
+        backlog=_backlog(seen),
+        resources=ResourcesStatus(endpoints=served.endpoints, subscriptions=served.subscriptions),
+    )
+
+
+def _of(facts: GatewayFacts, type: ConditionType, reason: Reason) -> Fact:  # noqa: A002
+    return of_trouble(type, facts.troubles, Fact(type, "True", reason))
+
+
+def _store(facts: GatewayFacts, seen: Observation | None) -> Fact:
+    condition = ConditionType.STORE_AVAILABLE
+    if seen is not None and seen.away:
+        return Fact(condition, "False", Reason.STORE_UNAVAILABLE, seen.away)
+    good = Fact(condition, "True", Reason.AVAILABLE)
+    if seen is None:
+        good = Fact(condition, "Unknown", Reason.STORE_UNAVAILABLE, "not opened yet")
+    return of_trouble(condition, facts.troubles, good)
+
+
+def _programmed(facts: GatewayFacts, served: Served, seen: Observation | None) -> Fact:
+    each = [programmed(role, "", served.version, 0, seen) for role in _ROLES]
+    worst = next((x for x in each if x.status != "True"), None)
+    words = ", ".join(x.message for x in each)
+    good = worst or Fact(ConditionType.PROGRAMMED, "True", Reason.PROGRAMMED, words)
+    return of_trouble(ConditionType.PROGRAMMED, facts.troubles, good)
+
+
+def _blocked(count: int) -> Fact:
+    return Fact(
+        ConditionType.SWEEP_BLOCKED,
+        "True",
+        Reason.TOO_MANY_DELETIONS,
+        f"{count} objects are gone at once, so their rows are kept and their URLs still answer. If "
+        f"that is meant: kubectl annotate whg … --overwrite {CONFIRM}={count}",
+    )
+
+
+def _processes(facts: GatewayFacts, role: Role, seen: Observation | None) -> ProcessesStatus | None:
+    if role not in facts.desired:
+        return None
+    ready = len(seen.ready(role)) if seen is not None else 0
+    desired = max(facts.desired[role], ready if seen is not None and facts.desired[role] else 0)
+    return ProcessesStatus(ready=ready, desired=desired, summary=f"{ready}/{desired}")
+
+
+def _store_status(found: list[Fact], old: Mapping[str, Any], now: Millis) -> StoreStatus:
+    fact = next(x for x in found if x.type is ConditionType.STORE_AVAILABLE)
+    in_use = fact.reason is Reason.STORE_IN_USE
+    state = "OK" if fact.status == "True" else "InUse" if in_use else "Unavailable"
+    before = old.get("store", {})
+    since = before.get("since") if before.get("state") == state else format_time(now)
+    return StoreStatus(state=state, since=since, message=fact.message[:512])  # type: ignore[arg-type]
+
+
+def _backlog(seen: Observation | None) -> int | None:
+    if seen is None or seen.away:
+        return None
+    return sum(x.pending + x.sending + x.retrying for x in seen.subscriptions.values())

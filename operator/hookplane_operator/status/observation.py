@@ -1,0 +1,32 @@
+"""What a gateway's store tells at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hookplane.clock import Millis
+from hookplane.store.model import (
+    EndpointStatus,
+    Member,
+    ReplayJob,
+    Role,
+    SubscriptionStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """`away` and the last that was heard, or all of it."""
+
+    at: Millis
+    away: str = ""
+    """Why the store does not answer, once it has not for a while."""
+    members: tuple[Member, ...] = ()
+    endpoints: Mapping[str, EndpointStatus] = field(default_factory=dict)
+    subscriptions: Mapping[str, SubscriptionStatus] = field(default_factory=dict)
+    replays: Mapping[str, ReplayJob] = field(default_factory=dict)
+
+    def ready(self, role: Role) -> list[Member]:
+        """Processes with all configuration loaded."""
+        return [x for x in self.members if x.role is role and x.presence.ready]

@@ -1,0 +1,221 @@
+"""Status of a WebhookSubscription; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from hookplane.clock import Millis
+from hookplane.compile.target import HIDDEN_HOST
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.kinds.subscription_status import (
+    DeliveryStatus,
+    LastFailure,
+    LastSuccess,
+    RecentFailure,
+    SubscriptionStatus,
+)
+from hookplane.states import SubscriptionWord, subscription_word
+from hookplane.store.model import DeliveryState, Role, SubscriptionState
+from hookplane.store.model import RecentFailure as Failure
+from hookplane.store.model import SubscriptionStatus as Numbers
+from hookplane.units import format_time
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.status.conditions import (
+    Fact,
+    Truth,
+    programmed,
+    resolved,
+    settle,
+    with_summaries,
+)
+from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
+
+_TRUTH: Final[Mapping[SubscriptionWord, tuple[Truth, Reason]]] = {
+    SubscriptionWord.IDLE: ("Unknown", Reason.IDLE),
+    SubscriptionWord.DELIVERING: ("True", Reason.DELIVERING),
+    SubscriptionWord.FAILING: ("False", Reason.TARGET_FAILING),
+    SubscriptionWord.CIRCUIT_OPEN: ("False", Reason.CIRCUIT_OPEN),
+    SubscriptionWord.DISABLED: ("False", Reason.DISABLED),
+    SubscriptionWord.SUSPENDED: ("False", Reason.SUSPENDED),
+}
+
+
+def subscription_status(
+    verdict: Verdict,
+    document: SubscriptionConfig | None,
+    version: int | None,
+    living: frozenset[str],
+    seen: Observation | None,
+    old: Mapping[str, Any],
+    now: Millis,
+) -> SubscriptionStatus:
+    """`living`: uids of endpoints that are in force; `old`: the status so far."""
+    numbers = seen.subscriptions.get(verdict.uid) if seen is not None else None
+    current = document if document and document.generation == verdict.generation else None
+    facts = [
+        accepted(verdict),
+        secrets_resolved(verdict),
+        _endpoints_resolved(verdict, document, living),
+        programmed(
+            Role.DISPATCHER, verdict.uid, version if current else None, verdict.generation, seen
+        ),
+    ]
+    facts = with_summaries(facts)
+    ready = facts[0].status == "True"
+    target = target_of(verdict)
+    word = None
+    if document is not None and numbers is not None:
+        word = subscription_word(document, numbers, now)
+        facts += _delivering(word, numbers, target)
+    return SubscriptionStatus(
+        observed_generation=verdict.generation,
+        conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
+        state=word.value if word and ready else None,
+        target=target or None,
+        delivery=_delivery(numbers) if numbers is not None else None,
+        recent_failures=[_recent(x) for x in numbers.recent_failures] if numbers else [],
+    )
+
+
+def target_of(verdict: Verdict) -> str:
+    """Host of the target as its owner wrote it, without path and secrets."""
+    if not isinstance(verdict.resource, WebhookSubscription):
+        return ""
+    target = verdict.resource.spec.target
+    if target.service_ref is not None:
+        service = target.service_ref
+        return f"{service.name}.{verdict.key.namespace}:{service.port}"
+    return HIDDEN_HOST if target.url is None else urlsplit(target.url).netloc
+
+
+def _endpoints_resolved(
+    verdict: Verdict, document: SubscriptionConfig | None, living: frozenset[str]
+) -> Fact:
+    condition = ConditionType.ENDPOINTS_RESOLVED
+    resource = verdict.resource
+    found = len([x for x in document.endpoints if x in living]) if document else 0
+    good = Fact(condition, "True", Reason.RESOLVED, f"{found} endpoint{'s'[: found != 1]}")
+    if isinstance(resource, WebhookSubscription):
+        if resource.spec.operational_events:
+            good = Fact(condition, "True", Reason.RESOLVED, "this namespace's operational events")
+        elif resource.spec.endpoint_refs is not None:
+            all_of_them = len(resource.spec.endpoint_refs)
+            good = Fact(condition, "True", Reason.RESOLVED, f"{found} of {all_of_them} endpoints")
+        elif not found:
+            message = "the selector matches no endpoint so far"
+            good = Fact(condition, "True", Reason.NO_ENDPOINTS, message)
+    return resolved(condition, verdict.problems, good)
+
+
+def _delivering(word: SubscriptionWord | None, numbers: Numbers, target: str) -> list[Fact]:
+    if word is None:
+        return []
+    truth, reason = _TRUTH[word]
+    message = _WORDS[word](numbers, target)
+    return [Fact(ConditionType.DELIVERING, truth, reason, message)]
+
+
+def _failing(numbers: Numbers, target: str) -> str:
+    state = numbers.state
+    since = f" since {format_time(state.failing_since)}" if state.failing_since else ""
+    due = f"; next try {format_time(numbers.next_due)}" if numbers.next_due else ""
+    return f"{target} fails{since}: {_last_answer(state)}{due}"
+
+
+def _circuit_open(numbers: Numbers, target: str) -> str:
+    state = numbers.state
+    probe = f"; next probe {format_time(state.blocked_until)}" if state.blocked_until else ""
+    return (
+        f"{state.consecutive_failures} attempts in a row failed, last: {_last_answer(state)}; "
+        f"{target} gets one probe at a time{probe}"
+    )
+
+
+def _disabled(numbers: Numbers, target: str) -> str:
+    state = numbers.state
+    why = state.disabled_reason or "no success for too long"
+    return (
+        f"{why}, last: {_last_answer(state)}; nothing is sent to {target} since "
+        f"{format_time(state.disabled_at)} and events are kept. Mend it, then set spec.suspend to "
+        "true and back, or: kubectl hookplane resume"
+    )
+
+
+_WORDS: Final = {
+    SubscriptionWord.IDLE: lambda *_: "nothing to deliver for five minutes",
+    SubscriptionWord.DELIVERING: lambda _, target: f"{target} takes what it is sent",
+    SubscriptionWord.FAILING: _failing,
+    SubscriptionWord.CIRCUIT_OPEN: _circuit_open,
+    SubscriptionWord.DISABLED: _disabled,
+    SubscriptionWord.SUSPENDED: lambda *_: "spec.suspend is true; events are kept",
+}
+
+
+def _last_answer(state: SubscriptionState) -> str:
+    return state.last_failure_error or f"answer {state.last_failure_code}"
+
+
+def _delivery(numbers: Numbers) -> DeliveryStatus:
+    counters, state = numbers.counters, numbers.state
+    return DeliveryStatus(
+        delivered=counters.delivered,
+        filtered=counters.filtered,
+        filter_errors=counters.filter_errors or None,
+        pending=numbers.pending + numbers.sending,
+        retrying=numbers.retrying,
+        dead=numbers.dead,
+        expired=counters.expired,
+        next_retry_time=time_or_none(numbers.next_due),
+        last_success=_last_success(state),
+        last_failure=_last_failure(state, numbers),
+        failing_since=time_or_none(state.failing_since),
+        disabled_since=time_or_none(state.disabled_at),
+        oldest_pending_time=time_or_none(numbers.oldest_pending),
+        circuit=state.circuit.value,
+        blocked_until=time_or_none(state.blocked_until),
+    )
+
+
+def _last_success(state: SubscriptionState) -> LastSuccess | None:
+    if not state.last_success:
+        return None
+    return LastSuccess(
+        time=format_time(state.last_success),
+        event_id=state.last_success_event,
+        status_code=state.last_success_code,
+        milliseconds=state.last_success_duration,
+    )
+
+
+def _last_failure(state: SubscriptionState, numbers: Numbers) -> LastFailure | None:
+    if not state.last_failure:
+        return None
+    due = next(
+        (x.due for x in numbers.recent_failures if x.event_id == state.last_failure_event), 0
+    )
+    return LastFailure(
+        time=format_time(state.last_failure),
+        event_id=state.last_failure_event,
+        status_code=state.last_failure_code or None,
+        message=state.last_failure_error[:512],
+        attempt=state.last_failure_attempt,
+        next_retry_time=time_or_none(due),
+    )
+
+
+def _recent(failure: Failure) -> RecentFailure:
+    dead = failure.state is DeliveryState.DEAD
+    return RecentFailure(
+        event_id=failure.event_id,
+        type=failure.type[:128],
+        state="Dead" if dead else "Retrying",
+        attempts=failure.attempts,
+        status_code=failure.status_code or None,
+        message=failure.error[:512],
+        next_retry_time=None if dead else time_or_none(failure.due),
+    )
