@@ -1,0 +1,130 @@
+{{- define "hookplane.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* 40 characters leave room for our suffixes in names that may have 63. */ -}}
+{{- define "hookplane.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "hookplane.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Objects without a namespace belong to the whole cluster: their names say whose they are. */ -}}
+{{- define "hookplane.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "hookplane.fullname" .) }}
+{{- end }}
+
+{{- define "hookplane.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "hookplane.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: hookplane
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* (context, component): what selects the pods of one part; never changes. */ -}}
+{{- define "hookplane.selector" -}}
+app.kubernetes.io/name: {{ include "hookplane.name" (index . 0) }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- /* Nothing that changes with a version: a new chart must not restart what it does not change. */ -}}
+{{- define "hookplane.podLabels" -}}
+{{ include "hookplane.selector" . }}
+app.kubernetes.io/part-of: hookplane
+{{- with (index . 0).Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "hookplane.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "hookplane.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "hookplane.operator" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "hookplane.operator" -}}
+{{ include "hookplane.fullname" . }}-operator
+{{- end }}
+
+{{- define "hookplane.postgresql" -}}
+{{ include "hookplane.fullname" . }}-postgresql
+{{- end }}
+
+{{- define "hookplane.postgresqlSecret" -}}
+{{- default (include "hookplane.postgresql" .) .Values.postgresql.bundled.existingSecret }}
+{{- end }}
+
+{{- /* What the level `restricted` of Pod Security demands, and a read-only root besides. */ -}}
+{{- define "hookplane.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "hookplane.gatewayNamespaces" -}}
+{{- default (list .Release.Namespace) .Values.gatewayNamespaces | sortAlpha | uniq | toJson }}
+{{- end }}
+
+{{- /* The operator's settings file; see docs/install.md. */ -}}
+{{- define "hookplane.settings" -}}
+image: {{ include "hookplane.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullSecrets: {{ toJson .Values.imagePullSecrets }}
+gatewayNamespaces: {{ toJson .Values.gatewayNamespaces }}
+watchNamespaces: {{ toJson .Values.watchNamespaces }}
+watchSecrets: {{ .Values.secrets.watch }}
+clusterDomain: {{ .Values.clusterDomain | quote }}
+defaultGateway:
+  enabled: {{ .Values.defaultGateway.enabled }}
+  name: {{ .Values.defaultGateway.name | quote }}
+  {{- if .Values.defaultGateway.enabled }}
+  spec: {{- include "hookplane.gatewaySpec" . | nindent 4 }}
+  {{- end }}
+pods: {{- toYaml .Values.dataPlane | nindent 2 }}
+{{- end }}
+
+{{- define "hookplane.gatewaySpec" -}}
+{{- $given := .Values.defaultGateway.spec -}}
+{{- $postgresql := include "hookplane.store" . | fromYaml -}}
+{{- $store := merge (dict "postgresql" $postgresql) (default dict $given.store) -}}
+{{- toYaml (merge (dict "store" $store) $given) }}
+{{- end }}
+
+{{- define "hookplane.store" -}}
+{{- $name := .Values.postgresql.dsnSecret.name -}}
+{{- $key := .Values.postgresql.dsnSecret.key -}}
+{{- $migrationKey := .Values.postgresql.dsnSecret.migrationKey -}}
+{{- if .Values.postgresql.bundled.enabled -}}
+{{- $name = include "hookplane.postgresqlSecret" . -}}
+{{- $key = "dsn" -}}
+{{- $migrationKey = "migration-dsn" -}}
+{{- end -}}
+dsn:
+  secretKeyRef: {name: {{ $name | quote }}, key: {{ $key | quote }}}
+{{- with $migrationKey }}
+migrationDSN:
+  secretKeyRef: {name: {{ $name | quote }}, key: {{ . | quote }}}
+{{- end }}
+{{- end }}
