@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "receiver": ("hookplane_cli.commands.receiver", "Take webhooks in, on PostgreSQL."),
     "dispatcher": ("hookplane_cli.commands.dispatcher", "Deliver events, on PostgreSQL."),
     "console": ("hookplane_cli.commands.console", "The admin API, on PostgreSQL."),
+    "operator": ("hookplane_cli.commands.operator", "Reconcile a cluster's resources."),
     "migrate": ("hookplane_cli.commands.migrate", "Bring a PostgreSQL database up to date."),
     "apply": ("hookplane_cli.commands.apply", "Bring manifests into force on PostgreSQL."),
     "secret-key": ("hookplane_cli.commands.secret_key", "Make a key that seals secrets."),

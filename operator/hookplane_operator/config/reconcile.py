@@ -103,6 +103,7 @@ class Configurator:
         await self._write(plane, batch, compiled)
         await self._replay(plane, compiled)
         self._judge(plane, batch, compiled)
+        plane.news = True
         return self._next(plane, batch)
 
     # Reading ------------------------------------------------------------------------------------
@@ -214,7 +215,6 @@ class Configurator:
         for part in _parts(change):
             version = await plane.store.apply_config(part.rows(plane.sealers.__getitem__))
             plane.book.take(part, version)
-            plane.changed_at = self._clock.monotonic()
         self._touch_dependents(plane, change, batch)
 
     def _with_departed(self, plane: Plane) -> Callable[[SubscriptionConfig], SubscriptionConfig]:

@@ -41,8 +41,8 @@ class Plane:
     """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
     later: set[Key] = field(default_factory=set)
     """Objects to be looked at again with the next round that is due."""
-    changed_at: float = 0.0
-    """When something was last written."""
+    news: bool = False
+    """Something was just written or judged, so statuses may differ."""
 
     @property
     def name(self) -> Name:

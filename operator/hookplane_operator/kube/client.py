@@ -96,7 +96,7 @@ class Kube:
         while True:
             path = resource.path(namespace)
             page = await self._send("GET", resource, path, query=query, accept=accept)
-            for item in page.get("items", []):
+            for item in page.get("items") or ():
                 item.get("metadata", {}).pop("managedFields", None)
                 yield item
             following = page.get("metadata", {}).get("continue")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from hookplane.compile.model import Problem, Severity
 from hookplane.kinds.conditions import CONDITIONS, ConditionType, Reason
 from hookplane.kinds.status import Condition
-from hookplane.store.model import Role
+from hookplane.store.model import Member, Role
 from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.status.observation import Observation
 
@@ -78,21 +78,28 @@ def programmed(
     if seen.away:
         return Fact(condition, "Unknown", Reason.STORE_UNAVAILABLE, seen.away)
     if version is None:
-        return Fact(condition, "False", Reason.PENDING, "nothing is in force yet")
+        return Fact(condition, "False", Reason.PENDING, f"generation {generation} is not in force")
     ready = seen.ready(role)
     if not ready:
         return Fact(condition, "False", Reason.NO_PROCESS, f"no {role} is ready")
+    return _refused(uid, ready) or _in_force(role, version, generation, ready)
+
+
+def _refused(uid: str, ready: Sequence[Member]) -> Fact | None:
     for member in ready:
         if uid in member.presence.refused:
-            why = f"{role} {member.instance}: {member.presence.refused[uid]}"
-            return Fact(condition, "False", Reason.REFUSED, why)
+            why = f"{member.role} {member.instance}: {member.presence.refused[uid]}"
+            return Fact(ConditionType.PROGRAMMED, "False", Reason.REFUSED, why)
+    return None
+
+
+def _in_force(role: Role, version: int, generation: int, ready: Sequence[Member]) -> Fact:
     current = [x for x in ready if x.presence.version >= version]
-    plural = role if len(ready) == 1 else f"{role}s"
-    words = f"in force in {len(current)} of {len(ready)} {plural}"
+    words = f"in force in {len(current)} of {len(ready)} {role}{'s'[: len(ready) != 1]}"
     message = f"generation {generation} is {words}" if generation else words
     if len(current) < len(ready):
-        return Fact(condition, "False", Reason.PENDING, message)
-    return Fact(condition, "True", Reason.PROGRAMMED, message)
+        return Fact(ConditionType.PROGRAMMED, "False", Reason.PENDING, message)
+    return Fact(ConditionType.PROGRAMMED, "True", Reason.PROGRAMMED, message)
 
 
 def with_summaries(facts: Sequence[Fact]) -> list[Fact]:

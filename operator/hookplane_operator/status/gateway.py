@@ -117,7 +117,7 @@ def _store_status(found: list[Fact], old: Mapping[str, Any], now: Millis) -> Sto
     state = "OK" if fact.status == "True" else "InUse" if in_use else "Unavailable"
     before = old.get("store", {})
     since = before.get("since") if before.get("state") == state else format_time(now)
-    return StoreStatus(state=state, since=since, message=fact.message[:512])  # type: ignore[arg-type]
+    return StoreStatus(state=state, since=since, message=fact.message[:512])
 
 
 def _backlog(seen: Observation | None) -> int | None:

@@ -1,0 +1,91 @@
+"""Removes the rows of objects that are gone, after full lists of every kind said so."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from hookplane.compile.change import Change
+from hookplane_operator.config.sweep import CONFIRM, plan_sweep
+from hookplane_operator.gateways.plane import Plane
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.kinds import REPLAY, TENANTS
+from hookplane_operator.metrics import Metrics
+from hookplane_operator.objects import Objects
+from hookplane_operator.settings import Scope
+
+EVERY_SECONDS: Final = 600.0
+SOONEST_SECONDS: Final = 1.0
+"""Between two sweeps, however much is deleted."""
+
+_log = logging.getLogger("hookplane.operator")
+
+
+class Sweeper:
+    """For all gateways."""
+
+    def __init__(self, kube: Kube, objects: Objects, scope: Scope, metrics: Metrics) -> None:
+        self._kube = kube
+        self._objects = objects
+        self._scope = scope
+        self._metrics = metrics
+
+    async def sweep(self, plane: Plane) -> float:
+        """Seconds until the next one is due. Raises ApiError when anything could not be listed;
+        then nothing is removed."""
+        wait = plane.swept_at + SOONEST_SECONDS - time.monotonic()
+        if wait > 0:
+            return wait
+        plane.swept_at, plane.sweep_wanted = time.monotonic(), False
+        try:
+            uids, namespaces, replays = await self._list()
+        except BaseException:
+            plane.sweep_wanted = True
+            raise
+        confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
+        documents = list(plane.book.documents.values())
+        planned = plan_sweep(documents, uids, namespaces, self._scope, confirmed)
+        self._note_blocked(plane, planned.blocked)
+        if planned.doomed:
+            change = Change(deleted=planned.doomed)
+            version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
+            plane.book.take(change, version)
+            plane.news = True
+        await self._cancel(plane, replays)
+        return SOONEST_SECONDS if plane.sweep_wanted else EVERY_SECONDS
+
+    async def _list(self) -> tuple[set[str], set[str], set[str]]:
+        """Uids of all objects, the namespaces that they are in, and uids of replays."""
+        uids: set[str] = set()
+        namespaces: set[str] = set()
+        replays: set[str] = set()
+        for resource in TENANTS:
+            for namespace in self._scope.lists:
+                async for body in self._kube.list(resource, namespace, metadata_only=True):
+                    metadata = body["metadata"]
+                    uids.add(metadata["uid"])
+                    namespaces.add(metadata["namespace"])
+                    if resource == REPLAY:
+                        replays.add(metadata["uid"])
+        return uids, namespaces, replays
+
+    def _note_blocked(self, plane: Plane, blocked: int) -> None:
+        if blocked and blocked != plane.blocked:
+            _log.warning(
+                "gateway %s/%s: %d objects are gone at once; their rows are kept until annotation "
+                "%s=%d confirms it",
+                *plane.name,
+                blocked,
+                CONFIRM,
+                blocked,
+            )
+        plane.blocked = blocked
+        self._metrics.sweeps_blocked.labels("/".join(plane.name)).set(blocked)
+
+    async def _cancel(self, plane: Plane, there: set[str]) -> None:
+        """Jobs whose object was deleted; one that is new may not be listed yet."""
+        known = {x["metadata"].get("uid") for x in self._objects.all(REPLAY.kind)}
+        for uid in plane.replays - there - known:
+            await plane.store.cancel_replay(uid)
+            plane.replays.discard(uid)

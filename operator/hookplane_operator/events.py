@@ -1,0 +1,154 @@
+"""Kubernetes Events on transitions: one object for each (subject, reason), counted up while it
+repeats. The same words stand in a condition, because Events vanish after an hour."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from hookplane.kinds.conditions import ConditionType
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
+from hookplane_operator.kube.kinds import EVENT, Object
+from hookplane_operator.objects import Key
+
+QUEUE: Final = 1_000
+"""More than so many that wait are dropped: an Event is a convenience."""
+PER_SECOND: Final = 5.0
+SERIES_SECONDS: Final = 600.0
+"""The same again within this time counts up."""
+_TOLD: Final = frozenset(
+    x.value
+    for x in (
+        ConditionType.READY,
+        ConditionType.DELIVERING,
+        ConditionType.RECEIVING,
+        ConditionType.SWEEP_BLOCKED,
+        ConditionType.COMPLETE,
+    )
+)
+
+_log = logging.getLogger("hookplane.operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An Event to be."""
+
+    key: Key
+    uid: str
+    api_version: str
+    kind: str
+    """Normal or Warning."""
+    reason: str
+    message: str
+
+
+class Events:
+    """One for the process."""
+
+    def __init__(self, kube: Kube, instance: str) -> None:
+        self._kube = kube
+        self._instance = instance
+        self._waiting: asyncio.Queue[Notice] = asyncio.Queue(QUEUE)
+        self._series: dict[str, tuple[float, int]] = {}
+
+    def written(
+        self, key: Key, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> None:
+        """A status went from `before` to `after`."""
+        for notice in notices(key, body, before, after):
+            if not self._waiting.full():
+                self._waiting.put_nowait(notice)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            notice = await self._waiting.get()
+            try:
+                await self._post(notice)
+            except (ApiError, NotLeader) as error:
+                _log.info("an Event could not be written: %s", error)
+            await asyncio.sleep(1 / PER_SECOND)
+
+    async def _post(self, notice: Notice) -> None:
+        text = f"{notice.uid}/{notice.reason}/{notice.kind}"
+        name = f"{notice.key.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        last, count = self._series.get(name, (0.0, 0))
+        again = count > 0 and time.monotonic() - last < SERIES_SECONDS
+        count = count + 1 if again else 1
+        self._remember(name, count)
+        if again:
+            metadata = {"name": name, "namespace": notice.key.namespace}
+            change = {"count": count, "lastTimestamp": now, "message": notice.message}
+            try:
+                await self._kube.merge(EVENT, {"metadata": metadata, **change})
+                return
+            except NotFound:
+                pass
+        await self._kube.apply(EVENT, self._body(notice, name, now, count))
+
+    def _remember(self, name: str, count: int) -> None:
+        self._series.pop(name, None)
+        self._series[name] = (time.monotonic(), count)
+        while len(self._series) > QUEUE:
+            del self._series[next(iter(self._series))]
+
+    def _body(self, notice: Notice, name: str, now: str, count: int) -> Object:
+        key = notice.key
+        return {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {"name": name, "namespace": key.namespace},
+            "involvedObject": {
+                "apiVersion": notice.api_version,
+                "kind": key.kind,
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": notice.uid,
+            },
+            "type": notice.kind,
+            "reason": notice.reason,
+            "message": notice.message,
+            "source": {"component": "hookplane"},
+            "reportingComponent": "hookplane.dev/operator",
+            "reportingInstance": self._instance,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": count,
+        }
+
+
+def notices(
+    key: Key, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[Notice]:
+    """What is worth an Event; pure. The first status of an object is none, unless it is bad."""
+    old = {x["type"]: x for x in before.get("conditions", ())}
+    made = []
+    for condition in after.get("conditions", ()):
+        known = old.get(condition["type"], {})
+        bad = condition["status"] == "False"
+        flipped = (known.get("status"), known.get("reason")) != (
+            condition["status"],
+            condition["reason"],
+        )
+        was_bad = known.get("status") == "False"
+        if condition["type"] in _TOLD and flipped and (bad or was_bad):
+            made.append(
+                Notice(
+                    key=key,
+                    uid=body["metadata"]["uid"],
+                    api_version=body["apiVersion"],
+                    kind="Warning" if bad else "Normal",
+                    reason=condition["reason"],
+                    message=condition.get("message") or f"{condition['type']} again",
+                )
+            )
+    return made

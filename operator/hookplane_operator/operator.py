@@ -1,0 +1,455 @@
+"""The operator: what it sees becomes keys of a queue, and the leader works on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import Clock
+from hookplane.compile.model import Problem, Severity
+from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
+from hookplane.kinds.base import GatewayRef
+from hookplane.kinds.conditions import Reason
+from hookplane_operator.config.generated import GeneratedSecrets
+from hookplane_operator.config.reconcile import Configurator
+from hookplane_operator.config.services import Services
+from hookplane_operator.config.sweeper import Sweeper
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.election import Election
+from hookplane_operator.events import Events
+from hookplane_operator.gateways.admission import admits, gateway_of
+from hookplane_operator.gateways.default import DefaultGatewayKeeper
+from hookplane_operator.gateways.facts import GatewayFacts
+from hookplane_operator.gateways.names import GATEWAY as LABEL
+from hookplane_operator.gateways.plane import Name, Plane
+from hookplane_operator.gateways.reconcile import Gateways
+from hookplane_operator.informer import Informer
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError, Forbidden, NotFound
+from hookplane_operator.kube.kinds import (
+    CHILDREN,
+    GATEWAY,
+    NAMESPACE,
+    REPLAY,
+    SECRET,
+    SUBSCRIPTION,
+    TENANTS,
+    Object,
+    Resource,
+)
+from hookplane_operator.metrics import Metrics
+from hookplane_operator.objects import Change, Key, Objects, key_of
+from hookplane_operator.queue import WorkQueue
+from hookplane_operator.secrets import Name as SecretName
+from hookplane_operator.secrets import Secrets
+from hookplane_operator.settings import OperatorSettings, Scope
+from hookplane_operator.status.collector import Collector
+from hookplane_operator.status.gateway import Served
+from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.writer import StatusWriter
+
+LIST_RETRY_SECONDS: Final = 2.0
+
+_log = logging.getLogger("hookplane.operator")
+
+
+class Job(StrEnum):
+    """What a key asks for."""
+
+    GATEWAY = "gateway"
+    CONFIG = "config"
+    SWEEP = "sweep"
+    DEFAULT = "default"
+
+
+class Task(NamedTuple):
+    """A key of the queue: a job about one gateway."""
+
+    job: Job
+    name: Name
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.name[0]}/{self.name[1]}"
+
+
+class Operator:
+    """One replica."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        settings: OperatorSettings,
+        scope: Scope,
+        instance: str,
+        clock: Clock,
+        metrics: Metrics,
+        cluster: str,
+    ) -> None:
+        """Use `make_operator`."""
+        self._kube = kube
+        self._settings = settings
+        self._scope = scope
+        self._clock = clock
+        self._metrics = metrics
+        self._objects = Objects()
+        self._synced = False
+        self._tasks: dict[Name, asyncio.Task[None]] = {}
+        self._election = Election(kube, scope.own, instance, self._elected)
+        kube.may_write = self._election.leads
+        self._events = Events(kube, instance)
+        self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
+        self._secrets = Secrets(kube, clock, self._secret_changed)
+        self._secrets.watched = settings.watch_secrets
+        generated = GeneratedSecrets(kube, self._secrets, clock, self._alive)
+        self._configurator = Configurator(
+            self._objects, self._secrets, Services(kube, clock), generated, clock, self._admitted
+        )
+        self._gateways = Gateways(
+            kube=kube,
+            objects=self._objects,
+            settings=settings,
+            scope=scope,
+            clock=clock,
+            cluster=cluster,
+            term=lambda: self._election.term,
+            opened=self._opened,
+            closed=self._closed,
+        )
+        self._collector = Collector(
+            self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
+        )
+        self._sweeper = Sweeper(kube, self._objects, scope, metrics)
+        self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
+        self._queue = WorkQueue[Task](self._work, lambda task: task.job.value, metrics)
+        self._jobs: dict[Job, Callable[[Name], Awaitable[float | None]]] = {
+            Job.GATEWAY: self._reconcile_gateway,
+            Job.CONFIG: self._configure,
+            Job.SWEEP: self._sweep,
+            Job.DEFAULT: self._default.reconcile,
+        }
+
+    @property
+    def ready(self) -> bool:
+        """All caches are filled."""
+        return self._synced
+
+    async def serve(self, stopped: asyncio.Event) -> None:
+        """Until `stopped`. Raises what ended a part of it."""
+        informers = self._informers()
+        for informer in informers:
+            informer.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                own = [
+                    tasks.create_task(x)
+                    for x in (
+                        self._sync(),
+                        self._queue.run(),
+                        self._writer.run(),
+                        self._events.run(),
+                        self._secrets.keep_fresh(),
+                        *(_fails(informer) for informer in informers),
+                    )
+                ]
+                await stopped.wait()
+                for task in own:
+                    task.cancel()
+        finally:
+            for running in self._tasks.values():
+                running.cancel()
+            await self._gateways.close_all()
+            for informer in informers:
+                await informer.stop()
+
+    # What is seen -------------------------------------------------------------------------------
+
+    def _informers(self) -> list[Informer]:
+        platform = Informer(
+            (GATEWAY, *CHILDREN.values()),
+            self._scope.gateways,
+            self._saw,
+            dict.fromkeys(CHILDREN, LABEL),
+        )
+        watched: list[Resource] = list(TENANTS)
+        if not self._scope.tenants:
+            watched.append(NAMESPACE)
+        if self._settings.watch_secrets:
+            watched.append(SECRET)
+        return [platform, Informer(watched, self._scope.tenants, self._saw)]
+
+    async def _sync(self) -> None:
+        """Full lists first, so that it is known when everything is known; then the election."""
+        listed: list[tuple[Resource, tuple[str | None, ...], str]] = [
+            (GATEWAY, self._scope.gateways, ""),
+            *((x, self._scope.lists, "") for x in TENANTS),
+            *((x, self._scope.gateways, LABEL) for x in CHILDREN.values()),
+        ]
+        if not self._scope.tenants:
+            listed.append((NAMESPACE, (None,), ""))
+        for resource, namespaces, selector in listed:
+            for namespace in namespaces:
+                await self._list(resource, namespace, selector)
+        self._synced = True
+        _log.info("all caches are filled")
+        await self._election.run()
+
+    async def _list(self, resource: Resource, namespace: str | None, selector: str) -> None:
+        while True:
+            try:
+                async for body in self._kube.list(resource, namespace, selector=selector):
+                    body.setdefault("kind", resource.kind)
+                    body.setdefault("apiVersion", resource.api_version)
+                    self._saw(resource.kind, None, body)
+                return
+            except NotFound:
+                if resource in TENANTS or resource == GATEWAY:
+                    _log.warning("the CRD of %s is not there yet", resource.plural)
+                else:
+                    return  # an optional API that this cluster does not have
+            except ApiError as error:
+                _log.warning("%s cannot be listed: %s", resource.plural, error)
+            await asyncio.sleep(LIST_RETRY_SECONDS)
+
+    def _saw(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
+        if kind == SECRET.kind:
+            self._secrets.saw(type, body)
+            return
+        remove = type == "DELETED"
+        change = self._objects.remove(kind, body) if remove else self._objects.put(kind, body)
+        if change is Change.NOTHING or not self._election.leads():
+            return
+        if kind in CHILDREN:
+            self._child_changed(body)
+        elif change is not Change.STATUS:
+            self._meant(kind, body)
+
+    def _meant(self, kind: str, body: Object) -> None:
+        key = key_of(kind, body)
+        if kind == GATEWAY.kind:
+            self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
+            if (key.namespace, key.name) == self._default.name:
+                self._queue.add(Task(Job.DEFAULT, self._default.name))
+        elif kind == NAMESPACE.kind:
+            self._touch_namespace(key.name)
+        else:
+            self._touch(key, body)
+
+    def _child_changed(self, body: Object) -> None:
+        metadata = body["metadata"]
+        gateway = (metadata.get("labels") or {}).get(LABEL)
+        if gateway:
+            self._queue.add(Task(Job.GATEWAY, (metadata["namespace"], gateway)))
+
+    def _touch(self, key: Key, body: Object) -> None:
+        """An object of a tenant is to be compiled again."""
+        name = self._gateway_name(key, body)
+        plane = self._gateways.planes.get(name)
+        if plane is None:
+            self._tell_homeless(key, body, name)
+        else:
+            plane.dirty.add(key)
+            self._queue.add(Task(Job.CONFIG, name))
+
+    def _touch_namespace(self, namespace: str) -> None:
+        for resource in TENANTS:
+            for body in self._objects.all(resource.kind, namespace):
+                self._touch(key_of(resource.kind, body), body)
+
+    def _gateway_name(self, key: Key, body: Object) -> Name:
+        spec = body.get("spec", {})
+        if key.kind == REPLAY.kind:
+            wanted = spec.get("subscriptionRef", {}).get("name", "")
+            subscription = self._objects.get(Key(SUBSCRIPTION.kind, key.namespace, wanted))
+            spec = (subscription or {}).get("spec", {})
+        ref = spec.get("gatewayRef")
+        known = GatewayRef.model_construct(**ref) if ref else None
+        if known is not None and "namespace" not in ref:
+            known = GatewayRef.model_construct(name=ref["name"], namespace=None)
+        return gateway_of(known, self._settings, self._scope)
+
+    def _secret_changed(self, name: SecretName) -> None:
+        for user in self._secrets.users(name):
+            if isinstance(user, Key) and (body := self._objects.get(user)) is not None:
+                self._touch(user, body)
+
+    def _alive(self, uid: str) -> bool:
+        return any(
+            body["metadata"].get("uid") == uid
+            for resource in (*TENANTS, GATEWAY)
+            for body in self._objects.all(resource.kind)
+        )
+
+    def _admitted(self, plane: Plane, namespace: str) -> bool:
+        body = self._objects.get(Key(NAMESPACE.kind, "", namespace))
+        labels = None if body is None else body["metadata"].get("labels") or {}
+        return admits(plane.gateway, namespace, labels)
+
+    # Leading ------------------------------------------------------------------------------------
+
+    def _elected(self, leads: bool) -> None:
+        self._metrics.leader.set(leads)
+        _log.info("this replica %s", "leads" if leads else "does not lead any more")
+        if not leads:
+            self._writer.clear()
+            for name in list(self._gateways.planes):
+                self._queue.add(Task(Job.GATEWAY, name))
+            return
+        self._queue.add(Task(Job.DEFAULT, self._default.name))
+        for body in self._objects.all(GATEWAY.kind):
+            key = key_of(GATEWAY.kind, body)
+            self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
+        for resource in TENANTS:
+            for body in self._objects.all(resource.kind):
+                self._touch(key_of(resource.kind, body), body)
+
+    async def _work(self, task: Task) -> float | None:
+        if not self._election.leads():
+            await self._gateways.close(task.name)
+            return None
+        try:
+            return await self._jobs[task.job](task.name)
+        except StoreReplaced as error:
+            _log.warning("%s: starting over, because %s", task, error)
+            await self._start_over(task.name)
+        except StaleWriter as error:
+            _log.warning("%s: another leader writes: %s", task, error)
+            await self._gateways.close(task.name)
+            return LIST_RETRY_SECONDS
+        return None
+
+    async def _start_over(self, name: Name) -> None:
+        await self._gateways.close(name)
+        self._queue.add(Task(Job.GATEWAY, name))
+
+    async def _reconcile_gateway(self, name: Name) -> float | None:
+        known = name in self._gateways.facts
+        again = await self._gateways.reconcile(name)
+        if name not in self._gateways.planes:
+            self._collector.tell_gateway(name, Served(), None)
+            self._touch_all_of(name)
+        elif not known:
+            self._touch_all_of(name)
+        return again
+
+    async def _configure(self, name: Name) -> float | None:
+        plane = self._gateways.planes.get(name)
+        if plane is None:
+            return None
+        plane.dirty |= self._configurator.due(plane)
+        try:
+            again = await self._configurator.reconcile(plane)
+        except StoreUnavailable:
+            self._queue.add_later(Task(Job.CONFIG, name), LIST_RETRY_SECONDS)
+            raise
+        if plane.sweep_wanted:
+            self._queue.add(Task(Job.SWEEP, name))
+        return again
+
+    async def _sweep(self, name: Name) -> float | None:
+        plane = self._gateways.planes.get(name)
+        return None if plane is None else await self._sweeper.sweep(plane)
+
+    # Planes -------------------------------------------------------------------------------------
+
+    def _opened(self, plane: Plane) -> None:
+        if plane.name not in self._tasks:
+            self._tasks[plane.name] = asyncio.create_task(self._collect(plane))
+        self._touch_all_of(plane.name, plane)
+        self._queue.add(Task(Job.CONFIG, plane.name))
+        self._queue.add(Task(Job.SWEEP, plane.name))
+
+    def _closed(self, name: Name) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    async def _collect(self, plane: Plane) -> None:
+        while True:
+            try:
+                await self._collector.run(plane)
+            except StoreReplaced:
+                self._queue.add(Task(Job.GATEWAY, plane.name))
+                asyncio.get_running_loop().call_soon(
+                    lambda: asyncio.ensure_future(self._start_over(plane.name))
+                )
+                return
+            except StoreError as error:
+                _log.warning("status of gateway %s/%s: %s", *plane.name, error)
+            except Exception:
+                _log.exception("status of gateway %s/%s", *plane.name)
+            await asyncio.sleep(LIST_RETRY_SECONDS)
+
+    def _has_dirty(self, plane: Plane) -> None:
+        self._queue.add(Task(Job.CONFIG, plane.name))
+
+    def _touch_all_of(self, name: Name, plane: Plane | None = None) -> None:
+        for resource in TENANTS:
+            for body in self._objects.all(resource.kind):
+                key = key_of(resource.kind, body)
+                if self._gateway_name(key, body) != name:
+                    continue
+                if plane is not None:
+                    plane.dirty.add(key)
+                else:
+                    self._touch(key, body)
+
+    def _tell_homeless(self, key: Key, body: Object, name: Name) -> None:
+        """Its gateway is not there, or does not work now."""
+        metadata = body["metadata"]
+        facts = self._gateways.facts.get(name)
+        there = self._objects.get(Key(GATEWAY.kind, *name)) is not None
+        problems: tuple[Problem, ...] = ()
+        if not there:
+            problems = (_no_gateway(key, name),)
+        seen = Observation(self._clock.now(), away=_why_away(facts, name)) if there else None
+        verdict = Verdict(key, metadata["uid"], metadata.get("generation", 1), problems)
+        if there and facts is None:
+            return  # it is being looked at for the first time
+        self._collector.tell(key, verdict, None, frozenset(), seen)
+
+
+def _no_gateway(key: Key, name: Name) -> Problem:
+    message = f'there is no WebhookGateway "{name[1]}" in namespace "{name[0]}"'
+    return Problem(
+        *key, "spec.gatewayRef", message, Severity.ERROR, reason=Reason.GATEWAY_NOT_FOUND
+    )
+
+
+def _why_away(facts: GatewayFacts | None, name: Name) -> str:
+    trouble = facts.troubles[0].message if facts and facts.troubles else "it is not ready yet"
+    return f'WebhookGateway "{name[0]}/{name[1]}" does not work: {trouble}'
+
+
+async def _fails(informer: Informer) -> None:
+    assert informer.failed is not None  # noqa: S101 - it was started
+    await informer.failed
+
+
+async def make_operator(
+    settings: OperatorSettings,
+    scope: Scope,
+    instance: str,
+    clock: Clock,
+    registry: CollectorRegistry,
+) -> tuple[Operator, Kube]:
+    """Whoever gets them closes the second after the first has ended. Raises ApiError."""
+    metrics = Metrics(registry)
+    kube = await Kube.connect(metrics)
+    cluster = await _cluster(kube, scope)
+    return Operator(kube, settings, scope, instance, clock, metrics, cluster), kube
+
+
+async def _cluster(kube: Kube, scope: Scope) -> str:
+    """The uid of kube-system is what people take for the identity of a cluster; who may not read it
+    takes that of the operator's own namespace."""
+    for name in ("kube-system", scope.own):
+        with contextlib.suppress(Forbidden, NotFound):
+            body: dict[str, Any] = await kube.get(NAMESPACE, None, name)
+            return str(body["metadata"]["uid"])
+    return scope.own

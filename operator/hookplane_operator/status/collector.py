@@ -1,0 +1,240 @@
+"""Asks a gateway's store how things are, and tells the objects that differ."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from hookplane.clock import Clock
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import StoreUnavailable
+from hookplane.states import endpoint_word, subscription_word
+from hookplane.store.model import EndpointStatus, Role, SubscriptionStatus
+from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.gateways.facts import GatewayFacts
+from hookplane_operator.gateways.plane import Plane
+from hookplane_operator.kube.kinds import ENDPOINT, GATEWAY, REPLAY, SUBSCRIPTION
+from hookplane_operator.objects import Key, Objects
+from hookplane_operator.status.endpoint import endpoint_status
+from hookplane_operator.status.gateway import Served, gateway_status
+from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.replay import replay_status
+from hookplane_operator.status.subscription import subscription_status
+from hookplane_operator.status.writer import StatusWriter
+
+AT_ONCE: Final = 500
+"""Objects of one query."""
+SHORTEST_SECONDS: Final = 2.0
+LONGEST_SECONDS: Final = 6.0
+SHARE: Final = 40
+"""A round is followed by so many times its own length, within these bounds."""
+SOON_SECONDS: Final = 0.2
+"""While processes have not taken the newest version yet."""
+AWAY_SECONDS: Final = 30.0
+"""A store that does not answer for less is not worth a word."""
+
+Seen = tuple[object, ...]
+"""All that a status is made of; equal means that it is the same."""
+
+
+@dataclass
+class _Round:
+    """What is remembered of a plane from round to round."""
+
+    seen: Observation | None = None
+    away_since: float | None = None
+    told: dict[Key, Seen] = field(default_factory=dict)
+
+
+class Collector:
+    """For all planes; `run` is a task of each."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        writer: StatusWriter,
+        clock: Clock,
+        facts: Callable[[tuple[str, str]], GatewayFacts | None],
+        drained: Callable[[Plane], None],
+    ) -> None:
+        """`drained`: called when a plane has subscriptions that endpoints may leave by now."""
+        self._objects = objects
+        self._writer = writer
+        self._clock = clock
+        self._facts = facts
+        self._drained = drained
+
+    async def run(self, plane: Plane) -> None:
+        """Until cancelled. Raises StoreError when the store is not what it was."""
+        state = _Round()
+        while True:
+            begun = time.monotonic()
+            await self._look(plane, state)
+            self._tell(plane, state)
+            took = time.monotonic() - begun
+            pause = min(max(SHARE * took, SHORTEST_SECONDS), LONGEST_SECONDS)
+            await self._wait(plane, state, pause)
+
+    async def _wait(self, plane: Plane, state: _Round, pause: float) -> None:
+        """Shorter while something is on its way into force."""
+        end = time.monotonic() + pause
+        while time.monotonic() < end:
+            await asyncio.sleep(SOON_SECONDS)
+            if plane.news:
+                plane.news = False
+                return
+            if state.seen is not None and _is_behind(plane, state.seen):
+                await self._look_at_members(plane, state)
+                self._tell(plane, state)
+
+    async def _look(self, plane: Plane, state: _Round) -> None:
+        try:
+            state.seen = await self._observe(plane)
+            state.away_since = None
+        except StoreUnavailable as error:
+            self._missed(state, str(error))
+
+    async def _look_at_members(self, plane: Plane, state: _Round) -> None:
+        try:
+            members = tuple(await plane.store.members())
+        except StoreUnavailable as error:
+            self._missed(state, str(error))
+            return
+        if state.seen is not None:
+            state.seen = replace(state.seen, members=members)
+
+    def _missed(self, state: _Round, why: str) -> None:
+        now = time.monotonic()
+        state.away_since = state.away_since or now
+        if now - state.away_since >= AWAY_SECONDS:
+            before = state.seen or Observation(self._clock.now())
+            state.seen = replace(before, away=f"the store does not answer: {why}")
+
+    async def _observe(self, plane: Plane) -> Observation:
+        store = plane.store
+        members = tuple(await store.members())
+        endpoints: dict[str, EndpointStatus] = {}
+        subscriptions: dict[str, SubscriptionStatus] = {}
+        own = list(plane.book.of_users())
+        for uids in _chunks([x.uid for x in own if isinstance(x, EndpointConfig)]):
+            endpoints |= {x.endpoint: x for x in await store.endpoint_status(uids)}
+        for uids in _chunks([x.uid for x in own if isinstance(x, SubscriptionConfig)]):
+            found = await store.subscription_status(uids)
+            subscriptions |= {x.subscription: x for x in found}
+        jobs = await store.replays() if self._objects.count(REPLAY.kind) else []
+        replays = {x.uid: x for x in jobs}
+        now = self._clock.now()
+        return Observation(now, "", members, endpoints, subscriptions, replays)
+
+    # Telling ------------------------------------------------------------------------------------
+
+    def _tell(self, plane: Plane, state: _Round) -> None:
+        self._tell_gateway(plane, state)
+        if state.seen is None:
+            return
+        for gone in state.told.keys() - plane.verdicts.keys():
+            del state.told[gone]
+        living = frozenset(plane.book.documents)
+        for key, verdict in plane.verdicts.items():
+            seen = _inputs(plane, verdict, state.seen)
+            if state.told.get(key) != seen:
+                state.told[key] = seen
+                self.tell(key, verdict, plane, living, state.seen)
+        self._find_drained(plane, state.seen, living)
+
+    def tell(
+        self,
+        key: Key,
+        verdict: Verdict,
+        plane: Plane | None,
+        living: frozenset[str],
+        seen: Observation | None,
+    ) -> None:
+        """One object; `plane` None: its gateway does not work."""
+        body = self._objects.get(key)
+        if body is None:
+            return
+        old: Mapping[str, Any] = body.get("status") or {}
+        now = self._clock.now()
+        document = plane.book.documents.get(verdict.uid) if plane else None
+        version = plane.book.versions.get(verdict.uid) if plane else None
+        if key.kind == ENDPOINT.kind:
+            facts = self._facts(plane.name) if plane else None
+            base = facts.url if facts else ""
+            own = document if isinstance(document, EndpointConfig) else None
+            status = endpoint_status(verdict, own, version, base, seen, old, now)
+            self._writer.offer(key, verdict.uid, status)
+        elif key.kind == SUBSCRIPTION.kind:
+            sub = document if isinstance(document, SubscriptionConfig) else None
+            told = subscription_status(verdict, sub, version, living, seen, old, now)
+            self._writer.offer(key, verdict.uid, told)
+        else:
+            self._writer.offer(key, verdict.uid, replay_status(verdict, seen, old, now))
+
+    def _tell_gateway(self, plane: Plane, state: _Round) -> None:
+        documents = list(plane.book.of_users())
+        endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
+        served = Served(
+            endpoints=endpoints,
+            subscriptions=len(documents) - endpoints,
+            version=max(plane.book.versions.values(), default=0),
+            blocked=plane.blocked,
+        )
+        self.tell_gateway(plane.name, served, state.seen)
+
+    def tell_gateway(self, name: tuple[str, str], served: Served, seen: Observation | None) -> None:
+        key = Key(GATEWAY.kind, *name)
+        facts, body = self._facts(name), self._objects.get(key)
+        if facts is not None and body is not None:
+            old = body.get("status") or {}
+            status = gateway_status(facts, served, seen, old, self._clock.now())
+            self._writer.offer(key, facts.uid, status)
+
+    def _find_drained(self, plane: Plane, seen: Observation, living: frozenset[str]) -> None:
+        """Subscriptions that still have endpoints which are gone, and nothing left of them."""
+        for document in plane.book.of_users():
+            if not isinstance(document, SubscriptionConfig) or living.issuperset(
+                document.endpoints
+            ):
+                plane.drained.discard(document.uid)
+                continue
+            numbers = seen.subscriptions.get(document.uid)
+            left = numbers and numbers.pending + numbers.sending + numbers.retrying
+            if left == 0 and document.uid not in plane.drained:
+                plane.drained.add(document.uid)
+                plane.dirty.add(Key(SUBSCRIPTION.kind, document.namespace, document.name))
+        if plane.dirty:
+            self._drained(plane)
+
+
+def _inputs(plane: Plane, verdict: Verdict, seen: Observation) -> Seen:
+    uid = verdict.uid
+    document = plane.book.documents.get(uid)
+    version = plane.book.versions.get(uid, 0)
+    role = Role.RECEIVER if verdict.key.kind == ENDPOINT.kind else Role.DISPATCHER
+    ready = seen.ready(role)
+    current = sum(1 for x in ready if x.presence.version >= version)
+    refused = tuple(x.presence.refused.get(uid, "") for x in ready)
+    numbers: object = seen.replays.get(uid)
+    word: object = None
+    if isinstance(document, EndpointConfig):
+        own = numbers = seen.endpoints.get(uid)
+        word = own and endpoint_word(document, own, seen.at)
+    elif isinstance(document, SubscriptionConfig):
+        sub = numbers = seen.subscriptions.get(uid)
+        word = sub and subscription_word(document, sub, seen.at)
+    return verdict, document, len(ready), current, refused, numbers, word, seen.away
+
+
+def _is_behind(plane: Plane, seen: Observation) -> bool:
+    version = max(plane.book.versions.values(), default=0)
+    working = [x for x in seen.members if x.role in (Role.RECEIVER, Role.DISPATCHER)]
+    return any(x.presence.version < version for x in working)
+
+
+def _chunks(uids: list[str]) -> list[list[str]]:
+    return [uids[start : start + AT_ONCE] for start in range(0, len(uids), AT_ONCE)]

@@ -1,0 +1,173 @@
+"""Writes statuses that differ, within a budget: what flipped first and at once, counters at most
+once a minute for each object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hookplane.kinds.conditions import ConditionType
+from hookplane.kinds.status import Status
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
+from hookplane_operator.kube.kinds import OURS, Object
+from hookplane_operator.metrics import Metrics
+from hookplane_operator.objects import Key, Objects
+
+PER_SECOND: Final = 20.0
+BURST: Final = 20.0
+COUNTERS_SECONDS: Final = 60.0
+"""Between two writes for an object that only counts."""
+SETTLE_SECONDS: Final = 2.0
+"""What is on its way into force is not told for as long: mostly it is there by then, and one write
+says both."""
+_LOOK_SECONDS: Final = 0.1
+_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger("hookplane.operator")
+
+Written = Callable[[Key, Object, Mapping[str, Any], Mapping[str, Any]], None]
+"""Key, object, status before, status after."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A status that is to be written."""
+
+    uid: str
+    status: dict[str, Any]
+    since: float
+    not_before: float = 0.0
+
+
+class StatusWriter:
+    """One for the process."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        objects: Objects,
+        metrics: Metrics,
+        written: Written,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kube = kube
+        self._objects = objects
+        self._metrics = metrics
+        self._written = written
+        self._clock = clock
+        self._wanted: dict[Key, _Wanted] = {}
+        self._last: dict[Key, float] = {}
+        self._tokens = BURST
+        self._filled = clock()
+
+    def offer(self, key: Key, uid: str, status: Status) -> None:
+        """The status as it is now; the newest replaces what was not written yet."""
+        live = self._objects.get(key)
+        if live is None or live["metadata"].get("uid") != uid:
+            self._wanted.pop(key, None)
+            return
+        told = live.get("status") or {}
+        dumped = status.model_dump(by_alias=True, exclude_none=True, mode="json")
+        wanted = {name: value for name, value in dumped.items() if value != []}
+        if _plain(told) == _plain(wanted):
+            self._wanted.pop(key, None)
+            return
+        now = self._clock()
+        before = self._wanted.get(key)
+        since = before.since if before is not None and before.uid == uid else now
+        self._wanted[key] = _Wanted(uid, wanted, since, self._earliest(key, told, wanted, since))
+
+    def forget(self, key: Key) -> None:
+        self._wanted.pop(key, None)
+        self._last.pop(key, None)
+
+    def clear(self) -> None:
+        """Another one leads now."""
+        self._wanted.clear()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._metrics.status_waiting.set(len(self._wanted))
+            for key in self._due():
+                await self._write(key)
+
+    def _earliest(
+        self, key: Key, told: Mapping[str, Any], wanted: Mapping[str, Any], since: float
+    ) -> float:
+        if _essence(told) == _essence(wanted):
+            return self._last.get(key, -COUNTERS_SECONDS) + COUNTERS_SECONDS
+        return since + (SETTLE_SECONDS if _is_reconciling(wanted) else 0.0)
+
+    def _due(self) -> list[Key]:
+        """As many as the budget allows; those that flipped have waited since an earlier time."""
+        now = self._clock()
+        self._tokens = min(self._tokens + (now - self._filled) * PER_SECOND, BURST)
+        self._filled = now
+        due = [(x.not_before, key) for key, x in self._wanted.items() if x.not_before <= now]
+        due.sort(key=lambda pair: (self._is_counting(pair[1]), pair[0]))
+        taken = due[: int(self._tokens)]
+        self._tokens -= len(taken)
+        return [key for _, key in taken]
+
+    def _is_counting(self, key: Key) -> bool:
+        live = self._objects.get(key) or {}
+        return _essence(live.get("status") or {}) == _essence(self._wanted[key].status)
+
+    async def _write(self, key: Key) -> None:
+        wanted = self._wanted.pop(key, None)
+        live = self._objects.get(key)
+        if wanted is None or live is None:
+            return
+        resource = OURS[key.kind]
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": key.kind,
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": wanted.uid},
+            "status": wanted.status,
+        }
+        try:
+            answer = await self._kube.apply(resource, body, part="status")
+        except (NotFound, Conflict, NotLeader):
+            return  # it is gone, another object has its name, or another operator writes
+        except ApiError as error:
+            _log.warning("status of %s: %s", key, error)
+            wanted.not_before = self._clock() + _RETRY_SECONDS
+            self._wanted.setdefault(key, wanted)
+            return
+        self._last[key] = self._clock()
+        self._metrics.status_writes.inc()
+        answer["metadata"].pop("managedFields", None)
+        self._objects.put(key.kind, answer)
+        self._written(key, answer, live.get("status") or {}, wanted.status)
+
+
+def _essence(status: Mapping[str, Any]) -> object:
+    """What a person would call a change: not numbers, times and sentences."""
+    conditions = {
+        x.get("type"): (x.get("status"), x.get("reason")) for x in status.get("conditions", ())
+    }
+    words = [status.get(x) for x in ("observedGeneration", "state", "url", "target")]
+    summaries = [(status.get(x) or {}).get("summary") for x in ("receivers", "dispatchers")]
+    circuit = (status.get("delivery") or {}).get("circuit")
+    return conditions, words, summaries, (status.get("store") or {}).get("state"), circuit
+
+
+def _is_reconciling(status: Mapping[str, Any]) -> bool:
+    types = {x.get("type") for x in status.get("conditions", ())}
+    return ConditionType.RECONCILING.value in types
+
+
+def _plain(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty, and with conditions by type: their order means nothing."""
+    plain = {name: value for name, value in status.items() if value not in ([], {}, "", None)}
+    plain["conditions"] = {
+        x.get("type"): {k: v for k, v in x.items() if v != ""} for x in status.get("conditions", ())
+    }
+    return plain
