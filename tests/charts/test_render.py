@@ -179,6 +179,15 @@ def test_values_arrive_in_the_settings(render: Render) -> None:
     assert gateway.spec.store.postgresql.dsn.secret_key_ref.name == "hookplane-postgresql"
 
 
+@pytest.mark.parametrize("role", ["receiver", "dispatcher"])
+def test_autoscaling_takes_the_place_of_the_charts_replicas(render: Render, role: str) -> None:
+    spec = {role: {"autoscaling": {"maxReplicas": 10}}}
+    gateway = _settings(render({**EXTERNAL, "defaultGateway": {"spec": spec}})).default_gateway.spec
+    assert gateway is not None
+    scaled = getattr(gateway, role)
+    assert (scaled.replicas, scaled.autoscaling.max_replicas) == (None, 10)
+
+
 def test_migrations_may_have_a_connection_string_of_their_own(render: Render) -> None:
     secret = {"name": "database", "key": "app", "migrationKey": "owner"}
     gateway = _settings(render({"postgresql": {"dsnSecret": secret}})).default_gateway.spec

@@ -87,7 +87,7 @@ capabilities:
 {{- default (list .Release.Namespace) .Values.gatewayNamespaces | sortAlpha | uniq | toJson }}
 {{- end }}
 
-{{- /* The operator's settings file; see docs/install.md. */ -}}
+{{- /* What operator/hookplane_operator/settings.py reads. */ -}}
 {{- define "hookplane.settings" -}}
 image: {{ include "hookplane.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -109,7 +109,14 @@ pods: {{- toYaml .Values.dataPlane | nindent 2 }}
 {{- $given := .Values.defaultGateway.spec -}}
 {{- $postgresql := include "hookplane.store" . | fromYaml -}}
 {{- $store := merge (dict "postgresql" $postgresql) (default dict $given.store) -}}
-{{- toYaml (merge (dict "store" $store) $given) }}
+{{- $spec := merge (dict "store" $store) $given -}}
+{{- /* a gateway has replicas or autoscaling, and the chart's values have replicas */ -}}
+{{- range $role := list "receiver" "dispatcher" -}}
+{{- if dig $role "autoscaling" false $spec -}}
+{{- $_ := set $spec $role (omit (get $spec $role) "replicas") -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $spec }}
 {{- end }}
 
 {{- define "hookplane.store" -}}
