@@ -108,7 +108,13 @@ class Operator:
         self._secrets.watched = settings.watch_secrets
         generated = GeneratedSecrets(kube, self._secrets, clock, self._alive)
         self._configurator = Configurator(
-            self._objects, self._secrets, Services(kube, clock), generated, clock, self._admitted
+            self._objects,
+            self._secrets,
+            Services(kube, clock),
+            generated,
+            clock,
+            self._admitted,
+            self._reserved,
         )
         self._gateways = Gateways(
             kube=kube,
@@ -277,6 +283,9 @@ class Operator:
         for user in self._secrets.users(name):
             if isinstance(user, Key) and (body := self._objects.get(user)) is not None:
                 self._touch(user, body)
+
+    def _reserved(self) -> dict[SecretName, str]:
+        return self._gateways.reserved()
 
     def _alive(self, uid: str) -> bool:
         return any(

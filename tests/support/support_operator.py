@@ -36,12 +36,14 @@ PATIENCE = 60.0
 
 def reachable_address() -> str:
     """An address of this machine that is not loopback, which targets are never on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        with contextlib.suppress(OSError):
-            probe.connect(("198.51.100.1", 9))
-            found = str(probe.getsockname()[0])
-            if not found.startswith("127."):
-                return found
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+        contextlib.suppress(OSError),
+    ):
+        probe.connect(("198.51.100.1", 9))  # nothing is sent
+        found = str(probe.getsockname()[0])
+        if not found.startswith("127."):
+            return found
     address = "192.0.2.77"
     subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
     return address
@@ -115,7 +117,7 @@ class OperatorProcess:
 
     def metrics(self) -> dict[str, float]:
         """Sample → value."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/metrics") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/metrics") as answer:
             lines = answer.read().decode().splitlines()
         pairs = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
         return {name: float(value) for name, value in pairs}
@@ -278,9 +280,7 @@ class Installation:
 
     def another(self, name: str) -> OperatorProcess:
         """One more replica."""
-        return OperatorProcess(
-            self.plane.admin, self.namespace, self.settings, self.folder, name
-        )
+        return OperatorProcess(self.plane.admin, self.namespace, self.settings, self.folder, name)
 
 
 def gateway_spec(address: str) -> dict[str, Any]:

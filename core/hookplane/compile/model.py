@@ -65,6 +65,8 @@ class SecretObject:
     type: str = "Opaque"
     generated: bool = False
     """We made it; only then are its keys `key` and `previous` used for a WantedSecret."""
+    reserved: str = ""
+    """What it is for that nothing else may refer to it; empty: it is anybody's."""
 
 
 class GeneratedKind(StrEnum):

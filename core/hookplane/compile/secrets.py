@@ -41,6 +41,10 @@ class SecretBook:
             message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
             findings.error(path, message, Reason.SECRET_NOT_ALLOWED)
             return None
+        if secret is not None and secret.reserved:
+            message = f'Secret "{ref.name}" is {secret.reserved}: not for webhooks'
+            findings.error(path, message, Reason.SECRET_NOT_ALLOWED)
+            return None
         value = secret.data.get(ref.key) if secret is not None else None
         if value:
             return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,7 +73,10 @@ class Configurator:
         generated: GeneratedSecrets,
         clock: Clock,
         admitted: Callable[[Plane, str], bool],
+        reserved: Callable[[], Mapping[Name, str]],
     ) -> None:
+        """`reserved`: Secrets that belong to gateways → what they are."""
+        self._reserved = reserved
         self._objects = objects
         self._secrets = secrets
         self._services = services
@@ -136,11 +139,14 @@ class Configurator:
             names[key] = secret_names(resource)
             self._secrets.use(key, names[key])
         found = await self._secrets.read(frozenset().union(*names.values()) if names else ())
+        reserved = self._reserved()
         for name, one in found.items():
             if not isinstance(one, ApiError):
                 batch.found[name] = one
             if isinstance(one, Found):
-                batch.secrets[name] = one.secret
+                batch.secrets[name] = dataclasses.replace(
+                    one.secret, reserved=reserved.get(name, "")
+                )
         for key, wanted in names.items():
             failed = [x for name in wanted if isinstance(x := found[name], ApiError)]
             if failed:

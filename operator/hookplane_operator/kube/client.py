@@ -30,6 +30,7 @@ from hookplane_operator.metrics import Metrics
 
 MANAGER: Final = "hookplane"
 """Our field manager."""
+AGENT: Final = "hookplane-operator"
 PAGE: Final = 500
 TIMEOUT_SECONDS: Final = 15.0
 _APPLY: Final = "application/apply-patch+yaml"
@@ -62,7 +63,9 @@ class Kube:
             await kube_config.load_kube_config(
                 config_file=file, client_configuration=configuration, persist_config=False
             )
-        return cls(ApiClient(configuration), metrics)
+        client = ApiClient(configuration)
+        client.user_agent = AGENT
+        return cls(client, metrics)
 
     async def close(self) -> None:
         await self._client.close()

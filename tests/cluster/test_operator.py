@@ -1,0 +1,405 @@
+"""The operator at a real API server and a real database: what users apply, and what they see."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from standardwebhooks import Webhook
+
+from hookplane.kinds.conditions import ConditionType, Reason
+from support_kubernetes import ROOT, Kubectl, condition
+from support_manifests import endpoint, key_of, made, post, secret, subscription
+from support_operator import Installation, installation, reachable_address
+from support_pki import Authority
+from support_target import Target, target, until
+
+_names = (f"x{number}" for number in itertools.count())
+QUICK = {"retry": {"schedule": ["1s"] * 20}, "circuit": {"failures": 1000}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("operator")) as made:
+        yield made
+
+
+@pytest.fixture
+def kubectl(place: Installation) -> Kubectl:
+    return place.kubectl
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Target]:
+    with target(reachable_address()) as made:
+        yield made
+
+
+@pytest.fixture
+def name() -> str:
+    return next(_names)
+
+
+def is_ready(found: dict[str, Any]) -> bool:
+    current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
+    return current and condition(found, "Ready").get("status") == "True"
+
+
+def wait_ready(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:
+    return kubectl.until(kind, name, is_ready)
+
+
+def pair(kubectl: Kubectl, name: str, subscriber: Target, **spec: Any) -> None:
+    """An endpoint and a subscription of this name, in force."""
+    url = f"{subscriber.url}/{name}"
+    kubectl.apply(endpoint(name), subscription(name, [name], url, **{"delivery": QUICK} | spec))
+    wait_ready(kubectl, "whe", name)
+    wait_ready(kubectl, "whs", name)
+
+
+def refused(kubectl: Kubectl, kind: str, name: str, type: str, reason: Reason) -> str:  # noqa: A002
+    """The message of a condition that is False for this reason."""
+    found = kubectl.until(
+        kind, name, lambda x: condition(x, type).get("reason") == reason.value, seconds=30
+    )
+    assert condition(found, type)["status"] == "False"
+    assert condition(found, "Ready")["status"] == "False"
+    message: str = condition(found, type)["message"]
+    return message
+
+
+def test_an_event_flows_and_is_counted(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    assert post(kubectl, place.pods, name, "m1") in (200, 202, 204)
+    arrival = until(lambda: subscriber.taken(f"/{name}"), "the delivery")[0]
+    Webhook(key_of(kubectl, f"{name}-signing")).verify(arrival.body, arrival.headers)
+    found = kubectl.until("whs", name, lambda x: x["status"].get("state") == "Delivering")
+    assert found["status"]["delivery"]["delivered"] == 1
+    assert condition(found, "Delivering")["status"] == "True"
+    seen = kubectl.until("whe", name, lambda x: x["status"].get("state") == "Receiving")
+    assert seen["status"]["requests"]["accepted"] == 1
+    assert seen["status"]["url"] == f"https://hooks.example.com/{kubectl.namespace}/{name}"
+
+
+def test_wait_works(kubectl: Kubectl, subscriber: Target, name: str) -> None:
+    kubectl.apply(endpoint(name), subscription(name, [name], subscriber.url))
+    for kind in ("whe", "whs"):
+        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", f"{kind}/{name}")
+    kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "whg/default")
+
+
+def test_a_failing_target_is_seen_and_heals(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    subscriber.status = 503
+    post(kubectl, place.pods, name, "m1")
+    begun = time.monotonic()
+    found = kubectl.until("whs", name, lambda x: x["status"].get("state") == "Failing")
+    print(f"a failing target is visible after {time.monotonic() - begun:.1f} s")
+    delivering = condition(found, "Delivering")
+    assert delivering["reason"] == Reason.TARGET_FAILING
+    assert "503" in delivering["message"]
+    assert condition(found, "Ready")["status"] == "True"
+    subscriber.status = 200
+    kubectl.until("whs", name, lambda x: x["status"].get("state") == "Delivering")
+    assert len(subscriber.taken(f"/{name}")) == 1
+    told = until(lambda: events_of(kubectl, name, "Warning"), "an Event")
+    assert "TargetFailing" in told
+
+
+def events_of(kubectl: Kubectl, name: str, kind: str) -> str:
+    return kubectl.run(
+        "get", "events", "--field-selector", f"involvedObject.name={name},type={kind}"
+    )
+
+
+def test_a_missing_secret_is_named_and_found_when_it_comes(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    ref = {"secretKeyRef": {"name": name, "key": "key"}}
+    kubectl.apply(endpoint(name, provider="GitHub", verification={"keys": [ref]}))
+    message = refused(kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_FOUND)
+    assert f'there is no Secret "{name}"' in message
+    kubectl.apply(secret(name, other="x"))
+    message = refused_later(kubectl, name, Reason.SECRET_KEY_NOT_FOUND)
+    assert "it has: other" in message
+
+
+def refused_later(kubectl: Kubectl, name: str, reason: Reason) -> str:
+    """Secrets are looked at once a minute."""
+    found = kubectl.until(
+        "whe",
+        name,
+        lambda x: condition(x, "SecretsResolved").get("reason") == reason.value,
+        seconds=75,
+    )
+    message: str = condition(found, "SecretsResolved")["message"]
+    return message
+
+
+def test_what_compiling_refuses_is_told_and_the_last_good_stays(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    bad = subscription(name, [name], f"{subscriber.url}/{name}", filter={"cel": "event.type +"})
+    kubectl.apply(bad)
+    message = refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.INVALID)
+    assert message.startswith("spec.filter.cel: ")
+    found = kubectl.get("whs", name)
+    assert condition(found, "Stalled")["status"] == "True"
+    post(kubectl, place.pods, name, "m1")
+    until(lambda: subscriber.taken(f"/{name}"), "a delivery by the last good spec")
+
+
+def test_a_provider_that_is_unknown(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply(endpoint(name, provider="Nobody"))
+    message = refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.UNKNOWN_PROVIDER)
+    assert "GitHub" in message
+
+
+def test_a_target_inside_is_refused_unless_the_gateway_allows_it(
+    kubectl: Kubectl, name: str
+) -> None:
+    kubectl.apply(endpoint(name), subscription(name, [name], "http://10.1.2.3/x"))
+    refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+    kubectl.apply(subscription(name, [name], "http://169.254.169.254/latest"))
+    refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (None, "there is no Service"),
+        ({"type": "ExternalName", "externalName": "evil.example"}, "ExternalName"),
+        ({"ports": [{"port": 80}]}, "no selector"),
+    ],
+)
+def test_services_that_lead_elsewhere_are_refused(
+    kubectl: Kubectl, name: str, spec: dict[str, Any] | None, words: str
+) -> None:
+    if spec is not None:
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}
+        kubectl.apply({**service, "spec": spec})
+    aim = {"serviceRef": {"name": name, "port": 80}}
+    refs = [{"name": name}]
+    kubectl.apply(
+        endpoint(name), made("WebhookSubscription", name, {"endpointRefs": refs, "target": aim})
+    )
+    assert words in refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+
+
+def test_a_subscription_waits_for_its_endpoint(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    kubectl.apply(subscription(name, [name], subscriber.url))
+    message = refused(
+        kubectl, "whs", name, ConditionType.ENDPOINTS_RESOLVED, Reason.ENDPOINT_NOT_FOUND
+    )
+    assert f'there is no WebhookEndpoint "{name}"' in message
+    kubectl.apply(endpoint(name))
+    wait_ready(kubectl, "whs", name)
+
+
+def test_a_gateway_that_is_not_there(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply(endpoint(name, gatewayRef={"name": "nowhere"}))
+    refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.GATEWAY_NOT_FOUND)
+
+
+def test_a_secret_of_somebody_else_is_not_taken(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply(secret(f"{name}-verification", key="mine"), endpoint(name))
+    refused(kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NAME_TAKEN)
+    assert key_of(kubectl, f"{name}-verification") == "mine"
+
+
+def test_tokens_of_the_cluster_cannot_be_carried_out(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {
+            "name": name,
+            "annotations": {"kubernetes.io/service-account.name": name},
+        },
+    }
+    kubectl.apply(account, token)
+    bearer = {"bearer": {"token": {"secretKeyRef": {"name": name, "key": "token"}}}}
+    aim = {"target": {"url": subscriber.url, "authentication": bearer}}
+    kubectl.apply(
+        endpoint(name),
+        subscription(name, [name], subscriber.url)
+        | {"spec": {"endpointRefs": [{"name": name}], **aim}},
+    )
+    refused(kubectl, "whs", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_ALLOWED)
+
+
+def test_the_operators_own_secrets_cannot_be_referred_to(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    for own, key in (("default-encryption", "outbound"), ("database", "dsn")):
+        ref = {"secretKeyRef": {"name": own, "key": key}}
+        kubectl.apply(endpoint(name, provider="GitHub", verification={"keys": [ref]}))
+        refused(kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_ALLOWED)
+
+
+def test_rotation_by_annotation_keeps_the_old_key_for_a_while(
+    kubectl: Kubectl, subscriber: Target, name: str, place: Installation
+) -> None:
+    pair(kubectl, name, subscriber)
+    url = kubectl.get("whe", name)["status"]["url"]
+    old = key_of(kubectl, f"{name}-verification")
+    kubectl.run("annotate", "whe", name, "hookplane.dev/rotate=1")
+    until(lambda: key_of(kubectl, f"{name}-verification") != old, "another key")
+    assert key_of(kubectl, f"{name}-verification", "previous") == old
+    assert kubectl.get("whe", name)["status"]["url"] == url
+    until(lambda: post(kubectl, place.pods, name, "m1") in (200, 202, 204), "the new key to work")
+    again = key_of(kubectl, f"{name}-verification")
+    kubectl.run("label", "whe", name, "a=b")
+    time.sleep(2)
+    assert key_of(kubectl, f"{name}-verification") == again
+
+
+def test_a_deleted_endpoint_answers_404_and_what_it_accepted_is_delivered(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    subscriber.status = 503
+    for number in range(3):
+        assert post(kubectl, place.pods, name, f"m{number}") in (200, 202, 204)
+    kubectl.run("delete", "whe", name)
+    until(lambda: post(kubectl, place.pods, name, "late") == 404, "404", 15)
+    subscriber.status = 200
+    until(lambda: len(subscriber.taken(f"/{name}")) == 3, "what was accepted")
+    refused(kubectl, "whs", name, ConditionType.ENDPOINTS_RESOLVED, Reason.ENDPOINT_NOT_FOUND)
+
+
+def test_an_endpoint_made_again_keeps_its_key(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply(endpoint(name))
+    wait_ready(kubectl, "whe", name)
+    key = key_of(kubectl, f"{name}-verification")
+    kubectl.run("delete", "whe", name)
+    kubectl.apply(endpoint(name))
+    wait_ready(kubectl, "whe", name)
+    assert key_of(kubectl, f"{name}-verification") == key
+
+
+def test_a_replay_runs_once(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    post(kubectl, place.pods, name, "m1")
+    until(lambda: subscriber.taken(f"/{name}"), "the delivery")
+    events = {"from": "2026-01-01T00:00:00Z", "states": ["Delivered"]}
+    kubectl.apply(
+        made("WebhookReplay", name, {"subscriptionRef": {"name": name}, "events": events})
+    )
+    found = kubectl.until("whr", name, lambda x: x.get("status", {}).get("state") == "Complete")
+    assert found["status"]["matched"] == found["status"]["delivered"] == 1
+    again = until(lambda: subscriber.taken(f"/{name}")[1:], "the second delivery")
+    assert len({x.headers["webhook-id"] for x in subscriber.taken(f"/{name}")}) == 1
+    assert len(again) == 1
+
+
+def test_drift_is_healed(kubectl: Kubectl, place: Installation) -> None:
+    kubectl.run("scale", "deployment", "default-receiver", "--replicas=3")
+    kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 1)
+    kubectl.run("delete", "service", "default-receiver")
+    kubectl.until("service", "default-receiver", lambda _: True)
+    kubectl.run("patch", "whg", "default", "--type=merge", "-p", '{"spec":{"publicURL":null}}')
+    kubectl.until("whg", "default", lambda x: x["spec"].get("publicURL") is not None)
+
+
+def test_nothing_is_written_after_a_restart(place: Installation, kubectl: Kubectl) -> None:
+    time.sleep(8)
+    place.operator.stop()
+    before = len(place.plane.audited())
+    place.operator.start()
+    until(lambda: place.operator.metrics()["hookplane_operator_leader"] == 1.0, "a leader")
+    time.sleep(6)
+    writes = [
+        (x["verb"], x["objectRef"]["resource"], x["objectRef"].get("name"))
+        for x in place.plane.audited()[before:]
+        if x["verb"] not in ("get", "list", "watch")
+        and x["objectRef"].get("namespace") == kubectl.namespace
+        and x["userAgent"].startswith(("hookplane", "kopf"))
+        and x["objectRef"]["resource"] != "leases"
+    ]
+    assert writes == []
+
+
+EXAMPLES = sorted(x for x in (ROOT / "examples").rglob("*.yaml") if x.name != "gateway.yaml")
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda x: x.name)
+def test_examples_are_ready_within_seconds(kubectl: Kubectl, file: Path) -> None:
+    objects = [x for x in yaml.safe_load_all(file.read_text()) if x]
+    objects = [x for x in objects if x["kind"] != "WebhookGateway"]
+    for one in objects:
+        one["metadata"].pop("namespace", None)
+        target_of = one.get("spec", {}).get("target", {})
+        if "127.0.0.1" in target_of.get("url", ""):
+            target_of["url"] = "https://shop.example.com/orders"
+        if "serviceRef" in target_of:
+            spec = {"selector": {"app": "bot"}, "ports": [{"port": 8080}]}
+            service = {"apiVersion": "v1", "kind": "Service"}
+            kubectl.apply(
+                {**service, "metadata": {"name": target_of["serviceRef"]["name"]}, "spec": spec}
+            )
+    prepare(kubectl, file.name)
+    kubectl.apply(*objects)
+    for one in objects:
+        kind, name = one["kind"], one["metadata"]["name"]
+        if kind.startswith("Webhook") and name not in NOT_YET:
+            wait_ready(kubectl, kind, name)
+
+
+NOT_YET = frozenset({"partner-erp"})
+"""Receivers ask for no client certificates yet."""
+
+
+def prepare(kubectl: Kubectl, file: str) -> None:
+    """What the first lines of an example say it needs."""
+    if file == "payments.yaml":
+        authority = Authority("ledger")
+        own = authority.client("hookplane")
+        kubectl.apply(
+            secret(
+                "ledger-tls",
+                **{
+                    "tls.crt": own.certificate.decode(),
+                    "tls.key": own.key.decode(),
+                    "ca.crt": authority.certificate.decode(),
+                },
+            )
+        )
+    if file == "replay.yaml":
+        outgoing = (ROOT / "examples").rglob("outgoing.yaml")
+        kubectl.apply(*[x for x in yaml.safe_load_all(next(outgoing).read_text()) if x])
+
+
+def test_secrets_are_nowhere_to_be_seen(place: Installation, kubectl: Kubectl, name: str) -> None:
+    canary = "canary-0f9d3c1e7a"
+    kubectl.apply(
+        secret(name, key=canary),
+        endpoint(
+            name,
+            provider="GitHub",
+            verification={"keys": [{"secretKeyRef": {"name": name, "key": "key"}}]},
+        ),
+    )
+    wait_ready(kubectl, "whe", name)
+    shown = kubectl.run("get", "whe,whs,whg,whr,deploy,cm,events", "-o", "json")
+    assert canary not in shown
+    assert canary not in place.operator.output() + place.pods.output()
+    assert canary not in json.dumps(place.operator.metrics())

@@ -1,0 +1,58 @@
+"""Objects of ours in few words, and signed requests for them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from hookplane.kinds.base import API_VERSION
+from support_cluster import signed
+from support_kubernetes import Kubectl
+from support_operator import Pods
+
+Object = dict[str, Any]
+
+
+def made(kind: str, name: str, spec: Object, **metadata: Any) -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, **metadata},
+        "spec": spec,
+    }
+
+
+def endpoint(name: str, *, labels: dict[str, str] | None = None, **spec: Any) -> Object:
+    return made("WebhookEndpoint", name, spec, labels=labels or {})
+
+
+def subscription(name: str, endpoints: list[str], url: str, **spec: Any) -> Object:
+    refs = [{"name": x} for x in endpoints]
+    return made("WebhookSubscription", name, {"endpointRefs": refs, "target": {"url": url}} | spec)
+
+
+def secret(name: str, **data: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+
+
+def key_of(kubectl: Kubectl, name: str, key: str = "key") -> str:
+    """A value of a Secret."""
+    return base64.b64decode(kubectl.get("secret", name)["data"][key]).decode()
+
+
+def post(kubectl: Kubectl, pods: Pods, name: str, event: str, **body: Any) -> int:
+    """A request signed with the endpoint's generated key; the status of the answer."""
+    key = key_of(kubectl, f"{name}-verification").removeprefix("whsec_")
+    raw = json.dumps(body or {"type": "order.created"}).encode()
+    url = f"{pods.receiver().url}/{kubectl.namespace}/{name}"
+    request = urllib.request.Request(  # noqa: S310
+        url, data=raw, headers=signed(event, raw, key) | {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
