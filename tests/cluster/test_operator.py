@@ -331,7 +331,7 @@ def test_nothing_is_written_after_a_restart(place: Installation, kubectl: Kubect
         (x["verb"], x["objectRef"]["resource"], x["objectRef"].get("name"))
         for x in place.plane.audited()[before:]
         if x["verb"] not in ("get", "list", "watch")
-        and x["objectRef"].get("namespace") == kubectl.namespace
+        and x.get("objectRef", {}).get("namespace") == kubectl.namespace
         and x["userAgent"].startswith(("hookplane", "kopf"))
         and x["objectRef"]["resource"] != "leases"
     ]

@@ -206,7 +206,7 @@ class ControlPlane:
             f"--authorization-kubeconfig={own}",
             f"--service-account-private-key-file={self.folder / 'sa.key'}",
             f"--root-ca-file={self.folder / 'ca.crt'}",
-            "--use-service-account-credentials=false",
+            "--use-service-account-credentials=true",
             "--secure-port=0",
             "--leader-elect=false",
             "--kube-api-qps=500",

@@ -33,13 +33,16 @@ def plan_sweep(
     namespaces: AbstractSet[str],
     scope: Scope,
     confirmed: str = "",
+    recent: int = 0,
 ) -> Sweep:
     """`listed`: uids of all objects that full lists of every kind found; `namespaces`: those in
-    which there are any. `confirmed`: what the annotation says."""
+    which there are any. `confirmed`: what the annotation says. `recent`: how many went a short
+    while ago: what deletes one after the other deletes as well."""
     seen = [x for x in documents if scope.holds(x.namespace)]
     own = [x for x in seen if not _builtin(x)]
     gone = tuple(x for x in own if x.uid not in listed)
-    if len(gone) > max(FEW, SHARE * len(own)) and confirmed != str(len(gone)):
+    together, before = len(gone) + recent, len(own) + recent
+    if gone and together > max(FEW, SHARE * before) and confirmed != str(len(gone)):
         return Sweep(blocked=len(gone))
     idle = tuple(x for x in seen if _builtin(x) and x.namespace not in namespaces)
     return Sweep(doomed=gone + idle)

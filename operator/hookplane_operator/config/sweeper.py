@@ -16,6 +16,8 @@ from hookplane_operator.objects import Objects
 from hookplane_operator.settings import Scope
 
 EVERY_SECONDS: Final = 600.0
+WINDOW_SECONDS: Final = 60.0
+"""Deletions within this time count as one."""
 SOONEST_SECONDS: Final = 1.0
 """Between two sweeps, however much is deleted."""
 
@@ -45,12 +47,14 @@ class Sweeper:
             raise
         confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
         documents = list(plane.book.documents.values())
-        planned = plan_sweep(documents, uids, namespaces, self._scope, confirmed)
+        recent = plane.recently_swept(time.monotonic(), WINDOW_SECONDS)
+        planned = plan_sweep(documents, uids, namespaces, self._scope, confirmed, recent)
         self._note_blocked(plane, planned.blocked)
         if planned.doomed:
             change = Change(deleted=planned.doomed)
             version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
             plane.book.take(change, version)
+            plane.sweeps.append((time.monotonic(), len(planned.doomed)))
             plane.news = True
         await self._cancel(plane, replays)
         return SOONEST_SECONDS if plane.sweep_wanted else EVERY_SECONDS

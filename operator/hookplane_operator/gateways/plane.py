@@ -33,6 +33,8 @@ class Plane:
     verdicts: dict[Key, Verdict] = field(default_factory=dict)
     sweep_wanted: bool = True
     swept_at: float = 0.0
+    sweeps: list[tuple[float, int]] = field(default_factory=list)
+    """When how many objects were removed."""
     blocked: int = 0
     """Objects that are gone and whose rows are kept until somebody confirms it."""
     replays: set[str] = field(default_factory=set)
@@ -60,6 +62,11 @@ class Plane:
             gateways=True,
             receiver_tls=spec.receiver.tls is not None,
         )
+
+    def recently_swept(self, now: float, window: float) -> int:
+        """How many objects were removed within the last `window` seconds."""
+        self.sweeps = [(at, count) for at, count in self.sweeps if now - at < window]
+        return sum(count for _, count in self.sweeps)
 
     def take_dirty(self) -> set[Key]:
         """What is to be compiled now; whoever fails puts it back."""

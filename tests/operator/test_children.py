@@ -1,0 +1,109 @@
+"""Children of a gateway: restricted, without tokens, and what the spec asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane_operator.gateways.children import ChildMaker
+from hookplane_operator.gateways.drift import stamped
+from hookplane_operator.kube.kinds import Object
+from hookplane_operator.settings import parse_settings
+
+BASE = "store: {postgresql: {dsn: {secretKeyRef: {name: db, key: dsn}}}}"
+SETTINGS = """
+image: registry.example/hookplane:1
+imagePullSecrets: [{name: pull}]
+pods:
+  nodeSelector: {disk: ssd}
+  tolerations: [{key: dedicated, operator: Exists}]
+  priorityClassName: high
+  labels: {team: platform}
+"""
+SPECS: dict[str, dict[str, Any]] = {
+    "smallest": {},
+    "console": {"console": {"enabled": True}},
+    "autoscaled": {
+        "receiver": {
+            "autoscaling": {"maxReplicas": 3},
+            "resources": {"requests": {"cpu": "100m"}},
+        }
+    },
+    "ingress": {
+        "receiver": {"ingress": {"host": "a.example", "className": "nginx", "tlsSecretName": "tls"}}
+    },
+    "several": {"receiver": {"replicas": 3, "trustedProxies": ["10.0.0.0/8"]}},
+}
+
+
+def children(spec: dict[str, Any]) -> list[Object]:
+    store = {"postgresql": {"dsn": {"secretKeyRef": {"name": "db", "key": "dsn"}}}}
+    gateway = WebhookGateway.model_validate(
+        {
+            "metadata": {
+                "name": "g",
+                "namespace": "system",
+                "uid": "u",
+                "labels": {"secret": "of-the-parent"},
+                "annotations": {"note": "of-the-parent"},
+            },
+            "spec": {"store": store} | spec,
+        }
+    )
+    maker = ChildMaker(gateway, parse_settings(SETTINGS, "settings"), "sum")
+    return [stamped(x) for x in maker.make()]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_children_fit_their_schemas(name: str) -> None:
+    for child in children(SPECS[name]):
+        kubernetes_validate.validate(child, "1.37", strict=True)
+        assert child["metadata"]["ownerReferences"][0]["uid"] == "u"
+        assert "of-the-parent" not in str(child)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_pods_are_restricted_and_hold_no_key_to_the_cluster(name: str) -> None:
+    for child in children(SPECS[name]):
+        if child["kind"] != "Deployment":
+            continue
+        pod = child["spec"]["template"]["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert not [x for x in container["env"] if "secretKeyRef" in str(x)]
+
+
+def test_receivers_cannot_open_what_subscriptions_hold() -> None:
+    mounted = {}
+    for child in children({}):
+        if child["kind"] == "Deployment":
+            volumes = child["spec"]["template"]["spec"]["volumes"]
+            keys = next(x["secret"] for x in volumes if x["name"] == "keys")
+            mounted[child["metadata"]["name"]] = [x["key"] for x in keys["items"]]
+    assert mounted == {"g-receiver": ["inbound"], "g-dispatcher": ["inbound", "outbound"]}
+
+
+def test_the_platforms_settings_reach_the_pods() -> None:
+    deployment = next(x for x in children({}) if x["kind"] == "Deployment")
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "platform"
+    assert template["spec"]["nodeSelector"] == {"disk": "ssd"}
+    assert template["spec"]["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    assert template["spec"]["priorityClassName"] == "high"
+    assert template["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_an_autoscaler_owns_the_count() -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["autoscaled"])}
+    assert "replicas" not in made["Deployment", "g-receiver"]["spec"]
+    assert made["Deployment", "g-dispatcher"]["spec"]["replicas"] == 1
+    assert ("HorizontalPodAutoscaler", "g-dispatcher") not in made

@@ -1,0 +1,86 @@
+"""Conditions: what decides, what kstatus hears, and when a transition happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.kinds.conditions import ConditionType, Reason
+from hookplane.store.model import Member, Presence, Role
+from hookplane_operator.status.conditions import (
+    Fact,
+    Truth,
+    programmed,
+    settle,
+    with_summaries,
+)
+from hookplane_operator.status.observation import Observation
+
+GOOD = Fact(ConditionType.ACCEPTED, "True", Reason.ACCEPTED)
+
+
+def member(
+    version: int, *, ready: bool = True, role: Role = Role.DISPATCHER, **refused: str
+) -> Member:
+    return Member(1, role, f"d{version}", 0, Presence(ready, version, refused))
+
+
+def seen(*members: Member, away: str = "") -> Observation:
+    return Observation(0, away, members)
+
+
+@pytest.mark.parametrize(
+    ("observed", "version", "status", "reason"),
+    [
+        (None, 5, "Unknown", Reason.PENDING),
+        (seen(away="no answer"), 5, "Unknown", Reason.STORE_UNAVAILABLE),
+        (seen(member(5)), None, "False", Reason.PENDING),
+        (seen(), 5, "False", Reason.NO_PROCESS),
+        (seen(member(9, role=Role.RECEIVER)), 5, "False", Reason.NO_PROCESS),
+        (seen(member(5)), 5, "True", Reason.PROGRAMMED),
+        (seen(member(7), member(4)), 5, "False", Reason.PENDING),
+        # a process that is starting flips nothing
+        (seen(member(7), member(0, ready=False)), 5, "True", Reason.PROGRAMMED),
+        (seen(member(0, ready=False)), 5, "False", Reason.NO_PROCESS),
+        (seen(member(7, u="too new")), 5, "False", Reason.REFUSED),
+    ],
+)
+def test_programmed(
+    observed: Observation | None, version: int | None, status: Truth, reason: Reason
+) -> None:
+    fact = programmed(Role.DISPATCHER, "u", version, 3, observed)
+    assert (fact.status, fact.reason) == (status, reason)
+
+
+def test_ready_takes_the_reason_of_what_decides() -> None:
+    bad = Fact(ConditionType.SECRETS_RESOLVED, "False", Reason.SECRET_NOT_FOUND, "no Secret")
+    unknown = Fact(ConditionType.PROGRAMMED, "Unknown", Reason.STORE_UNAVAILABLE)
+    ready, summary, *_ = with_summaries([GOOD, unknown, bad])
+    assert (ready.type, ready.status, ready.reason) == (
+        ConditionType.READY,
+        "False",
+        Reason.SECRET_NOT_FOUND,
+    )
+    assert (summary.type, summary.status) == (ConditionType.RECONCILING, "True")
+
+
+def test_what_only_an_edit_helps_is_stalled() -> None:
+    bad = Fact(ConditionType.ACCEPTED, "False", Reason.INVALID, "spec.x: no")
+    types = [x.type for x in with_summaries([bad])]
+    assert ConditionType.STALLED in types
+    assert ConditionType.RECONCILING not in types
+
+
+def test_all_good_says_ready_and_nothing_abnormal() -> None:
+    assert [x.type for x in with_summaries([GOOD])] == [ConditionType.READY, ConditionType.ACCEPTED]
+
+
+def test_a_transition_is_a_change_of_status_only() -> None:
+    old = [
+        {"type": "Accepted", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+    ]
+    now = "2026-02-02T00:00:00Z"
+    ready, accepted = settle(with_summaries([GOOD]), old, 7, now)
+    assert ready.last_transition_time == now
+    assert accepted.last_transition_time == "2026-01-01T00:00:00Z"
+    assert ready.observed_generation == accepted.observed_generation == 7
