@@ -28,16 +28,18 @@ format: $(READY)  ## Put the code in form
 	$(BIN)/ruff check --fix .
 
 types: $(READY)
-	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks
+	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks charts
 
 imports: $(READY)
 	$(BIN)/lint-imports
 
 generate: $(READY)  ## Write the CRDs and the reference from the models
 	$(BIN)/python -m hookplane.crds
+	$(BIN)/python charts/generate.py
 
 check-generated: $(READY)
 	$(BIN)/python -m hookplane.crds --check
+	$(BIN)/python charts/generate.py --check
 
 bench: $(READY)  ## Measure; one table as text and JSON
 	$(BIN)/python -m benchmarks

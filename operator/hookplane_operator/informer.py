@@ -33,8 +33,12 @@ class Informer:
         namespaces: tuple[str, ...],
         saw: Saw,
         selectors: dict[str, str] | None = None,
+        *,
+        scan: bool,
     ) -> None:
-        """`namespaces` empty: all of them. `selectors`: kind → label selector."""
+        """`namespaces` empty: all of them. `selectors`: kind → label selector. `scan`: whether to
+        notice APIs that appear later, which takes the right to watch CRDs."""
+        self._scan = scan
         self._resources = tuple(resources)
         self._namespaces = namespaces
         self._saw = saw
@@ -103,6 +107,7 @@ class Informer:
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
         settings.posting.enabled = False
+        settings.scanning.disabled = not self._scan
         settings.watching.chunk_size = 250
         settings.networking.error_backoffs = [1, 1, 2, 3, 5, 8]
         selectors = {

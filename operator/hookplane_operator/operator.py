@@ -130,7 +130,7 @@ class Operator:
         self._collector = Collector(
             self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
         )
-        self._sweeper = Sweeper(kube, self._objects, scope, metrics)
+        self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work, lambda task: task.job.value, metrics)
         self._jobs: dict[Job, Callable[[Name], Awaitable[float | None]]] = {
@@ -181,13 +181,15 @@ class Operator:
             self._scope.gateways,
             self._saw,
             dict.fromkeys(CHILDREN, LABEL),
+            scan=not self._scope.tenants,
         )
         watched: list[Resource] = list(TENANTS)
         if not self._scope.tenants:
             watched.append(NAMESPACE)
         if self._settings.watch_secrets:
             watched.append(SECRET)
-        return [platform, Informer(watched, self._scope.tenants, self._saw)]
+        tenants = Informer(watched, self._scope.tenants, self._saw, scan=not self._scope.tenants)
+        return [platform, tenants]
 
     async def _sync(self) -> None:
         """Full lists first, so that it is known when everything is known; then the election."""
@@ -339,6 +341,9 @@ class Operator:
     async def _reconcile_gateway(self, name: Name) -> float | None:
         known = name in self._gateways.facts
         again = await self._gateways.reconcile(name)
+        plane = self._gateways.planes.get(name)
+        if plane is not None and plane.blocked:
+            self._queue.add(Task(Job.SWEEP, name))  # it may have been confirmed by now
         if name not in self._gateways.planes:
             self._collector.tell_gateway(name, Served(), None)
             self._touch_all_of(name)

@@ -294,6 +294,22 @@ def test_an_endpoint_made_again_keeps_its_key(kubectl: Kubectl, name: str) -> No
     assert key_of(kubectl, f"{name}-verification") == key
 
 
+def test_a_generated_secret_goes_a_day_after_its_object(
+    place: Installation, kubectl: Kubectl, name: str
+) -> None:
+    kubectl.apply(endpoint(name), endpoint(f"{name}-other"))
+    wait_ready(kubectl, "whe", name)
+    wait_ready(kubectl, "whe", f"{name}-other")
+    kubectl.run("delete", "whe", name)
+    orphan = f"select 1 from hookplane.orphan where name = '{name}-verification'"  # noqa: S608
+    until(lambda: place.sql(orphan), "the note that it is to go")
+    assert kubectl.find("secret", f"{name}-verification") is not None
+    place.sql("update hookplane.orphan set due = 1 returning 1")
+    kubectl.run("delete", "whe", f"{name}-other")  # a sweep looks
+    until(lambda: kubectl.find("secret", f"{name}-verification") is None, "the deletion")
+    assert kubectl.find("secret", f"{name}-other-verification") is not None
+
+
 def test_a_replay_runs_once(
     place: Installation, kubectl: Kubectl, subscriber: Target, name: str
 ) -> None:

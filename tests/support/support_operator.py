@@ -278,6 +278,11 @@ class Installation:
     def namespace(self) -> str:
         return self.kubectl.namespace
 
+    def sql(self, statement: str) -> str:
+        """What PostgreSQL says to it."""
+        dsn = self.database.dsn("postgres")
+        return self.database.run("psql", "-X", "-A", "-t", "-d", dsn, "-c", statement).strip()
+
     def another(self, name: str) -> OperatorProcess:
         """One more replica."""
         return OperatorProcess(self.plane.admin, self.namespace, self.settings, self.folder, name)

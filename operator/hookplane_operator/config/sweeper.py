@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Final
 
-from hookplane.compile.change import Change
+from hookplane.clock import Clock, Millis
+from hookplane.compile.change import Change, Configured
+from hookplane.compile.generated import SIGNING_SUFFIX, VERIFICATION_SUFFIX
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.store.postgres.orphans import Orphan
 from hookplane_operator.config.sweep import CONFIRM, plan_sweep
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.kinds import REPLAY, TENANTS
+from hookplane_operator.kube.kinds import REPLAY, SECRET, TENANTS
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.objects import Objects
+from hookplane_operator.secrets import GENERATED_FOR
 from hookplane_operator.settings import Scope
 
 EVERY_SECONDS: Final = 600.0
@@ -21,14 +27,20 @@ WINDOW_SECONDS: Final = 60.0
 SOONEST_SECONDS: Final = 1.0
 """Between two sweeps, however much is deleted."""
 
+KEEP_SECRETS: Final[Millis] = 24 * 3_600_000
+"""A generated Secret outlives its object for as long: who makes the object again keeps the key."""
+
 _log = logging.getLogger("hookplane.operator")
 
 
 class Sweeper:
     """For all gateways."""
 
-    def __init__(self, kube: Kube, objects: Objects, scope: Scope, metrics: Metrics) -> None:
+    def __init__(
+        self, kube: Kube, objects: Objects, scope: Scope, metrics: Metrics, clock: Clock
+    ) -> None:
         self._kube = kube
+        self._clock = clock
         self._objects = objects
         self._scope = scope
         self._metrics = metrics
@@ -56,6 +68,8 @@ class Sweeper:
             plane.book.take(change, version)
             plane.sweeps.append((time.monotonic(), len(planned.doomed)))
             plane.news = True
+            await plane.store.add_orphans(self._orphans(planned.doomed))
+        await self._delete_orphans(plane)
         await self._cancel(plane, replays)
         return SOONEST_SECONDS if plane.sweep_wanted else EVERY_SECONDS
 
@@ -87,9 +101,30 @@ class Sweeper:
         plane.blocked = blocked
         self._metrics.sweeps_blocked.labels("/".join(plane.name)).set(blocked)
 
+    def _orphans(self, gone: Iterable[Configured]) -> list[Orphan]:
+        """Secrets that may have been generated for these; whether they were is looked at when they
+        are due."""
+        due = self._clock.now() + KEEP_SECRETS
+        return [Orphan(x.namespace, f"{x.name}{_suffix(x)}", x.uid, due) for x in gone]
+
+    async def _delete_orphans(self, plane: Plane) -> None:
+        for orphan in await plane.store.due_orphans(self._clock.now()):
+            body = await self._kube.find(SECRET, orphan.namespace, orphan.name)
+            if body is not None:
+                labels = body["metadata"].get("labels") or {}
+                if labels.get(GENERATED_FOR) == orphan.owner:
+                    uid = body["metadata"]["uid"]
+                    await self._kube.delete(SECRET, orphan.namespace, orphan.name, uid)
+            await plane.store.remove_orphan(orphan)
+
     async def _cancel(self, plane: Plane, there: set[str]) -> None:
         """Jobs whose object was deleted; one that is new may not be listed yet."""
         known = {x["metadata"].get("uid") for x in self._objects.all(REPLAY.kind)}
         for uid in plane.replays - there - known:
             await plane.store.cancel_replay(uid)
             plane.replays.discard(uid)
+
+
+def _suffix(document: Configured) -> str:
+    is_endpoint = isinstance(document, EndpointConfig)
+    return VERIFICATION_SUFFIX if is_endpoint else SIGNING_SUFFIX

@@ -41,6 +41,12 @@ from hookplane.store.postgres.eras import Eras
 from hookplane.store.postgres.faults import is_unknown
 from hookplane.store.postgres.migrate import require_schema
 from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.orphans import (
+    Orphan,
+    add_orphans,
+    due_orphans,
+    remove_orphan,
+)
 from hookplane.store.postgres.partitions import make_partitions
 from hookplane.store.postgres.replay import (
     cancel_replay,
@@ -117,6 +123,19 @@ class PostgresStore:
         when the database is another owner's. Raises StoreInUse, StaleWriter."""
         await self._write(take, tenure, over=over)
         self._tenure = tenure
+
+    async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
+        """Generated Secrets whose objects are gone."""
+        if orphans:
+            await self._write(add_orphans, orphans)
+
+    async def due_orphans(self, now: Millis) -> list[Orphan]:
+        """Some of those that are to be deleted by now."""
+        return await self._write(due_orphans, now)
+
+    async def remove_orphan(self, orphan: Orphan) -> None:
+        """It is deleted, or has another owner."""
+        await self._write(remove_orphan, orphan)
 
     # Config -------------------------------------------------------------------------------------
 
