@@ -147,6 +147,8 @@ class Pods:
 
     kubectl: Kubectl
     folder: Path
+    skip: frozenset[str] = frozenset()
+    """Deployments that somebody else plays."""
     pods: dict[str, Pod] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -187,6 +189,8 @@ class Pods:
     def _round(self) -> None:
         wanted: dict[str, dict[str, Any]] = {}
         for deployment in self.kubectl.list("deployments"):
+            if deployment["metadata"]["name"] in self.skip:
+                continue
             for number in range(deployment["spec"].get("replicas", 1)):
                 wanted[f"{deployment['metadata']['name']}-{number}"] = deployment
         for name in self.pods.keys() - wanted.keys():
