@@ -1,12 +1,17 @@
 """One writer among several replicas, by a Lease
-(https://kubernetes.io/docs/concepts/architecture/leases/)."""
+(https://kubernetes.io/docs/concepts/architecture/leases/).
+
+It is renewed in a thread and a loop of its own: ten thousand objects that are compiled at once must
+not cost the lead.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +26,9 @@ SURE_SECONDS: Final = 7.0
 """So long after the beginning of the last renewal we are certainly still the leader: less than the
 lease, so that clocks may run a little apart and requests may take their time."""
 
+GIVE_BACK_SECONDS: Final = 5.0
+"""How long the end of the process waits for the Lease to be given back."""
+
 _log = logging.getLogger("hookplane.operator")
 
 
@@ -29,37 +37,57 @@ class Election:
 
     def __init__(
         self,
-        kube: Kube,
+        connect: Callable[[], Awaitable[Kube]],
         namespace: str,
         identity: str,
-        on_change: Callable[[bool], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kube = kube
+        """`connect`: makes the client that is used in the thread of the Lease."""
+        self._connect = connect
         self._namespace = namespace
         self._identity = identity
-        self._on_change = on_change
         self._clock = clock
+        self._tell: Callable[[bool], None] = _nobody
         self._until = 0.0
         self._seen: tuple[str, float] = ("", 0.0)
         """The foreign Lease as we last saw it change, and when, by our own clock: that of the other
         side may be wrong."""
         self._announced = False
+        self._ended = threading.Event()
         self.term = 0
         """Microseconds at which the leader's time began; grows from leader to leader."""
 
     def leads(self) -> bool:
         return self._clock() < self._until
 
-    async def run(self) -> None:
-        """Until cancelled; then the Lease is given back, so that others go on at once."""
+    async def run(self, on_change: Callable[[bool], None]) -> None:
+        """Until cancelled; then the Lease is given back, so that others go on at once. `on_change`
+        is called in the loop of the caller."""
+        loop = asyncio.get_running_loop()
+        self._tell = lambda leads: _call(loop, on_change, leads)
+        stop = threading.Event()
         try:
-            while True:
-                await self._round()
-                await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.to_thread(self._run_thread, stop)
         finally:
+            stop.set()
+            await asyncio.to_thread(self._ended.wait, GIVE_BACK_SECONDS)
+
+    def _run_thread(self, stop: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(stop))
+        finally:
+            self._ended.set()
+
+    async def _serve(self, stop: threading.Event) -> None:
+        self._kube = await self._connect()
+        try:
+            while not stop.is_set():
+                await self._round()
+                await asyncio.to_thread(stop.wait, RENEW_SECONDS)
             if self.leads():
-                await asyncio.shield(self._give_back())
+                await self._give_back()
+        finally:
+            await self._kube.close()
 
     async def _round(self) -> None:
         begun = self._clock()
@@ -75,7 +103,7 @@ class Election:
     def _announce(self) -> None:
         if self.leads() != self._announced:
             self._announced = not self._announced
-            self._on_change(self._announced)
+            self._tell(self._announced)
 
     async def _try(self, begun: float) -> bool:
         lease = await self._kube.find(LEASE, self._namespace, NAME)
@@ -142,6 +170,15 @@ class Election:
                 await self._kube.replace(LEASE, {**lease, "spec": spec}, elected=False)
         except ApiError as error:
             _log.warning("the Lease could not be given back: %s", error)
+
+
+def _nobody(_: bool) -> None:
+    """Until `run` knows whom to tell."""
+
+
+def _call(loop: asyncio.AbstractEventLoop, on_change: Callable[[bool], None], leads: bool) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(on_change, leads)
 
 
 def _now_micros() -> int:

@@ -90,6 +90,7 @@ class Operator:
         clock: Clock,
         metrics: Metrics,
         cluster: str,
+        election: Election,
     ) -> None:
         """Use `make_operator`."""
         self._kube = kube
@@ -100,8 +101,8 @@ class Operator:
         self._objects = Objects()
         self._synced = False
         self._tasks: dict[Name, asyncio.Task[None]] = {}
-        self._election = Election(kube, scope.own, instance, self._elected)
-        kube.may_write = self._election.leads
+        self._election = election
+        kube.may_write = election.leads
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
         self._secrets = Secrets(kube, clock, self._secret_changed)
@@ -205,7 +206,7 @@ class Operator:
                 await self._list(resource, namespace, selector)
         self._synced = True
         _log.info("all caches are filled")
-        await self._election.run()
+        await self._election.run(self._elected)
 
     async def _list(self, resource: Resource, namespace: str | None, selector: str) -> None:
         while True:
@@ -456,7 +457,8 @@ async def make_operator(
     metrics = Metrics(registry)
     kube = await Kube.connect(metrics)
     cluster = await _cluster(kube, scope)
-    return Operator(kube, settings, scope, instance, clock, metrics, cluster), kube
+    election = Election(lambda: Kube.connect(metrics), scope.own, instance)
+    return Operator(kube, settings, scope, instance, clock, metrics, cluster, election), kube
 
 
 async def _cluster(kube: Kube, scope: Scope) -> str:

@@ -102,7 +102,7 @@ def test_gateways_are_made_where_they_may_live_and_nowhere_else(render: Render) 
 
 def test_no_gateway_is_made_without_a_default_one(render: Render) -> None:
     rules = _rules(render({"defaultGateway": {"enabled": False}}))
-    assert _verbs(rules, "webhookgateways") == {"get", "list", "watch"}
+    assert _verbs(rules, "webhookgateways") == {"list", "watch"}
 
 
 @each_case

@@ -49,6 +49,23 @@ def gateway(name: str, **spec: Any) -> dict[str, Any]:
     return made("WebhookGateway", name, gateway_spec(reachable_address()) | spec)
 
 
+def test_nothing_is_written_after_a_restart(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    kubectl.apply(endpoint("quiet"), subscription("quiet", ["quiet"], subscriber.url))
+    kubectl.until("whe", "quiet", ready)
+    kubectl.until("whs", "quiet", ready)
+    until(lambda: place.operator.metrics()["hookplane_operator_status_waiting"] == 0, "peace", 90)
+    time.sleep(3)
+    place.operator.stop()
+    mark = len(place.plane.audited())
+    place.operator.start()
+    until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+    time.sleep(6)
+    written = [x for x in writes(place, mark) if x["objectRef"]["resource"] != "leases"]
+    assert [(x["verb"], x["objectRef"]) for x in written] == []
+
+
 def test_a_second_gateway_on_the_same_database_is_kept_out(kubectl: Kubectl) -> None:
     kubectl.apply(gateway("second"))
     found = kubectl.until(

@@ -336,24 +336,6 @@ def test_drift_is_healed(kubectl: Kubectl, place: Installation) -> None:
     kubectl.until("whg", "default", lambda x: x["spec"].get("publicURL") is not None)
 
 
-def test_nothing_is_written_after_a_restart(place: Installation, kubectl: Kubectl) -> None:
-    time.sleep(8)
-    place.operator.stop()
-    before = len(place.plane.audited())
-    place.operator.start()
-    until(lambda: place.operator.metrics()["hookplane_operator_leader"] == 1.0, "a leader")
-    time.sleep(6)
-    writes = [
-        (x["verb"], x["objectRef"]["resource"], x["objectRef"].get("name"))
-        for x in place.plane.audited()[before:]
-        if x["verb"] not in ("get", "list", "watch")
-        and x.get("objectRef", {}).get("namespace") == kubectl.namespace
-        and x["userAgent"].startswith(("hookplane", "kopf"))
-        and x["objectRef"]["resource"] != "leases"
-    ]
-    assert writes == []
-
-
 EXAMPLES = sorted(x for x in (ROOT / "examples").rglob("*.yaml") if x.name != "gateway.yaml")
 
 

@@ -327,12 +327,13 @@ def installation(
     } | more
     operator = OperatorProcess(plane.admin, name, settings, folder)
     pods = Pods(kubectl, folder / "pods")
+    made = Installation(plane, kubectl, operator, pods, database, settings, folder)
     try:
         operator.start()
         pods.start()
-        yield Installation(plane, kubectl, operator, pods, database, settings, folder)
+        yield made
     finally:
-        operator.kill()
+        made.operator.kill()
         pods.stop()
         database.remove()
         kubectl.run("delete", "namespace", name, "--wait=false")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -30,8 +31,12 @@ class Book:
     @classmethod
     async def load(cls, store: Store, sealers: Mapping[ConfigKind, Sealer]) -> Self:
         """All that the store has. Raises StoreUnavailable."""
-        book = cls()
         _, rows = await store.load_config(0)
+        return await asyncio.to_thread(cls._of, rows, sealers)
+
+    @classmethod
+    def _of(cls, rows: Iterable[ConfigRow], sealers: Mapping[ConfigKind, Sealer]) -> Self:
+        book = cls()
         for row in rows:
             sealer = sealers[row.kind]
             document = _document(row, sealer)

@@ -40,6 +40,8 @@ from hookplane_operator.secrets import Found, Name, Secrets
 
 IN_A_THREAD: Final = 20
 """More objects than this are compiled beside the event loop."""
+BREATH: Final = 50
+"""After so many objects others have a turn."""
 ROWS_AT_ONCE: Final = 1_000
 RETRY_SECONDS: Final = 5.0
 """Until a Secret that could not be read, or a Service that is not there, is looked for again."""
@@ -98,8 +100,10 @@ class Configurator:
 
     async def _round(self, plane: Plane, keys: Iterable[Key]) -> float | None:
         batch = _Batch()
-        for key in keys:
+        for number, key in enumerate(keys):
             self._read(plane, key, batch)
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
         await self._read_secrets(batch)
         compiled = await self._compile(plane, batch)
         compiled = await self._generate(plane, batch, compiled)
@@ -107,6 +111,7 @@ class Configurator:
         await self._replay(plane, compiled)
         self._judge(plane, batch, compiled)
         plane.news = True
+        plane.rounds += 1
         return self._next(plane, batch)
 
     # Reading ------------------------------------------------------------------------------------

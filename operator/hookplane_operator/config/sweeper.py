@@ -68,6 +68,7 @@ class Sweeper:
             plane.book.take(change, version)
             plane.sweeps.append((time.monotonic(), len(planned.doomed)))
             plane.news = True
+            plane.rounds += 1
             await plane.store.add_orphans(self._orphans(planned.doomed))
         await self._delete_orphans(plane)
         await self._cancel(plane, replays)

@@ -43,6 +43,8 @@ class Plane:
     """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
     later: set[Key] = field(default_factory=set)
     """Objects to be looked at again with the next round that is due."""
+    rounds: int = 0
+    """How often something was compiled or removed."""
     news: bool = False
     """Something was just written or judged, so statuses may differ."""
 

@@ -26,12 +26,18 @@ from hookplane_operator.status.replay import replay_status
 from hookplane_operator.status.subscription import subscription_status
 from hookplane_operator.status.writer import StatusWriter
 
+BREATH: Final = 50
+"""After so many objects others have a turn."""
 AT_ONCE: Final = 500
 """Objects of one query."""
 SHORTEST_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 6.0
 SHARE: Final = 40
 """A round is followed by so many times its own length, within these bounds."""
+FULL_SECONDS: Final = 120.0
+"""Everything is asked for again, though nothing seems to have happened."""
+WORDS_SECONDS: Final = 30.0
+"""A subscription becomes Idle by nothing but time."""
 SOON_SECONDS: Final = 0.2
 """While processes have not taken the newest version yet."""
 AWAY_SECONDS: Final = 30.0
@@ -46,6 +52,12 @@ class _Round:
     """What is remembered of a plane from round to round."""
 
     seen: Observation | None = None
+    marks: tuple[int, ...] = ()
+    """The store's activity when `seen` was asked for."""
+    asked_at: float = 0.0
+    told_for: object = None
+    """What was told last, and everything that it depends on."""
+    told_at: float = 0.0
     away_since: float | None = None
     told: dict[Key, Seen] = field(default_factory=dict)
 
@@ -74,7 +86,7 @@ class Collector:
         while True:
             begun = time.monotonic()
             await self._look(plane, state)
-            self._tell(plane, state)
+            await self._tell(plane, state)
             took = time.monotonic() - begun
             pause = min(max(SHARE * took, SHORTEST_SECONDS), LONGEST_SECONDS)
             await self._wait(plane, state, pause)
@@ -89,14 +101,24 @@ class Collector:
                 return
             if state.seen is not None and _is_behind(plane, state.seen):
                 await self._look_at_members(plane, state)
-                self._tell(plane, state)
+                await self._tell(plane, state)
 
     async def _look(self, plane: Plane, state: _Round) -> None:
         try:
-            state.seen = await self._observe(plane)
+            marks = (plane.rounds, *await plane.store.activity())
+            if state.seen is None or self._is_old(state, marks):
+                state.seen = await self._observe(plane)
+                state.marks, state.asked_at = marks, time.monotonic()
+            else:
+                members = tuple(await plane.store.members())
+                state.seen = replace(state.seen, at=self._clock.now(), members=members, away="")
             state.away_since = None
         except StoreUnavailable as error:
             self._missed(state, str(error))
+
+    @staticmethod
+    def _is_old(state: _Round, marks: tuple[int, ...]) -> bool:
+        return marks != state.marks or time.monotonic() - state.asked_at > FULL_SECONDS
 
     async def _look_at_members(self, plane: Plane, state: _Round) -> None:
         try:
@@ -132,19 +154,32 @@ class Collector:
 
     # Telling ------------------------------------------------------------------------------------
 
-    def _tell(self, plane: Plane, state: _Round) -> None:
+    async def _tell(self, plane: Plane, state: _Round) -> None:
         self._tell_gateway(plane, state)
-        if state.seen is None:
+        if state.seen is None or self._is_told(plane, state, state.seen):
             return
         for gone in state.told.keys() - plane.verdicts.keys():
             del state.told[gone]
         living = frozenset(plane.book.documents)
-        for key, verdict in plane.verdicts.items():
+        for number, (key, verdict) in enumerate(list(plane.verdicts.items())):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             seen = _inputs(plane, verdict, state.seen)
             if state.told.get(key) != seen:
                 state.told[key] = seen
                 self.tell(key, verdict, plane, living, state.seen)
         self._find_drained(plane, state.seen, living)
+
+    @staticmethod
+    def _is_told(plane: Plane, state: _Round, seen: Observation) -> bool:
+        """Nothing is different; words that depend on the time alone may wait a little."""
+        members = [(x.process, x.presence) for x in seen.members]
+        depends = (state.marks, plane.rounds, members, seen.away, len(plane.drained))
+        now = time.monotonic()
+        if depends == state.told_for and now - state.told_at < WORDS_SECONDS:
+            return True
+        state.told_for, state.told_at = depends, now
+        return False
 
     def tell(
         self,

@@ -117,3 +117,15 @@ cross join lateral (
   where c.subscription = s.subscription and c.left_at is null
 ) waiting
 order by wanted.nth;
+
+-- name: activity
+-- Numbers of which one is another whenever anything that statuses tell is another.
+select
+  s.config_version, s.attempts_floor,
+  (select sum(head) from endpoint), (select sum(floor) from endpoint),
+  (select sum(duplicates + conflicts + last_rejected) from endpoint_report),
+  (select sum(count) from rejection),
+  (select sum(epoch + flush_number + resume_requested + expired) from subscription),
+  (select count(*) from delivery),
+  (select sum(matched + delivered + failed + finished + 1) from replay)
+from store s;

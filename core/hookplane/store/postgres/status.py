@@ -29,6 +29,12 @@ async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionS
     return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]
 
 
+async def activity(db: Db) -> tuple[int, ...]:
+    """Equal numbers mean that nothing has happened that statuses tell."""
+    row = await db.fetchrow(_SQL["activity"])
+    return tuple(int(number or 0) for number in row or ())
+
+
 def _endpoint(*row: Any) -> EndpointStatus:
     *columns, rejected = row
     return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
