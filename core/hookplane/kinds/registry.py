@@ -76,6 +76,12 @@ REASON: Final = Column(
     "Why it is ready or not.",
     wide=True,
 )
+WHY: Final = Column(
+    "Why",
+    _of_condition(ConditionType.READY, "message"),
+    "Why it is not ready, for people.",
+    wide=True,
+)
 STATE: Final = Column("State", ".status.state", "What happens now, in one word.")
 
 KINDS: Final = (
@@ -104,6 +110,7 @@ KINDS: Final = (
             Column("Store", ".status.store.state", "State of the store."),
             Column("URL", ".status.url", "The URL that endpoints are below."),
             REASON,
+            WHY,
         ),
         selectable=(".status.store.state",),
     ),
@@ -136,6 +143,7 @@ KINDS: Final = (
                 wide=True,
             ),
             REASON,
+            WHY,
             Column(
                 "Message",
                 _of_condition(ConditionType.RECEIVING, "message"),
@@ -180,6 +188,7 @@ KINDS: Final = (
                 wide=True,
             ),
             REASON,
+            WHY,
             Column(
                 "Message",
                 _of_condition(ConditionType.DELIVERING, "message"),
@@ -210,6 +219,7 @@ KINDS: Final = (
             Column("Delivered", ".status.delivered", "Events delivered.", type="integer"),
             Column("Failed", ".status.failed", "Events that failed.", type="integer"),
             REASON,
+            WHY,
         ),
         selectable=(".spec.subscriptionRef.name", ".status.state"),
     ),

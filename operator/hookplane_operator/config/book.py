@@ -24,6 +24,8 @@ class Book:
 
     documents: dict[str, Configured] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    newest: int = 0
+    """The greatest of these."""
     stale: set[str] = field(default_factory=set)
     """Sealed with an old key: to be written anew though they say the same."""
     _namespaces: dict[str, dict[str, Configured]] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Book:
     def _put(self, document: Configured, version: int) -> None:
         self.documents[document.uid] = document
         self.versions[document.uid] = version
+        self.newest = max(self.newest, version)
         self._namespaces.setdefault(document.namespace, {})[document.uid] = document
 
 

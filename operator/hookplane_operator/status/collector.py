@@ -155,8 +155,10 @@ class Collector:
     # Telling ------------------------------------------------------------------------------------
 
     async def _tell(self, plane: Plane, state: _Round) -> None:
+        if state.seen is not None and self._is_told(plane, state, state.seen):
+            return
         self._tell_gateway(plane, state)
-        if state.seen is None or self._is_told(plane, state, state.seen):
+        if state.seen is None:
             return
         for gone in state.told.keys() - plane.verdicts.keys():
             del state.told[gone]
@@ -170,11 +172,18 @@ class Collector:
                 self.tell(key, verdict, plane, living, state.seen)
         self._find_drained(plane, state.seen, living)
 
-    @staticmethod
-    def _is_told(plane: Plane, state: _Round, seen: Observation) -> bool:
+    def _is_told(self, plane: Plane, state: _Round, seen: Observation) -> bool:
         """Nothing is different; words that depend on the time alone may wait a little."""
         members = [(x.process, x.presence) for x in seen.members]
-        depends = (state.marks, plane.rounds, members, seen.away, len(plane.drained))
+        depends = (
+            state.marks,
+            plane.rounds,
+            plane.blocked,
+            members,
+            seen.away,
+            len(plane.drained),
+            id(self._facts(plane.name)),
+        )
         now = time.monotonic()
         if depends == state.told_for and now - state.told_at < WORDS_SECONDS:
             return True
@@ -216,7 +225,7 @@ class Collector:
         served = Served(
             endpoints=endpoints,
             subscriptions=len(documents) - endpoints,
-            version=max(plane.book.versions.values(), default=0),
+            version=plane.book.newest,
             blocked=plane.blocked,
         )
         self.tell_gateway(plane.name, served, state.seen)
@@ -266,7 +275,7 @@ def _inputs(plane: Plane, verdict: Verdict, seen: Observation) -> Seen:
 
 
 def _is_behind(plane: Plane, seen: Observation) -> bool:
-    version = max(plane.book.versions.values(), default=0)
+    version = plane.book.newest
     working = [x for x in seen.members if x.role in (Role.RECEIVER, Role.DISPATCHER)]
     return any(x.presence.version < version for x in working)
 

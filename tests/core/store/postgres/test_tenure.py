@@ -1,4 +1,4 @@
-"""What only the operator asks a PostgreSQL store for: whose it is, what goes later, what happened."""
+"""What only the operator asks a PostgreSQL store for."""
 
 from __future__ import annotations
 
