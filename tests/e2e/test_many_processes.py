@@ -13,6 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from hookplane.store.postgres.migrate import migrations
 from support_cluster import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
 from support_e2e import PATIENCE, Subscriber, subscriber, until
 from support_postgres import shared_server
@@ -29,7 +30,7 @@ async def world(
         name = f"e2e_{folder.name.replace('-', '_')}"[:60].lower()
         await db.execute(f'create database "{name}"')
     async with subscriber() as target, cluster(folder, server.dsn(name)) as made:
-        assert await made.run("migrate") == (0, "schema 1, was 0\n")
+        assert await made.run("migrate") == (0, f"schema {len(migrations())}, was 0\n")
         (made.manifests / "in.yaml").write_text(ENDPOINT)
         documents = [SUBSCRIPTION.format(number=n, url=target.url) for n in range(SUBSCRIPTIONS)]
         (made.manifests / "out.yaml").write_text("---".join(documents))
