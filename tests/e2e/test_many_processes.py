@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,7 +128,10 @@ async def test_who_was_stopped_and_goes_on_sends_nothing_that_is_anothers(tmp_pa
         made.processes["d0"].send(signal.SIGCONT)
         await send(made, "after")
         await until(lambda: arrived(target, "after"), "the event after it goes on")
-        assert len(target.received) == 3 * SUBSCRIPTIONS
+        came = Counter((x.body.decode(), x.path) for x in target.received)
+        twice = [x for x, times in came.items() if times > 1]
+        # what is handed back while it is under way may come again, what was taken over must not
+        assert [x for x in twice if x[0] != "after"] == []
 
 
 async def test_a_change_reaches_every_process(tmp_path: Path) -> None:

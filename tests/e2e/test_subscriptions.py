@@ -240,10 +240,11 @@ async def test_circuit_opens_probes_and_closes(scene: Scene) -> None:
     seen = scene.target.received
     assert seen[3].at - seen[2].at >= 1  # the first probe; it fails
     assert seen[4].at - seen[3].at >= 1  # the second; it closes the circuit
-    assert {x.event for x in seen[:5]} == {event}
+    assert {x.event for x in seen[:4]} == {event}
     assert other in scene.target.events
-    attempts = await scene.plane.api("GET", f"/attempts?event={event}")
-    assert sum(row["probe"] for row in attempts["items"]) == 2
+    # the second probe may be the other event, when the first is not written down yet
+    both = [await scene.plane.api("GET", f"/attempts?event={x}") for x in (event, other)]
+    assert sum(row["probe"] for found in both for row in found["items"]) == 2
 
 
 async def test_filter_by_type_and_content(scene: Scene) -> None:
