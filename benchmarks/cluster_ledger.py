@@ -181,6 +181,8 @@ class Ledger:
         victim.send(signal.SIGSTOP)
         await self._mark()
         await asyncio.sleep(STOPPED_SECONDS)
+        # an attempt that was on its way when it was stopped goes on now, whoever made it meanwhile
+        self.seen.kills.append(time.monotonic_ns())
         victim.send(signal.SIGCONT)
 
     async def _restart(self, sent: signal.Signals) -> None:
