@@ -188,6 +188,8 @@ class Ledger:
     async def _restart(self, sent: signal.Signals) -> None:
         await asyncio.to_thread(self._server.stop, sent)
         await asyncio.sleep(self._chance.uniform(0.2, 2.0))
+        # who hands a subscription over while the store is away cannot write down what it has sent
+        self.seen.kills.append(time.monotonic_ns())
         await asyncio.to_thread(self._server.start)
         await self._until_accepted(time.monotonic())
 
@@ -205,6 +207,7 @@ class Ledger:
         proxy = self._chance.choice(list(self.proxies.values()))
         proxy.freeze()
         await asyncio.sleep(FROZEN_SECONDS)
+        self.seen.kills.append(time.monotonic_ns())
         proxy.thaw()
         await self._until_accepted(time.monotonic())
 
