@@ -135,7 +135,7 @@ class Election:
             "spec": self._spec(term),
         }
         try:
-            await self._kube.create_unelected(LEASE, body)
+            await self._kube.create(LEASE, body, elected=False)
         except Conflict:
             return False
         self.term = term

@@ -328,15 +328,16 @@ class Operator:
             return await self._jobs[task.job](task.name)
         except StoreReplaced as error:
             _log.warning("%s: starting over, because %s", task, error)
-            await self._start_over(task.name)
+            self._start_over(task.name)
         except StaleWriter as error:
             _log.warning("%s: another leader writes: %s", task, error)
             await self._gateways.close(task.name)
             return LIST_RETRY_SECONDS
         return None
 
-    async def _start_over(self, name: Name) -> None:
-        await self._gateways.close(name)
+    def _start_over(self, name: Name) -> None:
+        if (plane := self._gateways.planes.get(name)) is not None:
+            plane.replaced = True
         self._queue.add(Task(Job.GATEWAY, name))
 
     async def _reconcile_gateway(self, name: Name) -> float | None:
@@ -389,10 +390,7 @@ class Operator:
             try:
                 await self._collector.run(plane)
             except StoreReplaced:
-                self._queue.add(Task(Job.GATEWAY, plane.name))
-                asyncio.get_running_loop().call_soon(
-                    lambda: asyncio.ensure_future(self._start_over(plane.name))
-                )
+                self._start_over(plane.name)
                 return
             except StoreError as error:
                 _log.warning("status of gateway %s/%s: %s", *plane.name, error)

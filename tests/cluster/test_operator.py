@@ -166,6 +166,18 @@ def test_a_provider_that_is_unknown(kubectl: Kubectl, name: str) -> None:
     assert "GitHub" in message
 
 
+def test_a_client_certificate_that_nobody_asks_for_is_not_accepted(
+    kubectl: Kubectl, name: str
+) -> None:
+    certificate = Authority("partner").certificate.decode()
+    ca = {"secretKeyRef": {"name": name, "key": "ca.crt"}}
+    kubectl.apply(
+        secret(name, **{"ca.crt": certificate}),
+        endpoint(name, provider="Generic", verification={"clientCertificate": {"ca": ca}}),
+    )
+    refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.NOT_SUPPORTED)
+
+
 def test_a_target_inside_is_refused_unless_the_gateway_allows_it(
     kubectl: Kubectl, name: str
 ) -> None:

@@ -21,7 +21,7 @@ async def bring_up_to_date(dsn: Secret) -> None:
         await db.close()
 
 
-async def open_store(dsn: Secret, tenure: Tenure, clock: Clock, *, over: bool) -> PostgresStore:
+async def open_store(dsn: Secret, tenure: Tenure, clock: Clock, *, over: str) -> PostgresStore:
     """Ours from now on. Raises StoreInUse, StaleWriter, StoreUnavailable, StoreUnfit,
     InvalidValue."""
     settings = PostgresSettings(dsn=dsn, application="hookplane operator")

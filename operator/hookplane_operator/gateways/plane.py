@@ -43,6 +43,8 @@ class Plane:
     """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
     later: set[Key] = field(default_factory=set)
     """Objects to be looked at again with the next round that is due."""
+    replaced: bool = False
+    """Its database is not what it was: it is to be opened anew."""
     rounds: int = 0
     """How often something was compiled or removed."""
     news: bool = False

@@ -149,7 +149,7 @@ class Gateways:
         postgresql = gateway.spec.store.postgresql
         dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
         plane = self.planes.get(name)
-        if plane is not None and plane.dsn == dsn:
+        if plane is not None and plane.dsn == dsn and not plane.replaced:
             self._renew(plane, gateway)
             return
         migration = dsn
@@ -161,7 +161,10 @@ class Gateways:
         try:
             await bring_up_to_date(migration)
             store = await open_store(
-                dsn, self._tenure(name), self.clock, over=self._may_take_over(gateway)
+                dsn,
+                self._tenure(name),
+                self.clock,
+                over=gateway.metadata.annotations.get(TAKE_OVER, ""),
             )
             book = await Book.load(store, own)
         except StoreInUse as error:
@@ -189,10 +192,6 @@ class Gateways:
 
     def _tenure(self, name: Name) -> Tenure:
         return Tenure(f"{self.cluster}/{name[0]}/{name[1]}", self.term())
-
-    @staticmethod
-    def _may_take_over(gateway: WebhookGateway) -> bool:
-        return TAKE_OVER in gateway.metadata.annotations
 
     async def _value(self, gateway: WebhookGateway, ref: SecretKeyRef, field: str) -> Secret:
         secret = await self._secret(gateway, ref.name)

@@ -118,10 +118,12 @@ class Kube:
         query = {"fieldManager": manager, "force": "true"}
         return await self._write("PATCH", resource, path, body, query=query, content=_APPLY)
 
-    async def create(self, resource: Resource, body: Object) -> Object:
-        """Never over one that is there. Raises Conflict, NotLeader, ApiError."""
+    async def create(self, resource: Resource, body: Object, *, elected: bool = True) -> Object:
+        """Never over one that is there. `elected` False: also from who is not the leader. Raises
+        Conflict, NotLeader, ApiError."""
         path = resource.path(body["metadata"].get("namespace"))
-        return await self._write("POST", resource, path, body, query={"fieldManager": MANAGER})
+        query = {"fieldManager": MANAGER}
+        return await self._write("POST", resource, path, body, query=query, elected=elected)
 
     async def replace(self, resource: Resource, body: Object, *, elected: bool = True) -> Object:
         """Only if nobody changed it since it was read. `elected` False: also from who is not the
@@ -130,12 +132,6 @@ class Kube:
         path = resource.path(metadata.get("namespace"), metadata["name"])
         query = {"fieldManager": MANAGER}
         return await self._write("PUT", resource, path, body, query=query, elected=elected)
-
-    async def create_unelected(self, resource: Resource, body: Object) -> Object:
-        """For the Lease alone, by which the leader is found."""
-        path = resource.path(body["metadata"].get("namespace"))
-        query = {"fieldManager": MANAGER}
-        return await self._write("POST", resource, path, body, query=query, elected=False)
 
     async def merge(self, resource: Resource, body: Object) -> Object:
         """A merge patch (RFC 7386). Raises NotLeader, ApiError."""

@@ -16,6 +16,7 @@ from hookplane.units import format_time
 from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.status.conditions import (
     Fact,
+    Truth,
     programmed,
     settle,
     with_summaries,
@@ -23,7 +24,7 @@ from hookplane_operator.status.conditions import (
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
 
-_TRUTH: Final = {
+_TRUTH: Final[Mapping[EndpointWord, tuple[Truth, Reason]]] = {
     EndpointWord.IDLE: ("Unknown", Reason.IDLE),
     EndpointWord.RECEIVING: ("True", Reason.RECEIVING),
     EndpointWord.REJECTING: ("False", Reason.REJECTING),
@@ -74,7 +75,7 @@ def _receiving(word: EndpointWord | None, numbers: Numbers) -> list[Fact]:
         message = f"{numbers.last_rejected_reason}: {numbers.last_rejected_detail}".rstrip(": ")
     if word is EndpointWord.IDLE:
         message = "no request for five minutes" if numbers.accepted else "no request so far"
-    return [Fact(ConditionType.RECEIVING, truth, reason, message)]  # type: ignore[arg-type]
+    return [Fact(ConditionType.RECEIVING, truth, reason, message)]
 
 
 def _requests(numbers: Numbers) -> Requests:

@@ -142,7 +142,7 @@ def _disabled(numbers: Numbers, target: str) -> str:
     return (
         f"{why}, last: {_last_answer(state)}; nothing is sent to {target} since "
         f"{format_time(state.disabled_at)} and events are kept. Mend it, then set spec.suspend to "
-        "true and back, or: kubectl hookplane resume"
+        "true and back to false"
     )
 
 

@@ -118,9 +118,9 @@ class PostgresStore:
         await self._bell.close()
         await self.connections.close()
 
-    async def take(self, tenure: Tenure, *, over: bool = False) -> None:
-        """From now on this store writes configuration as this owner and in this term. `over`: also
-        when the database is another owner's. Raises StoreInUse, StaleWriter."""
+    async def take(self, tenure: Tenure, *, over: str = "") -> None:
+        """From now on this store writes configuration as this owner and in this term. `over`: the
+        owner that the database may be taken from. Raises StoreInUse, StaleWriter."""
         await self._write(take, tenure, over=over)
         self._tenure = tenure
 

@@ -24,12 +24,12 @@ class Tenure:
     """Grows from leader to leader."""
 
 
-async def take(db: Db, tenure: Tenure, *, over: bool = False) -> None:
-    """Makes the database this owner's from this term on; `over`: also when it is another's.
-    Raises StoreInUse, StaleWriter."""
+async def take(db: Db, tenure: Tenure, *, over: str = "") -> None:
+    """Makes the database this owner's from this term on; `over`: an owner that it may be taken
+    from. Raises StoreInUse, StaleWriter."""
     async with db.transaction():
         owner, term = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
-        if owner not in ("", tenure.owner) and not over:
+        if owner not in ("", tenure.owner, over):
             raise StoreInUse(owner)
         if owner == tenure.owner and term > tenure.term:
             raise StaleWriter(f"term {tenure.term} has passed; now it is {term}")

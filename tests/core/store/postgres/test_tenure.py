@@ -38,7 +38,9 @@ async def test_a_database_has_one_owner(stores: list[PostgresStore]) -> None:
     await first.take(MINE)
     with pytest.raises(StoreInUse, match="cluster/system/default"):
         await second.take(Tenure("cluster/system/other", 9))
-    await second.take(Tenure("cluster/system/other", 9), over=True)
+    with pytest.raises(StoreInUse):
+        await second.take(Tenure("cluster/system/other", 9), over="cluster/system/third")
+    await second.take(Tenure("cluster/system/other", 9), over=MINE.owner)
     with pytest.raises(StoreInUse):
         await first.apply_config(CHANGE)
 
