@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check format types imports generate check-generated bench ledger cluster-ledger lock clean help
+.PHONY: run test e2e e2e-kind check format types imports generate check-generated bench ledger cluster-ledger lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,8 +16,17 @@ run: $(READY)  ## Start the tour: receiver, dispatcher and a local subscriber, w
 
 test: $(READY) check  ## All checks and the whole test suite
 	@scripts/test-tools
-	@scripts/test-components >/dev/null
-	$(BIN)/python -m pytest -n 2
+	@scripts/test-components node >/dev/null
+	$(BIN)/python -m pytest -n 2 --ignore tests/node
+	$(BIN)/python -m pytest tests/node
+
+e2e: $(READY)  ## Real pods: a node of our own, the image, Helm, faults; ONLY="words" chooses tests
+	@scripts/test-tools
+	@scripts/test-components node >/dev/null
+	$(BIN)/python -m pytest tests/node $(if $(ONLY),-k "$(ONLY)")
+
+e2e-kind: $(READY)  ## The same on a cluster of kind, where there is a Docker engine
+	@scripts/e2e-kind $(if $(ONLY),-k "$(ONLY)")
 
 check: $(READY) types imports check-generated  ## Style, types, import contracts, generated files
 	$(BIN)/ruff format --check .

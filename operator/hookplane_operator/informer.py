@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -20,6 +20,10 @@ STOP_SECONDS: Final = 10.0
 
 Saw = Callable[[str, str | None, Object], None]
 """Kind, type of the watch event (None: it was there at the beginning), and the object."""
+
+_IDENTITY: Final = cast(Any, "hookplane")
+"""Among Kopf's peers, of which there are none; else it asks who the user is, and the user of a
+container may have no name."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -70,6 +74,7 @@ class Informer:
                     clusterwide=not self._namespaces,
                     stop_flag=self._stop,
                     standalone=True,
+                    identity=_IDENTITY,
                 )
             )
         except Exception as error:

@@ -7,7 +7,6 @@ test takes a namespace of its own.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import json
 import os
 import secrets
@@ -20,7 +19,7 @@ import sysconfig
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,7 +29,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from support_keeper import Keeper
 from support_pki import (
+    NAMES,
     Authority,
     Pair,
     client_user,
@@ -48,7 +49,6 @@ _AUDIT: Final = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def components() -> Path | None:
@@ -69,43 +69,66 @@ def require_components() -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a control plane stands, and what differs there."""
+
+    address: str = "127.0.0.1"
+    ports: dict[str, int] = field(
+        default_factory=lambda: dict(zip(("etcd", "peer", "api"), _free_ports(3), strict=True))
+    )
+    names: tuple[str, ...] = ()
+    """More names of the API server."""
+    services: str = "10.96.0.0/16"
+    api: dict[str, str] = field(default_factory=dict)
+    """Flags of the API server."""
+    manager: dict[str, str] = field(default_factory=dict)
+    """Flags of the controller manager."""
+
+
 class ControlPlane:
     """Its parts may be ended and started again; `folder` holds their logs."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        site: Site | None = None,
+        folder: Path | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._bin = binaries
-        self.folder = Path(tempfile.mkdtemp(prefix="hookplane-k8s-"))
-        self._ports = dict(zip(("etcd", "peer", "api"), _free_ports(3), strict=True))
-        self._authority = Authority("test-ca")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.site = site or Site()
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="hookplane-k8s-"))
+        self.authority = Authority("test-ca")
+        self.keeper = keeper or Keeper(self.folder)
         self.admin = self.folder / "admin.kubeconfig"
         self.audit = self.folder / "audit.log"
         self._write_files()
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._ports['api']}"
+        return f"https://{self.site.address}:{self.site.ports['api']}"
 
     def start(self) -> ControlPlane:
         self.start_etcd()
         self.start_api()
-        self._spawn("controller-manager", "kube-controller-manager", self._manager_arguments())
+        self.run("controller-manager", "kube-controller-manager", self._manager_flags())
         return self
 
     def start_etcd(self) -> None:
-        self._spawn("etcd", "server", self._etcd_arguments())
+        self.run("etcd", "server", self._etcd_flags())
 
     def start_api(self) -> None:
         """Returns when it is ready."""
-        self._spawn("api", "kube-apiserver", self._api_arguments())
+        self.run("api", "kube-apiserver", self._api_flags())
         end = time.monotonic() + START_SECONDS
         while not self.is_ready():
-            if self._processes["api"].poll() is not None or time.monotonic() > end:
-                raise RuntimeError((self.folder / "api.log").read_text()[-3000:])
+            if self.keeper.has_ended("api") or time.monotonic() > end:
+                raise RuntimeError(self.keeper.log("api")[-3000:])
             time.sleep(0.05)
 
     def is_ready(self) -> bool:
-        context = ssl.create_default_context(cadata=self._authority.certificate.decode())
+        context = ssl.create_default_context(cadata=self.authority.certificate.decode())
         context.load_cert_chain(self.folder / "admin.crt", self.folder / "admin.key")
         with (
             suppress(OSError),
@@ -116,113 +139,105 @@ class ControlPlane:
 
     def kill(self, part: str) -> None:
         """`etcd`, `api` or `controller-manager`, at once and for good unless started again."""
-        process = self._processes.pop(part)
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+        self.keeper.kill(part)
 
     def signal(self, part: str, sent: signal.Signals) -> None:
-        self._processes[part].send_signal(sent)
+        self.keeper.signal(part, sent)
 
     def stop(self) -> None:
-        for part in ("controller-manager", "api", "etcd"):
-            if part in self._processes:
-                self.kill(part)
+        self.keeper.kill_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def user(self, name: str, pair: Pair) -> Path:
+        """The kubeconfig of one who shows this certificate."""
+        write_pair(self.folder, name, pair)
+        return self._kubeconfig(name, client_user(pair))
 
     def kubeconfig_for(self, token: str, name: str = "token") -> Path:
         """For a service account."""
-        path = self.folder / f"{name}-{secrets.token_hex(4)}.kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig(self.url, self._authority.certificate, {"token": token}))
-        return path
+        return self._kubeconfig(f"{name}-{secrets.token_hex(4)}", {"token": token})
 
     def audited(self) -> list[dict[str, Any]]:
         """Every request that was answered so far."""
         lines = self.audit.read_text().splitlines() if self.audit.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]
 
+    def run(self, part: str, binary: str, flags: dict[str, str]) -> None:
+        """Starts one of the binaries under a name."""
+        arguments = [f"--{name}={value}" for name, value in flags.items()]
+        self.keeper.start(part, [self._bin / binary, *arguments])
+
     # --------------------------------------------------------------------------------------------
 
     def _write_files(self) -> None:
-        (self.folder / "ca.crt").write_bytes(self._authority.certificate)
-        own = self._authority.server(
+        (self.folder / "ca.crt").write_bytes(self.authority.certificate)
+        own = self.authority.server(
             "kube-apiserver",
-            ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"),
-            ("127.0.0.1", "10.96.0.1"),
+            (*NAMES, *self.site.names),
+            sorted({"127.0.0.1", "10.96.0.1", self.site.address}),
         )
         write_pair(self.folder, "apiserver", own)
         write_pair(self.folder, "sa", service_account_keys())
-        self._user("admin", self._authority.client("test-admin", "system:masters"))
-        self._user("manager", self._authority.client("system:kube-controller-manager"))
+        self.user("admin", self.authority.client("test-admin", "system:masters"))
+        self.user("manager", self.authority.client("system:kube-controller-manager"))
         (self.folder / "audit.yaml").write_text(yaml.safe_dump(_AUDIT))
 
-    def _user(self, name: str, pair: Pair) -> None:
-        write_pair(self.folder, name, pair)
+    def _kubeconfig(self, name: str, user: dict[str, Any]) -> Path:
         path = self.folder / f"{name}.kubeconfig"
         path.touch(mode=0o600)
-        path.write_text(kubeconfig(self.url, self._authority.certificate, client_user(pair)))
+        path.write_text(kubeconfig(self.url, self.authority.certificate, user))
+        return path
 
-    def _etcd_arguments(self) -> list[str]:
-        clients, peers = (f"http://127.0.0.1:{self._ports[x]}" for x in ("etcd", "peer"))
-        return [
-            f"--data-dir={self.folder / 'etcd'}",
-            f"--listen-client-urls={clients}",
-            f"--advertise-client-urls={clients}",
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
-            "--unsafe-no-fsync",
-            "--log-level=warn",
-        ]
+    def _etcd_flags(self) -> dict[str, str]:
+        clients, peers = (f"http://127.0.0.1:{self.site.ports[x]}" for x in ("etcd", "peer"))
+        return {
+            "data-dir": str(self.folder / "etcd"),
+            "listen-client-urls": clients,
+            "advertise-client-urls": clients,
+            "listen-peer-urls": peers,
+            "initial-advertise-peer-urls": peers,
+            "initial-cluster": f"default={peers}",
+            "unsafe-no-fsync": "true",
+            "log-level": "warn",
+        }
 
-    def _api_arguments(self) -> list[str]:
+    def _api_flags(self) -> dict[str, str]:
         at = self.folder
-        return [
-            f"--etcd-servers=http://127.0.0.1:{self._ports['etcd']}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=192.0.2.2",
-            f"--secure-port={self._ports['api']}",
-            f"--tls-cert-file={at / 'apiserver.crt'}",
-            f"--tls-private-key-file={at / 'apiserver.key'}",
-            f"--client-ca-file={at / 'ca.crt'}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={at / 'sa.crt'}",
-            f"--service-account-signing-key-file={at / 'sa.key'}",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--authorization-mode=Node,RBAC",
-            "--endpoint-reconciler-type=none",
-            "--profiling=false",
-            f"--audit-log-path={self.audit}",
-            f"--audit-policy-file={at / 'audit.yaml'}",
-            "--audit-log-mode=blocking",
-        ]
+        return {
+            "etcd-servers": f"http://127.0.0.1:{self.site.ports['etcd']}",
+            "bind-address": "127.0.0.1",
+            "advertise-address": "192.0.2.2",
+            "secure-port": str(self.site.ports["api"]),
+            "tls-cert-file": f"{at / 'apiserver.crt'}",
+            "tls-private-key-file": f"{at / 'apiserver.key'}",
+            "client-ca-file": f"{at / 'ca.crt'}",
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-account-key-file": f"{at / 'sa.crt'}",
+            "service-account-signing-key-file": f"{at / 'sa.key'}",
+            "service-cluster-ip-range": self.site.services,
+            "authorization-mode": "Node,RBAC",
+            "endpoint-reconciler-type": "none",
+            "profiling": "false",
+            "audit-log-path": str(self.audit),
+            "audit-policy-file": f"{at / 'audit.yaml'}",
+            "audit-log-mode": "blocking",
+        } | self.site.api
 
-    def _manager_arguments(self) -> list[str]:
-        own = self.folder / "manager.kubeconfig"
-        return [
-            f"--kubeconfig={own}",
-            f"--authentication-kubeconfig={own}",
-            f"--authorization-kubeconfig={own}",
-            f"--service-account-private-key-file={self.folder / 'sa.key'}",
-            f"--root-ca-file={self.folder / 'ca.crt'}",
-            "--use-service-account-credentials=true",
-            "--secure-port=0",
-            "--leader-elect=false",
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
-            "--concurrent-gc-syncs=5",
-        ]
-
-    def _spawn(self, part: str, binary: str, arguments: Sequence[str]) -> None:
-        with (self.folder / f"{part}.log").open("ab") as log:
-            self._processes[part] = subprocess.Popen(
-                [self._bin / binary, *arguments],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing else of this process runs
-            )
+    def _manager_flags(self) -> dict[str, str]:
+        own = str(self.folder / "manager.kubeconfig")
+        return {
+            "kubeconfig": own,
+            "authentication-kubeconfig": own,
+            "authorization-kubeconfig": own,
+            "service-account-private-key-file": f"{self.folder / 'sa.key'}",
+            "root-ca-file": f"{self.folder / 'ca.crt'}",
+            "use-service-account-credentials": "true",
+            "secure-port": "0",
+            "leader-elect": "false",
+            "kube-api-qps": "500",
+            "kube-api-burst": "1000",
+            "concurrent-gc-syncs": "5",
+        } | self.site.manager
 
 
 @cache
@@ -246,6 +261,10 @@ class Kubectl:
     warnings: list[str] = field(default_factory=list)
     """Lines on standard error of all that succeeded."""
 
+    @property
+    def command(self) -> list[str]:
+        return [kubectl_binary(), "--kubeconfig", str(self.config), "-n", self.namespace]
+
     def run(self, *arguments: str, given: str | None = None) -> str:
         """What it prints. Raises AssertionError with its words when it fails."""
         done = self.attempt(*arguments, given=given)
@@ -257,12 +276,12 @@ class Kubectl:
         self, *arguments: str, given: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [kubectl_binary(), "--kubeconfig", self.config, "-n", self.namespace, *arguments],
+            [*self.command, *arguments],
             check=False,
             input=given,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             env={"PATH": os.environ["PATH"], "HOME": str(self.config.parent)},
         )
 
@@ -325,10 +344,6 @@ def condition(found: dict[str, Any], wanted: str) -> dict[str, Any]:
     """That condition of an object; empty when it has none."""
     conditions = found.get("status", {}).get("conditions", [])
     return next((x for x in conditions if x["type"] == wanted), {})
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_ports(count: int) -> list[int]:

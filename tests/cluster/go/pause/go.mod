@@ -1,0 +1,3 @@
+module hookplane.dev/tests/pause
+
+go 1.26.0
