@@ -38,9 +38,7 @@ class Change:
         """The form that the store takes."""
         written = (*self.created, *self.changed)
         return ConfigChange(
-            upserts=tuple(
-                ConfigRow(kind_of(x), x.uid, x.dump(sealer_of(kind_of(x)))) for x in written
-            ),
+            upserts=tuple(_row(x, sealer_of(kind_of(x))) for x in written),
             deletes=tuple((kind_of(x), x.uid) for x in self.deleted),
             cursors=tuple(_cursors(x) for x in written if isinstance(x, SubscriptionConfig)),
         )
@@ -76,6 +74,13 @@ def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:
 def kind_of(document: Document) -> ConfigKind:
     is_endpoint = isinstance(document, EndpointConfig)
     return ConfigKind.ENDPOINT if is_endpoint else ConfigKind.SUBSCRIPTION
+
+
+def _row(document: Configured, sealer: Sealer) -> ConfigRow:
+    """What Hookplane itself tells a namespace is not among what the namespace keeps."""
+    own = isinstance(document, EndpointConfig) and not document.builtin
+    namespace = document.namespace if own else ""
+    return ConfigRow(kind_of(document), document.uid, document.dump(sealer), namespace=namespace)
 
 
 def _cursors(document: SubscriptionConfig) -> CursorPlan:

@@ -28,6 +28,9 @@ class ConfigRow:
     document: bytes | None
     version: int = 0
     """Set by the store."""
+    namespace: str = ""
+    """Whose events an endpoint keeps, so that they can still be counted when the object is gone;
+    empty: nobody's. Written, and not loaded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +376,8 @@ class RejectReason(StrEnum):
     NOT_READY = "NotReady"
     SUSPENDED = "Suspended"
     STORE = "StoreUnavailable"
+    EVENTS_QUOTA = "EventsQuotaExceeded"
+    STORAGE_QUOTA = "StorageQuotaExceeded"
 
 
 @dataclass(frozen=True, slots=True)

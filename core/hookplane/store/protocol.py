@@ -156,6 +156,10 @@ class Store(Protocol):
     async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
         """Numbers of these endpoints."""
 
+    async def stored_bytes(self) -> dict[str, int]:
+        """Bodies that are stored, by namespace: those of deleted endpoints as well, those of
+        built-in ones not. Sums that are kept with every append, so asking costs little."""
+
     async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
         """Numbers of these subscriptions."""
 

@@ -54,7 +54,7 @@ def _tombstones(change: ConfigChange) -> Iterable[ConfigRow]:
 async def _different(db: Db, rows: Iterable[ConfigRow]) -> list[ConfigRow]:
     last = {(row.kind, row.uid): row for row in rows}
     found = await db.fetch(_SQL["find_different"], *_columns(last.values()))
-    return [ConfigRow(ConfigKind(kind), uid, document) for kind, uid, document in found]
+    return [last[ConfigKind(kind), uid] for kind, uid in found]
 
 
 def _columns(rows: Iterable[ConfigRow]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -66,14 +66,17 @@ async def _keep_and_delete(
     db: Db, kind: ConfigKind, rows: Sequence[ConfigRow], now: Millis
 ) -> None:
     name = _NAMES[kind]
-    kept = [row.uid for row in rows if row.kind is kind and row.document is not None]
-    deleted = [row.uid for row in rows if row.kind is kind and row.document is None]
+    rows = [row for row in rows if row.kind is kind]
+    namespaces = {row.uid: row.namespace for row in rows if row.document is not None}
+    kept = list(namespaces)
+    deleted = [row.uid for row in rows if row.document is None]
     if kept or deleted:
         await db.execute(_SQL[f"lock_{name}"], kept + deleted)
-    if kept:
-        await db.execute(_SQL[f"keep_{name}"], kept)
     if kept and kind is ConfigKind.ENDPOINT:
+        await db.execute(_SQL["keep_endpoints"], kept, list(namespaces.values()))
         await db.execute(_SQL["open_logs"], kept)
+    if kept and kind is ConfigKind.SUBSCRIPTION:
+        await db.execute(_SQL["keep_subscriptions"], kept)
     if deleted:
         await db.execute(_SQL[f"delete_{name}"], deleted, now)
 

@@ -6,7 +6,7 @@ select config_version from store for no key update;
 update store set config_version = $1;
 
 -- name: find_different
-select g.kind, g.uid, g.document
+select g.kind, g.uid
 from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
 left join config c on c.kind = g.kind and c.uid = g.uid
 where c.document is distinct from g.document;
@@ -23,8 +23,9 @@ on conflict (kind, uid) do update set
 select 1 from endpoint where uid = any($1::text[]) order by endpoint for no key update;
 
 -- name: keep_endpoints
-insert into endpoint (uid) select unnest($1::text[])
-on conflict (uid) do update set deleted_at = 0;
+insert into endpoint (uid, namespace)
+select g.uid, g.namespace from unnest($1::text[], $2::text[]) as g(uid, namespace)
+on conflict (uid) do update set deleted_at = 0, namespace = excluded.namespace;
 
 -- name: open_logs
 -- An endpoint that is new has its first number only now.

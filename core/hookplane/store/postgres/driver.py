@@ -230,6 +230,9 @@ class PostgresStore:
     async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
         return await self._write(status.endpoint_status, endpoints)
 
+    async def stored_bytes(self) -> dict[str, int]:
+        return await self._write(status.stored_bytes)
+
     async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
         return await self._write(status.subscription_status, subscriptions)
 

@@ -77,6 +77,9 @@ join endpoint e on e.uid = wanted.uid
 left join endpoint_report r on r.endpoint = e.endpoint
 order by wanted.nth;
 
+-- name: stored_bytes
+select namespace, sum(bytes)::bigint from endpoint where namespace <> '' group by namespace;
+
 -- name: subscription_status
 select
   s.uid, s.delivered, s.filtered, s.filter_errors, s.dead, s.expired, s.attempts,

@@ -24,6 +24,11 @@ async def endpoint_status(db: Db, uids: Sequence[str]) -> list[EndpointStatus]:
     return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_status"], uids)]
 
 
+async def stored_bytes(db: Db) -> dict[str, int]:
+    """By namespace."""
+    return {row[0]: row[1] for row in await db.fetch(_SQL["stored_bytes"])}
+
+
 async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionStatus]:
     """In the order asked for; what is not known is left out. One statement, so one state of all."""
     return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]

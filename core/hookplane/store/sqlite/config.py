@@ -12,10 +12,6 @@ from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "config.sql")
-_KEEP: Final = {
-    ConfigKind.ENDPOINT: _SQL["keep_endpoint"],
-    ConfigKind.SUBSCRIPTION: _SQL["keep_subscription"],
-}
 _DELETE: Final = {
     ConfigKind.ENDPOINT: _SQL["delete_endpoint"],
     ConfigKind.SUBSCRIPTION: _SQL["delete_subscription"],
@@ -63,8 +59,10 @@ def _write(db: sqlite3.Connection, row: ConfigRow, version: int, now: Millis) ->
     db.execute(_SQL["write_row"], (row.kind, row.uid, row.document, version, now))
     if row.document is None:
         db.execute(_DELETE[row.kind], (now, row.uid))
+    elif row.kind is ConfigKind.ENDPOINT:
+        db.execute(_SQL["keep_endpoint"], (row.uid, row.namespace))
     else:
-        db.execute(_KEEP[row.kind], (row.uid,))
+        db.execute(_SQL["keep_subscription"], (row.uid,))
 
 
 class _Plan:

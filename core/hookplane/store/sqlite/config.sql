@@ -17,8 +17,8 @@ select kind, uid, document, version from config where version > ?
 order by version, kind, uid;
 
 -- name: keep_endpoint
-insert into endpoint (uid) values (?)
-on conflict (uid) do update set deleted_at = 0;
+insert into endpoint (uid, namespace) values (?, ?)
+on conflict (uid) do update set deleted_at = 0, namespace = excluded.namespace;
 
 -- name: open_logs
 -- An endpoint that is new has its first number only now.

@@ -224,6 +224,9 @@ class SQLiteStore:
     async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
         return await self._list(status.endpoint_status, endpoints)
 
+    async def stored_bytes(self) -> dict[str, int]:
+        return await self._list(status.stored_bytes)
+
     async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
         return await self._list(status.subscription_status, subscriptions)
 

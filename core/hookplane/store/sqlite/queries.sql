@@ -65,6 +65,9 @@ select
   (select json_group_object(reason, count) from rejection r where r.endpoint = e.endpoint)
 from json_each(?) wanted cross join endpoint e on e.uid = wanted.value;
 
+-- name: stored_bytes
+select namespace, sum(bytes) from endpoint where namespace <> '' group by namespace;
+
 -- name: subscription_status
 select
   subscription, uid, delivered, filtered, filter_errors, dead, expired, attempts, failed_attempts,

@@ -27,6 +27,11 @@ def endpoint_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[Endpoin
     return [_endpoint(*row) for row in rows]
 
 
+def stored_bytes(db: sqlite3.Connection) -> dict[str, int]:
+    """By namespace."""
+    return dict(db.execute(_SQL["stored_bytes"]))
+
+
 def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStatus]:
     """In the order asked for; what is not known is left out."""
     with snapshot(db):

@@ -10,12 +10,12 @@ import pytest
 
 from hookplane.errors import StoreUnfit
 from hookplane.store.postgres import migrate as module
-from hookplane.store.postgres.connection import Connections
+from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
 from hookplane.store.postgres.settings import PostgresSettings
 from support_postgres import database, shared_server
-from support_store import ManualClock, Scene
+from support_store import ManualClock, Scene, fill_namespaces
 
 NEXT = """
 alter table event add column made_up text not null default '';
@@ -71,6 +71,21 @@ async def test_one_that_fails_leaves_the_version_before(monkeypatch: pytest.Monk
             await run(settings)
         monkeypatch.undo()
         assert await run(settings) == (len(scripts), len(scripts))
+
+
+async def test_data_of_the_version_before_knows_whose_it_is() -> None:
+    async with database() as settings:
+        clock = ManualClock()
+        store = await PostgresStore.open(settings, clock)
+        try:
+            await fill_namespaces(Scene(store, clock))
+            async with store.connections.use(Purpose.OTHER) as db:
+                await db.execute("alter table endpoint drop column namespace")
+                await db.execute("delete from migration where version >= 3")
+            assert (await run(settings))[0] == 2
+            assert await store.stored_bytes() == {"shop": 3}
+        finally:
+            await store.close()
 
 
 async def test_an_old_process_goes_on_with_the_next_schema(monkeypatch: pytest.MonkeyPatch) -> None:

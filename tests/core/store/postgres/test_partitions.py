@@ -32,7 +32,7 @@ async def short_eras() -> AsyncIterator[tuple[Scene, PostgresStore]]:
         store = await PostgresStore.open(settings, clock)
         try:
             scene = Scene(store, clock)
-            await scene.endpoints("e")
+            await scene.endpoints("e", namespace="shop")
             await scene.subscription("s")
             yield scene, store
         finally:
@@ -75,7 +75,8 @@ async def test_reading_goes_on_from_one_to_the_next() -> None:
 
 async def test_what_is_hidden_goes_with_its_partition() -> None:
     async with short_eras() as (scene, store):
-        entries = await scene.fill(3)
+        entries = await scene.fill(3, body=b"xx")
+        assert await store.stored_bytes() == {"shop": 6}
         await (await scene.owner()).deliver(*entries)
         async with store.connections.use(Purpose.OTHER) as db:
             era = await db.fetchval("select min(era) from event")
@@ -90,6 +91,7 @@ async def test_what_is_hidden_goes_with_its_partition() -> None:
         else:
             raise AssertionError(f"era {era} is still there: {left}")
         assert await store.events(Page()) == []
+        assert await store.stored_bytes() == {"shop": 0}
         assert [entry.sequence for entry in await scene.fill(1)] == [4]
 
 

@@ -13,7 +13,15 @@ from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
 from hookplane.store.model import DeliveryState, Page, Retention
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
-from support_store import DAY, ManualClock, Scene, attempt, delivery, open_sqlite
+from support_store import (
+    DAY,
+    ManualClock,
+    Scene,
+    attempt,
+    delivery,
+    fill_namespaces,
+    open_sqlite,
+)
 
 MEGABYTE = 1 << 20
 
@@ -116,6 +124,17 @@ async def test_data_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         db.execute("pragma user_version = 99")
     with pytest.raises(StoreError, match="newer"):
         await SQLiteStore.open(tmp_path, ManualClock())
+
+
+async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with open_sqlite(tmp_path, clock) as store:
+        await fill_namespaces(Scene(store, clock))
+    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
+        db.execute("alter table endpoint drop column namespace")
+        db.execute("pragma user_version = 1")
+    async with open_sqlite(tmp_path, clock) as store:
+        assert await store.stored_bytes() == {"shop": 3}
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
