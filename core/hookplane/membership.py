@@ -74,6 +74,10 @@ class Membership:
     def role(self) -> Role:
         return self._role
 
+    def ready(self, role: Role) -> list[Member]:
+        """Those of a role that do their work, as of the last heartbeat."""
+        return [x for x in self.members if x.role is role and x.presence.ready]
+
     def may_send(self) -> bool:
         return self._clock.monotonic() < self._until
 

@@ -26,6 +26,8 @@ class OperationalType(StrEnum):
     CIRCUIT_OPEN = "hookplane.subscription.circuit_open"
     DELIVERY_DEAD = "hookplane.delivery.dead"
     ENDPOINT_REJECTING = "hookplane.endpoint.rejecting"
+    EVENTS_QUOTA_EXCEEDED = "hookplane.quota.events_exceeded"
+    STORAGE_QUOTA_EXCEEDED = "hookplane.quota.storage_exceeded"
 
 
 def operational_endpoint(namespace: str) -> str:

@@ -26,6 +26,8 @@ _OWN_REASONS: Final = frozenset(
     {RejectReason.SUSPENDED, RejectReason.NOT_READY, RejectReason.STORE}
 )
 """Rejections that are our doing, not the sender's."""
+_AT_ONCE: Final = frozenset({RejectReason.STORAGE_QUOTA})
+"""Rejections that are never just one bad request: the next will be rejected as well."""
 
 
 class SubscriptionWord(StrEnum):
@@ -83,8 +85,9 @@ def _recent(time: Millis, now: Millis) -> bool:
 
 
 def _rejecting(status: EndpointStatus, now: Millis) -> bool:
+    after = 0 if status.last_rejected_reason in _AT_ONCE else REJECTING_AFTER
     return (
-        status.last_rejected - status.last_accepted > REJECTING_AFTER
+        status.last_rejected - status.last_accepted > after
         and now - status.last_rejected <= REJECTING_FOR
         and status.last_rejected_reason not in _OWN_REASONS
     )

@@ -45,6 +45,12 @@ def parse_size(text: str) -> int:
     return int(digits) * _SIZE_FACTOR[text[len(digits) :]]
 
 
+def format_size(size: int) -> str:
+    """262,144 → `256Ki`; what `parse_size` reads as the same."""
+    units = [unit for unit, factor in _SIZE_FACTOR.items() if size % factor == 0]
+    return f"{size // _SIZE_FACTOR[units[-1]]}{units[-1]}"
+
+
 def parse_time(text: str) -> Millis:
     """RFC 3339 with an offset → milliseconds since the epoch. Raises InvalidValue."""
     try:

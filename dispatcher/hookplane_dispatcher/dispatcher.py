@@ -167,12 +167,9 @@ class Dispatcher:
         self._seen_at = now
 
     def _live(self) -> frozenset[str]:
-        members = self._membership.members if self._membership is not None else []
-        return frozenset(
-            member.instance
-            for member in members
-            if member.role is Role.DISPATCHER and member.presence.ready
-        )
+        if self._membership is None:
+            return frozenset()
+        return frozenset(member.instance for member in self._membership.ready(Role.DISPATCHER))
 
     def _place(self, config: SubscriptionConfig) -> None:
         if not self._owns(config.uid):

@@ -1,6 +1,6 @@
 """What happens to a request, in this order: path, method, readiness, source, rate, size, who sends
-it, handshake, key and type, append, answer. Cheap and harmless steps come first; nothing of a
-request is believed, parsed or stored before it is known who sent it.
+it, handshake, key and type, quota, append, answer. Cheap and harmless steps come first; nothing of
+a request is believed, parsed or stored before it is known who sent it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from hookplane_receiver.ingress.server import (
 )
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.patience import Patience
+from hookplane_receiver.quotas import Account, Quotas
 from hookplane_receiver.reporter import Reporter
 from hookplane_receiver.router import Router
 from hookplane_receiver.served import Served
@@ -50,6 +51,7 @@ class Admission:
         journal: Journal,
         metrics: ReceiverMetrics,
         reporter: Reporter,
+        quotas: Quotas,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._router = router
@@ -58,6 +60,7 @@ class Admission:
         self._journal = journal
         self._metrics = metrics
         self._reporter = reporter
+        self._quotas = quotas
         self._trusted = trusted_proxies
         self._patience = Patience(APPEND_SECONDS)
         self._random_bytes = RandomPool()
@@ -88,7 +91,8 @@ class Admission:
         if greeting is not None:
             return greeting
         event = self._event(served, request, body)
-        appended = await self._append(event)
+        account = self._quotas.admit(served.config.namespace, len(body))
+        appended = await self._append(event, account)
         self._note(served, event, appended, started)
         answer = served.answers.get(event.type, served.answer)
         return answer.response(appended.event_id)
@@ -127,14 +131,19 @@ class Admission:
             dedup_until=0 if key is None else now + served.config.dedup_window,
         )
 
-    async def _append(self, event: NewEvent) -> Appended:
+    async def _append(self, event: NewEvent, account: Account) -> Appended:
+        size, stored = len(event.body), 0
         try:
-            return await self._patience.wait(self._store.append(event))
+            appended = await self._patience.wait(self._store.append(event))
+            stored = 0 if appended.duplicate else size
+            return appended
         except RejectedEvent as error:
             raise Rejected(RejectReason.MALFORMED, f"cannot be stored: {error}") from error
         except (StoreError, TimeoutError) as error:
             detail = str(error) or "the store did not answer in time"
             raise Rejected(RejectReason.STORE, detail) from error
+        finally:
+            account.end(size, stored)
 
     def _note(self, served: Served, event: NewEvent, appended: Appended, started: float) -> None:
         seconds = self._clock.monotonic() - started

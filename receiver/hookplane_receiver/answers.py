@@ -29,11 +29,14 @@ STATUS: Final = {
     RejectReason.NOT_READY: 503,
     RejectReason.SUSPENDED: 503,
     RejectReason.STORE: 503,
+    RejectReason.EVENTS_QUOTA: 429,
+    RejectReason.STORAGE_QUOTA: 503,
 }
 RETRY_SECONDS: Final = {
     RejectReason.NOT_READY: 30,
     RejectReason.SUSPENDED: 30,
     RejectReason.STORE: 5,
+    RejectReason.STORAGE_QUOTA: 60,
 }
 _EVENT_ID: Final = "{event.id}"
 

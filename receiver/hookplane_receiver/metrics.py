@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 STORED: Final = "stored"
@@ -47,6 +48,13 @@ class ReceiverMetrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._stored = Gauge(
+            "hookplane_stored_bytes",
+            "Bytes of bodies that are stored, by namespace; every receiver tells the same.",
+            ("namespace",),
+            registry=registry,
+        )
+        self._namespaces: frozenset[str] = frozenset()
         self.unrouted = Counter(
             "hookplane_unrouted", "Requests to paths that no endpoint has.", registry=registry
         )
@@ -64,6 +72,14 @@ class ReceiverMetrics:
         if counter is None:
             counter = own.rejected[reason] = self._rejected.labels(endpoint, reason)
         counter.inc()
+
+    def know_stored(self, stored: Mapping[str, int]) -> None:
+        """By namespace; one that is not there any more goes."""
+        for namespace, size in stored.items():
+            self._stored.labels(namespace).set(size)
+        for namespace in self._namespaces - stored.keys():
+            self._stored.remove(namespace)
+        self._namespaces = frozenset(stored)
 
     def forget(self, endpoint: str, own: EndpointMetrics) -> None:
         """Drops the counters of an endpoint that is gone."""

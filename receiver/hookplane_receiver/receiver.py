@@ -20,6 +20,7 @@ from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
 from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.quotas import Quotas
 from hookplane_receiver.reporter import Reporter
 from hookplane_receiver.router import Router
 from hookplane_receiver.settings import ReceiverSettings
@@ -47,6 +48,7 @@ class Receiver:
             store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
         )
         self._reporter = Reporter(store, clock, Notices())
+        self._quotas = Quotas(settings.quotas, store, clock, metrics)
         admission = Admission(
             router=router,
             store=store,
@@ -54,6 +56,7 @@ class Receiver:
             journal=journal,
             metrics=metrics,
             reporter=self._reporter,
+            quotas=self._quotas,
             trusted_proxies=networks(settings.trusted_proxies),
         )
         self._ingress = AiohttpServer(admission.handle, settings.listen, settings.limits)
@@ -71,14 +74,20 @@ class Receiver:
         """Uid → why its newest document was not taken."""
         return self._follower.refused
 
+    def among(self, receivers: int) -> None:
+        """So many receivers, this one included, share what a namespace may send."""
+        self._quotas.among(receivers)
+
     async def start(self) -> str:
         """Loads all configuration, then opens the door; returns its URL. Raises StoreUnavailable,
         and OSError when the address is taken."""
         await self._follower.load()
+        await self._quotas.ask()
         url = await self._ingress.start()
         self._tasks = [
             asyncio.create_task(self._follower.run()),
             asyncio.create_task(self._reporter.run()),
+            asyncio.create_task(self._quotas.run()),
         ]
         self.ready = True
         return url

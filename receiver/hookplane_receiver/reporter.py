@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,15 @@ from hookplane.store.protocol import Store
 INTERVAL_SECONDS: Final = 3.0
 OUR_SIDE: Final = frozenset({RejectReason.SUSPENDED, RejectReason.STORE, RejectReason.METHOD})
 """Rejections for these reasons say nothing about who sends."""
+QUOTAS: Final = {
+    RejectReason.EVENTS_QUOTA: OperationalType.EVENTS_QUOTA_EXCEEDED,
+    RejectReason.STORAGE_QUOTA: OperationalType.STORAGE_QUOTA_EXCEEDED,
+}
+"""News of their own, one for all endpoints of a namespace: bad requests that go on must not hide
+that good ones are refused."""
+
+Subject = tuple[OperationalType, str]
+"""What is told, and the uid or the namespace that it is told about."""
 
 
 @dataclass(slots=True)
@@ -28,11 +38,16 @@ class _Tally:
     duplicates: int = 0
     conflicts: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    last: tuple[Millis, str, str] = (0, "", "")
-    """Time, reason and detail of the last rejection."""
+    latest: dict[str, tuple[Millis, str]] = field(default_factory=dict)
+    """Time and detail of the last rejection for each reason."""
+
+    def last(self, reasons: Collection[str]) -> tuple[Millis, str, str]:
+        """Time, reason and detail of the last rejection for one of these reasons."""
+        found = [(self.latest[x][0], x, self.latest[x][1]) for x in reasons]
+        return max(found, default=(0, "", ""))
 
     def report(self) -> EndpointReport:
-        at, reason, detail = self.last
+        at, reason, detail = self.last(self.latest)
         return EndpointReport(
             endpoint=self.config.uid,
             duplicates=self.duplicates,
@@ -47,7 +62,7 @@ class _Tally:
         self.duplicates += earlier.duplicates
         self.conflicts += earlier.conflicts
         self.rejected.update(earlier.rejected)
-        self.last = max(self.last, earlier.last)
+        self.latest = earlier.latest | self.latest
 
 
 class Reporter:
@@ -58,8 +73,8 @@ class Reporter:
         self._clock = clock
         self._notices = notices
         self._tallies: dict[str, _Tally] = {}
-        self._rejecting: dict[str, Millis] = {}
-        """Uid → last rejection by the sender's fault."""
+        self._rejecting: dict[Subject, Millis] = {}
+        """Last rejection that was news."""
 
     def duplicate(self, config: EndpointConfig, *, conflict: bool) -> None:
         """An event came again, with another body if `conflict`."""
@@ -71,7 +86,7 @@ class Reporter:
         """A request was not accepted."""
         tally = self._tally(config)
         tally.rejected[reason.value] += 1
-        tally.last = (self._clock.now(), reason.value, detail)
+        tally.latest[reason.value] = (self._clock.now(), detail)
 
     async def run(self) -> None:
         """Reports until cancelled."""
@@ -90,7 +105,8 @@ class Reporter:
             self._keep(tallies)
             return
         for tally in tallies.values():
-            await self._tell(tally)
+            for subject, reasons in _news(tally).items():
+                await self._tell(subject, _notice(subject[0], tally, reasons))
 
     def _tally(self, config: EndpointConfig) -> _Tally:
         tally = self._tallies.get(config.uid)
@@ -102,16 +118,13 @@ class Reporter:
         for tally in tallies.values():
             self._tally(tally.config).add(tally)
 
-    async def _tell(self, tally: _Tally) -> None:
+    async def _tell(self, subject: Subject, notice: Notice) -> None:
         """An operational event when rejections start: none came for the quiet period before."""
-        count = sum(n for reason, n in tally.rejected.items() if reason not in OUR_SIDE)
-        if not count:
-            return
         now = self._clock.now()
-        before = self._rejecting.pop(tally.config.uid, -QUIET_PERIOD)
-        self._rejecting[tally.config.uid] = now
+        before = self._rejecting.pop(subject, -QUIET_PERIOD)
+        self._rejecting[subject] = now
         self._forget_old(now)
-        event = self._notices.event(_notice(tally, count), now)
+        event = self._notices.event(notice, now)
         if now - before < QUIET_PERIOD or event is None:
             return
         # A namespace without its built-in endpoint has nobody to tell.
@@ -124,14 +137,32 @@ class Reporter:
             del self._rejecting[oldest]
 
 
-def _notice(tally: _Tally, count: int) -> Notice:
-    _, reason, detail = tally.last
+def _news(tally: _Tally) -> dict[Subject, list[str]]:
+    """What is worth telling, with the reasons that belong to it."""
+    news: dict[Subject, list[str]] = {}
+    for reason in map(RejectReason, tally.rejected):
+        if reason not in OUR_SIDE:
+            news.setdefault(_subject(reason, tally.config), []).append(reason.value)
+    return news
+
+
+def _subject(reason: RejectReason, config: EndpointConfig) -> Subject:
+    if reason in QUOTAS:
+        return QUOTAS[reason], config.namespace
+    return OperationalType.ENDPOINT_REJECTING, config.uid
+
+
+def _notice(type: OperationalType, tally: _Tally, reasons: Collection[str]) -> Notice:  # noqa: A002
+    config = tally.config
+    of_endpoint = type is OperationalType.ENDPOINT_REJECTING
+    count = sum(tally.rejected[reason] for reason in reasons)
     requests = "1 request" if count == 1 else f"{count} requests"
+    _, reason, detail = tally.last(reasons)
     return Notice(
-        type=OperationalType.ENDPOINT_REJECTING,
-        kind="WebhookEndpoint",
-        namespace=tally.config.namespace,
-        name=tally.config.name,
+        type=type,
+        kind="WebhookEndpoint" if of_endpoint else "Namespace",
+        namespace=config.namespace,
+        name=config.name if of_endpoint else config.namespace,
         reason=reason,
         message=f"{requests} rejected; the last one: {detail}",
     )

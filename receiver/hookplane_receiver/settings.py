@@ -8,6 +8,18 @@ from hookplane_receiver.ingress.server import IngressLimits
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaSettings:
+    """What one namespace may use; None: as much as it likes."""
+
+    stored_bytes: int | None = None
+    """Bytes of stored bodies."""
+    events_per_second: int | None = None
+    """Of all receivers together."""
+    gateway: str = ""
+    """`namespace/name` of the gateway that says so, for messages; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiverSettings:
     """Where it listens, whom it believes about addresses, and what a connection may do."""
 
@@ -15,3 +27,4 @@ class ReceiverSettings:
     trusted_proxies: tuple[str, ...] = ()
     """Address ranges of proxies whose X-Forwarded-For is believed."""
     limits: IngressLimits = field(default_factory=IngressLimits)
+    quotas: QuotaSettings = QuotaSettings()

@@ -129,6 +129,10 @@ WRONG = "SignatureMismatch"
         # a sender that gave up hours ago still was refused last
         ({}, requests(rejected=NOW - REJECTING_FOR, reason=WRONG), "Rejecting"),
         ({}, requests(rejected=NOW - REJECTING_FOR - 1, reason=WRONG), "Idle"),
+        # a namespace without room accepts nothing more: that is no single bad request
+        ({}, requests(accepted=NOW - 1, rejected=NOW, reason="StorageQuotaExceeded"), "Rejecting"),
+        ({}, requests(accepted=NOW, rejected=NOW - 1, reason="StorageQuotaExceeded"), "Receiving"),
+        ({}, requests(accepted=NOW - 1, rejected=NOW, reason="EventsQuotaExceeded"), "Receiving"),
         # our own doing is not the sender's fault
         ({}, requests(rejected=NOW, reason="Suspended"), "Idle"),
         ({}, requests(rejected=NOW, reason="NotReady"), "Idle"),

@@ -77,10 +77,20 @@ class ReceiverPart:
             journal=around.journal,
             registry=around.registry,
             settings=ReceiverSettings(
-                listen=f"{host}:{port}", trusted_proxies=settings.trusted_proxies
+                listen=f"{host}:{port}",
+                trusted_proxies=settings.trusted_proxies,
+                quotas=settings.quotas,
             ),
             on_version=around.membership.beat_soon,
         )
+        self._membership = around.membership
+        around.membership.on_members = self._share
+
+    def _share(self) -> None:
+        """This one counts, whether it has said by now that it is ready or not."""
+        own = self._membership.process
+        others = [x for x in self._membership.ready(Role.RECEIVER) if x.process != own]
+        self._receiver.among(len(others) + 1)
 
     async def start(self) -> str:
         return await self._receiver.start()

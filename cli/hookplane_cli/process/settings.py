@@ -16,6 +16,7 @@ from hookplane.store.model import Retention
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import Variable, read_all, unknown
+from hookplane_receiver.settings import QuotaSettings
 
 STORE: Final = (
     Variable("store", read.dsn, None, "DSN of the database, postgresql://user@host/database"),
@@ -37,6 +38,11 @@ PROCESS: Final = (
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
     Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the journal"),
     Variable("grace", read.duration, "20s", "For what is under way when it stops"),
+    Variable("gateway", read.name, None, "Gateway whose processes these are, for messages"),
+    Variable("quota_stored_bytes", read.size, None, "Bodies that one namespace may have stored"),
+    Variable(
+        "quota_events_per_second", read.count(1_000_000), None, "Of one namespace, altogether"
+    ),
     Variable("retention_events", read.duration, "168h", "How long events are kept"),
     Variable("retention_attempts", read.duration, "168h", "How long attempts are kept"),
     Variable("retention_size", read.size, "100Gi", "Bodies of all events together"),
@@ -66,6 +72,8 @@ class ProcessSettings:
     log: str
     grace: int
     retention: Retention
+    quotas: QuotaSettings
+    """Of one namespace."""
     warnings: tuple[str, ...]
     """About variables that nobody reads."""
 
@@ -87,6 +95,9 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
         receiver_url=values["receiver_url"] or "",
         grace=values["grace"],
         retention=Retention(*retention),
+        quotas=QuotaSettings(
+            values["quota_stored_bytes"], values["quota_events_per_second"], values["gateway"] or ""
+        ),
         warnings=tuple(unknown(PROCESS, environment)),
         **{name: values[name] for name in names},
     )

@@ -122,6 +122,17 @@ def size(text: str) -> int:
     return parse_size(text)
 
 
+def count(most: int) -> Callable[[str], int]:
+    """1 to `most`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise InvalidValue(f'"{text}" is not a whole number from 1 to {most:,}')
+        return int(text)
+
+    return read
+
+
 def existing_path(text: str) -> Path:
     path = Path(text)
     if not path.exists():

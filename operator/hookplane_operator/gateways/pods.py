@@ -102,6 +102,7 @@ class PodMaker:
         }
         if role is Role.RECEIVER:
             values["HOOKPLANE_TRUSTED_PROXIES"] = ",".join(spec.receiver.trusted_proxies)
+            values |= _quotas(self.gateway)
         if role is Role.DISPATCHER:
             values["HOOKPLANE_ALLOWED_CIDRS"] = ",".join(spec.dispatcher.egress.allowed_cidrs)
         if role is Role.CONSOLE:
@@ -138,6 +139,19 @@ class PodMaker:
             "priorityClassName": pods.priority_class_name,
         }
         return {"topologySpreadConstraints": spread} | {k: v for k, v in wanted.items() if v}
+
+
+def _quotas(gateway: WebhookGateway) -> dict[str, str]:
+    """What one namespace may use, and whose word that is."""
+    quota, owner = gateway.spec.quotas.per_namespace, gateway.metadata
+    events = quota.events_per_second
+    if quota.stored_bytes is None and events is None:
+        return {}
+    return {
+        "HOOKPLANE_GATEWAY": f"{owner.namespace}/{owner.name}",
+        "HOOKPLANE_QUOTA_STORED_BYTES": quota.stored_bytes or "",
+        "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "" if events is None else str(events),
+    }
 
 
 def service_url(gateway: WebhookGateway, settings: OperatorSettings) -> str:
