@@ -10,6 +10,7 @@ from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.secret import Secret
 from hookplane_cli.keys import new_key, read_keys
 from hookplane_cli.process.settings import process_settings, store_settings
+from hookplane_receiver.settings import QuotaSettings
 
 DSN = "postgresql://user:hunter2@db/hookplane"
 
@@ -30,6 +31,7 @@ def test_the_least_that_is_needed(keys: Path) -> None:
     assert found.health == ("0.0.0.0", 8081)  # noqa: S104 - the same
     assert found.grace == 20_000
     assert found.instance
+    assert found.quotas == QuotaSettings()
     assert found.warnings == ()
     assert "hunter2" not in repr(found)
 
@@ -50,6 +52,9 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
             "HOOKPLANE_GRACE": "1m",
             "HOOKPLANE_RETENTION_EVENTS": "48h",
             "HOOKPLANE_RETENTION_SIZE": "1Gi",
+            "HOOKPLANE_GATEWAY": "system/default",
+            "HOOKPLANE_QUOTA_STORED_BYTES": "2Gi",
+            "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "500",
         },
     )
     assert found.store.postgres.dsn == Secret(DSN)
@@ -57,6 +62,7 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
     assert (found.instance, found.health, found.allow_loopback) == ("d-0", None, True)
     assert found.allowed_cidrs == ("10.0.0.0/8", "192.168.1.0/24")
     assert (found.retention.events, found.retention.total_bytes) == (48 * 3_600_000, 1 << 30)
+    assert found.quotas == QuotaSettings(2 << 30, 500, "system/default")
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
@@ -72,6 +78,8 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
                 "HOOKPLANE_ALLOW_LOOPBACK": "maybe",
                 "HOOKPLANE_LOG": "loud",
                 "HOOKPLANE_GRACE": "soon",
+                "HOOKPLANE_QUOTA_STORED_BYTES": "lots",
+                "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "0",
                 "HOOKPLANE_RETENTION_SIZE": "much",
                 "HOOKPLANE_STORE_TLS_KEY_FILE": str(tmp_path / "none"),
             },
@@ -88,6 +96,8 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         "ALLOW_LOOPBACK",
         "LOG",
         "GRACE",
+        "QUOTA_STORED_BYTES",
+        "QUOTA_EVENTS_PER_SECOND",
         "RETENTION_SIZE",
     ]
     assert "hunter2" not in message

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hookplane.errors import InvalidValue
 from hookplane.units import (
     format_duration,
+    format_size,
     format_time,
     parse_duration,
     parse_size,
@@ -56,6 +57,15 @@ def test_durations_round_trip(millis: int) -> None:
     ("text", "size"), [("1", 1), ("256Ki", 262_144), ("1Mi", 1 << 20), ("10Gi", 10 << 30)]
 )
 def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1, "1"), (1000, "1000"), (1536, "1536"), (10 << 30, "10Gi"), (3 << 42, "12Ti")],
+)
+def test_sizes_as_users_would_write_them(size: int, text: str) -> None:
+    assert format_size(size) == text
     assert parse_size(text) == size
 
 

@@ -24,7 +24,7 @@ SUBSCRIPTIONS = 6
 
 @asynccontextmanager
 async def world(
-    folder: Path, receivers: int, dispatchers: int
+    folder: Path, receivers: int, dispatchers: int, **environment: str
 ) -> AsyncIterator[tuple[Cluster, Subscriber]]:
     server = shared_server()
     async with server.admin() as db:
@@ -32,6 +32,7 @@ async def world(
         await db.execute(f'create database "{name}"')
     async with subscriber() as target, cluster(folder, server.dsn(name)) as made:
         assert await made.run("migrate") == (0, f"schema {len(migrations())}, was 0\n")
+        made.environment |= environment
         (made.manifests / "in.yaml").write_text(ENDPOINT)
         documents = [SUBSCRIPTION.format(number=n, url=target.url) for n in range(SUBSCRIPTIONS)]
         (made.manifests / "out.yaml").write_text("---".join(documents))
@@ -150,6 +151,56 @@ async def test_a_change_reaches_every_process(tmp_path: Path) -> None:
         await send(made, "last")
         await until(lambda: arrived(target, "last"), "the others")
         assert not [x for x in target.received if x.path.endswith(f"s{SUBSCRIPTIONS}")][1:]
+
+
+async def statuses(made: Cluster, receiver: str, events: list[str], body: bytes) -> list[int]:
+    """Of the answers of one receiver, asked at once."""
+    url = made.processes[receiver].url
+    async with aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(*(post(session, url, event, body) for event in events))
+    return [status for status, _ in answers]
+
+
+async def test_what_one_receiver_stores_counts_at_the_others(tmp_path: Path) -> None:
+    quota = {"HOOKPLANE_QUOTA_STORED_BYTES": "1000"}
+    async with world(tmp_path, receivers=2, dispatchers=0, **quota) as (made, _):
+        assert await statuses(made, "r0", ["fills"], b"x" * 1000) == [200]
+        assert await statuses(made, "r0", ["more"], b"x") == [503]
+        end = time.monotonic() + PATIENCE
+        number = 0
+        while await statuses(made, "r1", [f"over-{number}"], b"x") != [503]:
+            assert time.monotonic() < end, "the other receiver goes on accepting"
+            number += 1
+        await until_query(made, "select sum(bytes)::bigint from hookplane.endpoint", 1000 + number)
+
+
+async def test_receivers_share_the_events_of_a_namespace(tmp_path: Path) -> None:
+    quota = {"HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "20"}
+    async with world(tmp_path, receivers=2, dispatchers=0, **quota) as (made, _):
+        ready = "select count(*) from hookplane.process where ready and not ended"
+        await until_query(made, ready, 2)
+        for name in ("r0", "r1"):
+            await until_heartbeats(made, name)
+            begun = time.monotonic()
+            answers = await statuses(made, name, [f"{name}-{i}" for i in range(60)], b"x")
+            took = time.monotonic() - begun
+            assert 10 <= answers.count(200) <= 11 + 10 * took
+            assert set(answers) <= {200, 429}
+
+
+async def until_heartbeats(made: Cluster, instance: str) -> None:
+    """Waits until one has begun and ended since now: it tells what the store says by now."""
+    lease = f"select expires_at from hookplane.process where instance = '{instance}'"  # noqa: S608
+    db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+    try:
+        seen = {await db.fetchval(lease)}
+        end = time.monotonic() + PATIENCE
+        while len(seen) < 3:
+            assert time.monotonic() < end, f"{instance} does not say that it lives"
+            await asyncio.sleep(0.05)
+            seen.add(await db.fetchval(lease))
+    finally:
+        await db.close()
 
 
 async def test_everything_that_is_wrong_is_said_at_the_start(tmp_path: Path) -> None:

@@ -102,6 +102,30 @@ def test_the_platforms_settings_reach_the_pods() -> None:
     assert template["spec"]["imagePullSecrets"] == [{"name": "pull"}]
 
 
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [
+        ({}, {}),
+        (
+            {"storedBytes": "10Gi"},
+            {"HOOKPLANE_GATEWAY": "system/g", "HOOKPLANE_QUOTA_STORED_BYTES": "10Gi"},
+        ),
+        (
+            {"eventsPerSecond": 500},
+            {"HOOKPLANE_GATEWAY": "system/g", "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "500"},
+        ),
+    ],
+)
+def test_quotas_reach_the_receivers_alone(quota: Object, expected: dict[str, str]) -> None:
+    for child in children({"quotas": {"perNamespace": quota}}):
+        if child["kind"] != "Deployment":
+            continue
+        [container] = child["spec"]["template"]["spec"]["containers"]
+        found = {x["name"]: x.get("value") for x in container["env"]}
+        told = {x: found[x] for x in found if "QUOTA" in x or "GATEWAY" in x}
+        assert told == (expected if container["args"] == ["receiver"] else {})
+
+
 def test_an_autoscaler_owns_the_count() -> None:
     made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["autoscaled"])}
     assert "replicas" not in made["Deployment", "g-receiver"]["spec"]

@@ -27,3 +27,13 @@ def test_refused_requests_cost_nothing() -> None:
     for tenth in range(1, 10):
         assert bucket.take(tenth / 10) > 0
     assert bucket.take(1.0) == pytest.approx(0, abs=1e-9)
+
+
+def test_another_rate_gives_nothing_for_free() -> None:
+    bucket = TokenBucket(RateLimit(tokens=4, per=1000, burst=4), now=0)
+    assert [bucket.take(0) for _ in range(3)] == [0, 0, 0]
+    bucket.change(RateLimit(tokens=1, per=1000, burst=1), now=0.5)
+    assert bucket.take(0.5) == 0
+    assert bucket.take(0.5) == pytest.approx(1)
+    bucket.change(RateLimit(tokens=4, per=1000, burst=4), now=0.5)
+    assert bucket.take(0.5) == pytest.approx(0.25)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from hookplane.clock import Millis
+from hookplane.compile.change import Change
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.journal import SilentJournal
 from hookplane.operational import operational_endpoint
@@ -21,9 +22,7 @@ from hookplane.providers import presets
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.model import (
-    ConfigChange,
     ConfigKind,
-    ConfigRow,
     EndpointStatus,
     EventRow,
     Page,
@@ -31,7 +30,7 @@ from hookplane.store.model import (
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.receiver import Receiver
-from hookplane_receiver.settings import ReceiverSettings
+from hookplane_receiver.settings import QuotaSettings, ReceiverSettings
 from support_until import until
 
 NOW: Final[Millis] = 1_700_000_000_000
@@ -142,12 +141,9 @@ class Door:
 
     async def configure(self, *endpoints: EndpointConfig, gone: tuple[str, ...] = ()) -> None:
         """Writes endpoints into the store and waits until the door knows them."""
-        rows = tuple(
-            ConfigRow(ConfigKind.ENDPOINT, config.uid, config.dump(self.sealer))
-            for config in endpoints
-        )
-        deletes = tuple((ConfigKind.ENDPOINT, uid) for uid in gone)
-        version = await self.store.apply_config(ConfigChange(upserts=rows, deletes=deletes))
+        change = Change(created=endpoints).rows(lambda _: self.sealer)
+        change = replace(change, deletes=tuple((ConfigKind.ENDPOINT, uid) for uid in gone))
+        version = await self.store.apply_config(change)
         await until(lambda: self.receiver.version >= version)
 
     async def send(
@@ -189,6 +185,7 @@ async def open_door(
     clock: FixedClock | None = None,
     trusted_proxies: tuple[str, ...] = (),
     limits: IngressLimits | None = None,
+    quotas: QuotaSettings | None = None,
 ) -> AsyncIterator[Door]:
     """A receiver on a store of its own, serving these endpoints on a free port."""
     clock = clock or FixedClock()
@@ -201,7 +198,9 @@ async def open_door(
         clock=clock,
         journal=journal,
         registry=registry,
-        settings=ReceiverSettings("127.0.0.1:0", trusted_proxies, limits or IngressLimits()),
+        settings=ReceiverSettings(
+            "127.0.0.1:0", trusted_proxies, limits or IngressLimits(), quotas or QuotaSettings()
+        ),
     )
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         door = Door("", receiver, store, sealer, clock, journal, registry, client)
