@@ -260,19 +260,21 @@ class Dispatcher(Scaled):
 
 
 class NamespaceQuota(Spec):
-    """What one namespace may use."""
+    """What one namespace may use; absent: as much as it likes."""
 
     stored_bytes: Size | None = None
-    """Bytes of stored events."""
+    """Bodies of stored events, of endpoints that are deleted as well. What does not fit is answered
+    503 until retention has made room."""
     events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Accepted requests a second."""
+    """Requests a second that are to be stored, of all endpoints together. Each ready receiver takes
+    an equal share, at least one a second; more is answered 429."""
 
 
 class Quotas(Spec):
     """What tenants may use."""
 
     per_namespace: NamespaceQuota = NamespaceQuota()
-    """What one namespace may use."""
+    """What one namespace may use; absent: as much as it likes."""
 
 
 class Console(Spec):

@@ -394,7 +394,7 @@ class SubscriptionSpec(Spec):
     """Endpoints by label; empty: all of the namespace."""
     operational_events: bool = False
     """This namespace's own events: subscription disabled, circuit open, delivery dead, endpoint
-    rejecting."""
+    rejecting, quota exceeded."""
     filter: Filter = Filter()
     """Which events are delivered."""
     transform: Transform | None = None
