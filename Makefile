@@ -37,7 +37,7 @@ format: $(READY)  ## Put the code in form
 	$(BIN)/ruff check --fix .
 
 types: $(READY)
-	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks charts
+	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks charts scripts
 
 imports: $(READY)
 	$(BIN)/lint-imports

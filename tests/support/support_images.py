@@ -147,7 +147,8 @@ def _rootfs(name: str, packages: list[str], *options: str) -> Path:
 def _wheels() -> Path:
     """A folder of everything that Hookplane is installed with, for the image's Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["operator"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["operator"], *extras["sbom"]]
     constraints = ROOT / "constraints.txt"
     machine = platform.machine()
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(17, GLIBC + 1)]
