@@ -59,6 +59,11 @@ class Informer:
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """It watches no more, and nobody asked it to stop."""
+        return self.failed is not None and self.failed.done() and bool(self.failed.exception())
+
     async def stop(self) -> None:
         self._stop.set()
         if self._thread is not None:

@@ -45,6 +45,7 @@ from hookplane_operator.kube.kinds import (
 )
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.objects import Change, Key, Objects, key_of
+from hookplane_operator.optional import OptionalApis
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.secrets import Name as SecretName
 from hookplane_operator.secrets import Secrets
@@ -117,6 +118,7 @@ class Operator:
             self._admitted,
             self._reserved,
         )
+        self._optional = OptionalApis(kube, self._objects, scope.gateways, LABEL, self._saw)
         self._gateways = Gateways(
             kube=kube,
             objects=self._objects,
@@ -127,6 +129,7 @@ class Operator:
             term=lambda: self._election.term,
             opened=self._opened,
             closed=self._closed,
+            has=self._optional.has,
         )
         self._collector = Collector(
             self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
@@ -161,6 +164,7 @@ class Operator:
                         self._writer.run(),
                         self._events.run(),
                         self._secrets.keep_fresh(),
+                        self._optional.run(),
                         *(_fails(informer) for informer in informers),
                     )
                 ]
@@ -173,15 +177,17 @@ class Operator:
             await self._gateways.close_all()
             for informer in informers:
                 await informer.stop()
+            await self._optional.stop()
 
     # What is seen -------------------------------------------------------------------------------
 
     def _informers(self) -> list[Informer]:
+        children = [x for x in CHILDREN.values() if not x.optional]
         platform = Informer(
-            (GATEWAY, *CHILDREN.values()),
+            (GATEWAY, *children),
             self._scope.gateways,
             self._saw,
-            dict.fromkeys(CHILDREN, LABEL),
+            {x.kind: LABEL for x in children},
             scan=not self._scope.tenants,
         )
         watched: list[Resource] = list(TENANTS)
@@ -197,13 +203,14 @@ class Operator:
         listed: list[tuple[Resource, tuple[str | None, ...], str]] = [
             (GATEWAY, self._scope.gateways, ""),
             *((x, self._scope.lists, "") for x in TENANTS),
-            *((x, self._scope.gateways, LABEL) for x in CHILDREN.values()),
+            *((x, self._scope.gateways, LABEL) for x in CHILDREN.values() if not x.optional),
         ]
         if not self._scope.tenants:
             listed.append((NAMESPACE, (None,), ""))
         for resource, namespaces, selector in listed:
             for namespace in namespaces:
                 await self._list(resource, namespace, selector)
+        await self._optional.look()
         self._synced = True
         _log.info("all caches are filled")
         await self._election.run(self._elected)
@@ -217,10 +224,7 @@ class Operator:
                     self._saw(resource.kind, None, body)
                 return
             except NotFound:
-                if resource in TENANTS or resource == GATEWAY:
-                    _log.warning("the CRD of %s is not there yet", resource.plural)
-                else:
-                    return  # an optional API that this cluster does not have
+                _log.warning("the CRD of %s is not there yet", resource.plural)
             except ApiError as error:
                 _log.warning("%s cannot be listed: %s", resource.plural, error)
             await asyncio.sleep(LIST_RETRY_SECONDS)

@@ -246,10 +246,24 @@ def shared_control_plane() -> ControlPlane:
     plane = ControlPlane(require_components())
     atexit.register(plane.stop)
     plane.start()
-    kubectl = Kubectl(plane.admin)
-    kubectl.run("apply", "--server-side", "-f", str(CRDS))
-    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    install_crds(plane, CRDS)
     return plane
+
+
+def install_crds(plane: ControlPlane, path: Path) -> None:
+    """Those in a file or folder; returns when they can be used."""
+    kubectl = Kubectl(plane.admin)
+    kubectl.run("apply", "--server-side", "-f", str(path))
+    crds = kubectl.run("get", "-f", str(path), "-o", "name").split()
+    established = [x for x in crds if x.startswith("customresourcedefinition")]
+    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", *established)
+
+
+def gateway_api() -> Path:
+    """Folder of the Gateway API's CRDs, standard channel."""
+    folder = require_components().parent / "gateway-api"
+    assert folder.exists(), "scripts/test-components links the CRDs of the Gateway API"
+    return folder.resolve()
 
 
 @dataclass

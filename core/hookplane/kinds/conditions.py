@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     ENDPOINTS_RESOLVED = "EndpointsResolved"
     SUBSCRIPTION_RESOLVED = "SubscriptionResolved"
     PROGRAMMED = "Programmed"
+    EXPOSED = "Exposed"
     RECEIVING = "Receiving"
     DELIVERING = "Delivering"
     COMPLETE = "Complete"
@@ -52,6 +53,11 @@ class Reason(StrEnum):
     PENDING = "Pending"
     NO_PROCESS = "NoProcess"
     REFUSED = "Refused"
+    EXPOSED = "Exposed"
+    ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
+    REFS_NOT_RESOLVED = "RefsNotResolved"
+    NOT_REPORTED = "NotReported"
+    NO_ADDRESS = "NoAddress"
     STORE_UNAVAILABLE = "StoreUnavailable"
     STORE_IN_USE = "StoreInUse"
     AVAILABLE = "Available"
@@ -90,6 +96,12 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.PENDING: "not every ready process has applied this generation yet",
     Reason.NO_PROCESS: "no process of the role is alive",
     Reason.REFUSED: "a process could not apply this generation; the message says why",
+    Reason.EXPOSED: "every Gateway has accepted the route, or the Ingress has an address",
+    Reason.ROUTE_NOT_ACCEPTED: "a Gateway refuses the route; the message has its words",
+    Reason.REFS_NOT_RESOLVED: "a Gateway cannot send to the receiver's Service; the message has "
+    "its words",
+    Reason.NOT_REPORTED: "no controller has said anything about this generation of the route",
+    Reason.NO_ADDRESS: "the Ingress has no address so far; some controllers never publish one",
     Reason.STORE_UNAVAILABLE: "the store does not answer",
     Reason.STORE_IN_USE: "the database belongs to another gateway",
     Reason.AVAILABLE: "the store answers and belongs to this gateway",
@@ -148,8 +160,8 @@ CONDITIONS: Final = (
         ConditionType.READY,
         ALL,
         "Our side is in order: all of Accepted, SecretsResolved, EndpointsResolved, "
-        "SubscriptionResolved, StoreAvailable and Programmed that the kind has are True. What "
-        "senders and targets do never changes it.",
+        "SubscriptionResolved, StoreAvailable and Programmed that the kind has are True, and so is "
+        "Exposed of a gateway with a route. What senders and targets do never changes it.",
     ),
     ConditionInfo(
         ConditionType.RECONCILING,
@@ -210,6 +222,20 @@ CONDITIONS: Final = (
         "At least one process of the role is alive, and every one that is ready has applied this "
         "generation.",
         PROGRAMMING,
+    ),
+    ConditionInfo(
+        ConditionType.EXPOSED,
+        (GATEWAY,),
+        "What others made of the HTTPRoute or Ingress. Only there with `receiver.route` or "
+        "`receiver.ingress`. Unknown is no yes: a route that nobody has accepted keeps the gateway "
+        "from being Ready; an Ingress without an address does not.",
+        (
+            Reason.EXPOSED,
+            Reason.ROUTE_NOT_ACCEPTED,
+            Reason.REFS_NOT_RESOLVED,
+            Reason.NOT_REPORTED,
+            Reason.NO_ADDRESS,
+        ),
     ),
     ConditionInfo(
         ConditionType.RECEIVING,

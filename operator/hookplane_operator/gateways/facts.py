@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.gateway import WebhookGateway
@@ -20,6 +21,17 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class WayIn:
+    """What others make of a gateway's HTTPRoute or Ingress."""
+
+    truth: Literal["True", "False", "Unknown"]
+    reason: Reason
+    message: str
+    needed: bool
+    """Whether the gateway is not Ready without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayFacts:
     """One generation of a gateway."""
 
@@ -31,3 +43,5 @@ class GatewayFacts:
     desired: Mapping[Role, int] = field(default_factory=dict)
     """Pods that there should be."""
     url: str = ""
+    way_in: WayIn | None = None
+    """None: neither is wanted."""

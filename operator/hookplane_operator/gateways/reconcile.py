@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,9 +34,10 @@ from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.pods import service_url
+from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import Conflict, NotFound, NotLeader
-from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object
+from hookplane_operator.kube.errors import Conflict, NotLeader
+from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object, Resource
 from hookplane_operator.objects import Key, Objects, uid_of
 from hookplane_operator.secrets import Found, found_of
 from hookplane_operator.settings import OperatorSettings, Scope
@@ -73,6 +74,8 @@ class Gateways:
     opened: Callable[[Plane], None]
     """Called with a plane that is new."""
     closed: Callable[[Name], None]
+    has: Callable[[Resource], Awaitable[bool]]
+    """Whether the cluster has an optional API now."""
 
     def __post_init__(self) -> None:
         self.planes: dict[Name, Plane] = {}
@@ -121,15 +124,23 @@ class Gateways:
         except NotInOrder as error:
             troubles, pause = (error.trouble,), RETRY_SECONDS
         scales = ChildMaker(gateway, self.settings, "").roles()
-        self.facts[name] = GatewayFacts(
+        facts = GatewayFacts(
             uid=gateway.metadata.uid,
             generation=gateway.metadata.generation,
             gateway=gateway,
-            troubles=troubles + self._of_the_way_in(gateway),
+            troubles=troubles,
             desired={role: desired(scaled) for role, scaled in scales.items()},
             url=gateway.spec.public_url or service_url(gateway, self.settings),
+            way_in=way_in(gateway, self.objects),
         )
+        self._learn(name, facts)
         return pause
+
+    def _learn(self, name: Name, facts: GatewayFacts) -> None:
+        plane = self.planes.get(name)
+        if plane is not None and self.facts.get(name) != facts:
+            plane.news = True
+        self.facts[name] = facts
 
     def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Trouble, ...]]:
         namespace = body["metadata"]["namespace"]
@@ -250,7 +261,7 @@ class Gateways:
         live = self.objects.get(Key(kind, metadata["namespace"], metadata["name"]))
         if not has_drifted(child, live):
             return
-        if live is not None and "replicas" not in child["spec"] and kind == "Deployment":
+        if live is not None and kind == "Deployment" and "replicas" not in child["spec"]:
             await self._keep_count(child, live)
         applied = await self.kube.apply(CHILDREN[kind], child)
         self.objects.put(kind, applied)
@@ -281,36 +292,14 @@ class Gateways:
     async def _apis(self, gateway: WebhookGateway) -> frozenset[str]:
         if gateway.spec.receiver.route is None:
             return frozenset()
-        try:
-            await anext(
-                aiter(self.kube.list(CHILDREN["HTTPRoute"], gateway.metadata.namespace)), None
-            )
-        except NotFound as error:
+        if not await self.has(CHILDREN["HTTPRoute"]):
             raise NotInOrder(
                 ConditionType.ACCEPTED,
                 Reason.NOT_SUPPORTED,
                 "spec.receiver.route: this cluster has no Gateway API (HTTPRoute v1); install it, "
                 "or use ingress",
-            ) from error
+            )
         return frozenset({"HTTPRoute"})
-
-    def _of_the_way_in(self, gateway: WebhookGateway) -> tuple[Trouble, ...]:
-        """What a Gateway says of our HTTPRoute."""
-        if gateway.spec.receiver.route is None:
-            return ()
-        own = gateway.metadata
-        name = f"{own.name}-receiver"
-        live = self.objects.get(Key("HTTPRoute", own.namespace, name)) or {}
-        refused = [
-            condition.get("message", "")
-            for parent in live.get("status", {}).get("parents", ())
-            for condition in parent.get("conditions", ())
-            if condition.get("type") == "Accepted" and condition.get("status") == "False"
-        ]
-        if not refused:
-            return ()
-        message = f"HTTPRoute {name} is not accepted: {refused[0]}"
-        return (Trouble(ConditionType.PROGRAMMED, Reason.PENDING, message),)
 
 
 def _reserved(gateway: WebhookGateway) -> dict[Name, str]:

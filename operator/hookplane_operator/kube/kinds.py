@@ -22,6 +22,8 @@ class Resource:
     group: str = ""
     """Empty: the core group."""
     namespaced: bool = True
+    optional: bool = False
+    """Whether a cluster may be without it."""
 
     @property
     def api_version(self) -> str:
@@ -58,7 +60,8 @@ CHILDREN: Final = {
         Resource("NetworkPolicy", "networkpolicies", "v1", "networking.k8s.io"),
         Resource("HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2", "autoscaling"),
         Resource("Ingress", "ingresses", "v1", "networking.k8s.io"),
-        Resource("HTTPRoute", "httproutes", "v1", "gateway.networking.k8s.io"),
+        Resource("HTTPRoute", "httproutes", "v1", "gateway.networking.k8s.io", optional=True),
     )
 }
 """What a gateway is made of, by kind, in the order in which it is applied."""
+OPTIONAL: Final = tuple(x for x in CHILDREN.values() if x.optional)

@@ -182,7 +182,7 @@ class Collector:
             members,
             seen.away,
             len(plane.drained),
-            id(self._facts(plane.name)),
+            self._facts(plane.name),
         )
         now = time.monotonic()
         if depends == state.told_for and now - state.told_at < WORDS_SECONDS:

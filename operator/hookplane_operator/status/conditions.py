@@ -35,6 +35,7 @@ _SUMMED: Final = (
     ConditionType.SUBSCRIPTION_RESOLVED,
     ConditionType.STORE_AVAILABLE,
     ConditionType.PROGRAMMED,
+    ConditionType.EXPOSED,
 )
 
 

@@ -55,8 +55,9 @@ def gateway_status(
         _of(facts, ConditionType.SECRETS_RESOLVED, Reason.RESOLVED),
         _store(facts, seen),
         _programmed(facts, served, seen),
+        *_exposed(facts, needed=True),
     ]
-    found = with_summaries(found)
+    found = with_summaries(found) + _exposed(facts, needed=False)
     if served.blocked:
         found.append(_blocked(served.blocked))
     return GatewayStatus(
@@ -91,6 +92,13 @@ def _programmed(facts: GatewayFacts, served: Served, seen: Observation | None) -
     words = ", ".join(x.message for x in each)
     good = worst or Fact(ConditionType.PROGRAMMED, "True", Reason.PROGRAMMED, words)
     return of_trouble(ConditionType.PROGRAMMED, facts.troubles, good)
+
+
+def _exposed(facts: GatewayFacts, *, needed: bool) -> list[Fact]:
+    way_in = facts.way_in
+    if way_in is None or way_in.needed is not needed:
+        return []
+    return [Fact(ConditionType.EXPOSED, way_in.truth, way_in.reason, way_in.message)]
 
 
 def _blocked(count: int) -> Fact:
