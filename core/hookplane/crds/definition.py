@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hookplane.crds.schema import VALIDATIONS, Schema, structural_schema
 from hookplane.kinds.base import CATEGORY, GROUP, NAME_RULE, VERSION
 from hookplane.kinds.registry import Column, Kind
+
+_NOT_OBSERVED: Final = {"observedGeneration": -1}
+"""Status of an object that is new; kstatus takes one without any for one that is in order."""
 
 
 def crd(kind: Kind) -> dict[str, Any]:
@@ -68,6 +71,6 @@ def root_schema(kind: Kind) -> Schema:
             "kind": {"type": "string", "description": "Name of this kind."},
             "metadata": {"type": "object"},
             "spec": structural_schema(kind.spec),
-            "status": structural_schema(kind.status),
+            "status": structural_schema(kind.status) | {"default": _NOT_OBSERVED},
         },
     }

@@ -54,7 +54,9 @@ Conditions = Annotated[list[Condition], Field(max_length=MAX_CONDITIONS, json_sc
 class Status(Spec):
     """What every status has."""
 
-    observed_generation: Count | None = None
-    """The generation of the object that this status is about."""
+    observed_generation: (
+        Annotated[int, Field(ge=-1, json_schema_extra={"format": "int64"})] | None
+    ) = None
+    """The generation of the object that this status is about; -1: nobody has looked at it yet."""
     conditions: Conditions = []
     """The aspects of its state; docs/spec/conditions.md lists them all."""
