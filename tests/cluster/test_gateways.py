@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
+from hookplane_operator.gateways.drift import APPLIED
 from support_kubernetes import Kubectl, condition
 from support_manifests import endpoint, made, post, secret, subscription
 from support_operator import Installation, gateway_spec, installation, reachable_address
@@ -110,13 +111,23 @@ def test_a_missing_dsn_is_named(kubectl: Kubectl) -> None:
 def test_scaling_and_autoscaling(kubectl: Kubectl, place: Installation) -> None:
     spec = gateway_spec(reachable_address())
     resources = {"requests": {"cpu": "100m"}}
-    scale(place, spec | {"receiver": {"replicas": 2, "resources": resources}})
-    kubectl.until("whg", "default", lambda x: x["status"]["receivers"]["summary"] == "2/2")
+    three = {"replicas": 3, "resources": resources}
+    scale(place, spec | {"receiver": three})
+    kubectl.until("whg", "default", lambda x: x["status"]["receivers"]["summary"] == "3/3")
     scaling = {"minReplicas": 1, "maxReplicas": 5}
     scale(place, spec | {"receiver": {"autoscaling": scaling, "resources": resources}})
     kubectl.until("hpa", "default-receiver", lambda x: x["spec"]["maxReplicas"] == 5)
-    time.sleep(1)
+    assert kubectl.get("deployment", "default-receiver")["spec"]["replicas"] == 3
+    kubectl.run("scale", "deployment", "default-receiver", "--replicas=2")  # as an autoscaler does
+    kubectl.run("annotate", "deployment", "default-receiver", "--overwrite", f"{APPLIED}=0")
+    kubectl.until(
+        "deployment", "default-receiver", lambda x: x["metadata"]["annotations"][APPLIED] != "0"
+    )
     assert kubectl.get("deployment", "default-receiver")["spec"]["replicas"] == 2
+
+    scale(place, spec | {"receiver": three})
+    until(lambda: kubectl.find("hpa", "default-receiver") is None, "no autoscaler")
+    kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 3)
     scale(place, spec | {"console": {"enabled": True}})
     until(lambda: kubectl.find("hpa", "default-receiver") is None, "no autoscaler")
     kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 1)

@@ -340,10 +340,16 @@ def test_a_replay_runs_once(
 
 
 def test_drift_is_healed(kubectl: Kubectl, place: Installation) -> None:
+    kubectl.until("whg", "default", is_ready)
     kubectl.run("scale", "deployment", "default-receiver", "--replicas=3")
     kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 1)
     kubectl.run("delete", "service", "default-receiver")
     kubectl.until("service", "default-receiver", lambda _: True)
+    mounts = '{"automountServiceAccountToken": true}'
+    kubectl.run("patch", "serviceaccount", "default-receiver", "--type=merge", "-p", mounts)
+    kubectl.until(
+        "serviceaccount", "default-receiver", lambda x: not x["automountServiceAccountToken"]
+    )
     kubectl.run("patch", "whg", "default", "--type=merge", "-p", '{"spec":{"publicURL":null}}')
     kubectl.until("whg", "default", lambda x: x["spec"].get("publicURL") is not None)
 
