@@ -227,6 +227,6 @@ def test_an_ingress_without_an_address_keeps_nobody_waiting(kubectl: Kubectl) ->
     for entry, words in (({"ip": "203.0.113.7"}, "at 203.0.113.7"), ({"hostname": "lb"}, "at lb")):
         write_status(kubectl, "ingress", {"loadBalancer": {"ingress": [entry]}})
         found = until_exposed(kubectl, "True", Reason.EXPOSED)
-        kubectl.until("whg", "way", lambda x, w=words: condition(x, "Exposed")["message"] == w)  # type: ignore[misc]
-    write_status(kubectl, "ingress", {"loadBalancer": None})
-    until_exposed(kubectl, "Unknown", Reason.NO_ADDRESS)
+        assert condition(found, "Exposed")["message"] == words
+        write_status(kubectl, "ingress", {"loadBalancer": None})
+        until_exposed(kubectl, "Unknown", Reason.NO_ADDRESS)
