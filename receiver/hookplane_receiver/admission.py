@@ -1,6 +1,6 @@
-"""What happens to a request, in this order: path, method, readiness, source, rate, size, who sends
-it, handshake, key and type, quota, append, answer. Cheap and harmless steps come first; nothing of
-a request is believed, parsed or stored before it is known who sent it.
+"""What happens to a request, in this order: path, method, readiness, source, rate, client
+certificate, size, who sends it, handshake, key and type, quota, append, answer. Cheap and harmless
+steps come first; nothing of a request is believed, parsed or stored before it is known who sent it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hookplane.clock import Clock
+from hookplane.clock import Clock, Millis
 from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
 from hookplane.journal import Journal
@@ -82,6 +82,7 @@ class Admission:
         check_ready(served)
         self._check_source(served, request)
         check_rate(served, started)
+        check_client(served, request, self._clock.now())
         if request.method != "POST":
             return shake_hands(served, request, b"", refuse=True) or plain(500)
         body = await read_body(served, request)
@@ -192,6 +193,13 @@ def check_rate(served: Served, now: float) -> None:
     wait = served.bucket.take(now) if served.bucket is not None else 0
     if wait:
         raise Rejected(RejectReason.RATE, "more requests than the rate allows", retry_seconds=wait)
+
+
+def check_client(served: Served, request: Request, now: Millis) -> None:
+    """The certificate that the client showed. `now`: wall clock."""
+    flaw = "" if served.demand is None else served.demand.flaw(request.client, now)
+    if flaw:
+        raise Rejected(RejectReason.CLIENT_CERTIFICATE, flaw)
 
 
 async def read_body(served: Served, request: Request) -> bytes:

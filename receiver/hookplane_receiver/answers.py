@@ -23,6 +23,7 @@ STATUS: Final = {
     RejectReason.API_KEY: 401,
     RejectReason.BASIC: 401,
     RejectReason.BEARER: 401,
+    RejectReason.CLIENT_CERTIFICATE: 401,
     RejectReason.HANDSHAKE: 403,
     RejectReason.MALFORMED: 400,
     RejectReason.METHOD: 405,
@@ -38,6 +39,8 @@ RETRY_SECONDS: Final = {
     RejectReason.STORE: 5,
     RejectReason.STORAGE_QUOTA: 60,
 }
+CLOSING: Final = frozenset({RejectReason.SIZE, RejectReason.CLIENT_CERTIFICATE})
+"""The connection is good for nothing more; another certificate takes another connection."""
 _EVENT_ID: Final = "{event.id}"
 
 
@@ -66,7 +69,7 @@ class Rejected(Exception):
             headers += (("Retry-After", str(math.ceil(self.retry_seconds))),)
         if self.allow:
             headers += (("Allow", self.allow),)
-        close = self.reason is RejectReason.SIZE or self.status == HTTPStatus.REQUEST_TIMEOUT
+        close = self.reason in CLOSING or self.status == HTTPStatus.REQUEST_TIMEOUT
         return plain(self.status, headers, close=close)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +19,7 @@ from hookplane.store.protocol import Store
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
+from hookplane_receiver.ingress.identity import Identity
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.quotas import Quotas
 from hookplane_receiver.reporter import Reporter
@@ -59,7 +60,18 @@ class Receiver:
             quotas=self._quotas,
             trusted_proxies=networks(settings.trusted_proxies),
         )
-        self._ingress = AiohttpServer(admission.handle, settings.listen, settings.limits)
+        handle, limits = admission.handle, settings.limits
+        self._ingress = AiohttpServer(handle, settings.listen, limits)
+        self._identity: Identity | None = None
+        self._tls_ingress: AiohttpServer | None = None
+        if settings.tls is not None:
+            tls = settings.tls
+            self._identity = Identity(
+                tls.certificate, tls.key, lambda: router.demands_certificates, journal
+            )
+            self._tls_ingress = AiohttpServer(handle, tls.listen, limits, self._identity.current)
+        self.tls_url = ""
+        """Of the port where TLS ends here; empty: there is none."""
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
         """All configuration is loaded and the front door is open."""
@@ -79,23 +91,28 @@ class Receiver:
         self._quotas.among(receivers)
 
     async def start(self) -> str:
-        """Loads all configuration, then opens the door; returns its URL. Raises StoreUnavailable,
-        and OSError when the address is taken."""
+        """Loads all configuration, then opens the door; returns its plain URL. Raises
+        StoreUnavailable, InvalidValue for a certificate, and OSError when an address is taken."""
+        if self._identity is not None:
+            self._identity.load()
         await self._follower.load()
         await self._quotas.ask()
         url = await self._ingress.start()
-        self._tasks = [
-            asyncio.create_task(self._follower.run()),
-            asyncio.create_task(self._reporter.run()),
-            asyncio.create_task(self._quotas.run()),
-        ]
+        if self._tls_ingress is not None:
+            self.tls_url = await self._tls_ingress.start()
+        self._tasks = [asyncio.create_task(run()) for run in self._chores()]
         self.ready = True
         return url
+
+    def _chores(self) -> list[Callable[[], Coroutine[None, None, None]]]:
+        follow = [self._identity.follow] if self._identity is not None else []
+        return [self._follower.run, self._reporter.run, self._quotas.run, *follow]
 
     async def stop(self, grace: Millis) -> None:
         """Closes the door, lets requests under way finish, and reports a last time."""
         self.ready = False
-        await self._ingress.stop(grace)
+        doors = [x for x in (self._ingress, self._tls_ingress) if x is not None]
+        await asyncio.gather(*(door.stop(grace) for door in doors))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

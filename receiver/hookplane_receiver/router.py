@@ -20,6 +20,12 @@ class Router:
         self._journal = journal
         self._by_path: dict[str, Served] = {}
         self._by_uid: dict[str, Served] = {}
+        self._demanding: set[str] = set()
+
+    @property
+    def demands_certificates(self) -> bool:
+        """Whether any endpoint does, so that clients are to be asked."""
+        return bool(self._demanding)
 
     def find(self, path: str) -> Served | None:
         """The endpoint of this path, compared as it was sent: nothing is unescaped or folded."""
@@ -50,9 +56,13 @@ class Router:
             self._by_path.pop(former.config.path, None)
         self._by_uid[uid] = served
         self._by_path[served.config.path] = served
+        self._demanding.discard(uid)
+        if served.demand is not None:
+            self._demanding.add(uid)
 
     def _remove(self, uid: str) -> None:
         former = self._by_uid.pop(uid, None)
+        self._demanding.discard(uid)
         if former is None:
             return
         if self._by_path.get(former.config.path) is former:

@@ -14,6 +14,7 @@ from hookplane.providers.handshakes import HANDSHAKES, Handshake
 from hookplane.signatures.keys import Key, prepare
 from hookplane_receiver import answers
 from hookplane_receiver.addresses import Network, networks
+from hookplane_receiver.client_certificates import Demand
 from hookplane_receiver.metrics import EndpointMetrics
 from hookplane_receiver.ratelimit import TokenBucket
 
@@ -32,6 +33,8 @@ class Served:
     not_ready: str
     """Why requests are answered 503; empty: they are served."""
     keys: tuple[Key, ...]
+    demand: Demand | None
+    """What a client certificate must be; None: none is asked for."""
     handshake: Handshake | None
     allow: str
     """Methods that are answered."""
@@ -58,6 +61,7 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Serve
     what this version does not know.
     """
     keys, problem = _keys(config)
+    demand, flaw = _demand(config)
     handshake = HANDSHAKES[config.handshake] if config.handshake else None
     event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
@@ -66,8 +70,9 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Serve
     return Served(
         config=config,
         label=f"{config.namespace}/{config.name}",
-        not_ready=config.not_ready or problem or _open(config),
+        not_ready=config.not_ready or problem or flaw or _open(config),
         keys=keys,
+        demand=demand,
         handshake=handshake,
         allow=_allow(handshake),
         networks=networks(config.sources),
@@ -99,6 +104,16 @@ def _keys(config: EndpointConfig) -> tuple[tuple[Key, ...], str]:
     return keys, "" if keys else "there is no key"
 
 
+def _demand(config: EndpointConfig) -> tuple[Demand | None, str]:
+    """What is demanded of client certificates, and why that cannot be told."""
+    if config.client_certificate is None:
+        return None, ""
+    try:
+        return Demand(config.client_certificate), ""
+    except InvalidValue as error:
+        return None, f"the authorities of client certificates: {error}"
+
+
 def _open(config: EndpointConfig) -> str:
     """An endpoint that anybody could send to is not served."""
     if config.api_key is not None and not _all_set(config.api_key.keys):
@@ -107,7 +122,13 @@ def _open(config: EndpointConfig) -> str:
         return "a password is empty"
     if config.bearer and not _all_set(config.bearer):
         return "a bearer token is empty"
-    layers = (config.signature, config.api_key, config.basic, config.bearer or None)
+    layers = (
+        config.signature,
+        config.api_key,
+        config.basic,
+        config.bearer or None,
+        config.client_certificate,
+    )
     return "" if any(layer is not None for layer in layers) else "nothing says who may send"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hookplane_receiver.ingress.server import IngressLimits
 
@@ -20,6 +21,16 @@ class QuotaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """A second port, with TLS that ends here."""
+
+    listen: str
+    certificate: Path
+    """PEM: its certificate, then those that vouch for it. Read again when it changes."""
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiverSettings:
     """Where it listens, whom it believes about addresses, and what a connection may do."""
 
@@ -28,3 +39,4 @@ class ReceiverSettings:
     """Address ranges of proxies whose X-Forwarded-For is believed."""
     limits: IngressLimits = field(default_factory=IngressLimits)
     quotas: QuotaSettings = QuotaSettings()
+    tls: TlsSettings | None = None

@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs of a control plane that tests make."""
+"""Certificates that tests make, and kubeconfigs of a control plane."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
+EARLIER = datetime.timedelta(minutes=-5)
+A_DAY = datetime.timedelta(days=1)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +31,32 @@ class Pair:
 
 
 class Authority:
-    """Issues certificates that are good for a day."""
+    """Issues certificates that are good for a day unless a test wants them otherwise."""
 
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
-        certificate = self._builder(self._name, self._key.public_key(), is_ca=True)
-        self.certificate = certificate.sign(self._key, hashes.SHA256()).public_bytes(
-            serialization.Encoding.PEM
+    def __init__(
+        self, name: str, parent: Authority | None = None, *, key_of: Authority | None = None
+    ) -> None:
+        """`parent`: who vouches for it; `key_of`: it is the same under another certificate."""
+        self._key: ec.EllipticCurvePrivateKey = (
+            key_of._key if key_of else ec.generate_private_key(ec.SECP256R1())
         )
+        self._name = _name(name)
+        issuer = parent or self
+        made = issuer._certificate(self._name, self._key.public_key(), _usage(is_ca=True))
+        self.certificate = made.public_bytes(serialization.Encoding.PEM)
 
-    def client(self, user: str, group: str | None = None) -> Pair:
-        return self._issue(_name(user, group), ExtendedKeyUsageOID.CLIENT_AUTH, ())
+    def client(
+        self,
+        user: str,
+        group: str | None = None,
+        *,
+        usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CLIENT_AUTH,
+        starts: datetime.timedelta = EARLIER,
+        ends: datetime.timedelta = A_DAY,
+        key: Key | None = None,
+    ) -> Pair:
+        """`starts` and `ends`: from now on."""
+        return self._issue(_name(user, group), usage, (), starts, ends, key)
 
     def server(self, user: str, names: Sequence[str], addresses: Sequence[str]) -> Pair:
         known: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
@@ -47,35 +64,51 @@ class Authority:
         return self._issue(_name(user), ExtendedKeyUsageOID.SERVER_AUTH, known)
 
     def _issue(
-        self, name: x509.Name, usage: x509.ObjectIdentifier, names: Sequence[x509.GeneralName]
+        self,
+        name: x509.Name,
+        usage: x509.ObjectIdentifier | None,
+        names: Sequence[x509.GeneralName],
+        starts: datetime.timedelta = EARLIER,
+        ends: datetime.timedelta = A_DAY,
+        key: Key | None = None,
     ) -> Pair:
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(name, key.public_key(), is_ca=False).add_extension(
-            x509.ExtendedKeyUsage([usage]), critical=False
-        )
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        more: list[x509.ExtensionType] = []
+        if usage is not None:
+            more.append(x509.ExtendedKeyUsage([usage]))
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        made = builder.sign(self._key, hashes.SHA256())
+            more.append(x509.SubjectAlternativeName(names))
+        made = self._certificate(name, key.public_key(), _usage(is_ca=False), more, starts, ends)
         return Pair(_pem(key), made.public_bytes(serialization.Encoding.PEM))
 
-    def _builder(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, *, is_ca: bool
-    ) -> x509.CertificateBuilder:
+    def _certificate(
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+        usage: x509.KeyUsage,
+        more: Sequence[x509.ExtensionType] = (),
+        starts: datetime.timedelta = EARLIER,
+        ends: datetime.timedelta = A_DAY,
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
-        own = self._key.public_key()
-        return (
+        own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        is_ca = usage.key_cert_sign
+        builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now + starts)
+            .not_valid_after(now + ends)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(own), critical=False)
-            .add_extension(_usage(is_ca), critical=True)
+            .add_extension(own, critical=False)
+            .add_extension(usage, critical=True)
         )
+        for extension in more:
+            builder = builder.add_extension(extension, critical=False)
+        return builder.sign(self._key, hashes.SHA256())
 
 
 def service_account_keys() -> Pair:
@@ -135,7 +168,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     )
 
 
-def _usage(is_ca: bool) -> x509.KeyUsage:
+def _usage(*, is_ca: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,

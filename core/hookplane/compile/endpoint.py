@@ -62,7 +62,6 @@ class EndpointCompiler:
         keys = verifier.keys(metadata.name, self.maker)
         variant = verifier.variant(keys)
         signature = verifier.signature(variant, keys)
-        verifier.client_certificate(self.options.receiver_tls)
         window = spec.deduplication.window
         document = EndpointConfig(
             uid=uid_of(self.resource),
@@ -81,6 +80,7 @@ class EndpointCompiler:
             api_key=verifier.api_key(),
             basic=verifier.basic(),
             bearer=verifier.bearer(),
+            client_certificate=verifier.client_certificate(self.options.receiver_tls),
             sources=tuple(spec.verification.sources),
             event_type=_type_source(spec.event_type) or preset.event_type,
             dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hookplane.addresses import AddressPolicy, check_url
-from hookplane.compile.certificates import check_certificates, check_pair
+from hookplane.certificates import check_certificates, check_pair
 from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent, Options
 from hookplane.compile.secrets import SecretBook

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hookplane.certificates import check_certificates, check_subject
 from hookplane.compile.bounds import TOLERANCE, bounded
-from hookplane.compile.certificates import check_certificates
 from hookplane.compile.findings import Findings
 from hookplane.compile.generated import VERIFICATION_SUFFIX, KeyMaker
 from hookplane.compile.secrets import SecretBook
-from hookplane.config.endpoint import ApiKey, Basic
+from hookplane.config.endpoint import ApiKey, Basic, ClientCertificate
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, Rotation, SecretValue
 from hookplane.kinds.conditions import Reason
@@ -118,22 +118,28 @@ class Verifier:
         spec: BearerSpec | None = self.spec.bearer
         return () if spec is None else self._tokens(spec.tokens, f"{PATH}.bearer.tokens")
 
-    def client_certificate(self, receiver_tls: bool) -> None:
-        """Only checked: no receiver asks for certificates yet, so the endpoint is not served."""
+    def client_certificate(self, receiver_tls: bool) -> ClientCertificate | None:
+        """`receiver_tls`: whether there is a receiver that asks for certificates."""
         spec: ClientCertificateSpec | None = self.spec.client_certificate
         if spec is None:
-            return
+            return None
         path = f"{PATH}.clientCertificate"
         authorities = self.book.value(spec.ca.secret_key_ref, f"{path}.ca", self.findings)
         if authorities is not None:
             with self.findings.checking(f"{path}.ca", Reason.SECRET_UNUSABLE):
                 check_certificates(authorities)
-        reason = "client certificates can only be asked for where the receiver itself ends TLS"
-        if receiver_tls:
-            self.findings.wait(reason)
-        else:
-            message = f"{reason}; this one does not, so the URL answers 503"
+        for index, subject in enumerate(spec.subjects):
+            with self.findings.checking(f"{path}.subjects[{index}]"):
+                check_subject(subject)
+        if not receiver_tls:
+            message = (
+                "client certificates can only be asked for where the receiver itself ends TLS; "
+                "this one does not, so the URL answers 503"
+            )
             self.findings.missing(path, message, Reason.NOT_SUPPORTED)
+        return ClientCertificate(
+            authorities=authorities or Secret(""), subjects=tuple(spec.subjects)
+        )
 
     @property
     def _signed(self) -> bool:

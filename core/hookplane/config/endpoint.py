@@ -24,6 +24,15 @@ class Basic(Part):
     passwords: tuple[Secret, ...]
 
 
+class ClientCertificate(Part):
+    """A certificate that the other end of a TLS connection must show."""
+
+    authorities: Secret
+    """PEM; any of them may have issued it."""
+    subjects: tuple[str, ...] = ()
+    """RFC 4514; its whole subject must be one of these. Empty: any."""
+
+
 class Answer(Part):
     """The answer to an accepted request; {event.id} in `body` stands for the event's id."""
 
@@ -68,6 +77,7 @@ class EndpointConfig(Document):
     api_key: ApiKey | None = None
     basic: Basic | None = None
     bearer: tuple[Secret, ...] = ()
+    client_certificate: ClientCertificate | None = None
     sources: tuple[str, ...] = ()
     """Address ranges that may send; empty: any."""
     event_type: Source

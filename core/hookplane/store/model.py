@@ -370,6 +370,7 @@ class RejectReason(StrEnum):
     API_KEY = "ApiKeyMismatch"
     BASIC = "BasicMismatch"
     BEARER = "BearerMismatch"
+    CLIENT_CERTIFICATE = "ClientCertificateMismatch"
     HANDSHAKE = "HandshakeRefused"
     MALFORMED = "Malformed"
     METHOD = "MethodNotAllowed"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -19,6 +20,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
+from OpenSSL import SSL
 
 from hookplane.clock import Millis
 from hookplane.signatures.encoding import TEXT_ERRORS
@@ -27,11 +29,13 @@ from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
     BodyTooLarge,
+    ClientCertificates,
     Handler,
     IngressLimits,
     Request,
     Response,
 )
+from hookplane_receiver.ingress.tls import TlsProtocol, TlsTransport
 
 SERVER_NAME: Final = "hookplane"
 BACKLOG: Final = 1024
@@ -46,19 +50,24 @@ _END_OF_HEADERS: Final = b"\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _log = logging.getLogger(__name__)
+ContextOf = Callable[[], SSL.Context]
+"""What a new connection is to be served with."""
 _silent = logging.Logger("hookplane.ingress.aiohttp", logging.CRITICAL + 1)
 """aiohttp writes a traceback for every malformed request of every stranger."""
 
 
 class AiohttpServer:
-    """Serves a handler over HTTP/1.1."""
+    """Serves a handler over HTTP/1.1, plain or over TLS."""
 
-    def __init__(self, handler: Handler, listen: str, limits: IngressLimits) -> None:
+    def __init__(
+        self, handler: Handler, listen: str, limits: IngressLimits, tls: ContextOf | None = None
+    ) -> None:
         """`listen`: `host:port`, `[v6]:port`; port 0 takes a free one."""
         self._handler = handler
         host, _, port = listen.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._limits = limits
+        self._tls = tls
         self._connections: _Connections | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -66,14 +75,14 @@ class AiohttpServer:
     async def start(self) -> str:
         """Binds; raises OSError when the address is taken."""
         loop = asyncio.get_running_loop()
-        self._connections = _Connections(self._handle, self._limits, loop)
+        connections = self._connections = _Connections(self._handle, self._limits, loop)
         self._listener = await loop.create_server(
-            self._connections, self._host, self._port, backlog=BACKLOG
+            lambda: self._connection(connections), self._host, self._port, backlog=BACKLOG
         )
-        self._sweeper = loop.create_task(self._sweep(self._connections))
+        self._sweeper = loop.create_task(self._sweep(connections))
         port = self._listener.sockets[0].getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
     async def stop(self, grace: Millis) -> None:
         """Stops listening; what is under way may finish for up to `grace`."""
@@ -82,6 +91,10 @@ class AiohttpServer:
         self._listener.close()
         await self._connections.drain(grace / 1000)
         self._sweeper.cancel()
+
+    def _connection(self, connections: _Connections) -> asyncio.Protocol:
+        connection = connections()
+        return connection if self._tls is None else TlsProtocol(connection, self._tls())
 
     async def _sweep(self, connections: _Connections) -> None:
         pause = min(SWEEP_SECONDS, self._limits.header_timeout / 4000)
@@ -112,7 +125,14 @@ class AiohttpServer:
             return refusal
         reader = _BodyReader(received, self._limits)
         headers = _decoded(received.raw_headers)
-        request = Request(received.method, received.raw_path, headers, connection.peer, reader.read)
+        request = Request(
+            method=received.method,
+            target=received.raw_path,
+            headers=headers,
+            peer=connection.peer,
+            read_body=reader.read,
+            client=connection.client,
+        )
         return await self._handler(request)
 
     def _refusal(self, received: web.BaseRequest) -> Response | None:
@@ -181,9 +201,10 @@ class _Connections(web.Server):
             next(iter(self.idle)).hang_up()
 
     def sweep(self) -> None:
-        """Ends connections whose headers are late."""
+        """Ends connections whose headers, or what they are wrapped in, are late."""
         late = self.loop.time() - self.limits.header_timeout / 1000
-        for connection in [c for c in self.idle if c.begun is not None and c.begun < late]:
+        waiting = [(connection, connection.waiting_since) for connection in self.idle]
+        for connection in [c for c, since in waiting if since is not None and since < late]:
             connection.refuse(b"408 Request Timeout")
 
     def _begin(
@@ -217,6 +238,7 @@ class _Connection(RequestHandler):
             auto_decompress=False,
         )
         self._server = server
+        self._tls: TlsTransport | None = None
         self.peer = ""
         self.begun: float | None = None
         """Since when (loop time) an unfinished request is coming in."""
@@ -226,6 +248,7 @@ class _Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._tls = transport if isinstance(transport, TlsTransport) else None
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         self._server.make_room()
@@ -254,6 +277,18 @@ class _Connection(RequestHandler):
         """For requests that do not parse: constant words, and no second request after them."""
         self.rest()
         return _to_wire(Response(status, b"Bad Request\n"), close=True)
+
+    @property
+    def client(self) -> ClientCertificates | None:
+        """What the other end showed; None: without TLS."""
+        return None if self._tls is None else self._tls.client
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when (loop time) something that was begun is not complete."""
+        if self.begun is None and self._tls is not None:
+            return self._tls.waiting_since
+        return self.begun
 
     @property
     def last(self) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cryptography.x509 import Certificate
+
 from hookplane.clock import Millis
 from hookplane.store.model import Headers
 
@@ -18,10 +20,22 @@ class IngressLimits:
     header_count: int = 100
     target_bytes: int = 8 * 1024
     header_timeout: Millis = 10_000
-    """From the connection or the last answer's end to the end of the headers, once begun."""
+    """From the connection or the last answer's end to the end of the headers, once begun; and for
+    a TLS handshake."""
     body_timeout: Millis = 30_000
     idle_timeout: Millis = 75_000
     connections: int = 4096
+
+
+@dataclass(slots=True)
+class ClientCertificates:
+    """What the other end of a TLS connection showed. That it holds the key of the first is proved;
+    who vouches for it is not looked at yet."""
+
+    chain: tuple[Certificate, ...] = ()
+    """Its own, then what it sent beside; empty: it showed none."""
+    verdict: tuple[object, Millis, str] | None = None
+    """Room for the last one who judged them: who it was, until when that holds, and what."""
 
 
 @dataclass(slots=True)
@@ -38,6 +52,8 @@ class Request:
     read_body: Callable[[int], Awaitable[bytes]] = field(repr=False)
     """Reads the whole body of at most so many bytes; raises BodyTooLarge, BodyTimeout,
     BodyBroken."""
+    client: ClientCertificates | None = None
+    """None: the connection is not encrypted, or not up to here."""
 
     @property
     def path(self) -> str:

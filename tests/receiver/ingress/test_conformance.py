@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,10 +24,15 @@ from hookplane_receiver.ingress.server import (
     Request,
     Response,
 )
+from support_tls import client_context, server_context
 from support_until import until
 
 Factory = Callable[[Handler, str, IngressLimits], IngressServer]
-SERVERS: dict[str, Factory] = {"aiohttp": AiohttpServer}
+SERVERS: dict[str, Factory] = {
+    "aiohttp": AiohttpServer,
+    "TLS": partial(AiohttpServer, tls=lambda: server_context(ask=False)),
+    "TLS, certificates": partial(AiohttpServer, tls=lambda: server_context(ask=True)),
+}
 LIMIT = 1000
 OK = Response(200, b"ok")
 CLOSED = b"HTTP/1.1 408 Request Timeout"
@@ -62,11 +69,11 @@ class Wire:
     host: str
     port: int
     server: IngressServer
-
+    tls: ssl.SSLContext | None
     clients: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         self.clients.append(writer)
         return reader, writer
 
@@ -77,8 +84,11 @@ class Wire:
                 await writer.wait_closed()
 
     async def talk(self, data: bytes) -> bytes:
-        """Sends everything and reads until the server closes."""
-        reader, writer = await self.connect()
+        """Sends everything and reads until the server closes, which it may do in a handshake."""
+        try:
+            reader, writer = await self.connect()
+        except (ConnectionResetError, ssl.SSLError):
+            return b""
         writer.write(data)
         return await asyncio.wait_for(_read_all(reader), 10)
 
@@ -105,7 +115,8 @@ async def serving(factory: Factory, limits: IngressLimits | None = None) -> Asyn
     address = urlsplit(await server.start())
     assert address.hostname is not None
     assert address.port is not None
-    wire = Wire(seen, address.hostname, address.port, server)
+    tls = client_context() if address.scheme == "https" else None
+    wire = Wire(seen, address.hostname, address.port, server, tls)
     try:
         yield wire
     finally:

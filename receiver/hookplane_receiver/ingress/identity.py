@@ -1,0 +1,79 @@
+"""The certificate that is shown, from files that somebody renews."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from OpenSSL import SSL
+
+from hookplane.certificates import Pair, check_server_pair
+from hookplane.errors import InvalidValue
+from hookplane.journal import Journal
+from hookplane.secret import Secret
+from hookplane_receiver.ingress.tls import context
+
+LOOK_SECONDS: Final = 5.0
+"""How often the files are read again. They are small, and a mounted Secret is swapped by links that
+no watch follows."""
+
+
+class Identity:
+    """One certificate in force. New connections get the newest; those that are open stay."""
+
+    def __init__(
+        self, certificate: Path, key: Path, asks: Callable[[], bool], journal: Journal
+    ) -> None:
+        """`asks`: whether clients are to be asked for certificates of theirs."""
+        self._files = (certificate, key)
+        self._asks = asks
+        self._journal = journal
+        self._seen: tuple[Secret, Secret] | None = None
+        self._contexts: dict[bool, SSL.Context] = {}
+        self._complaint = ""
+
+    def load(self) -> None:
+        """Takes in what the files hold. Raises InvalidValue and OSError, and then what was in force
+        stays."""
+        found = self._read()
+        if found == self._seen:
+            return
+        try:
+            pair = check_server_pair(*found)
+            self._contexts = {ask: context(pair, ask=ask) for ask in (False, True)}
+        except InvalidValue as error:
+            raise InvalidValue(f"{self._files[0]}: {error}") from error
+        self._seen, self._complaint = found, ""
+        self._tell("CertificateLoaded", f"new connections get the one that ends {_end(pair)}")
+
+    def current(self) -> SSL.Context:
+        """For a new connection."""
+        return self._contexts[self._asks()]
+
+    async def follow(self) -> None:
+        """Reads the files again until cancelled; a pair that is no good is told once and changes
+        nothing."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self.load()
+            except (InvalidValue, OSError) as error:
+                self._complain(str(error))
+
+    def _read(self) -> tuple[Secret, Secret]:
+        certificate, key = self._files
+        return Secret(certificate.read_bytes()), Secret(key.read_bytes())
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            self._complaint = complaint
+            self._tell("CertificateRefused", f"{complaint}; the former one stays in force")
+
+    def _tell(self, reason: str, message: str) -> None:
+        self._journal.noted("receiver", reason, message)
+
+
+def _end(pair: Pair) -> str:
+    return f"{pair.chain[0].not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"

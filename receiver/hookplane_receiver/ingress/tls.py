@@ -1,0 +1,222 @@
+"""TLS that ends here: a transport that encrypts what is written and decrypts what came.
+
+OpenSSL works on memory alone, so the connection underneath is an ordinary one: its bounds,
+deadlines and back-pressure hold from its first byte, which is part of a handshake. Why not `ssl`:
+docs/decisions/0008-tls-at-the-receiver.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final, cast
+
+from cryptography.x509 import Certificate
+from OpenSSL import SSL
+
+from hookplane.certificates import Pair
+from hookplane.errors import InvalidValue
+from hookplane_receiver.ingress.server import ClientCertificates
+
+CHUNK: Final = 64 * 1024
+MAX_INTERMEDIATES: Final = 8
+"""More that a client sends beside its certificate are not looked at."""
+_CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2: forward secrecy and authenticated encryption. TLS 1.3 has nothing else."""
+_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
+
+
+class TlsBroken(Exception):
+    """What came is no TLS, or the handshake failed; the connection is good for nothing."""
+
+
+def context(pair: Pair, *, ask: bool) -> SSL.Context:
+    """For connections that show this certificate. `ask`: the client is asked for its own, which is
+    taken as it comes: what it is worth is for each endpoint to say. Raises InvalidValue."""
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    _show(made, pair)
+    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    made.set_cipher_list(_CIPHERS)
+    made.set_options(_OPTIONS)
+    if ask:
+        made.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+        # A session that is taken up again would not have the client's whole chain.
+        made.set_options(SSL.OP_NO_TICKET)
+        made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return made
+
+
+def _show(made: SSL.Context, pair: Pair) -> None:
+    try:
+        made.use_certificate(pair.chain[0])
+        for certificate in pair.chain[1:]:
+            made.add_extra_chain_cert(certificate)
+        made.use_privatekey(cast(Any, pair.key))
+    except (SSL.Error, TypeError, ValueError):
+        raise InvalidValue("OpenSSL cannot use this certificate and key for a server") from None
+
+
+class TlsProtocol(asyncio.Protocol):
+    """Between a connection and a protocol that need know nothing of TLS. The protocol has the
+    connection before the handshake, so that it counts and ends it like any other."""
+
+    def __init__(self, inner: asyncio.Protocol, context: SSL.Context) -> None:
+        self._inner = inner
+        self._context = context
+        self._transport: TlsTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = TlsTransport(cast(asyncio.Transport, transport), self._context)
+        self._inner.connection_made(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        try:
+            plain = transport.feed(data)
+        except TlsBroken:
+            transport.close()
+            return
+        if plain:
+            self._inner.data_received(plain)
+        if transport.ended:
+            transport.close()
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+
+
+class TlsTransport(asyncio.Transport):
+    """Looks like the transport underneath to whoever writes to it."""
+
+    def __init__(self, raw: asyncio.Transport, context: SSL.Context) -> None:
+        super().__init__()
+        self._raw = raw
+        self._session = SSL.Connection(context, None)
+        self._session.set_accept_state()
+        self.client: ClientCertificates | None = None
+        """What the client showed; None: the handshake is not over."""
+        self.ended = False
+        """The client said that nothing more comes."""
+        self.waiting_since: float | None = _now()
+        """Since when (loop time) a handshake, or a record that is not whole, is coming in."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes what came and returns what it means. Raises TlsBroken."""
+        try:
+            self._session.bio_write(data)
+            if self.client is None:
+                return self._shake_hands()
+            plain = b"".join(self._read())
+        except (SSL.Error, ValueError) as error:  # ValueError: a certificate that cannot be read
+            raise TlsBroken from error
+        finally:
+            self._flush()
+        self.waiting_since = None if plain else self.waiting_since or _now()
+        return plain
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Before the handshake is over nothing can be said, and nothing is."""
+        if self.client is None or self._raw.is_closing() or not data:
+            return
+        try:
+            self._session.sendall(data)
+        except SSL.Error:
+            self._raw.abort()
+        else:
+            self._flush()
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        """Says goodbye first."""
+        if self.client is not None and not self._raw.is_closing():
+            with suppress(SSL.Error):
+                self._session.shutdown()
+            self._flush()
+        self._raw.close()
+
+    def _shake_hands(self) -> bytes:
+        """What came behind the handshake's end."""
+        try:
+            self._session.do_handshake()
+        except SSL.WantReadError:
+            return b""
+        self.client = ClientCertificates(_shown(self._session))
+        self.waiting_since = None
+        return b"".join(self._read())
+
+    def _read(self) -> Iterable[bytes]:
+        with suppress(SSL.WantReadError):
+            try:
+                while True:
+                    yield self._session.recv(CHUNK)
+            except SSL.ZeroReturnError:
+                self.ended = True
+
+    def _flush(self) -> None:
+        with suppress(SSL.Error):
+            while not self._raw.is_closing():
+                self._raw.write(self._session.bio_read(CHUNK))
+
+    # The rest is the connection's underneath -----------------------------------------------------
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._raw.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        return self._raw.is_closing()
+
+    def abort(self) -> None:
+        self._raw.abort()
+
+    def is_reading(self) -> bool:
+        return self._raw.is_reading()
+
+    def pause_reading(self) -> None:
+        self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._raw.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self._raw.get_write_buffer_size()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._raw.get_write_buffer_limits()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._raw.set_write_buffer_limits(high, low)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._raw.set_protocol(protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._raw.get_protocol()
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _shown(session: SSL.Connection) -> tuple[Certificate, ...]:
+    own = session.get_peer_certificate(as_cryptography=True)
+    if own is None:
+        return ()
+    beside = session.get_peer_cert_chain(as_cryptography=True) or []
+    return (own, *[x for x in beside if x != own][:MAX_INTERMEDIATES])

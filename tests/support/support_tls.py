@@ -1,0 +1,43 @@
+"""TLS between tests and receivers: one authority for servers, contexts for both ends."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from OpenSSL import SSL
+
+from hookplane.certificates import check_pair
+from hookplane.secret import Secret
+from hookplane_receiver.ingress.tls import context
+from support_pki import Authority, Pair, write_pair
+
+
+@cache
+def servers() -> Authority:
+    """Who vouches for receivers."""
+    return Authority("servers")
+
+
+def server_pair(name: str = "receiver") -> Pair:
+    return servers().server(name, ("localhost",), ("127.0.0.1",))
+
+
+@cache
+def server_context(*, ask: bool) -> SSL.Context:
+    """What a receiver serves with."""
+    pair = server_pair()
+    return context(check_pair(Secret(pair.certificate), Secret(pair.key)), ask=ask)
+
+
+def client_context(own: Pair | None = None, *beside: bytes) -> ssl.SSLContext:
+    """Believes in `servers`, and shows a certificate with those that vouch for it."""
+    made = ssl.create_default_context(cadata=servers().certificate.decode())
+    if own is not None:
+        with TemporaryDirectory() as folder:
+            chain = Pair(own.key, b"".join((own.certificate, *beside)))
+            write_pair(Path(folder), "client", chain)
+            made.load_cert_chain(Path(folder) / "client.crt", Path(folder) / "client.key")
+    return made
