@@ -61,6 +61,10 @@ def signed_sample(
     now: int,
 ) -> tuple[Sample, Headers]:
     """A sample with every header that the endpoint wants to see. Raises TriggerRefused."""
+    if endpoint.client_certificate is not None:
+        raise TriggerRefused(
+            f"{endpoint.name} demands a client certificate, and its key is the sender's alone"
+        )
     try:
         made = sample(endpoint.provider, type or "", now)
         signature = _signature(endpoint, made, url, now)

@@ -29,6 +29,7 @@ SETTINGS = RunSettings(
     sources=(Path("examples"),),
     data=Path(".hookplane"),
     listen=("127.0.0.1", 8080),
+    tls=None,
     admin=("127.0.0.1", 8081),
     services={},
     public_url=None,

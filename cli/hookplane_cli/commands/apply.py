@@ -53,6 +53,11 @@ _LOOK_SECONDS: Final = 0.1
     help="Where a Service is, such as bot=http://10.0.0.5:9000.",
 )
 @click.option("--public-url", help="The URL that providers see, for those that sign it.")
+@click.option(
+    "--receiver-tls",
+    is_flag=True,
+    help="Receivers end TLS themselves, so client certificates can be asked for.",
+)
 @click.option("--prune", is_flag=True, help="Delete what is in force and not in the manifests.")
 @click.option("--watch", is_flag=True, help="Follow the files until Ctrl-C; deletes like --prune.")
 @click.option("--wait", default="0s", help="How long to wait until it is in force everywhere.")
@@ -62,6 +67,7 @@ def command(
     data: Path,
     services: tuple[tuple[str, str], ...],
     public_url: str | None,
+    receiver_tls: bool,
     prune: bool,
     watch: bool,
     wait: str,
@@ -72,7 +78,7 @@ def command(
     code is 1 then. Needs HOOKPLANE_SEALING_KEYS_FILE.
     """
     try:
-        options = compile_options(dict(services), public_url)
+        options = compile_options(dict(services), public_url, receiver_tls=receiver_tls)
         applier = _Applier(sources, store_settings("apply", store), data, options)
         seconds = parse_duration(wait) / 1000
         if watch:

@@ -44,8 +44,8 @@ class Part(Protocol):
     """One role at work."""
 
     async def start(self) -> str:
-        """Loads all configuration; returns its URL, or nothing when it serves none. Raises
-        StoreUnavailable, and OSError when its address is taken."""
+        """Loads all configuration; returns its URLs, or nothing when it serves none. Raises
+        StoreUnavailable, InvalidValue for its files, and OSError when an address is taken."""
 
     async def stop(self) -> None:
         """Within the grace of the settings."""
@@ -80,6 +80,7 @@ class ReceiverPart:
                 listen=f"{host}:{port}",
                 trusted_proxies=settings.trusted_proxies,
                 quotas=settings.quotas,
+                tls=settings.tls,
             ),
             on_version=around.membership.beat_soon,
         )
@@ -93,7 +94,8 @@ class ReceiverPart:
         self._receiver.among(len(others) + 1)
 
     async def start(self) -> str:
-        return await self._receiver.start()
+        url = await self._receiver.start()
+        return " ".join(x for x in (url, self._receiver.tls_url) if x)
 
     async def stop(self) -> None:
         await self._receiver.stop(self._grace)

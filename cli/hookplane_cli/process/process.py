@@ -91,7 +91,9 @@ class Process:
             try:
                 url = await part.start()
             except OSError as error:
-                raise click.ClickException(f"HOOKPLANE_LISTEN: {error.strerror}") from error
+                raise click.ClickException(
+                    f"HOOKPLANE_LISTEN or HOOKPLANE_TLS_LISTEN: {error.strerror}"
+                ) from error
             membership.beat_soon()
             _log.info("%s %s serves %s", self._role, self._settings.instance, url)
             yield part

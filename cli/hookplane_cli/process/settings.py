@@ -16,7 +16,7 @@ from hookplane.store.model import Retention
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import Variable, read_all, unknown
-from hookplane_receiver.settings import QuotaSettings
+from hookplane_receiver.settings import QuotaSettings, TlsSettings
 
 STORE: Final = (
     Variable("store", read.dsn, None, "DSN of the database, postgresql://user@host/database"),
@@ -31,6 +31,9 @@ PROCESS: Final = (
     *STORE,
     Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
     Variable("listen", read.address, "0.0.0.0:8080", "Where the receiver or console listens"),
+    Variable("tls_listen", read.address, "0.0.0.0:8443", "Where TLS ends, with a certificate"),
+    Variable("tls_certificate_file", read.existing_file, None, "What the receiver shows there"),
+    Variable("tls_key_file", read.existing_file, None, "Its key; both are read when they change"),
     Variable("health", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
     Variable("trusted_proxies", read.ranges, "", "Proxies whose X-Forwarded-For is believed"),
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
@@ -64,6 +67,7 @@ class ProcessSettings:
     store: StoreSettings
     instance: str
     listen: tuple[str, int]
+    tls: TlsSettings | None
     health: tuple[str, int] | None
     trusted_proxies: tuple[str, ...]
     allowed_cidrs: tuple[str, ...]
@@ -82,7 +86,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
     """Raises InvalidValue with all problems, a line each."""
     values, problems = read_all(PROCESS, environment)
     store, more = _store(values, role)
-    problems += more
+    problems += more + _half_a_pair(values)
     if values.get("sealing_keys_file") is None and not _names(problems, "SEALING_KEYS_FILE"):
         problems.append("HOOKPLANE_SEALING_KEYS_FILE: it is missing; name a file of sealing keys")
     if problems or store is None:
@@ -92,6 +96,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
     return ProcessSettings(
         store=store,
         instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",
+        tls=_tls(values),
         receiver_url=values["receiver_url"] or "",
         grace=values["grace"],
         retention=Retention(*retention),
@@ -121,6 +126,8 @@ def compile_options(
     services: Mapping[str, str],
     public_url: str | None,
     environment: Mapping[str, str] = os.environ,
+    *,
+    receiver_tls: bool = False,
 ) -> Options:
     """What compiling depends on, from the variables that the processes have too. Raises
     InvalidValue."""
@@ -135,7 +142,24 @@ def compile_options(
         retention_events=values["retention_events"],
         services=services,
         public_url=public_url,
+        receiver_tls=receiver_tls,
     )
+
+
+def _tls(values: Mapping[str, Any]) -> TlsSettings | None:
+    if values["tls_certificate_file"] is None:
+        return None
+    host, port = values["tls_listen"]
+    files = (values["tls_certificate_file"], values["tls_key_file"])
+    return TlsSettings(f"{host}:{port}", *files)
+
+
+def _half_a_pair(values: Mapping[str, Any]) -> list[str]:
+    names = ("tls_certificate_file", "tls_key_file")
+    missing = [name for name in names if name in values and values[name] is None]
+    if len(missing) != 1:
+        return []
+    return [f"HOOKPLANE_{missing[0].upper()}: it is missing; certificate and key go together"]
 
 
 def _store(values: dict[str, Any], purpose: str) -> tuple[StoreSettings | None, list[str]]:

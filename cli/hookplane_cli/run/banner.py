@@ -20,7 +20,12 @@ _GAP: Final = "     "
 
 
 def banner(
-    settings: RunSettings, documents: Iterable[Configured], loaded: Loaded, url: str, admin: str
+    settings: RunSettings,
+    documents: Iterable[Configured],
+    loaded: Loaded,
+    url: str,
+    admin: str,
+    tls_url: str = "",
 ) -> list[str]:
     """Lines for people."""
     known = sorted(documents, key=lambda x: (x.namespace, x.name))
@@ -30,6 +35,7 @@ def banner(
     return [
         _head(settings, len(endpoints), len(subscriptions)),
         *_endpoints(endpoints, url, generated, settings.data),
+        *([f"  the same at {tls_url}"] if tls_url else []),
         *_waiting(subscriptions),
         f"  console {admin}",
     ]

@@ -19,8 +19,9 @@ from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.laptop.services import ServiceType
 from hookplane_cli.manifests_option import manifests_option
 from hookplane_cli.run.plane import serve
-from hookplane_cli.run.settings import RunSettings
+from hookplane_cli.run.settings import RunSettings, authority
 from hookplane_cli.serving.loop import run_until_signal
+from hookplane_receiver.settings import TlsSettings
 
 _LEAST_RETENTION: Final = 60_000
 
@@ -68,6 +69,23 @@ def _url(text: str) -> str:
     help="Folder for events and generated keys.",
 )
 @click.option("--listen", type=AddressType(), default="127.0.0.1:8080", show_default=True)
+@click.option(
+    "--tls-certificate",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Serve https too, with this certificate (PEM); read again when it changes.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The certificate's key (PEM).",
+)
+@click.option(
+    "--tls-listen",
+    type=AddressType(),
+    default="127.0.0.1:8443",
+    show_default=True,
+    help="Where https is served.",
+)
 @click.option(
     "--admin",
     type=AddressType(),
@@ -119,6 +137,9 @@ def _url(text: str) -> str:
 @click.option("--quiet", is_flag=True, help="Print problems only.")
 def command(
     sources: tuple[Path, ...],
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    tls_listen: tuple[str, int],
     services: tuple[tuple[str, str], ...],
     retention: int,
     max_store_size: int,
@@ -137,12 +158,21 @@ def command(
     run(
         RunSettings(
             sources=sources,
+            tls=_tls(tls_certificate, tls_key, tls_listen),
             services=dict(services),
             retention=Retention(retention, retention, max_store_size),
             style="quiet" if quiet else log,
             **given,
         )
     )
+
+
+def _tls(certificate: Path | None, key: Path | None, listen: tuple[str, int]) -> TlsSettings | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError("--tls-certificate and --tls-key go together")
+    return TlsSettings(authority(listen), certificate, key)
 
 
 def run(settings: RunSettings) -> None:

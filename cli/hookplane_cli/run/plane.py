@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
+import click
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock, Millis
@@ -57,8 +58,9 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         journal = stack.enter_context(_journal(settings.style, clock))
         parts = _Parts(settings, store, sealer, clock, journal)
         url, admin = await stack.enter_async_context(parts.running())
-        facts = stack.enter_context(run_file(settings.data, url, admin))
-        lines = banner(settings, reloader.in_force.values(), loaded, url, admin)
+        tls_url = parts.tls_url
+        facts = stack.enter_context(run_file(settings.data, url, admin, tls_url))
+        lines = banner(settings, reloader.in_force.values(), loaded, url, admin, tls_url)
         teller.ready(lines, facts)
         calm_collector()
         follower = Follower(reloader, clock, teller.loaded, teller.trouble)
@@ -109,7 +111,9 @@ class _Parts:
             journal=journal,
             registry=registry,
             settings=ReceiverSettings(
-                listen=authority(settings.listen), trusted_proxies=settings.trusted_proxies
+                listen=authority(settings.listen),
+                trusted_proxies=settings.trusted_proxies,
+                tls=settings.tls,
             ),
         )
         self._egress = AiohttpEgress(
@@ -134,12 +138,25 @@ class _Parts:
             stack.push_async_callback(self._egress.close)
             stack.push_async_callback(self._dispatcher.stop, GRACE)
             stack.push_async_callback(self._receiver.stop, GRACE)
-            url = await _bound(self._receiver.start(), self._settings.listen, "--listen")
+            url = await self._open_door()
             console = self._console(url)
             stack.push_async_callback(console.stop)
             admin = await _bound(console.start(), self._settings.admin, "--admin")
             await self._dispatcher.start()
             yield url, admin
+
+    @property
+    def tls_url(self) -> str:
+        return self._receiver.tls_url
+
+    async def _open_door(self) -> str:
+        settings = self._settings
+        if settings.tls is None:
+            return await _bound(self._receiver.start(), settings.listen, "--listen")
+        try:
+            return await self._receiver.start()
+        except OSError as error:
+            raise click.ClickException(f"--listen, --tls-listen: {error.strerror}") from error
 
     def _console(self, url: str) -> Console:
         return Console(

@@ -15,10 +15,11 @@ from hookplane_cli.laptop.private_file import write_private
 
 
 @contextmanager
-def run_file(data: Path, url: str, admin: str) -> Iterator[dict[str, Any]]:
+def run_file(data: Path, url: str, admin: str, tls_url: str = "") -> Iterator[dict[str, Any]]:
     """Gives its content; it is there while everything runs."""
     path = data / RUN_FILE
     facts = {"pid": os.getpid(), "url": url, "admin": admin}
+    facts |= {"tlsURL": tls_url} if tls_url else {}
     write_private(path, orjson.dumps(facts))
     try:
         yield facts

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hookplane.compile.model import Options
 from hookplane.store.model import Retention
+from hookplane_receiver.settings import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class RunSettings:
     sources: tuple[Path, ...]
     data: Path
     listen: tuple[str, int]
+    tls: TlsSettings | None
     admin: tuple[str, int]
     services: Mapping[str, str]
     public_url: str | None
@@ -35,6 +37,7 @@ class RunSettings:
             services=self.services,
             public_url=self.public_url,
             retention_events=self.retention.events,
+            receiver_tls=self.tls is not None,
         )
 
 

@@ -10,8 +10,10 @@ from hookplane.store.model import Role
 from hookplane_operator.gateways.names import (
     CONSOLE,
     HTTP,
+    HTTPS,
     METRICS,
     SERVICE_HTTP,
+    SERVICE_HTTPS,
     Names,
 )
 from hookplane_operator.gateways.pods import PodMaker
@@ -39,7 +41,7 @@ class ChildMaker:
             made += [self._deployment(role, scaled), self._budget(role)]
             if scaled.autoscaling is not None:
                 made.append(self._autoscaler(role, scaled.autoscaling))
-        made.append(self._service(Role.RECEIVER, HTTP))
+        made.append(self._service(Role.RECEIVER, HTTP, https=self._ends_tls))
         if Role.CONSOLE in self.roles():
             made.append(self._service(Role.CONSOLE, CONSOLE))
         return made + self._ways_in()
@@ -51,6 +53,10 @@ class ChildMaker:
             Role.DISPATCHER: spec.dispatcher,
         }
         return roles | ({Role.CONSOLE: _CONSOLE} if spec.console.enabled else {})
+
+    @property
+    def _ends_tls(self) -> bool:
+        return self.gateway.spec.receiver.tls is not None
 
     def _object(self, kind: str, role: Role, **parts: Object) -> Object:
         metadata = Names(self.gateway).metadata(role)
@@ -76,10 +82,12 @@ class ChildMaker:
             spec["replicas"] = desired(scaled)
         return self._object("Deployment", role, spec=spec)
 
-    def _service(self, role: Role, port: int) -> Object:
-        http = {"name": "http", "port": SERVICE_HTTP, "targetPort": port, "protocol": "TCP"}
+    def _service(self, role: Role, port: int, *, https: bool = False) -> Object:
+        ports = [_service_port("http", SERVICE_HTTP, port)]
+        if https:
+            ports.append(_service_port("https", SERVICE_HTTPS, HTTPS))
         selector = Names(self.gateway).selector(role)
-        return self._object("Service", role, spec={"selector": selector, "ports": [http]})
+        return self._object("Service", role, spec={"selector": selector, "ports": ports})
 
     def _budget(self, role: Role) -> Object:
         spec = {
@@ -109,7 +117,8 @@ class ChildMaker:
     def _policy(self, role: Role) -> Object:
         """What may come in. What may go out is the guard's, address by address: ranges in a policy
         would have to know the cluster's own."""
-        ports = {Role.RECEIVER: [HTTP, METRICS], Role.CONSOLE: [CONSOLE]}.get(role, [METRICS])
+        front = [HTTP, HTTPS] if self._ends_tls else [HTTP]
+        ports = {Role.RECEIVER: [*front, METRICS], Role.CONSOLE: [CONSOLE]}.get(role, [METRICS])
         spec = {
             "podSelector": {"matchLabels": Names(self.gateway).selector(role)},
             "policyTypes": ["Ingress"],
@@ -151,6 +160,10 @@ class ChildMaker:
         if wanted.hostnames:
             spec["hostnames"] = list(wanted.hostnames)
         return self._object("HTTPRoute", Role.RECEIVER, spec=spec)
+
+
+def _service_port(name: str, port: int, target: int) -> Object:
+    return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
 
 
 def desired(scaled: Scaled) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 
 from hookplane.kinds.gateway import PodResources, WebhookGateway
 from hookplane.store.model import Role
-from hookplane_operator.gateways.names import CONSOLE, HTTP, METRICS, Names
+from hookplane_operator.gateways.names import CONSOLE, HTTP, HTTPS, METRICS, Names
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.settings import OperatorSettings
 
@@ -19,6 +19,10 @@ PAUSE_SECONDS: Final = 5
 """A pod that is to stop goes on for as long: until then nobody sends to it any more."""
 STORE_FOLDER: Final = "/etc/hookplane/store"
 KEYS_FOLDER: Final = "/etc/hookplane/keys"
+TLS_FOLDER: Final = "/etc/hookplane/tls"
+CERTIFICATE: Final = "tls.crt"
+CERTIFICATE_KEY: Final = "tls.key"
+"""Keys of a kubernetes.io/tls Secret."""
 CHECKSUM: Final = "hookplane.dev/secrets"
 INBOUND: Final = "inbound"
 OUTBOUND: Final = "outbound"
@@ -63,6 +67,8 @@ class PodMaker:
         ports = [{"name": "metrics", "containerPort": METRICS}]
         if role is Role.RECEIVER:
             ports.insert(0, {"name": "http", "containerPort": HTTP})
+        if self._ends_tls(role):
+            ports.insert(1, {"name": "https", "containerPort": HTTPS})
         if role is Role.CONSOLE:
             ports = [{"name": "http", "containerPort": CONSOLE}]
         health = "http" if role is Role.CONSOLE else "metrics"
@@ -79,12 +85,20 @@ class PodMaker:
             "livenessProbe": _probe("/healthz", health, period=10, failures=3),
             "readinessProbe": _probe("/readyz", health, period=2, failures=2),
             "lifecycle": {"preStop": {"sleep": {"seconds": PAUSE_SECONDS}}},
-            "volumeMounts": [
-                {"name": "store", "mountPath": STORE_FOLDER, "readOnly": True},
-                {"name": "keys", "mountPath": KEYS_FOLDER, "readOnly": True},
-                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
-            ],
+            "volumeMounts": self._mounts(role),
         }
+
+    def _ends_tls(self, role: Role) -> bool:
+        return role is Role.RECEIVER and self.gateway.spec.receiver.tls is not None
+
+    def _mounts(self, role: Role) -> list[Object]:
+        folders = {"store": STORE_FOLDER, "keys": KEYS_FOLDER}
+        if self._ends_tls(role):
+            folders["tls"] = TLS_FOLDER
+        return [
+            *({"name": name, "mountPath": at, "readOnly": True} for name, at in folders.items()),
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+        ]
 
     def _environment(self, role: Role) -> list[Object]:
         spec = self.gateway.spec
@@ -103,6 +117,10 @@ class PodMaker:
         if role is Role.RECEIVER:
             values["HOOKPLANE_TRUSTED_PROXIES"] = ",".join(spec.receiver.trusted_proxies)
             values |= _quotas(self.gateway)
+        if self._ends_tls(role):
+            values["HOOKPLANE_TLS_LISTEN"] = f"0.0.0.0:{HTTPS}"
+            values["HOOKPLANE_TLS_CERTIFICATE_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE}"
+            values["HOOKPLANE_TLS_KEY_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE_KEY}"
         if role is Role.DISPATCHER:
             values["HOOKPLANE_ALLOWED_CIDRS"] = ",".join(spec.dispatcher.egress.allowed_cidrs)
         if role is Role.CONSOLE:
@@ -113,12 +131,16 @@ class PodMaker:
 
     def _volumes(self, role: Role) -> list[Object]:
         dsn = self.gateway.spec.store.postgresql.dsn.secret_key_ref
-        keys = [{"key": key, "path": key} for key in _KEYS_OF[role]]
-        return [
+        volumes = [
             _secret_volume("store", dsn.name, [{"key": dsn.key, "path": "dsn"}]),
-            _secret_volume("keys", Names(self.gateway).keys, keys),
+            _secret_volume("keys", Names(self.gateway).keys, _items(*_KEYS_OF[role])),
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         ]
+        tls = self.gateway.spec.receiver.tls
+        if tls is not None and role is Role.RECEIVER:
+            items = _items(CERTIFICATE, CERTIFICATE_KEY)
+            volumes.append(_secret_volume("tls", tls.certificate_ref.name, items))
+        return volumes
 
     def _placement(self, role: Role) -> Object:
         pods = self.settings.pods
@@ -154,10 +176,10 @@ def _quotas(gateway: WebhookGateway) -> dict[str, str]:
     }
 
 
-def service_url(gateway: WebhookGateway, settings: OperatorSettings) -> str:
+def service_url(gateway: WebhookGateway, settings: OperatorSettings, scheme: str = "http") -> str:
     """Of the receivers, inside of the cluster."""
     host = f"{Names(gateway).of(Role.RECEIVER)}.{gateway.metadata.namespace}.svc"
-    return f"http://{host}.{settings.cluster_domain}"
+    return f"{scheme}://{host}.{settings.cluster_domain}"
 
 
 _POD_SECURITY: Final[Object] = {
@@ -177,6 +199,11 @@ _CONTAINER_SECURITY: Final[Object] = {
 def _resources(resources: PodResources) -> Object:
     parts = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
     return {name: values for name, values in parts.items() if values}
+
+
+def _items(*keys: str) -> list[Object]:
+    """Keys of a Secret as files of the same names."""
+    return [{"key": key, "path": key} for key in keys]
 
 
 def _secret_volume(name: str, secret: str, items: list[Object]) -> Object:

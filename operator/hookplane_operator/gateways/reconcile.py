@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from hookplane.certificates import check_server_pair
 from hookplane.clock import Clock
 from hookplane.compile.secrets import FORBIDDEN_TYPES
 from hookplane.errors import (
@@ -33,7 +34,7 @@ from hookplane_operator.gateways.keys import new_keys, sealers
 from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.plane import Name, Plane
-from hookplane_operator.gateways.pods import service_url
+from hookplane_operator.gateways.pods import CERTIFICATE, CERTIFICATE_KEY, service_url
 from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Conflict, NotLeader
@@ -49,6 +50,7 @@ SCALER: Final = "hookplane-autoscaling"
 AGAIN_SECONDS: Final = 60.0
 """Secrets, optional APIs and drift that nobody told of are looked at again."""
 RETRY_SECONDS: Final = 2.0
+TLS_TYPE: Final = "kubernetes.io/tls"
 
 
 class NotInOrder(HookplaneError):
@@ -120,6 +122,7 @@ class Gateways:
         pause = AGAIN_SECONDS
         try:
             await self._open(name, gateway)
+            await self._check_certificate(gateway)
             await self._apply_children(gateway)
         except NotInOrder as error:
             troubles, pause = (error.trouble,), RETRY_SECONDS
@@ -130,7 +133,7 @@ class Gateways:
             gateway=gateway,
             troubles=troubles,
             desired={role: desired(scaled) for role, scaled in scales.items()},
-            url=gateway.spec.public_url or service_url(gateway, self.settings),
+            url=gateway.spec.public_url or self._service_url(gateway),
             way_in=way_in(gateway, self.objects),
         )
         self._learn(name, facts)
@@ -141,6 +144,10 @@ class Gateways:
         if plane is not None and self.facts.get(name) != facts:
             plane.news = True
         self.facts[name] = facts
+
+    def _service_url(self, gateway: WebhookGateway) -> str:
+        scheme = "http" if gateway.spec.receiver.tls is None else "https"
+        return service_url(gateway, self.settings, scheme)
 
     def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Trouble, ...]]:
         namespace = body["metadata"]["namespace"]
@@ -219,6 +226,19 @@ class Gateways:
             message = f'{path}: Secret "{ref.name}" has no key "{ref.key}"'
             raise NotInOrder(condition, Reason.SECRET_KEY_NOT_FOUND, message)
         return Secret(value.reveal().strip())
+
+    async def _check_certificate(self, gateway: WebhookGateway) -> None:
+        """Pods that could not start are not made. Raises NotInOrder."""
+        tls = gateway.spec.receiver.tls
+        if tls is None:
+            return
+        name = tls.certificate_ref.name
+        found = await self._secret(gateway, name)
+        flaw = _certificate_flaw(name, found)
+        if flaw is not None:
+            reason, message = flaw
+            path = "spec.receiver.tls.certificateRef"
+            raise NotInOrder(ConditionType.SECRETS_RESOLVED, reason, f"{path}: {message}")
 
     async def _secret(self, gateway: WebhookGateway, name: str) -> Found | None:
         body = await self.kube.find(SECRET, gateway.metadata.namespace, name)
@@ -308,7 +328,25 @@ def _reserved(gateway: WebhookGateway) -> dict[Name, str]:
     for value in (postgresql.dsn, postgresql.migration_dsn):
         if value is not None:
             found[namespace, value.secret_key_ref.name] = "the way into a database"
+    if gateway.spec.receiver.tls is not None:
+        found[namespace, gateway.spec.receiver.tls.certificate_ref.name] = "a receiver's key"
     return found
+
+
+def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | None:
+    """Why receivers could not show what is in the Secret `name`."""
+    if found is None:
+        message = f'there is no Secret "{name}"; it is to be of type {TLS_TYPE}'
+        return Reason.SECRET_NOT_FOUND, message
+    if found.secret.type != TLS_TYPE:
+        message = f'Secret "{name}" is of type {found.secret.type}; it is to be {TLS_TYPE}'
+        return Reason.SECRET_NOT_ALLOWED, message
+    values = [found.secret.data.get(key) for key in (CERTIFICATE, CERTIFICATE_KEY)]
+    try:
+        check_server_pair(*(value or Secret("") for value in values))
+    except InvalidValue as error:
+        return Reason.SECRET_UNUSABLE, f'Secret "{name}": {error}'
+    return None
 
 
 def _checksum(keys: Found, dsn: Secret) -> str:
