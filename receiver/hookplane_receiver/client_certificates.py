@@ -34,11 +34,9 @@ class Demand:
 
     def __init__(self, config: ClientCertificate) -> None:
         """Raises InvalidValue."""
-        self._store = crypto.X509Store()
-        # An intermediate authority, or the client's own certificate, may be all that is trusted.
-        self._store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
-        for authority in check_certificates(config.authorities):
-            self._store.add_cert(crypto.X509.from_cryptography(authority))
+        self._authorities = [
+            crypto.X509.from_cryptography(x) for x in check_certificates(config.authorities)
+        ]
         self._subjects = tuple(check_subject(text) for text in config.subjects)
 
     def flaw(self, client: ClientCertificates | None, now: Millis) -> str:
@@ -66,10 +64,19 @@ class Demand:
 
     def _path(self, shown: Sequence[Certificate], now: Millis) -> list[Certificate]:
         """From the client's certificate to an authority that is trusted."""
-        self._store.set_time(datetime.fromtimestamp(now / 1000, UTC))
         own, *beside = (crypto.X509.from_cryptography(certificate) for certificate in shown)
-        verification = crypto.X509StoreContext(self._store, own, beside)
+        verification = crypto.X509StoreContext(self._store(now), own, beside)
         return [found.to_cryptography() for found in verification.get_verified_chain()]
+
+    def _store(self, now: Millis) -> crypto.X509Store:
+        """A new one each time, because the time of one can be set only once."""
+        store = crypto.X509Store()
+        # An intermediate authority, or the client's own certificate, may be all that is trusted.
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+        for authority in self._authorities:
+            store.add_cert(authority)
+        store.set_time(datetime.fromtimestamp(now / 1000, UTC))
+        return store
 
     def _stranger(self, own: Certificate) -> str:
         if not self._subjects or own.subject in self._subjects:

@@ -33,17 +33,28 @@ class Pair:
 class Authority:
     """Issues certificates that are good for a day unless a test wants them otherwise."""
 
-    def __init__(
-        self, name: str, parent: Authority | None = None, *, key_of: Authority | None = None
-    ) -> None:
-        """`parent`: who vouches for it; `key_of`: it is the same under another certificate."""
-        self._key: ec.EllipticCurvePrivateKey = (
-            key_of._key if key_of else ec.generate_private_key(ec.SECP256R1())
-        )
+    def __init__(self, name: str, parent: Authority | None = None) -> None:
+        """`parent`: who vouches for it."""
+        self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         issuer = parent or self
         made = issuer._certificate(self._name, self._key.public_key(), _usage(is_ca=True))
         self.certificate = made.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key(self) -> bytes:
+        return _pem(self._key)
+
+    @classmethod
+    def of(cls, pair: Pair) -> Authority:
+        """Somebody who issues with a certificate that may not be for that."""
+        made = cls.__new__(cls)
+        key = serialization.load_pem_private_key(pair.key, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        made._key = key
+        made._name = x509.load_pem_x509_certificate(pair.certificate).subject
+        made.certificate = pair.certificate
+        return made
 
     def client(
         self,

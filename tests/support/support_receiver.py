@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from hookplane.store.model import (
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.receiver import Receiver
-from hookplane_receiver.settings import QuotaSettings, ReceiverSettings
+from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
 from support_until import until
 
 NOW: Final[Millis] = 1_700_000_000_000
@@ -61,6 +62,7 @@ class Notebook(SilentJournal):
     def __init__(self) -> None:
         self.rejections: list[tuple[str, str, str, str]] = []
         self.receipts: list[tuple[str, str, str, bool]] = []
+        self.notes: list[tuple[str, str, str]] = []
 
     def received(
         self,
@@ -76,6 +78,9 @@ class Notebook(SilentJournal):
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         self.rejections.append((endpoint, reason, detail, source))
+
+    def noted(self, subject: str, reason: str, message: str) -> None:
+        self.notes.append((subject, reason, message))
 
 
 def endpoint(name: str, provider: str = "StandardWebhooks", **changes: Any) -> EndpointConfig:
@@ -137,6 +142,7 @@ class Door:
     journal: Notebook
     registry: CollectorRegistry
     client: aiohttp.ClientSession
+    tls_url: str = ""
     store_lost: bool = False
 
     async def configure(self, *endpoints: EndpointConfig, gone: tuple[str, ...] = ()) -> None:
@@ -152,11 +158,14 @@ class Door:
         body: bytes = b"{}",
         headers: list[tuple[str, str]] | None = None,
         method: str = "POST",
+        tls: ssl.SSLContext | None = None,
     ) -> Answered:
-        """One request, with the path and the body as they are given."""
+        """One request, with the path and the body as they are given; `tls`: over https. Connections
+        are kept for each `tls`."""
         async with self.client.request(
             method,
-            URL(self.url + path, encoded=True),
+            URL((self.tls_url if tls else self.url) + path, encoded=True),
+            ssl=tls or True,
             data=body if method == "POST" else None,
             headers=headers or [],
             skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -186,6 +195,7 @@ async def open_door(
     trusted_proxies: tuple[str, ...] = (),
     limits: IngressLimits | None = None,
     quotas: QuotaSettings | None = None,
+    tls: TlsSettings | None = None,
 ) -> AsyncIterator[Door]:
     """A receiver on a store of its own, serving these endpoints on a free port."""
     clock = clock or FixedClock()
@@ -199,13 +209,18 @@ async def open_door(
         journal=journal,
         registry=registry,
         settings=ReceiverSettings(
-            "127.0.0.1:0", trusted_proxies, limits or IngressLimits(), quotas or QuotaSettings()
+            "127.0.0.1:0",
+            trusted_proxies,
+            limits or IngressLimits(),
+            quotas or QuotaSettings(),
+            tls,
         ),
     )
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         door = Door("", receiver, store, sealer, clock, journal, registry, client)
         try:
             door.url = await receiver.start()
+            door.tls_url = receiver.tls_url
             await door.configure(*endpoints)
             yield door
         finally:
