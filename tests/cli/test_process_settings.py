@@ -10,7 +10,7 @@ from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.secret import Secret
 from hookplane_cli.keys import new_key, read_keys
 from hookplane_cli.process.settings import process_settings, store_settings
-from hookplane_receiver.settings import QuotaSettings
+from hookplane_receiver.settings import QuotaSettings, TlsSettings
 
 DSN = "postgresql://user:hunter2@db/hookplane"
 
@@ -34,6 +34,19 @@ def test_the_least_that_is_needed(keys: Path) -> None:
     assert found.quotas == QuotaSettings()
     assert found.warnings == ()
     assert "hunter2" not in repr(found)
+
+
+def test_tls_needs_a_certificate_and_its_key(keys: Path, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate.touch()
+    key.touch()
+    least = {"HOOKPLANE_STORE": DSN, "HOOKPLANE_SEALING_KEYS_FILE": str(keys)}
+    half = least | {"HOOKPLANE_TLS_CERTIFICATE_FILE": str(certificate)}
+    assert process_settings("receiver", least).tls is None
+    found = process_settings("receiver", half | {"HOOKPLANE_TLS_KEY_FILE": str(key)}).tls
+    assert found == TlsSettings("0.0.0.0:8443", certificate, key)
+    with pytest.raises(InvalidValue, match="HOOKPLANE_TLS_KEY_FILE: it is missing"):
+        process_settings("receiver", half)
 
 
 def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:

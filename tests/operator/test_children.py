@@ -35,6 +35,10 @@ SPECS: dict[str, dict[str, Any]] = {
     "ingress": {
         "receiver": {"ingress": {"host": "a.example", "className": "nginx", "tlsSecretName": "tls"}}
     },
+    "tls": {
+        "console": {"enabled": True},
+        "receiver": {"tls": {"certificateRef": {"name": "hooks-example-com"}}},
+    },
     "several": {"receiver": {"replicas": 3, "trustedProxies": ["10.0.0.0/8"]}},
 }
 
@@ -90,6 +94,28 @@ def test_receivers_cannot_open_what_subscriptions_hold() -> None:
             keys = next(x["secret"] for x in volumes if x["name"] == "keys")
             mounted[child["metadata"]["name"]] = [x["key"] for x in keys["items"]]
     assert mounted == {"g-receiver": ["inbound"], "g-dispatcher": ["inbound", "outbound"]}
+
+
+def test_only_receivers_end_tls() -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["tls"])}
+    having = [name for name, child in made.items() if "hooks-example-com" in str(child)]
+    assert having == [("Deployment", "g-receiver")]
+    pod = made["Deployment", "g-receiver"]["spec"]["template"]["spec"]
+    mounts = {x["name"]: x["mountPath"] for x in pod["containers"][0]["volumeMounts"]}
+    env = {x["name"]: x.get("value") for x in pod["containers"][0]["env"]}
+    assert env["HOOKPLANE_TLS_CERTIFICATE_FILE"] == f"{mounts['tls']}/tls.crt"
+    assert env["HOOKPLANE_TLS_KEY_FILE"] == f"{mounts['tls']}/tls.key"
+    assert env["HOOKPLANE_TLS_LISTEN"] == "0.0.0.0:8443"
+    console = made["Service", "g-console"]["spec"]["ports"]
+    assert [x["name"] for x in console] == ["http"]
+
+
+def test_test_events_of_the_console_go_over_the_plain_port() -> None:
+    """The certificate is for the public name, not for the Service's."""
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["tls"])}
+    container = made["Deployment", "g-console"]["spec"]["template"]["spec"]["containers"][0]
+    env = {x["name"]: x.get("value") for x in container["env"]}
+    assert env["HOOKPLANE_RECEIVER_URL"].startswith("http://g-receiver.system.svc")
 
 
 def test_the_platforms_settings_reach_the_pods() -> None:

@@ -245,6 +245,11 @@ def shared_control_plane() -> ControlPlane:
     """One for this test process, with our CRDs; ended with it."""
     plane = ControlPlane(require_components())
     atexit.register(plane.stop)
+    return with_our_kinds(plane)
+
+
+def with_our_kinds(plane: ControlPlane) -> ControlPlane:
+    """Starts it, with our CRDs."""
     plane.start()
     install_crds(plane, CRDS)
     return plane

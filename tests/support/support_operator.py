@@ -135,6 +135,10 @@ class Pod:
     health: int
     process: subprocess.Popen[bytes]
     log: Path
+    tls: int
+    """Port where TLS ends, if its template says so."""
+    secrets: dict[Path, dict[str, Any]]
+    """Folder → the Secret that is mounted there."""
 
     @property
     def url(self) -> str:
@@ -178,6 +182,12 @@ class Pods:
             time.sleep(0.05)
         raise AssertionError(f"no receiver is ready: {self.output()}")
 
+    def refresh(self, role: str) -> None:
+        """What the kubelet does after a mounted Secret changed."""
+        for pod in self.of(role):
+            for folder, source in pod.secrets.items():
+                self._write_secret(folder, source)
+
     def output(self) -> str:
         return "\n".join(x.log.read_text(errors="replace")[-2000:] for x in self.pods.values())
 
@@ -210,13 +220,15 @@ class Pods:
         home = self.folder / name
         mounted = {x["name"]: x["mountPath"] for x in container["volumeMounts"]}
         places: dict[str, str] = {}
+        secrets: dict[Path, dict[str, Any]] = {}
         for volume in spec["volumes"]:
             own = home / volume["name"]
             own.mkdir(parents=True, exist_ok=True)
             places[mounted[volume["name"]]] = str(own)
             if "secret" in volume:
+                secrets[own] = volume["secret"]
                 self._write_secret(own, volume["secret"])
-        port, health = free_port(), free_port()
+        port, health, tls = free_port(), free_port(), free_port()
         environment = self._environment(name, container, places)
         if container["args"] == ["console"]:
             health = port
@@ -224,6 +236,8 @@ class Pods:
             "HOOKPLANE_LISTEN": f"127.0.0.1:{port}",
             "HOOKPLANE_HEALTH": f"127.0.0.1:{health}",
         }
+        if "HOOKPLANE_TLS_LISTEN" in environment:
+            environment["HOOKPLANE_TLS_LISTEN"] = f"127.0.0.1:{tls}"
         log = home / "log"
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -232,7 +246,8 @@ class Pods:
                 stdout=output,
                 stderr=output,
             )
-        return Pod(name, container["args"][0], template, port, health, process, log)
+        role = container["args"][0]
+        return Pod(name, role, template, port, health, process, log, tls, secrets)
 
     def _write_secret(self, folder: Path, source: dict[str, Any]) -> None:
         data = self.kubectl.get("secret", source["secretName"])["data"]
@@ -305,11 +320,11 @@ def gateway_spec(address: str) -> dict[str, Any]:
 
 @contextmanager
 def installation(
-    folder: Path, plane: ControlPlane | None = None, **more: Any
+    folder: Path, plane: ControlPlane | None = None, name: str = "", **more: Any
 ) -> Iterator[Installation]:
-    """Everything running; `more`: further settings of the operator."""
+    """Everything running; `name`: of its namespace; `more`: further settings of the operator."""
     plane = plane or shared_control_plane()
-    name = f"t-{os.urandom(4).hex()}"
+    name = name or f"t-{os.urandom(4).hex()}"
     Kubectl(plane.admin).run("create", "namespace", name)
     kubectl = Kubectl(plane.admin, name)
     database = PostgresServer(require_binaries()).create().start()

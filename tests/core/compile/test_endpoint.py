@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hookplane.compile.model import GeneratedKind, Options, WantedSecret
@@ -10,6 +12,7 @@ from hookplane.config.endpoint import Answer, Source
 from hookplane.providers.presets import PRESETS
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
+from support_pki import Authority
 from support_run import (
     cluster,
     compiled_of,
@@ -260,6 +263,31 @@ def test_client_certificates_are_understood_and_never_silently_ignored() -> None
     in_cluster = compiled_of(endpoint_text(spec), options=cluster())
     assert [x.absent is not None for x in in_cluster.problems] == [True]
     assert one_endpoint(in_cluster).not_ready
+
+
+def _certified(subjects: str) -> str:
+    authority = Authority("partners").certificate.decode()
+    return secret_text("s", k="x").replace("k: 'x'", f"k: {json.dumps(authority)}") + endpoint_text(
+        "{provider: Generic, verification: {clientCertificate: "
+        f"{{ca: {{secretKeyRef: {{name: s, key: k}}}}, subjects: {subjects}}}}}}}"
+    )
+
+
+def test_a_client_certificate_is_demanded_where_the_receiver_ends_tls() -> None:
+    found = compiled_of(_certified("['CN=a,O=B']"), options=cluster())
+    assert said(found) == []
+    demand = one_endpoint(found).client_certificate
+    assert demand is not None
+    assert demand.subjects == ("CN=a,O=B",)
+    assert demand.authorities.reveal().startswith(b"-----BEGIN CERTIFICATE")
+    assert one_endpoint(found).not_ready == ""
+
+
+@pytest.mark.parametrize("subject", ["erp.partner.example", "/CN=a", "CN=a,", "NOPE=x"])
+def test_a_subject_that_cannot_be_read_is_named(subject: str) -> None:
+    [problem] = said(compiled_of(_certified(f"['CN=ok', '{subject}']"), options=cluster()))
+    assert problem.startswith("spec.verification.clientCertificate.subjects[1]: ")
+    assert "CN=erp.partner.example" in problem
 
 
 def test_every_namespace_has_an_endpoint_of_operational_events() -> None:
