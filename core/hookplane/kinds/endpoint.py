@@ -183,14 +183,17 @@ class BearerSpec(Spec):
 
 
 class ClientCertificateSpec(Spec):
-    """The client must show a certificate; only where the receiver itself ends TLS."""
+    """The client must show a certificate that is for clients; only where the receiver itself ends
+    TLS. There are no lists of revoked ones: a certificate that is not to get in any more ends, or
+    `subjects` or `ca` changes."""
 
     ca: SecretValue
-    """PEM certificates of the authorities that may have issued it."""
+    """PEM certificates of the authorities that may have issued it, roots or intermediates."""
     subjects: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=32)
     ] = []
-    """Accepted subjects, such as `CN=erp.partner.example`; empty: any that the CA issued."""
+    """Accepted subjects, whole and as RFC 4514 writes them, such as
+    `CN=erp.partner.example,O=Partner`; empty: any that the CA issued."""
 
 
 class Verification(Spec):
@@ -216,7 +219,7 @@ class Verification(Spec):
     bearer: BearerSpec | None = None
     """A bearer token."""
     client_certificate: ClientCertificateSpec | None = None
-    """Mutual TLS."""
+    """A certificate of the client's (mutual TLS)."""
     sources: Annotated[list[CIDR], Field(max_length=64)] = []
     """Address ranges that requests may come from; empty: any."""
 

@@ -152,10 +152,12 @@ class CertificateRef(Spec):
 
 
 class ReceiverTLS(Spec):
-    """TLS that ends at the receiver."""
+    """TLS that ends at the receiver: a second port, `https`, of its pods and its Service. Routes
+    and Ingresses go to the plain one."""
 
     certificate_ref: CertificateRef
-    """The certificate that is shown."""
+    """The certificate that is shown. A renewed one is in use within a minute or two, without a
+    restart."""
 
 
 class ParentRef(Spec):
@@ -226,7 +228,7 @@ class Receiver(Scaled):
     trusted_proxies: Annotated[list[CIDR], Field(max_length=64)] = []
     """Address ranges of proxies that may set X-Forwarded-For."""
     tls: ReceiverTLS | None = None
-    """TLS that ends at the receiver."""
+    """TLS that ends at the receiver, which `verification.clientCertificate` needs."""
     route: Route | None = None
     """An HTTPRoute; not together with `ingress`."""
     ingress: Ingress | None = None
