@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -35,3 +36,11 @@ def test_help_is_quick_because_it_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_half_a_pair_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tls.key").touch()
+    options = ["run", "-f", str(tmp_path), "--tls-key", str(tmp_path / "tls.key")]
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code == 2
+    assert "--tls-certificate and --tls-key go together" in result.output

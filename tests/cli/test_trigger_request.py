@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from hookplane.config.endpoint import ApiKey, Basic, EndpointConfig, Source
+from hookplane.config.endpoint import ApiKey, Basic, ClientCertificate, EndpointConfig, Source
 from hookplane.providers import presets
 from hookplane.secret import Secret
 from hookplane.signatures.keys import prepare
@@ -107,6 +107,11 @@ def test_credentials_are_added() -> None:
         ),
         (endpoint("GitHub", keys=(), not_ready="Secret gh is missing"), None, "gh is missing"),
         (endpoint("Telegram"), "unheard.of", "there are: message"),
+        (
+            endpoint("GitHub", client_certificate=ClientCertificate(authorities=Secret("x"))),
+            None,
+            "demands a client certificate",
+        ),
     ],
 )
 def test_what_cannot_be_signed_is_refused(

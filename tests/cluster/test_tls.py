@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from hookplane.kinds.conditions import Reason
+from hookplane_receiver.client_certificates import NONE_SHOWN
 from support_kubernetes import (
     ROOT,
     ControlPlane,
@@ -231,11 +232,13 @@ def test_refusals_are_seen_in_the_status(place: Installation) -> None:
     send(place.pods.receiver(), client_context())
 
     def told(found: Object) -> bool:
-        last = found["status"].get("lastRejected", {})
+        last = found["status"].get("requests", {}).get("lastRejected", {})
         return bool(last.get("reason") == "ClientCertificateMismatch")
 
     found = place.kubectl.until("whe", "partner-erp", told, 150)
-    assert "certificate" in found["status"]["lastRejected"]["message"]
+    requests = found["status"]["requests"]
+    assert requests["lastRejected"]["message"] == NONE_SHOWN
+    assert requests["rejectedByReason"]["ClientCertificateMismatch"] >= 1
 
 
 @pytest.mark.usefixtures("gateway")
