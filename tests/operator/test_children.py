@@ -10,6 +10,7 @@ import pytest
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane_operator.gateways.children import ChildMaker
 from hookplane_operator.gateways.drift import stamped
+from hookplane_operator.gateways.pods import shown_url
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.settings import parse_settings
 
@@ -44,8 +45,13 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 def children(spec: dict[str, Any]) -> list[Object]:
+    maker = ChildMaker(gateway_of(spec), parse_settings(SETTINGS, "settings"), "sum")
+    return [stamped(x) for x in maker.make()]
+
+
+def gateway_of(spec: dict[str, Any]) -> WebhookGateway:
     store = {"postgresql": {"dsn": {"secretKeyRef": {"name": "db", "key": "dsn"}}}}
-    gateway = WebhookGateway.model_validate(
+    return WebhookGateway.model_validate(
         {
             "metadata": {
                 "name": "g",
@@ -57,8 +63,6 @@ def children(spec: dict[str, Any]) -> list[Object]:
             "spec": {"store": store} | spec,
         }
     )
-    maker = ChildMaker(gateway, parse_settings(SETTINGS, "settings"), "sum")
-    return [stamped(x) for x in maker.make()]
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -108,6 +112,18 @@ def test_only_receivers_end_tls() -> None:
     assert env["HOOKPLANE_TLS_LISTEN"] == "0.0.0.0:8443"
     console = made["Service", "g-console"]["spec"]["ports"]
     assert [x["name"] for x in console] == ["http"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "url"),
+    [
+        ({}, "http://g-receiver.system.svc.cluster.local"),
+        (SPECS["tls"], "https://g-receiver.system.svc.cluster.local"),
+        (SPECS["tls"] | {"publicURL": "https://a.example"}, "https://a.example"),
+    ],
+)
+def test_the_url_that_the_status_shows(spec: dict[str, Any], url: str) -> None:
+    assert shown_url(gateway_of(spec), parse_settings(SETTINGS, "settings")) == url
 
 
 def test_test_events_of_the_console_go_over_the_plain_port() -> None:

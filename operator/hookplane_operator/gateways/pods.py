@@ -176,6 +176,12 @@ def _quotas(gateway: WebhookGateway) -> dict[str, str]:
     }
 
 
+def shown_url(gateway: WebhookGateway, settings: OperatorSettings) -> str:
+    """Where providers find the receivers, as far as is known."""
+    scheme = "http" if gateway.spec.receiver.tls is None else "https"
+    return gateway.spec.public_url or service_url(gateway, settings, scheme)
+
+
 def service_url(gateway: WebhookGateway, settings: OperatorSettings, scheme: str = "http") -> str:
     """Of the receivers, inside of the cluster."""
     host = f"{Names(gateway).of(Role.RECEIVER)}.{gateway.metadata.namespace}.svc"

@@ -34,7 +34,7 @@ from hookplane_operator.gateways.keys import new_keys, sealers
 from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.plane import Name, Plane
-from hookplane_operator.gateways.pods import CERTIFICATE, CERTIFICATE_KEY, service_url
+from hookplane_operator.gateways.pods import CERTIFICATE, CERTIFICATE_KEY, shown_url
 from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Conflict, NotLeader
@@ -133,7 +133,7 @@ class Gateways:
             gateway=gateway,
             troubles=troubles,
             desired={role: desired(scaled) for role, scaled in scales.items()},
-            url=gateway.spec.public_url or self._service_url(gateway),
+            url=shown_url(gateway, self.settings),
             way_in=way_in(gateway, self.objects),
         )
         self._learn(name, facts)
@@ -144,10 +144,6 @@ class Gateways:
         if plane is not None and self.facts.get(name) != facts:
             plane.news = True
         self.facts[name] = facts
-
-    def _service_url(self, gateway: WebhookGateway) -> str:
-        scheme = "http" if gateway.spec.receiver.tls is None else "https"
-        return service_url(gateway, self.settings, scheme)
 
     def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Trouble, ...]]:
         namespace = body["metadata"]["namespace"]
