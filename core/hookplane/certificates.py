@@ -21,6 +21,13 @@ from hookplane.secret import Secret
 RSA_BITS: Final = 2048
 EC_BITS: Final = 224
 """Shorter keys, and signatures over the digests below, prove nothing any more."""
+UNREADABLE: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises about what OpenSSL takes; it reads parts when they are asked for."""
 _BROKEN_DIGESTS: Final = frozenset({"md5", "sha1"})
 
 
@@ -37,7 +44,7 @@ def check_certificates(pem: Secret) -> list[x509.Certificate]:
     """The certificates of a PEM text, at least one. Raises InvalidValue."""
     try:
         return x509.load_pem_x509_certificates(pem.reveal())
-    except (ValueError, UnsupportedAlgorithm):
+    except (*UNREADABLE, UnsupportedAlgorithm):
         raise InvalidValue("holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
 
 

@@ -10,7 +10,13 @@ from cryptography.x509 import Certificate, ExtendedKeyUsage, ExtensionNotFound, 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from hookplane.certificates import check_certificates, check_subject, weak_key, weak_signature
+from hookplane.certificates import (
+    UNREADABLE,
+    check_certificates,
+    check_subject,
+    weak_key,
+    weak_signature,
+)
 from hookplane.clock import Millis
 from hookplane.config.endpoint import ClientCertificate
 from hookplane_receiver.ingress.server import ClientCertificates
@@ -54,13 +60,12 @@ class Demand:
     def _judge(self, shown: Sequence[Certificate], now: Millis) -> tuple[str, Millis]:
         try:
             path = self._path(shown, now)
+            ends = min(certificate.not_valid_after_utc for certificate in path)
+            return _unfit(path) or self._stranger(shown[0]), int(ends.timestamp() * 1000)
         except crypto.X509StoreContextError as error:
             return f"the client's certificate is not accepted: {error}", now + HOLDS
-        except (crypto.Error, ValueError):
+        except (crypto.Error, *UNREADABLE):
             return "the client's certificate cannot be read", now + HOLDS
-        ends = min(certificate.not_valid_after_utc for certificate in path)
-        flaw = _unfit(path) or self._stranger(shown[0])
-        return flaw, int(ends.timestamp() * 1000)
 
     def _path(self, shown: Sequence[Certificate], now: Millis) -> list[Certificate]:
         """From the client's certificate to an authority that is trusted."""
@@ -88,11 +93,8 @@ class Demand:
 def _unfit(path: Sequence[Certificate]) -> str:
     """OpenSSL has looked at signatures, times, and who may issue; not at strength and purpose."""
     own, authority = path[0], path[-1]
-    try:
-        if not _may_sign(own) or not all(_for_clients(x) for x in path[:-1] or path):
-            return "the client's certificate, or one that vouches for it, is not for clients"
-    except ValueError:
-        return "the client's certificate has extensions that cannot be read"
+    if not _may_sign(own) or not all(_for_clients(x) for x in path[:-1] or path):
+        return "the client's certificate, or one that vouches for it, is not for clients"
     for certificate in path:
         weak = weak_key(certificate)
         if not weak and certificate is not authority:

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from cryptography.x509 import Certificate
 from OpenSSL import SSL
 
-from hookplane.certificates import Pair
+from hookplane.certificates import UNREADABLE, Pair
 from hookplane.errors import InvalidValue
 from hookplane_receiver.ingress.server import ClientCertificates
 
@@ -119,7 +119,7 @@ class TlsTransport(asyncio.Transport):
             if self.client is None:
                 return self._shake_hands()
             plain = b"".join(self._read())
-        except (SSL.Error, ValueError) as error:  # ValueError: a certificate that cannot be read
+        except (SSL.Error, *UNREADABLE) as error:
             raise TlsBroken from error
         finally:
             self._flush()
@@ -167,9 +167,13 @@ class TlsTransport(asyncio.Transport):
                 self.ended = True
 
     def _flush(self) -> None:
+        """SSL.Error: nothing is left to be sent."""
         with suppress(SSL.Error):
             while not self._raw.is_closing():
-                self._raw.write(self._session.bio_read(CHUNK))
+                data = self._session.bio_read(CHUNK)
+                self._raw.write(data)
+                if len(data) < CHUNK:
+                    return
 
     # The rest is the connection's underneath -----------------------------------------------------
 

@@ -179,6 +179,21 @@ async def test_a_certificate_whose_key_the_client_lacks_is_no_certificate() -> N
         client_context(Pair(servers().client("x").key, stolen.certificate))
 
 
+async def test_a_certificate_that_cannot_be_read_leaves_no_trace_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """OpenSSL takes one of version 5, at both ends."""
+    own = servers().client("x")
+    der = ssl.PEM_cert_to_DER_cert(own.certificate.decode())
+    changed = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", 1)
+    strange = Pair(own.key, ssl.DER_cert_to_PEM_cert(changed).encode())
+    async with serving() as port:
+        with suppress(OSError):
+            assert await ask(port, client_context(strange)) == b""
+        assert (await ask(port)).startswith(b"HTTP/1.1 200")
+        assert caplog.text == ""
+
+
 # Renewal ----------------------------------------------------------------------------------------
 
 
