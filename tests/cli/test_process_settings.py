@@ -47,6 +47,8 @@ def test_tls_needs_a_certificate_and_its_key(keys: Path, tmp_path: Path) -> None
     assert found == TlsSettings("0.0.0.0:8443", certificate, key)
     with pytest.raises(InvalidValue, match="HOOKPLANE_TLS_KEY_FILE: it is missing"):
         process_settings("receiver", half)
+    with pytest.raises(InvalidValue, match="HOOKPLANE_TLS_LISTEN: there is no"):
+        process_settings("receiver", least | {"HOOKPLANE_TLS_LISTEN": "127.0.0.1:1"})
 
 
 def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:

@@ -38,9 +38,14 @@ def test_help_is_quick_because_it_imports_no_command() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_half_a_pair_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [["--tls-key", "tls.key"], ["--tls-listen", "127.0.0.1:0"]], ids=str
+)
+def test_https_without_a_certificate_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "tls.key").touch()
-    options = ["run", "-f", str(tmp_path), "--tls-key", str(tmp_path / "tls.key")]
-    result = CliRunner().invoke(main, options)
+    result = CliRunner().invoke(main, ["run", "-f", ".", *options])
     assert result.exit_code == 2
-    assert "--tls-certificate and --tls-key go together" in result.output
+    assert "--tls-certificate and --tls-key are both needed" in result.output

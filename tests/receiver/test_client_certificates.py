@@ -245,6 +245,15 @@ async def test_an_intermediate_may_be_all_that_is_trusted(tmp_path: Path) -> Non
             await refusal(door, "/default/a", shown)
 
 
+async def test_a_single_certificate_may_be_all_that_is_trusted(tmp_path: Path) -> None:
+    """And vouches for nobody else."""
+    own = Authority("ours").client("x")
+    async with door_of(tmp_path, demanding("a", Authority.of(own))) as door:
+        assert (await door.send("/default/a", tls=client_context(own))).status == 200
+        forged = Authority.of(own).client("x")
+        assert "CA" in await refusal(door, "/default/a", client_context(forged, own.certificate))
+
+
 async def test_any_of_several_authorities_will_do(tmp_path: Path) -> None:
     old, new = Authority("ours"), Authority("ours")
     async with door_of(tmp_path, demanding("a", old, new)) as door:

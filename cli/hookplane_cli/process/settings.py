@@ -31,7 +31,7 @@ PROCESS: Final = (
     *STORE,
     Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
     Variable("listen", read.address, "0.0.0.0:8080", "Where the receiver or console listens"),
-    Variable("tls_listen", read.address, "0.0.0.0:8443", "Where TLS ends, with a certificate"),
+    Variable("tls_listen", read.address, None, "Where TLS ends; 0.0.0.0:8443 with a certificate"),
     Variable("tls_certificate_file", read.existing_file, None, "What the receiver shows there"),
     Variable("tls_key_file", read.existing_file, None, "Its key; both are read when they change"),
     Variable("health", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
@@ -50,6 +50,7 @@ PROCESS: Final = (
     Variable("retention_attempts", read.duration, "168h", "How long attempts are kept"),
     Variable("retention_size", read.size, "100Gi", "Bodies of all events together"),
 )
+TLS_LISTEN: Final = ("0.0.0.0", 8443)  # noqa: S104 - as `listen`
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def compile_options(
 def _tls(values: Mapping[str, Any]) -> TlsSettings | None:
     if values["tls_certificate_file"] is None:
         return None
-    host, port = values["tls_listen"]
+    host, port = values["tls_listen"] or TLS_LISTEN
     files = (values["tls_certificate_file"], values["tls_key_file"])
     return TlsSettings(f"{host}:{port}", *files)
 
@@ -157,6 +158,8 @@ def _tls(values: Mapping[str, Any]) -> TlsSettings | None:
 def _half_a_pair(values: Mapping[str, Any]) -> list[str]:
     names = ("tls_certificate_file", "tls_key_file")
     missing = [name for name in names if name in values and values[name] is None]
+    if values.get("tls_listen") and not any(values.get(name) for name in names):
+        return ["HOOKPLANE_TLS_LISTEN: there is no HOOKPLANE_TLS_CERTIFICATE_FILE to show there"]
     if len(missing) != 1:
         return []
     return [f"HOOKPLANE_{missing[0].upper()}: it is missing; certificate and key go together"]

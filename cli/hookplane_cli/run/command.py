@@ -24,6 +24,7 @@ from hookplane_cli.serving.loop import run_until_signal
 from hookplane_receiver.settings import TlsSettings
 
 _LEAST_RETENTION: Final = 60_000
+_TLS_LISTEN: Final = ("127.0.0.1", 8443)
 
 
 class Parsed(click.ParamType[Any]):
@@ -82,9 +83,7 @@ def _url(text: str) -> str:
 @click.option(
     "--tls-listen",
     type=AddressType(),
-    default="127.0.0.1:8443",
-    show_default=True,
-    help="Where https is served.",
+    help="Where https is served, with a certificate.  [default: 127.0.0.1:8443]",
 )
 @click.option(
     "--admin",
@@ -139,7 +138,7 @@ def command(
     sources: tuple[Path, ...],
     tls_certificate: Path | None,
     tls_key: Path | None,
-    tls_listen: tuple[str, int],
+    tls_listen: tuple[str, int] | None,
     services: tuple[tuple[str, str], ...],
     retention: int,
     max_store_size: int,
@@ -167,12 +166,14 @@ def command(
     )
 
 
-def _tls(certificate: Path | None, key: Path | None, listen: tuple[str, int]) -> TlsSettings | None:
-    if certificate is None and key is None:
+def _tls(
+    certificate: Path | None, key: Path | None, listen: tuple[str, int] | None
+) -> TlsSettings | None:
+    if certificate is None and key is None and listen is None:
         return None
     if certificate is None or key is None:
-        raise click.UsageError("--tls-certificate and --tls-key go together")
-    return TlsSettings(authority(listen), certificate, key)
+        raise click.UsageError("--tls-certificate and --tls-key are both needed for https")
+    return TlsSettings(authority(listen or _TLS_LISTEN), certificate, key)
 
 
 def run(settings: RunSettings) -> None:
