@@ -2,7 +2,7 @@
 
 OpenSSL works on memory alone, so the connection underneath is an ordinary one: its bounds,
 deadlines and back-pressure hold from its first byte, which is part of a handshake. Why not `ssl`:
-docs/decisions/0008-tls-at-the-receiver.md.
+docs/decisions/0009-tls-at-the-receiver.md.
 """
 
 from __future__ import annotations
