@@ -20,6 +20,7 @@ from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
 from hookplane_receiver.ingress.identity import Identity
+from hookplane_receiver.ingress.server import IngressServer
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.quotas import Quotas
 from hookplane_receiver.reporter import Reporter
@@ -104,15 +105,25 @@ class Receiver:
         self.ready = True
         return url
 
+    def _doors(self) -> list[IngressServer]:
+        return [x for x in (self._ingress, self._tls_ingress) if x is not None]
+
     def _chores(self) -> list[Callable[[], Coroutine[None, None, None]]]:
         follow = [self._identity.follow] if self._identity is not None else []
         return [self._follower.run, self._reporter.run, self._quotas.run, *follow]
 
+    async def leave(self, delay: Millis) -> None:
+        """Goes on answering for so long, each time as the last of its connection, until those who
+        send have heard that it goes: what is on its way to a connection that closes would fail."""
+        self.ready = False
+        for door in self._doors():
+            door.leave()
+        await asyncio.sleep(delay / 1000)
+
     async def stop(self, grace: Millis) -> None:
         """Closes the door, lets requests under way finish, and reports a last time."""
         self.ready = False
-        doors = [x for x in (self._ingress, self._tls_ingress) if x is not None]
-        await asyncio.gather(*(door.stop(grace) for door in doors))
+        await asyncio.gather(*(door.stop(grace) for door in self._doors()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

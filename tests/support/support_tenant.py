@@ -37,7 +37,7 @@ class Tenant:
         return self
 
     def delete(self) -> None:
-        self.kubectl.run("delete", "namespace", self.name, "--wait=false")
+        self.kubectl.run("delete", "namespace", self.name, "--wait=false", "--ignore-not-found")
 
     def run_subscriber(self, name: str = "subscriber") -> None:
         """A pod with a Service of its name, at port 8080."""

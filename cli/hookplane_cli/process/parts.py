@@ -47,6 +47,9 @@ class Part(Protocol):
         """Loads all configuration; returns its URLs, or nothing when it serves none. Raises
         StoreUnavailable, InvalidValue for its files, and OSError when an address is taken."""
 
+    async def leave(self) -> None:
+        """It was told to stop: what it serves it goes on serving for the delay of the settings."""
+
     async def stop(self) -> None:
         """Within the grace of the settings."""
 
@@ -69,7 +72,7 @@ class ReceiverPart:
     def __init__(self, around: Surroundings) -> None:
         settings = around.settings
         host, port = settings.listen
-        self._grace = settings.grace
+        self._delay, self._grace = settings.stop_delay, settings.grace
         self._receiver = Receiver(
             store=around.store,
             sealer=around.sealer,
@@ -96,6 +99,9 @@ class ReceiverPart:
     async def start(self) -> str:
         url = await self._receiver.start()
         return " ".join(x for x in (url, self._receiver.tls_url) if x)
+
+    async def leave(self) -> None:
+        await self._receiver.leave(self._delay)
 
     async def stop(self) -> None:
         await self._receiver.stop(self._grace)
@@ -140,6 +146,9 @@ class DispatcherPart:
         await self._dispatcher.start()
         return ""
 
+    async def leave(self) -> None:
+        """At once, since nobody sends to it."""
+
     async def stop(self) -> None:
         await self._dispatcher.stop(self._around.settings.grace)
         await self._egress.close()
@@ -166,6 +175,7 @@ class ConsolePart:
     def __init__(self, around: Surroundings) -> None:
         host, port = around.settings.listen
         url = around.settings.receiver_url
+        self._delay = around.settings.stop_delay
         self.ready = False
         self._console = Console(
             store=around.store,
@@ -183,6 +193,10 @@ class ConsolePart:
         url = await self._console.start()
         self.ready = True
         return url
+
+    async def leave(self) -> None:
+        self.ready = False
+        await asyncio.sleep(self._delay / 1000)
 
     async def stop(self) -> None:
         self.ready = False

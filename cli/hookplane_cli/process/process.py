@@ -72,6 +72,7 @@ class Process:
             part = await stack.enter_async_context(self._running(store, membership))
             calm_collector()
             await until(stopped, part.chores(), membership.failed())
+            await part.leave()
 
     @asynccontextmanager
     async def _running(self, store: PostgresStore, membership: Membership) -> AsyncIterator[Part]:

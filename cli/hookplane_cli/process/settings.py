@@ -40,6 +40,7 @@ PROCESS: Final = (
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
     Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the journal"),
+    Variable("stop_delay", read.duration, "0s", "For which it goes on answering when told to stop"),
     Variable("grace", read.duration, "20s", "For what is under way when it stops"),
     Variable("gateway", read.name, None, "Gateway whose processes these are, for messages"),
     Variable("quota_stored_bytes", read.size, None, "Bodies that one namespace may have stored"),
@@ -75,6 +76,7 @@ class ProcessSettings:
     allow_loopback: bool
     receiver_url: str
     log: str
+    stop_delay: int
     grace: int
     retention: Retention
     quotas: QuotaSettings
@@ -99,6 +101,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
         instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",
         tls=_tls(values),
         receiver_url=values["receiver_url"] or "",
+        stop_delay=values["stop_delay"],
         grace=values["grace"],
         retention=Retention(*retention),
         quotas=QuotaSettings(

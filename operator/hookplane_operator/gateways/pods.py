@@ -14,9 +14,9 @@ from hookplane_operator.settings import OperatorSettings
 USER: Final = 10001
 GRACE: Final = "20s"
 STOP_SECONDS: Final = 40
-"""The pause before a stop, the grace, and room."""
-PAUSE_SECONDS: Final = 5
-"""A pod that is to stop goes on for as long: until then nobody sends to it any more."""
+"""The delay of a stop, the grace, and room."""
+STOP_DELAY: Final = "5s"
+"""So long a pod that is to stop goes on answering: until then nobody sends to it any more."""
 STORE_FOLDER: Final = "/etc/hookplane/store"
 KEYS_FOLDER: Final = "/etc/hookplane/keys"
 TLS_FOLDER: Final = "/etc/hookplane/tls"
@@ -84,7 +84,6 @@ class PodMaker:
             "startupProbe": _probe("/healthz", health, period=1, failures=60),
             "livenessProbe": _probe("/healthz", health, period=10, failures=3),
             "readinessProbe": _probe("/readyz", health, period=2, failures=2),
-            "lifecycle": {"preStop": {"sleep": {"seconds": PAUSE_SECONDS}}},
             "volumeMounts": self._mounts(role),
         }
 
@@ -108,6 +107,7 @@ class PodMaker:
             "HOOKPLANE_SEALING_KEYS_FILE": KEYS_FOLDER,
             "HOOKPLANE_LISTEN": f"0.0.0.0:{listen}",
             "HOOKPLANE_HEALTH": f"0.0.0.0:{METRICS}",
+            "HOOKPLANE_STOP_DELAY": STOP_DELAY,
             "HOOKPLANE_GRACE": GRACE,
             "HOOKPLANE_LOG": "json",
             "HOOKPLANE_RETENTION_EVENTS": spec.store.retention.events,

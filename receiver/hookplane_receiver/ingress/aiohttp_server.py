@@ -84,6 +84,11 @@ class AiohttpServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
+    def leave(self) -> None:
+        """From now on each answer is the last of its connection; new ones are still taken."""
+        if self._connections is not None:
+            self._connections.draining = True
+
     async def stop(self, grace: Millis) -> None:
         """Stops listening; what is under way may finish for up to `grace`."""
         if self._listener is None or self._connections is None or self._sweeper is None:

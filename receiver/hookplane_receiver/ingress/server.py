@@ -92,5 +92,8 @@ class IngressServer(Protocol):
     async def start(self) -> str:
         """Binds and begins to serve; returns the URL with the real port."""
 
+    def leave(self) -> None:
+        """From now on each answer is the last of its connection; new ones are still taken."""
+
     async def stop(self, grace: Millis) -> None:
         """Stops listening, lets requests under way finish for up to `grace`, then closes."""

@@ -69,10 +69,18 @@ class Sender:
 
     async def _send_all(self, rate: float) -> None:
         timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+        # one keeps its connections, the other makes a new one for each request
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as keeping,
+            aiohttp.ClientSession(
+                timeout=timeout, connector=aiohttp.TCPConnector(force_close=True)
+            ) as making,
+            asyncio.TaskGroup() as group,
+        ):
             while time.monotonic() < self._until and self.sent < MOST:
                 await self._slots.acquire()
                 self.sent += 1
+                session = keeping if self.sent % 2 else making
                 group.create_task(self._send(session, f"{os.environ['HOSTNAME']}-{self.sent}"))
                 await asyncio.sleep(1 / rate)
 

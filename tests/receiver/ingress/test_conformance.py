@@ -430,6 +430,22 @@ async def test_stopping_lets_a_request_finish(factory: Factory) -> None:
             await wire.connect()
 
 
+async def test_whoever_leaves_still_answers_and_each_answer_is_the_last_of_its_connection(
+    factory: Factory,
+) -> None:
+    async with serving(factory) as wire:
+        reader, writer = await wire.connect()
+        kept = post().replace(b"Connection: close\r\n", b"")
+        writer.write(kept)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n" + wire.seen.answer.body)
+        wire.server.leave()
+        writer.write(kept)
+        answer = await _read_all(reader)
+        assert status(answer) == 200
+        assert b"connection: close" in answer.lower()
+        assert status(await wire.talk(post())) == 200, "new connections are still taken"
+
+
 async def test_stopping_does_not_wait_for_idle_connections(factory: Factory) -> None:
     async with serving(factory) as wire:
         reader, _ = await wire.connect()
