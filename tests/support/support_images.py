@@ -116,7 +116,7 @@ def _hookplane() -> Path:
 
 def _next(hookplane: Path) -> Path:
     def make(archive: Path, folder: Path) -> None:
-        _buildah("pull", f"docker-archive:{hookplane}")
+        _buildah("pull", _policy(), f"docker-archive:{hookplane}")
         _build(folder, FILES / "next.Containerfile", NEXT, {"IMAGE": HOOKPLANE})
         _save(NEXT, archive)
 
@@ -194,6 +194,7 @@ def _archive(name: str, key: str, make: Callable[[Path, Path], None]) -> Path:
             _remove(old)
         make(unfinished, work)
         unfinished.rename(archive)
+        _buildah("rmi", "--prune", "--force")
     return archive
 
 
@@ -213,22 +214,28 @@ def _build_rootfs(rootfs: Path, tag: str, programs: str = "") -> str:
 def _build(context: Path, file: Path, tag: str, values: dict[str, str]) -> None:
     arguments = [f"--build-arg={name}={value}" for name, value in values.items()]
     how = ("--pull-never", "--isolation=chroot", "--network=host", "--format=docker")
-    _buildah("build", *how, *arguments, "--file", file, "--tag", tag, context)
+    _buildah("build", _policy(), *how, *arguments, "--file", file, "--tag", tag, context)
 
 
 def _save(tag: str, archive: Path) -> None:
     archive.unlink(missing_ok=True)
-    _buildah("push", tag, f"docker-archive:{archive}:{tag}")
+    _buildah("push", _policy(), tag, f"docker-archive:{archive}:{tag}")
 
 
 def _buildah(command: str, *arguments: str | Path) -> None:
     """With a store of images of our own."""
     home = cache_folder() / "buildah"
     home.mkdir(parents=True, exist_ok=True)
-    policy = home / "policy.json"
-    policy.write_text(_POLICY)
     store = ("--root", home / "images", "--runroot", home / "run", "--storage-driver=overlay")
-    _run("buildah", *store, command, f"--signature-policy={policy}", *arguments)
+    _run("buildah", *store, command, *arguments)
+
+
+def _policy() -> str:
+    """The option that says whose signatures an image needs."""
+    policy = cache_folder() / "buildah" / "policy.json"
+    policy.parent.mkdir(parents=True, exist_ok=True)
+    policy.write_text(_POLICY)
+    return f"--signature-policy={policy}"
 
 
 def _pip(command: str, *arguments: str | Path) -> None:
