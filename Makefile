@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test e2e e2e-kind check format types imports generate check-generated bench ledger cluster-ledger lock clean help
+.PHONY: run test e2e e2e-kind check format types imports generate check-generated bench ledger cluster-ledger operator-bench lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,6 +58,11 @@ ledger: $(READY)  ## Kill the process 50 times under load and account for every 
 
 cluster-ledger: $(READY)  ## Many processes on PostgreSQL, faults of every kind, and an account
 	$(BIN)/python -m benchmarks.cluster_ledger --kills 100
+
+operator-bench: $(READY)  ## The operator with 10,000 objects on a real API server; 20 minutes
+	@scripts/test-tools
+	@scripts/test-components >/dev/null
+	$(BIN)/python -m benchmarks.operator
 
 lock: $(READY)  ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/pip install --quiet pip-tools
