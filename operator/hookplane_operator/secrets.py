@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -87,8 +88,7 @@ class Secrets:
 
     def put(self, found: Found) -> None:
         """One that was just written or watched."""
-        name = (found.secret.namespace, found.secret.name)
-        self._entries[name] = _Entry(found, self._clock.monotonic())
+        self._remember((found.secret.namespace, found.secret.name), found)
 
     def forget(self, name: Name) -> None:
         """It is read again when it is next asked for."""
@@ -106,16 +106,29 @@ class Secrets:
             await asyncio.sleep(1.0)
             if self.watched:
                 continue
-            old = self._clock.monotonic() - REFRESH_SECONDS
-            due = [name for name, entry in self._entries.items() if entry.read_at <= old]
-            due.sort(key=lambda name: self._entries[name].read_at)
-            for name in due[:READS_PER_SECOND]:
+            for name in self._due():
                 await self._refresh(name)
+
+    def _due(self) -> list[Name]:
+        """Those that were read longest ago: they come first."""
+        old = self._clock.monotonic() - REFRESH_SECONDS
+        first = itertools.islice(self._entries.items(), READS_PER_SECOND)
+        return [name for name, entry in first if entry.read_at <= old]
+
+    def _remember(self, name: Name, found: Found | None) -> None:
+        self._entries.pop(name, None)
+        self._entries[name] = _Entry(found, self._clock.monotonic())
+
+    def _postpone(self, name: Name) -> None:
+        """It cannot be read now; others have their turn before it is tried again."""
+        if (entry := self._entries.pop(name, None)) is not None:
+            self._entries[name] = _Entry(entry.found, self._clock.monotonic())
 
     async def _refresh(self, name: Name) -> None:
         try:
             body = await self._kube.find(SECRET, *name)
         except ApiError:
+            self._postpone(name)
             return
         self._take(name, None if body is None else found_of(body))
 
@@ -124,7 +137,7 @@ class Secrets:
         if entry is None and name not in self._users:
             return
         before = entry.found if entry else None
-        self._entries[name] = _Entry(found, self._clock.monotonic())
+        self._remember(name, found)
         if found != before:
             self._changed(name)
 
@@ -138,7 +151,7 @@ class Secrets:
             except ApiError as error:
                 return error
         found = None if body is None else found_of(body)
-        self._entries[name] = _Entry(found, self._clock.monotonic())
+        self._remember(name, found)
         return found
 
 

@@ -4,6 +4,7 @@ once a minute for each object."""
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -20,12 +21,14 @@ from hookplane_operator.objects import Key, Objects
 
 PER_SECOND: Final = 20.0
 BURST: Final = 20.0
+AT_ONCE: Final = 4
+"""Under way together, so that a slow API server costs patience and not the budget."""
 COUNTERS_SECONDS: Final = 60.0
 """Between two writes for an object that only counts."""
 SETTLE_SECONDS: Final = 2.0
 """What is on its way into force is not told for as long: mostly it is there by then, and one write
 says both."""
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger("hookplane.operator")
@@ -42,6 +45,8 @@ class _Wanted:
     status: dict[str, Any]
     since: float
     not_before: float = 0.0
+    counting: bool = False
+    """Nothing that a person would call a change: others go first."""
 
 
 class StatusWriter:
@@ -80,7 +85,9 @@ class StatusWriter:
         now = self._clock()
         before = self._wanted.get(key)
         since = before.since if before is not None and before.uid == uid else now
-        self._wanted[key] = _Wanted(uid, wanted, since, self._earliest(key, told, wanted, since))
+        counting = _essence(told) == _essence(wanted)
+        earliest = self._earliest(key, wanted, since, counting=counting)
+        self._wanted[key] = _Wanted(uid, wanted, since, earliest, counting)
 
     def forget(self, key: Key) -> None:
         self._wanted.pop(key, None)
@@ -95,13 +102,14 @@ class StatusWriter:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._metrics.status_waiting.set(len(self._wanted))
-            for key in self._due():
-                await self._write(key)
+            due = self._due()
+            for start in range(0, len(due), AT_ONCE):
+                await asyncio.gather(*map(self._write, due[start : start + AT_ONCE]))
 
     def _earliest(
-        self, key: Key, told: Mapping[str, Any], wanted: Mapping[str, Any], since: float
+        self, key: Key, wanted: Mapping[str, Any], since: float, *, counting: bool
     ) -> float:
-        if _essence(told) == _essence(wanted):
+        if counting:
             return self._last.get(key, -COUNTERS_SECONDS) + COUNTERS_SECONDS
         return since + (SETTLE_SECONDS if _is_reconciling(wanted) else 0.0)
 
@@ -110,15 +118,10 @@ class StatusWriter:
         now = self._clock()
         self._tokens = min(self._tokens + (now - self._filled) * PER_SECOND, BURST)
         self._filled = now
-        due = [(x.not_before, key) for key, x in self._wanted.items() if x.not_before <= now]
-        due.sort(key=lambda pair: (self._is_counting(pair[1]), pair[0]))
-        taken = due[: int(self._tokens)]
+        due = ((x.counting, x.not_before, key) for key, x in self._wanted.items())
+        taken = heapq.nsmallest(int(self._tokens), (x for x in due if x[1] <= now))
         self._tokens -= len(taken)
-        return [key for _, key in taken]
-
-    def _is_counting(self, key: Key) -> bool:
-        live = self._objects.get(key) or {}
-        return _essence(live.get("status") or {}) == _essence(self._wanted[key].status)
+        return [key for *_, key in taken]
 
     async def _write(self, key: Key) -> None:
         wanted = self._wanted.pop(key, None)
