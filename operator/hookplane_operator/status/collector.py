@@ -41,7 +41,7 @@ WORDS_SECONDS: Final = 30.0
 SOON_SECONDS: Final = 0.2
 """While processes have not taken the newest version yet."""
 AWAY_SECONDS: Final = 30.0
-"""A store that does not answer for less is not worth a word."""
+"""Objects say nothing of a store that does not answer for less; its gateway does."""
 
 Seen = tuple[object, ...]
 """All that a status is made of; equal means that it is the same."""
@@ -111,7 +111,8 @@ class Collector:
                 state.marks, state.asked_at = marks, time.monotonic()
             else:
                 members = tuple(await plane.store.members())
-                state.seen = replace(state.seen, at=self._clock.now(), members=members, away="")
+                heard = replace(state.seen, at=self._clock.now(), members=members)
+                state.seen = replace(heard, away="", silent="")
             state.away_since = None
         except StoreUnavailable as error:
             self._missed(state, str(error))
@@ -132,9 +133,11 @@ class Collector:
     def _missed(self, state: _Round, why: str) -> None:
         now = time.monotonic()
         state.away_since = state.away_since or now
-        if now - state.away_since >= AWAY_SECONDS:
+        silent = f"the store does not answer: {why}"
+        away = silent if now - state.away_since >= AWAY_SECONDS else ""
+        if state.seen is not None or away:
             before = state.seen or Observation(self._clock.now())
-            state.seen = replace(before, away=f"the store does not answer: {why}")
+            state.seen = replace(before, away=away, silent=silent)
 
     async def _observe(self, plane: Plane) -> Observation:
         store = plane.store
@@ -181,6 +184,7 @@ class Collector:
             plane.blocked,
             members,
             seen.away,
+            seen.silent,
             len(plane.drained),
             self._facts(plane.name),
         )

@@ -78,8 +78,8 @@ def _of(facts: GatewayFacts, type: ConditionType, reason: Reason) -> Fact:  # no
 
 def _store(facts: GatewayFacts, seen: Observation | None) -> Fact:
     condition = ConditionType.STORE_AVAILABLE
-    if seen is not None and seen.away:
-        return Fact(condition, "False", Reason.STORE_UNAVAILABLE, seen.away)
+    if seen is not None and seen.silent:
+        return Fact(condition, "False", Reason.STORE_UNAVAILABLE, seen.silent)
     good = Fact(condition, "True", Reason.AVAILABLE)
     if seen is None:
         good = Fact(condition, "Unknown", Reason.STORE_UNAVAILABLE, "not opened yet")
@@ -129,6 +129,6 @@ def _store_status(found: list[Fact], old: Mapping[str, Any], now: Millis) -> Sto
 
 
 def _backlog(seen: Observation | None) -> int | None:
-    if seen is None or seen.away:
+    if seen is None or seen.silent:
         return None
     return sum(x.pending + x.sending + x.retrying for x in seen.subscriptions.values())

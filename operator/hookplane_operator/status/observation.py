@@ -17,7 +17,7 @@ from hookplane.store.model import (
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """`away` and the last that was heard, or all of it."""
+    """The last that was heard; `silent` and `away` tell when that is not the present."""
 
     at: Millis
     away: str = ""
@@ -26,6 +26,8 @@ class Observation:
     endpoints: Mapping[str, EndpointStatus] = field(default_factory=dict)
     subscriptions: Mapping[str, SubscriptionStatus] = field(default_factory=dict)
     replays: Mapping[str, ReplayJob] = field(default_factory=dict)
+    silent: str = ""
+    """Why it did not answer just now: a gateway says so at once."""
 
     def ready(self, role: Role) -> list[Member]:
         """Processes with all configuration loaded."""
