@@ -1,15 +1,20 @@
 """Kopf as the layer that watches: its handlers hand on what they see, and nothing else.
 
 Kopf runs in a thread and a loop of its own: in a shared one it cancels tasks that are not its own.
+It ends when a kind is not served any more or a watch breaks in a way that it does not know; then it
+is started again, and what it lists may lack what was deleted meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
+import random
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
 import kopf
@@ -17,9 +22,17 @@ import kopf
 from hookplane_operator.kube.kinds import Object, Resource
 
 STOP_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds before Kopf is started again; doubled each time that it ends soon."""
+START_SECONDS: Final = 60.0
+"""What is listed later than this after the start is listed again, so a watch was interrupted."""
+REQUEST_SECONDS: Final = 60.0
+CONNECT_SECONDS: Final = 10.0
 
 Saw = Callable[[str, str | None, Object], None]
 """Kind, type of the watch event (None: it was there at the beginning), and the object."""
+Served = Callable[[], Awaitable[None]]
 
 _IDENTITY: Final = cast(Any, "hookplane")
 """Among Kopf's peers, of which there are none; else it asks who the user is, and the user of a
@@ -29,88 +42,101 @@ _log = logging.getLogger("hookplane.operator")
 
 
 class Informer:
-    """Watches some resources in some namespaces; `saw` is called in the loop that started it."""
+    """Watches some resources in some namespaces; `saw` is called in the loop that runs it."""
 
     def __init__(
         self,
         resources: Iterable[Resource],
         namespaces: tuple[str, ...],
         saw: Saw,
+        relisted: Callable[[str], None],
+        served: Served,
         selectors: dict[str, str] | None = None,
         *,
         scan: bool,
     ) -> None:
-        """`namespaces` empty: all of them. `selectors`: kind → label selector. `scan`: whether to
-        notice APIs that appear later, which takes the right to watch CRDs."""
+        """`namespaces` empty: all of them. `relisted`: called with a kind whose watch was
+        interrupted. `served`: returns when there is something to watch. `selectors`: kind → label
+        selector. `scan`: whether to notice APIs that appear later, which takes the right to watch
+        CRDs."""
         self._scan = scan
         self._resources = tuple(resources)
         self._namespaces = namespaces
         self._saw = saw
+        self._relisted = relisted
+        self._served = served
         self._selectors = selectors or {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.failed: asyncio.Future[None] | None = None
-        """Never done unless Kopf ended by itself, which is an error."""
+        self._listed_by = 0.0
+        """Until then lists are the first ones."""
 
-    def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.failed = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
-        self._thread.start()
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._listed_by = time.monotonic() + START_SECONDS
+        pause = FIRST_PAUSE
+        while True:
+            await self._served()
+            begun = time.monotonic()
+            await self._watch()
+            soon = time.monotonic() - begun < START_SECONDS
+            pause = min(pause * 2, LONGEST_PAUSE) if soon else FIRST_PAUSE
+            await asyncio.sleep(pause)
+            self._listed_by = 0.0
+            for resource in self._resources:
+                self._relisted(resource.kind)
 
-    @property
-    def ended(self) -> bool:
-        """It watches no more, and nobody asked it to stop."""
-        return self.failed is not None and self.failed.done() and bool(self.failed.exception())
-
-    async def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, STOP_SECONDS)
-
-    def _run(self) -> None:
+    async def _watch(self) -> None:
+        """Until Kopf ends."""
+        loop = asyncio.get_running_loop()
+        stop, ended = threading.Event(), asyncio.Event()
+        thread = threading.Thread(
+            target=self._run, args=(loop, stop, ended), name="kopf", daemon=True
+        )
+        thread.start()
         try:
-            asyncio.run(
-                kopf.operator(
-                    registry=self._registry(),
-                    settings=self._settings(),
-                    namespaces=self._namespaces,
-                    clusterwide=not self._namespaces,
-                    stop_flag=self._stop,
-                    standalone=True,
-                    identity=_IDENTITY,
-                )
-            )
+            await ended.wait()
+        finally:
+            stop.set()
+            await asyncio.to_thread(thread.join, STOP_SECONDS)
+
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, stop: threading.Event, ended: asyncio.Event
+    ) -> None:
+        try:
+            asyncio.run(self._serve(loop, stop))
         except Exception as error:
-            _log.exception("Kopf ended")
-            self._tell(error)
-        else:
-            if not self._stop.is_set():
-                self._tell(RuntimeError("Kopf ended by itself"))
+            names = ", ".join(x.plural for x in self._resources)
+            _log.warning("the watch of %s ended: %s: %s", names, type(error).__name__, error)
+            _log.debug("the watch of %s", names, exc_info=error)
+        _call(loop, ended.set)
 
-    def _tell(self, error: Exception) -> None:
-        assert self._loop is not None  # noqa: S101 - for the type checker
-        self._loop.call_soon_threadsafe(self._fail, error)
+    async def _serve(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+        try:
+            await kopf.operator(
+                registry=self._registry(loop),
+                settings=self._settings(),
+                namespaces=self._namespaces,
+                clusterwide=not self._namespaces,
+                stop_flag=stop,
+                standalone=True,
+                identity=_IDENTITY,
+            )
+        finally:
+            stop.set()  # Kopf waits for it in a thread of its own, and the loop for that thread
 
-    def _fail(self, error: Exception) -> None:
-        if self.failed is not None and not self.failed.done():
-            self.failed.set_exception(error)
-
-    def _registry(self) -> kopf.OperatorRegistry:
+    def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(_login)
         for resource in self._resources:
             kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(
-                self._handler(resource.kind)
+                self._handler(loop, resource.kind)
             )
         return registry
 
-    def _handler(self, kind: str) -> Any:
+    def _handler(self, loop: asyncio.AbstractEventLoop, kind: str) -> Any:
         def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-            assert self._loop is not None  # noqa: S101 - for the type checker
-            seen = _plain(body)
-            self._loop.call_soon_threadsafe(self._saw, kind, type, seen)
+            _call(loop, self._saw, kind, type, _plain(body))
+            if type is None and time.monotonic() > self._listed_by:
+                _call(loop, self._relisted, kind)
 
         return handle
 
@@ -119,7 +145,9 @@ class Informer:
         settings.posting.enabled = False
         settings.scanning.disabled = not self._scan
         settings.watching.chunk_size = 250
-        settings.networking.error_backoffs = [1, 1, 2, 3, 5, 8]
+        settings.networking.error_backoffs = _Pauses()
+        settings.networking.request_timeout = REQUEST_SECONDS
+        settings.networking.connect_timeout = CONNECT_SECONDS
         selectors = {
             f"{x.plural}.{x.version}{'.' if x.group else ''}{x.group}": self._selectors[x.kind]
             for x in self._resources
@@ -128,6 +156,21 @@ class Informer:
         for name, selector in selectors.items():
             settings.watching.label_selectors[name] = selector
         return settings
+
+
+class _Pauses:
+    """Seconds between two tries of one request, without end: an API server that is away, is busy
+    (then at least what it asks for) or refuses (403) may be another tomorrow, and the other kinds
+    are not to suffer."""
+
+    def __iter__(self) -> Iterator[float]:
+        for pause in itertools.chain((1.0, 1.0, 2.0, 3.0, 5.0), itertools.repeat(8.0)):
+            yield pause * random.uniform(1.0, 1.5)  # noqa: S311
+
+
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *given: Any) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(what, *given)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from hookplane.compile.model import Problem, Severity
 from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
 from hookplane.kinds.base import GatewayRef
 from hookplane.kinds.conditions import Reason
+from hookplane_operator.census import Census, Listing, listings
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.services import Services
@@ -34,8 +36,10 @@ from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Forbidden, NotFound
 from hookplane_operator.kube.kinds import (
     CHILDREN,
+    ENDPOINT,
     GATEWAY,
     NAMESPACE,
+    OURS,
     REPLAY,
     SECRET,
     SUBSCRIPTION,
@@ -56,6 +60,17 @@ from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.writer import StatusWriter
 
 LIST_RETRY_SECONDS: Final = 2.0
+SERVED_RETRY_SECONDS: Final = 5.0
+"""Until a CRD that is not there is looked for again."""
+CENSUS_SECONDS: Final = 3.0
+"""After the first object of a kind was listed again, most of the others were as well."""
+FRESH_SECONDS: Final = 60.0
+"""Who becomes the leader later than this after its lists looks whether they still hold."""
+_NEEDS: Final = {
+    SUBSCRIPTION.kind: frozenset({ENDPOINT.kind}),
+    REPLAY.kind: frozenset({ENDPOINT.kind, SUBSCRIPTION.kind}),
+}
+"""What refers to these is not compiled before they were listed: what was not seen is not gone."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -67,10 +82,11 @@ class Job(StrEnum):
     CONFIG = "config"
     SWEEP = "sweep"
     DEFAULT = "default"
+    CENSUS = "census"
 
 
 class Task(NamedTuple):
-    """A key of the queue: a job about one gateway."""
+    """A key of the queue: a job about one gateway, or a census of one kind."""
 
     job: Job
     name: Name
@@ -101,6 +117,9 @@ class Operator:
         self._metrics = metrics
         self._objects = Objects()
         self._synced = False
+        self._listed_at = 0.0
+        self._unlisted = {x.kind for x in TENANTS}
+        """Kinds of which it is not known what there is."""
         self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._election = election
         kube.may_write = election.leads
@@ -134,6 +153,7 @@ class Operator:
         self._collector = Collector(
             self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
         )
+        self._census = Census(kube, self._objects, scope)
         self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work, lambda task: task.job.value, metrics)
@@ -142,6 +162,7 @@ class Operator:
             Job.CONFIG: self._configure,
             Job.SWEEP: self._sweep,
             Job.DEFAULT: self._default.reconcile,
+            Job.CENSUS: self._count,
         }
 
     @property
@@ -151,9 +172,6 @@ class Operator:
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Until `stopped`. Raises what ended a part of it."""
-        informers = self._informers()
-        for informer in informers:
-            informer.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 own = [
@@ -165,7 +183,7 @@ class Operator:
                         self._events.run(),
                         self._secrets.keep_fresh(),
                         self._optional.run(),
-                        *(_fails(informer) for informer in informers),
+                        *(informer.run() for informer in self._informers()),
                     )
                 ]
                 await stopped.wait()
@@ -175,59 +193,96 @@ class Operator:
             for running in self._tasks.values():
                 running.cancel()
             await self._gateways.close_all()
-            for informer in informers:
-                await informer.stop()
-            await self._optional.stop()
 
     # What is seen -------------------------------------------------------------------------------
 
     def _informers(self) -> list[Informer]:
+        """One for each kind of ours: what befalls one of them is not to stop the others."""
+        more = [] if self._scope.tenants else [NAMESPACE]
+        more += [SECRET] if self._settings.watch_secrets else []
+        groups = [[x] for x in TENANTS] + ([more] if more else [])
         children = [x for x in CHILDREN.values() if not x.optional]
-        platform = Informer(
-            (GATEWAY, *children),
-            self._scope.gateways,
+        selectors = {x.kind: LABEL for x in children}
+        platform = self._informer((GATEWAY, *children), self._scope.gateways, selectors)
+        return [platform, *(self._informer(x, self._scope.tenants) for x in groups)]
+
+    def _informer(
+        self,
+        resources: Sequence[Resource],
+        namespaces: tuple[str, ...],
+        selectors: dict[str, str] | None = None,
+    ) -> Informer:
+        return Informer(
+            resources,
+            namespaces,
             self._saw,
-            {x.kind: LABEL for x in children},
+            self._listed_again,
+            lambda: self._served(resources[0], namespaces),
+            selectors,
             scan=not self._scope.tenants,
         )
-        watched: list[Resource] = list(TENANTS)
-        if not self._scope.tenants:
-            watched.append(NAMESPACE)
-        if self._settings.watch_secrets:
-            watched.append(SECRET)
-        tenants = Informer(watched, self._scope.tenants, self._saw, scan=not self._scope.tenants)
-        return [platform, tenants]
 
-    async def _sync(self) -> None:
-        """Full lists first, so that it is known when everything is known; then the election."""
-        listed: list[tuple[Resource, tuple[str | None, ...], str]] = [
-            (GATEWAY, self._scope.gateways, ""),
-            *((x, self._scope.lists, "") for x in TENANTS),
-            *((x, self._scope.gateways, LABEL) for x in CHILDREN.values() if not x.optional),
-        ]
-        if not self._scope.tenants:
-            listed.append((NAMESPACE, (None,), ""))
-        for resource, namespaces, selector in listed:
-            for namespace in namespaces:
-                await self._list(resource, namespace, selector)
-        await self._optional.look()
-        self._synced = True
-        _log.info("all caches are filled")
-        await self._election.run(self._elected)
-
-    async def _list(self, resource: Resource, namespace: str | None, selector: str) -> None:
+    async def _served(self, resource: Resource, namespaces: tuple[str, ...]) -> None:
+        """Returns when the kind is there; whether it may be listed is another matter."""
         while True:
             try:
-                async for body in self._kube.list(resource, namespace, selector=selector):
-                    body.setdefault("kind", resource.kind)
-                    body.setdefault("apiVersion", resource.api_version)
-                    self._saw(resource.kind, None, body)
-                return
-            except NotFound:
-                _log.warning("the CRD of %s is not there yet", resource.plural)
+                if await self._kube.is_served(resource, next(iter(namespaces), None)):
+                    return
+                _log.warning("the CRD of %s is not there", resource.plural)
             except ApiError as error:
-                _log.warning("%s cannot be listed: %s", resource.plural, error)
+                _log.warning("%s cannot be watched: %s", resource.plural, error)
+            await asyncio.sleep(SERVED_RETRY_SECONDS)
+
+    async def _sync(self) -> None:
+        """Full lists first, so that it is known when everything is known; then the election. A kind
+        of tenants' that cannot be listed does not stop the others."""
+        missing = [x for x in listings(self._scope) if not await self._is_listed(x)]
+        while any(x.resource not in TENANTS for x in missing):
             await asyncio.sleep(LIST_RETRY_SECONDS)
+            missing = [x for x in missing if not await self._is_listed(x)]
+        await self._optional.look()
+        self._synced, self._listed_at = True, time.monotonic()
+        _log.info("all caches are filled" if not missing else "the caches are filled in part")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._election.run(self._elected))
+            while missing:
+                await asyncio.sleep(LIST_RETRY_SECONDS)
+                missing = [x for x in missing if not await self._is_listed(x)]
+
+    async def _is_listed(self, listing: Listing) -> bool:
+        resource = listing.resource
+        try:
+            async for body in self._census.read(listing):
+                body.setdefault("kind", resource.kind)
+                body.setdefault("apiVersion", resource.api_version)
+                self._saw(resource.kind, None, body)
+        except NotFound:
+            _log.warning("the CRD of %s is not there yet", resource.plural)
+            return False
+        except ApiError as error:
+            _log.warning("%s cannot be listed: %s", resource.plural, error)
+            return False
+        self._known(resource.kind)
+        return True
+
+    def _known(self, kind: str) -> None:
+        """All objects of this kind are known: what waited for it can be compiled."""
+        if kind in self._unlisted:
+            self._unlisted.discard(kind)
+            for plane in self._gateways.planes.values():
+                plane.held = self._held()
+                self._queue.add(Task(Job.CONFIG, plane.name))
+
+    def _held(self) -> frozenset[str]:
+        return frozenset(kind for kind, needs in _NEEDS.items() if needs & self._unlisted)
+
+    def _listed_again(self, kind: str) -> None:
+        """Its watch was interrupted, and what was deleted meanwhile is told by nobody."""
+        self._queue.add_later(Task(Job.CENSUS, ("", kind)), CENSUS_SECONDS)
+
+    async def _count(self, name: Name) -> None:
+        for body in await self._census.missing(name[1]):
+            self._saw(name[1], "DELETED", body)
 
     def _saw(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
         if kind == SECRET.kind:
@@ -316,6 +371,9 @@ class Operator:
             for name in list(self._gateways.planes):
                 self._queue.add(Task(Job.GATEWAY, name))
             return
+        if time.monotonic() - self._listed_at > FRESH_SECONDS:
+            for kind in (GATEWAY.kind, *(x.kind for x in TENANTS)):
+                self._listed_again(kind)
         self._queue.add(Task(Job.DEFAULT, self._default.name))
         for body in self._objects.all(GATEWAY.kind):
             key = key_of(GATEWAY.kind, body)
@@ -326,6 +384,7 @@ class Operator:
 
     async def _work(self, task: Task) -> float | None:
         if not self._election.leads():
+            self._gateways.facts.pop(task.name, None)  # they may be others when we lead again
             await self._gateways.close(task.name)
             return None
         try:
@@ -378,6 +437,7 @@ class Operator:
     # Planes -------------------------------------------------------------------------------------
 
     def _opened(self, plane: Plane) -> None:
+        plane.held = self._held()
         if plane.name not in self._tasks:
             self._tasks[plane.name] = asyncio.create_task(self._collect(plane))
         self._touch_all_of(plane.name, plane)
@@ -426,8 +486,8 @@ class Operator:
             problems = (_no_gateway(key, name),)
         seen = Observation(self._clock.now(), away=_why_away(facts, name)) if there else None
         verdict = Verdict(key, metadata["uid"], metadata.get("generation", 1), problems)
-        if there and facts is None:
-            return  # it is being looked at for the first time
+        if there and (facts is None or not facts.troubles):
+            return  # it is being opened, for the first time or by a new leader
         self._collector.tell(key, verdict, None, frozenset(), seen)
 
 
@@ -439,13 +499,8 @@ def _no_gateway(key: Key, name: Name) -> Problem:
 
 
 def _why_away(facts: GatewayFacts | None, name: Name) -> str:
-    trouble = facts.troubles[0].message if facts and facts.troubles else "it is not ready yet"
+    trouble = facts.troubles[0].message if facts else ""
     return f'WebhookGateway "{name[0]}/{name[1]}" does not work: {trouble}'
-
-
-async def _fails(informer: Informer) -> None:
-    assert informer.failed is not None  # noqa: S101 - it was started
-    await informer.failed
 
 
 async def make_operator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,7 @@ from hookplane_operator.kube.kinds import OPTIONAL, Object, Resource
 from hookplane_operator.objects import Objects, key_of, uid_of
 
 LOOK_SECONDS: Final = 60.0
+SERVED_SECONDS: Final = 5.0
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -35,14 +37,20 @@ class OptionalApis:
         self._namespaces = namespaces
         self._selector = selector
         self._saw = saw
-        self._informers: dict[str, Informer] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
         self._looking = asyncio.Lock()
+        self._interrupted = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self.look()
+        try:
+            while True:
+                await self._pause()
+                await self.look()
+        finally:
+            for watch in self._watches.values():
+                watch.cancel()
+            await asyncio.gather(*self._watches.values(), return_exceptions=True)
 
     async def look(self) -> None:
         """For all of them."""
@@ -60,12 +68,14 @@ class OptionalApis:
             except NotFound:
                 await self._forget(resource)
                 return False
-            await self._watch(resource)
+            self._watch(resource)
             return True
 
-    async def stop(self) -> None:
-        while self._informers:
-            await self._informers.popitem()[1].stop()
+    async def _pause(self) -> None:
+        """Shorter when a watch was interrupted: what was deleted meanwhile is told by nobody."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._interrupted.wait(), LOOK_SECONDS)
+        self._interrupted.clear()
 
     async def _list(self, resource: Resource) -> None:
         known = {uid_of(x): x for x in self._objects.all(resource.kind)}
@@ -80,18 +90,32 @@ class OptionalApis:
             if self._objects.get(key) is gone:
                 self._objects.drop(key)
 
-    async def _watch(self, resource: Resource) -> None:
-        informer = self._informers.get(resource.kind)
-        if informer is not None and not informer.ended:
+    def _watch(self, resource: Resource) -> None:
+        if resource.kind in self._watches:
             return
-        selectors = {resource.kind: self._selector}
-        informer = Informer((resource,), self._namespaces, self._saw, selectors, scan=False)
-        self._informers[resource.kind] = informer
-        informer.start()
+        informer = Informer(
+            (resource,),
+            self._namespaces,
+            self._saw,
+            lambda _: self._interrupted.set(),
+            lambda: self._served(resource),
+            {resource.kind: self._selector},
+            scan=False,
+        )
+        self._watches[resource.kind] = asyncio.create_task(informer.run())
+
+    async def _served(self, resource: Resource) -> None:
+        """Returns when there is something to watch."""
+        while True:
+            with contextlib.suppress(ApiError):
+                if await self._kube.is_served(resource, next(iter(self._namespaces), None)):
+                    return
+            await asyncio.sleep(SERVED_SECONDS)
 
     async def _forget(self, resource: Resource) -> None:
         for body in self._objects.all(resource.kind):
             self._objects.drop(key_of(resource.kind, body))
-        informer = self._informers.pop(resource.kind, None)
-        if informer is not None:
-            await informer.stop()
+        watch = self._watches.pop(resource.kind, None)
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)

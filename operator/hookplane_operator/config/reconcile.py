@@ -180,10 +180,13 @@ class Configurator:
             x
             for namespace in namespaces
             for x in plane.book.of_namespace(namespace)
-            if (isinstance(x, EndpointConfig) and x.builtin) or self._is_there(x)
+            if self._is_there(x)
         ]
 
     def _is_there(self, document: Configured) -> bool:
+        """Whether it has an object, or needs none."""
+        if isinstance(document, EndpointConfig) and document.builtin:
+            return True
         kind = ENDPOINT if isinstance(document, EndpointConfig) else SUBSCRIPTION
         body = self._objects.get(Key(kind.kind, document.namespace, document.name))
         return body is not None and body["metadata"].get("uid") == document.uid
@@ -230,13 +233,15 @@ class Configurator:
 
     def _with_departed(self, plane: Plane) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
         """An endpoint that was deleted stays with its subscriptions until what it had accepted is
-        delivered; whatever pends of one that is deselected has expired."""
+        delivered, and for as long as its row stays, because its URL answers so long; whatever pends
+        of one that is deselected has expired."""
 
         def keep(document: SubscriptionConfig) -> SubscriptionConfig:
             old = plane.book.documents.get(document.uid)
             if not isinstance(old, SubscriptionConfig) or document.uid in plane.drained:
                 return document
-            departed = [x for x in old.endpoints if x not in plane.book.documents]
+            known = plane.book.documents
+            departed = [x for x in old.endpoints if x not in known or not self._is_there(known[x])]
             if not departed:
                 return document
             every = tuple(sorted({*document.endpoints, *departed}))
@@ -314,7 +319,7 @@ class Configurator:
                 )
 
     def _next(self, plane: Plane, batch: _Batch) -> float | None:
-        if plane.dirty:
+        if plane.has_work:
             return 0.0
         waiting = [key for key in batch.unknown if key not in plane.dirty]
         plane.later.update(waiting)

@@ -15,6 +15,7 @@ from hookplane.store.postgres.orphans import Orphan
 from hookplane_operator.config.sweep import CONFIRM, plan_sweep
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import REPLAY, SECRET, TENANTS
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.objects import Objects
@@ -52,11 +53,8 @@ class Sweeper:
         if wait > 0:
             return wait
         plane.swept_at, plane.sweep_wanted = time.monotonic(), False
-        try:
-            uids, namespaces, replays = await self._list()
-        except BaseException:
-            plane.sweep_wanted = True
-            raise
+        uids, namespaces, replays = await self._list()
+        await self._check_whole()
         confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
         documents = list(plane.book.documents.values())
         recent = plane.recently_swept(time.monotonic(), WINDOW_SECONDS)
@@ -88,6 +86,12 @@ class Sweeper:
                     if resource == REPLAY:
                         replays.add(metadata["uid"])
         return uids, namespaces, replays
+
+    async def _check_whole(self) -> None:
+        """A CRD that is being deleted takes its objects along, one after the other; nobody meant
+        them. Raises ApiError."""
+        if not await self._kube.takes_new(TENANTS):
+            raise ApiError(404, "a CRD is being deleted, so nothing is removed")
 
     def _note_blocked(self, plane: Plane, blocked: int) -> None:
         if blocked and blocked != plane.blocked:

@@ -30,6 +30,8 @@ class Plane:
     sealers: Mapping[ConfigKind, Sealer]
     book: Book
     dirty: set[Key] = field(default_factory=set)
+    held: frozenset[str] = frozenset()
+    """Kinds that are not compiled yet, because what they refer to could not be listed."""
     verdicts: dict[Key, Verdict] = field(default_factory=dict)
     sweep_wanted: bool = True
     swept_at: float = 0.0
@@ -72,7 +74,13 @@ class Plane:
         self.sweeps = [(at, count) for at, count in self.sweeps if now - at < window]
         return sum(count for _, count in self.sweeps)
 
+    @property
+    def has_work(self) -> bool:
+        """Something can be compiled now."""
+        return any(key.kind not in self.held for key in self.dirty)
+
     def take_dirty(self) -> set[Key]:
         """What is to be compiled now; whoever fails puts it back."""
-        taken, self.dirty = self.dirty, set()
+        taken = {key for key in self.dirty if key.kind not in self.held}
+        self.dirty -= taken
         return taken

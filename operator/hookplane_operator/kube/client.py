@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -39,6 +39,8 @@ _JSON: Final = "application/json"
 _ONLY_METADATA: Final = (
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 )
+_DISCOVERY: Final = Resource("APIResourceList", "apis", "v1", namespaced=False)
+_LONGEST_PAUSE: Final = 8.0
 _ERRORS: Final = {403: Forbidden, 404: NotFound, 409: Conflict}
 
 
@@ -50,6 +52,8 @@ class Kube:
         self._client = client
         self._metrics = metrics
         self._away_until = 0.0
+        self._refused = 0
+        """Pauses in a row that a 429 asked for."""
         self.may_write: Callable[[], bool] = _never
 
     @classmethod
@@ -106,6 +110,28 @@ class Kube:
             if not following:
                 return
             query["continue"] = following
+
+    async def is_served(self, resource: Resource, namespace: str | None) -> bool:
+        """Whether the API server knows the kind, though it may refuse to show it. Raises
+        ApiError."""
+        try:
+            await self._send("GET", resource, resource.path(namespace), query={"limit": "1"})
+        except NotFound:
+            return False
+        except Forbidden:
+            return True
+        return True
+
+    async def takes_new(self, resources: Collection[Resource]) -> bool:
+        """Whether objects of all these can be made: not those of a CRD that is being deleted.
+        Raises ApiError."""
+        for version in {x.api_version for x in resources}:
+            found = await self._send("GET", _DISCOVERY, f"/apis/{version}")
+            verbs = {x["name"]: x.get("verbs", ()) for x in found.get("resources", ())}
+            own = [x.plural for x in resources if x.api_version == version]
+            if not all("create" in verbs.get(plural, ()) for plural in own):
+                return False
+        return True
 
     # Writing ------------------------------------------------------------------------------------
 
@@ -187,10 +213,11 @@ class Kube:
         finally:
             self._metrics.api_calls.labels(method, resource.plural, str(status)).inc()
         if 200 <= status < 300:
+            self._refused = 0
             answer: Object = orjson.loads(raw)
             return answer
         if status == 429:
-            self._away_until = asyncio.get_running_loop().time() + max(retry_after, 1.0)
+            self._stay_away(retry_after)
         raise _ERRORS.get(status, ApiError)(status, _message(raw), retry_after)
 
     async def _exchange(
@@ -221,6 +248,15 @@ class Kube:
         left = self._away_until - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.sleep(left)
+
+    def _stay_away(self, seconds: float) -> None:
+        """At least what was asked for, and longer each time. What was under way together counts
+        once."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._away_until:
+            self._refused = min(self._refused + 1, 10)
+        grown = min(2.0 ** (self._refused - 1), _LONGEST_PAUSE)
+        self._away_until = max(self._away_until, now + max(seconds, grown))
 
 
 def _never() -> bool:

@@ -255,7 +255,7 @@ class Collector:
             if left == 0 and document.uid not in plane.drained:
                 plane.drained.add(document.uid)
                 plane.dirty.add(Key(SUBSCRIPTION.kind, document.namespace, document.name))
-        if plane.dirty:
+        if plane.has_work:
             self._drained(plane)
 
 
