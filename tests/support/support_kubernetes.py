@@ -157,6 +157,16 @@ class ControlPlane:
         """For a service account."""
         return self._kubeconfig(f"{name}-{secrets.token_hex(4)}", {"token": token})
 
+    def kubeconfig_of(self, user: str, group: str) -> Path:
+        """For a user with a certificate."""
+        return self.user(f"{user}-{secrets.token_hex(4)}", self.authority.client(user, group))
+
+    def compact(self) -> None:
+        """Makes etcd forget all history, which it does by itself after some minutes."""
+        root = f"http://127.0.0.1:{self.site.ports['etcd']}/v3/kv"
+        newest = _post(f"{root}/range", {"key": "AA=="})["header"]["revision"]
+        _post(f"{root}/compaction", {"revision": newest, "physical": True})
+
     def audited(self) -> list[dict[str, Any]]:
         """Every request that was answered so far."""
         lines = self.audit.read_text().splitlines() if self.audit.exists() else []
@@ -363,6 +373,13 @@ def condition(found: dict[str, Any], wanted: str) -> dict[str, Any]:
     """That condition of an object; empty when it has none."""
     conditions = found.get("status", {}).get("conditions", [])
     return next((x for x in conditions if x["type"] == wanted), {})
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(url, data=json.dumps(body).encode())  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
 
 
 def _free_ports(count: int) -> list[int]:

@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
 from hookplane.kinds.base import API_VERSION
@@ -45,14 +46,29 @@ def key_of(kubectl: Kubectl, name: str, key: str = "key") -> str:
 
 def post(kubectl: Kubectl, pods: Pods, name: str, event: str, **body: Any) -> int:
     """A request signed with the endpoint's generated key; the status of the answer."""
-    key = key_of(kubectl, f"{name}-verification").removeprefix("whsec_")
-    raw = json.dumps(body or {"type": "order.created"}).encode()
-    url = f"{pods.receiver().url}/{kubectl.namespace}/{name}"
-    request = urllib.request.Request(  # noqa: S310
-        url, data=raw, headers=signed(event, raw, key) | {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    return Sender.of(kubectl, pods, name).post(event, **body)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A provider: it knows its key and its URL, and needs no API server."""
+
+    url: str
+    key: str
+
+    @classmethod
+    def of(cls, kubectl: Kubectl, pods: Pods, name: str) -> Sender:
+        """With the generated key of an endpoint, at a receiver that is ready."""
+        key = key_of(kubectl, f"{name}-verification").removeprefix("whsec_")
+        return cls(f"{pods.receiver().url}/{kubectl.namespace}/{name}", key)
+
+    def post(self, event: str, **body: Any) -> int:
+        """The status of the answer."""
+        raw = json.dumps(body or {"type": "order.created"}).encode()
+        headers = signed(event, raw, self.key) | {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url, data=raw, headers=headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code

@@ -292,6 +292,8 @@ class Installation:
     database: PostgresServer
     settings: dict[str, Any]
     folder: Path
+    kubeconfig: Path
+    """Of the operator."""
 
     @property
     def namespace(self) -> str:
@@ -302,9 +304,10 @@ class Installation:
         dsn = self.database.dsn("postgres")
         return self.database.run("psql", "-X", "-A", "-t", "-d", dsn, "-c", statement).strip()
 
-    def another(self, name: str) -> OperatorProcess:
+    def another(self, name: str, kubeconfig: Path | None = None) -> OperatorProcess:
         """One more replica."""
-        return OperatorProcess(self.plane.admin, self.namespace, self.settings, self.folder, name)
+        own = kubeconfig or self.kubeconfig
+        return OperatorProcess(own, self.namespace, self.settings, self.folder, name)
 
 
 def gateway_spec(address: str) -> dict[str, Any]:
@@ -320,9 +323,14 @@ def gateway_spec(address: str) -> dict[str, Any]:
 
 @contextmanager
 def installation(
-    folder: Path, plane: ControlPlane | None = None, name: str = "", **more: Any
+    folder: Path,
+    plane: ControlPlane | None = None,
+    name: str = "",
+    kubeconfig: Path | None = None,
+    **more: Any,
 ) -> Iterator[Installation]:
-    """Everything running; `name`: of its namespace; `more`: further settings of the operator."""
+    """Everything running; `name`: of its namespace; `kubeconfig`: of the operator, with every right
+    unless given; `more`: further settings of it."""
     plane = plane or shared_control_plane()
     name = name or f"t-{os.urandom(4).hex()}"
     Kubectl(plane.admin).run("create", "namespace", name)
@@ -340,9 +348,10 @@ def installation(
         "watchNamespaces": [name],
         "defaultGateway": {"enabled": True, "spec": gateway_spec(reachable_address())},
     } | more
-    operator = OperatorProcess(plane.admin, name, settings, folder)
+    own = kubeconfig or plane.admin
+    operator = OperatorProcess(own, name, settings, folder)
     pods = Pods(kubectl, folder / "pods")
-    made = Installation(plane, kubectl, operator, pods, database, settings, folder)
+    made = Installation(plane, kubectl, operator, pods, database, settings, folder, own)
     try:
         operator.start()
         pods.start()

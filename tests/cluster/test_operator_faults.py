@@ -1,0 +1,592 @@
+"""The operator while the API server or the database is away, busy, or refuses: nothing is lost,
+nothing is removed because it could not be seen, and it recovers by itself."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from hookplane.kinds.conditions import Reason
+from support_kubernetes import (
+    CRDS,
+    ControlPlane,
+    Kubectl,
+    condition,
+    require_components,
+)
+from support_manifests import Sender, endpoint, post, subscription
+from support_operator import Installation, OperatorProcess, installation, reachable_address
+from support_target import Target, target, until
+
+pytestmark = pytest.mark.slow
+USER, OPERATORS = "the-operator", "operators"
+OURS = ("hookplane", "kopf", "Python")
+"""What the parts of the operator call themselves."""
+LEAD = "hookplane_operator_leader"
+TAKEN = (200, 202, 204)
+PLURALS = ("webhookendpoints", "webhooksubscriptions", "webhookreplays", "webhookgateways")
+ROWS = "select count(*) from hookplane.config where document is not null"
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """One of our own: others are not to suffer."""
+    made = ControlPlane(require_components())
+    try:
+        made.start()
+        install(Kubectl(made.admin))
+        yield made
+    finally:
+        made.stop()
+
+
+def install(kubectl: Kubectl) -> None:
+    kubectl.run("apply", "--server-side", "-f", str(CRDS))
+    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+
+
+@pytest.fixture(scope="module")
+def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    kubectl = Kubectl(plane.admin)
+    grant(kubectl, PLURALS)
+    rest = [rule(["*"], EVERYTHING_ELSE)]
+    kubectl.apply(role("operator-rest", rest), bound("operator-rest"))
+    config = plane.kubeconfig_of(USER, OPERATORS)
+    with installation(tmp_path_factory.mktemp("faults"), plane, kubeconfig=config) as made:
+        made.kubectl.until("whg", "default", is_ready, seconds=180)
+        yield made
+
+
+EVERYTHING_ELSE = [
+    "namespaces",
+    "secrets",
+    "services",
+    "serviceaccounts",
+    "events",
+    "deployments",
+    "poddisruptionbudgets",
+    "networkpolicies",
+    "horizontalpodautoscalers",
+    "ingresses",
+    "httproutes",
+    "leases",
+    "configmaps",
+]
+
+
+def grant(kubectl: Kubectl, plurals: tuple[str, ...]) -> None:
+    """Everything about these kinds of ours, and nothing about the others."""
+    own = [name for plural in plurals for name in (plural, f"{plural}/status")]
+    kubectl.apply(role("operator-own", [rule(["*"], own)]), bound("operator-own"))
+
+
+def rule(verbs: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"apiGroups": ["*"], "resources": resources, "verbs": verbs}
+
+
+def role(name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    version = "rbac.authorization.k8s.io/v1"
+    return {
+        "apiVersion": version,
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    }
+
+
+def bound(name: str) -> dict[str, Any]:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": OPERATORS}],
+    }
+
+
+@pytest.fixture
+def kubectl(place: Installation) -> Kubectl:
+    return place.kubectl
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Target]:
+    with target(reachable_address()) as made:
+        yield made
+
+
+def is_ready(found: dict[str, Any]) -> bool:
+    current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
+    return current and condition(found, "Ready").get("status") == "True"
+
+
+def pair(kubectl: Kubectl, name: str, subscriber: Target) -> None:
+    kubectl.apply(endpoint(name), subscription(name, [name], f"{subscriber.url}/{name}"))
+    kubectl.until("whe", name, is_ready, seconds=120)
+    kubectl.until("whs", name, is_ready, seconds=120)
+
+
+def flows(place: Installation, name: str, event: str, subscriber: Target) -> None:
+    """An event is accepted and delivered."""
+    before = len(subscriber.taken(f"/{name}"))
+    assert post(place.kubectl, place.pods, name, event) in TAKEN
+    until(lambda: len(subscriber.taken(f"/{name}")) > before, f"the delivery of {event}")
+
+
+def is_at_work(operator: OperatorProcess) -> bool:
+    """It leads and has told everything."""
+    metrics = operator.metrics()
+    return metrics[LEAD] == 1.0 and metrics["hookplane_operator_status_waiting"] == 0
+
+
+def settled(place: Installation) -> None:
+    """Nothing is left to be told, and nothing has been for a while."""
+    quiet_since = [time.monotonic()]
+
+    def is_quiet() -> bool:
+        if not is_at_work(place.operator):
+            quiet_since[0] = time.monotonic()
+        return time.monotonic() - quiet_since[0] > 4
+
+    until(is_quiet, "peace", 120)
+
+
+def writes(place: Installation, mark: int, resource: str = "") -> list[dict[str, Any]]:
+    """What operators wrote in this namespace since then, without the Lease unless asked for."""
+    return [
+        x
+        for x in place.plane.audited()[mark:]
+        if x["userAgent"].startswith("hookplane")
+        and x["verb"] not in ("get", "list", "watch")
+        and x["objectRef"].get("namespace") == place.namespace
+        and x["responseStatus"]["code"] < 300
+        and (x["objectRef"]["resource"] == resource if resource else is_told(x))
+    ]
+
+
+def is_told(entry: dict[str, Any]) -> bool:
+    return entry["objectRef"]["resource"] not in ("leases", "events")
+
+
+def about(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry["objectRef"]["resource"], entry["objectRef"].get("name", "")
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_the_api_server_away_for_two_minutes(
+    place: Installation, kubectl: Kubectl, subscriber: Target, how: str
+) -> None:
+    name = f"away-{how}"
+    pair(kubectl, name, subscriber)
+    flows(place, name, "before", subscriber)
+    settled(place)
+    sender = Sender.of(kubectl, place.pods, name)
+    mark = len(place.plane.audited())
+    cut(place.plane, how)
+    try:
+        end, number = time.monotonic() + 120, 0
+        while time.monotonic() < end:
+            number += 1
+            assert sender.post(f"{name}-{number}") in TAKEN
+            until(lambda n=number: len(subscriber.taken(f"/{name}")) == n + 1, "a delivery")  # type: ignore[misc]
+            time.sleep(2)
+    finally:
+        mend(place.plane, how)
+    kubectl.apply(endpoint(f"{name}-next"))
+    kubectl.until("whe", f"{name}-next", is_ready, seconds=120)
+    settled(place)
+    told = [x for x in writes(place, mark) if f"{name}-next" not in about(x)[1]]
+    others = [about(x) for x in told if about(x)[1] not in (name, "default")]
+    assert others == [], "something was told that had not changed"
+    assert len(told) <= 6, [about(x) for x in told]  # counters alone, once a minute each
+    for kind in ("whe", "whs"):
+        assert not has_flipped(kubectl.get(kind, name)), kind
+
+
+def has_flipped(found: dict[str, Any]) -> bool:
+    """Ready was lost and came back later than it first came."""
+    ready = condition(found, "Ready")
+    made = found["metadata"]["creationTimestamp"]
+    return bool(
+        ready["status"] != "True" or seconds_between(made, ready["lastTransitionTime"]) > 60
+    )
+
+
+def seconds_between(first: str, second: str) -> float:
+    form = "%Y-%m-%dT%H:%M:%S"
+    times = [time.mktime(time.strptime(x[:19], form)) for x in (first, second)]
+    return times[1] - times[0]
+
+
+def cut(plane: ControlPlane, how: str) -> None:
+    if how == "killed":
+        plane.kill("api")
+    else:
+        plane.signal("api", signal.SIGSTOP)
+
+
+def mend(plane: ControlPlane, how: str) -> None:
+    if how == "killed":
+        plane.start_api()
+    else:
+        plane.signal("api", signal.SIGCONT)
+
+
+def test_a_storm_of_429_is_waited_out(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "storm", subscriber)
+    settled(place)
+    before = len(place.plane.audited())
+    with crowded(place):
+        until(lambda: refused(place, before), "the first 429")
+        mark = len(place.plane.audited())
+        kubectl.apply(endpoint("storm-next"))
+        time.sleep(40)
+        flows(place, "storm", "during", subscriber)
+        asked = refused(place, mark)
+    kubectl.until("whe", "storm-next", is_ready, seconds=120)
+    until(lambda: is_at_work(place.operator), "the lead", 60)
+    print(f"{len(asked)} requests were refused in 40 s")
+    assert asked, "the storm was over too early"
+    assert len(asked) < 2 * 40, "it asked again and again"
+    assert is_ready(kubectl.get("whs", "storm"))
+
+
+@contextmanager
+def crowded(place: Installation) -> Iterator[None]:
+    """The API server has one place for the operator's user, and somebody sits on it: requests that
+    an admission webhook lets wait."""
+    names = itertools.count()
+    over = threading.Event()
+    own = Kubectl(place.kubeconfig, place.namespace)
+
+    def sit() -> None:
+        while not over.is_set():
+            own.attempt("create", "configmap", f"seat-{next(names)}", "--dry-run=server")
+
+    with socket.create_server(("127.0.0.1", 0)) as mute, ThreadPoolExecutor(2) as crowd:
+        place.kubectl.apply(slow_admission(mute.getsockname()[1], place.namespace), *one_place())
+        try:
+            for _ in range(2):
+                crowd.submit(sit)
+            yield
+        finally:
+            over.set()
+            place.kubectl.run("delete", "validatingwebhookconfiguration", "slow")
+            place.kubectl.run("delete", "flowschema", "crowded")
+
+
+def slow_admission(port: int, namespace: str) -> dict[str, Any]:
+    """Asks somebody who never answers."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+    webhook = {
+        "name": "slow.example.com",
+        "clientConfig": {"url": f"https://127.0.0.1:{port}/"},
+        "rules": [{**rule, "operations": ["CREATE"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "timeoutSeconds": 30,
+        "failurePolicy": "Ignore",
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "slow"},
+        "webhooks": [webhook],
+    }
+
+
+def one_place() -> list[dict[str, Any]]:
+    """Priority and fairness with the least that it can be told to keep for this user."""
+    version = "flowcontrol.apiserver.k8s.io/v1"
+    level = {
+        "type": "Limited",
+        "limited": {
+            "nominalConcurrencyShares": 0,
+            "lendablePercent": 0,
+            "borrowingLimitPercent": 0,
+            "limitResponse": {"type": "Reject"},
+        },
+    }
+    every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    flow = {
+        "priorityLevelConfiguration": {"name": "crowded"},
+        "matchingPrecedence": 2,
+        "rules": [
+            {
+                "subjects": [{"kind": "User", "user": {"name": USER}}],
+                "resourceRules": [{**every, "namespaces": ["*"], "clusterScope": True}],
+            }
+        ],
+    }
+    kinds = {"PriorityLevelConfiguration": level, "FlowSchema": flow}
+    return [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": "crowded"}, "spec": spec}
+        for kind, spec in kinds.items()
+    ]
+
+
+def refused(place: Installation, mark: int) -> list[dict[str, Any]]:
+    return [
+        x
+        for x in place.plane.audited()[mark:]
+        if x["responseStatus"]["code"] == 429 and x["userAgent"].startswith(OURS)
+    ]
+
+
+def test_what_was_deleted_while_history_was_compacted_is_noticed(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    for name in ("compact-stays", "compact-goes"):
+        pair(kubectl, name, subscriber)
+    settled(place)
+    rows = int(place.sql(ROWS))
+    os.kill(place.operator.pid, signal.SIGSTOP)
+    try:
+        kubectl.run("delete", "whe/compact-goes", "whs/compact-goes")
+        kubectl.apply(endpoint("compact-new"))
+        place.plane.kill("api")
+        place.plane.compact()
+        place.plane.start_api()
+    finally:
+        os.kill(place.operator.pid, signal.SIGCONT)
+    kubectl.until("whe", "compact-new", is_ready, seconds=120)
+    until(lambda: int(place.sql(ROWS)) == rows - 1, "two rows less and one more", 120)
+    flows(place, "compact-stays", "after", subscriber)
+    settled(place)
+    found = kubectl.get("whg", "default")["status"]["resources"]
+    assert found["endpoints"] == len(kubectl.list("whe"))
+
+
+def test_a_right_that_is_taken_away_stops_only_its_kind(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "role", subscriber)
+    settled(place)
+    rows = int(place.sql(ROWS))
+    others = tuple(x for x in PLURALS if x != "webhooksubscriptions")
+    grant(kubectl, others)
+    place.operator.kill()
+    place.operator.start()
+    try:
+        kubectl.apply(endpoint("role-next"))
+        kubectl.until("whe", "role-next", is_ready)
+        flows(place, "role", "during", subscriber)
+        kubectl.run("delete", "whe", "role-next")  # a sweep looks, and may not see everything
+        time.sleep(15)
+        assert int(place.sql(ROWS)) == rows + 1
+    finally:
+        grant(kubectl, PLURALS)
+    kubectl.apply(subscription("role-late", ["role"], f"{subscriber.url}/late"))
+    kubectl.until("whs", "role-late", is_ready, seconds=120)
+    until(lambda: int(place.sql(ROWS)) == rows + 1, "the sweep", 120)
+    flows(place, "role", "after", subscriber)
+
+
+def test_a_kind_that_is_listed_late_takes_nothing_from_those_that_refer_to_it(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "late", subscriber)
+    settled(place)
+    before = place.sql("select count(*) from hookplane.cursor where left_at is null")
+    grant(kubectl, tuple(x for x in PLURALS if x != "webhookendpoints"))
+    place.operator.kill()
+    place.operator.start()
+    try:
+        until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+        time.sleep(15)
+        flows(place, "late", "during", subscriber)
+        assert place.sql("select count(*) from hookplane.cursor where left_at is null") == before
+        assert is_ready(kubectl.get("whs", "late"))
+    finally:
+        grant(kubectl, PLURALS)
+    kubectl.apply(endpoint("late-next"))
+    kubectl.until("whe", "late-next", is_ready, seconds=120)
+
+
+def test_a_deleted_crd_removes_nothing(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "crd", subscriber)
+    settled(place)
+    rows = int(place.sql(ROWS))
+    sender = Sender.of(kubectl, place.pods, "crd")
+    pid = place.operator.pid
+    kubectl.run("delete", "crd", "webhookendpoints.hookplane.dev", "--timeout=60s")
+    time.sleep(20)
+    assert int(place.sql(ROWS)) == rows
+    assert sender.post("during") in TAKEN
+    until(lambda: subscriber.taken("/crd"), "a delivery")
+    install(kubectl)
+    kubectl.apply(endpoint("crd"))
+    kubectl.until("whe", "crd", is_ready, seconds=180)
+    kubectl.until("whs", "crd", is_ready, seconds=60)
+    until(lambda: sender.post("after") in TAKEN, "the same key again")
+    until(lambda: len(subscriber.taken("/crd")) >= 2, "a delivery of the new one")
+    assert place.operator.pid == pid
+    assert place.operator.metrics()[LEAD] == 1.0
+
+
+def test_a_narrower_scope_removes_nothing(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "scope", subscriber)
+    settled(place)
+    rows = int(place.sql(ROWS))
+    sender = Sender.of(kubectl, place.pods, "scope")
+    place.operator.stop()
+    before = place.settings["watchNamespaces"]
+    place.settings["watchNamespaces"] = ["elsewhere"]
+    place.operator = place.another("operator-0").start()
+    try:
+        until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+        time.sleep(10)
+        assert int(place.sql(ROWS)) == rows
+        assert sender.post("during") in TAKEN
+    finally:
+        place.operator.stop()
+        place.settings["watchNamespaces"] = before
+        place.operator = place.another("operator-0").start()
+    kubectl.apply(endpoint("scope-next"))
+    kubectl.until("whe", "scope-next", is_ready)
+    assert is_ready(kubectl.get("whs", "scope"))
+
+
+def test_killed_in_the_middle_of_many_creations(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    names = [f"mass-{number}" for number in range(60)]
+    rows = int(place.sql(ROWS))
+    made = [endpoint(x) for x in names]
+    made += [subscription(x, [x], f"{subscriber.url}/{x}") for x in names]
+    kubectl.apply(*made[:30])
+    until(lambda: int(place.sql(ROWS)) > rows + 3, "the first rows")
+    place.operator.kill()
+    kubectl.apply(*made[30:])
+    place.operator.start()
+    until(lambda: int(place.sql(ROWS)) > rows + 40, "more rows")
+    place.operator.kill()
+    place.operator.start()
+    for kind in ("whe", "whs"):
+        until(lambda kind=kind: all(map(is_ready, kubectl.list(kind))), f"every {kind}", 180)  # type: ignore[misc]
+    assert int(place.sql(ROWS)) == rows + 2 * len(names)
+    flows(place, names[-1], "after", subscriber)
+    place.operator.kill()
+    kubectl.run("delete", "whe,whs", *names)
+    place.operator.start()
+    found = kubectl.until(
+        "whg", "default", lambda x: condition(x, "SweepBlocked").get("status") == "True"
+    )
+    count = condition(found, "SweepBlocked")["message"].split()[0]
+    kubectl.run("annotate", "whg", "default", f"hookplane.dev/confirm-deletions={count}")
+    until(lambda: int(place.sql(ROWS)) <= rows, "the sweep", 120)
+
+
+def test_the_database_away_for_a_minute(
+    place: Installation, kubectl: Kubectl, subscriber: Target
+) -> None:
+    pair(kubectl, "store", subscriber)
+    settled(place)
+    pid = place.operator.pid
+    place.database.stop(signal.SIGQUIT)
+    begun = time.monotonic()
+    try:
+        found = kubectl.until(
+            "whg",
+            "default",
+            lambda x: condition(x, "StoreAvailable").get("status") == "False",
+            seconds=25,
+        )
+        assert condition(found, "StoreAvailable")["reason"] == Reason.STORE_UNAVAILABLE
+        assert is_ready(kubectl.get("whs", "store")), "too early"
+        kubectl.until("whs", "store", lambda x: condition(x, "Ready")["status"] == "Unknown")
+        assert time.monotonic() - begun > 25
+        kubectl.apply(endpoint("store-next"))
+        time.sleep(max(0.0, 60 - (time.monotonic() - begun)))
+    finally:
+        place.database.start()
+    for kind, name in (("whg", "default"), ("whs", "store"), ("whe", "store-next")):
+        kubectl.until(kind, name, is_ready, seconds=120)
+    assert place.operator.pid == pid
+    flows(place, "store", "after", subscriber)
+
+
+def test_at_any_time_one_of_two_operators_writes(
+    place: Installation, kubectl: Kubectl, plane: ControlPlane
+) -> None:
+    first, second = (
+        place.operator,
+        place.another("operator-1", plane.kubeconfig_of("second", OPERATORS)).start(),
+    )
+    until(lambda: first.metrics()[LEAD] + second.metrics()[LEAD] == 1.0, "one leader")
+    begins = USER if by_lead(first, second)[0] is first else "second"
+    mark = len(plane.audited())
+    try:
+        for number, name in enumerate(("one", "two", "three")):
+            leader, other = by_lead(first, second)
+            kubectl.apply(endpoint(f"single-{name}"))
+            if number % 2:
+                os.kill(leader.pid, signal.SIGKILL)
+            else:
+                os.kill(leader.pid, signal.SIGSTOP)
+            until(lambda other=other: other.metrics()[LEAD] == 1.0, "a takeover", 60)  # type: ignore[misc]
+            kubectl.until("whe", f"single-{name}", is_ready)
+            if number % 2:
+                leader.kill()
+                leader.start()
+            else:
+                os.kill(leader.pid, signal.SIGCONT)
+                until(lambda leader=leader: leader.metrics()[LEAD] == 0.0, "it to notice", 60)  # type: ignore[misc]
+            kubectl.apply(endpoint(f"single-{name}-again"))
+            kubectl.until("whe", f"single-{name}-again", is_ready)
+        assert len(lease_terms(place, mark)) >= 3
+        assert_one_writer(place, mark, begins)
+    finally:
+        second.kill()
+        if first.metrics()[LEAD] != 1.0:
+            until(lambda: first.metrics()[LEAD] == 1.0, "the first to lead again", 60)
+
+
+def by_lead(
+    first: OperatorProcess, second: OperatorProcess
+) -> tuple[OperatorProcess, OperatorProcess]:
+    """The leader before the other."""
+    return (first, second) if first.metrics()[LEAD] == 1.0 else (second, first)
+
+
+def lease_terms(place: Installation, mark: int) -> list[str]:
+    """Who wrote the Lease, each time that it was somebody else."""
+    users = [x["user"]["username"] for x in writes(place, mark, "leases")]
+    return users[:1] + [b for a, b in pairwise(users) if a != b]
+
+
+def assert_one_writer(place: Installation, mark: int, holder: str) -> None:
+    """Whoever wrote something had written the Lease last, or led before (`holder`): after a new
+    leader's first write none of the old one's comes any more."""
+    leases = [
+        (x["stageTimestamp"], "", x["user"]["username"]) for x in writes(place, mark, "leases")
+    ]
+    others = [
+        (x["requestReceivedTimestamp"], "/".join(about(x)), x["user"]["username"])
+        for x in writes(place, mark)
+    ]
+    wrote = set()
+    for at, what, user in sorted(leases + others):
+        holder = holder if what else user
+        assert user == holder, f"{user} wrote {what} at {at}, when {holder} led"
+        wrote |= {user} if what else set()
+    assert len(wrote) == 2, wrote
