@@ -76,6 +76,10 @@ class Objects:
         del self._kinds[kind][key.namespace, key.name]
         return Change.GONE
 
+    def drop(self, key: Key) -> None:
+        """A full list did not have it."""
+        self._kinds[key.kind].pop((key.namespace, key.name), None)
+
 
 _REMEMBERED = 10_000
 

@@ -39,7 +39,6 @@ from hookplane_operator.kube.kinds import (
     ENDPOINT,
     GATEWAY,
     NAMESPACE,
-    OURS,
     REPLAY,
     SECRET,
     SUBSCRIPTION,
