@@ -55,6 +55,11 @@ class Keeper:
         for name in reversed(list(self._processes)):
             self.kill(name)
 
+    def wait_all(self) -> None:
+        """For the end of all, which something else has brought about."""
+        while self._processes:
+            self._processes.popitem()[1].wait(_PATIENCE)
+
     def pid(self, name: str) -> int:
         """As this machine counts."""
         return self._processes[name].pid

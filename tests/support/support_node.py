@@ -99,6 +99,7 @@ class Node:
     def __init__(self, binaries: Path) -> None:
         self._bin = binaries
         self.folder = cache_folder() / "node"
+        self.keeper = InsideKeeper(self.folder, 0)
         self._lock: TextIO | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -144,6 +145,7 @@ class Node:
             self._process.kill()  # unshare, which takes PID 1 with it
             self._process.wait()
             self._process = None
+            self.keeper.wait_all()
         self._clean()
         if self._lock is not None:
             self._lock.close()
