@@ -488,7 +488,7 @@ class Retention:
     events: Millis
     attempts: Millis
     total_bytes: int
-    """Bodies of all events together; the oldest go first."""
+    """Bodies of all events together; the oldest of the namespace that has most go first."""
 
 
 @dataclass(frozen=True, slots=True)

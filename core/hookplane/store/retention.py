@@ -2,29 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from hookplane.clock import Millis
 from hookplane.store.numbering import endpoint_of
 
 STEP_ROWS: Final = 500
 """Rows that one step takes of a kind."""
+SLICE: Final[Millis] = 300_000
+"""Among the endpoints of one namespace, what is older goes first, give or take this: so the first
+events of a thousand logs need not be merged one by one."""
 KEEP_DELETED: Final[Millis] = 24 * 3_600_000
 """Deleted objects may come back within this time and go on where they were."""
 
 
-def floors(
-    oldest: Iterable[tuple[int, Millis, int]], surplus: int, cutoff: Millis
-) -> dict[int, int]:
-    """Endpoint → number of the last event that goes. `oldest`: (number, arrival, size), the oldest
-    first; `surplus`: bytes that are too many. Logs lose their events in order, so one with an
+class Holder(NamedTuple):
+    """A namespace, or a built-in endpoint: these have none, and each counts alone."""
+
+    bytes: int
+    """Stored bodies, those of deleted endpoints as well."""
+    endpoints: Sequence[int]
+
+
+class Stored(NamedTuple):
+    """One event, for deciding whether it goes."""
+
+    event_id: str
+    number: int
+    size: int
+
+
+def excesses(holders: Iterable[Holder], total: int) -> list[tuple[Holder, int]]:
+    """Who has more than a fair share of `total` bytes and how many too many, the largest first.
+    Taking always from whoever has most ends there: they have equally much, and nobody else has
+    lost anything."""
+    largest = sorted(holders, key=lambda holder: (-holder.bytes, min(holder.endpoints)))
+    share = _fair_share([holder.bytes for holder in reversed(largest)], total)
+    return [(holder, holder.bytes - share) for holder in largest if holder.bytes > share]
+
+
+def _fair_share(sizes: Sequence[int], total: int) -> int:
+    """`sizes`: the smallest first. Whoever needs less than an equal share leaves the rest of it to
+    the others."""
+    share = total
+    for place, size in enumerate(sizes):
+        share = total // (len(sizes) - place)
+        if size > share:
+            break
+        total -= size
+    return share
+
+
+def floors(numbers: Iterable[int]) -> dict[int, int]:
+    """Endpoint → the last of these event numbers. Logs lose their events in order, so one with an
     arrival that is out of order goes with those behind it."""
     found: dict[int, int] = {}
-    for number, received, size in oldest:
-        if received >= cutoff and surplus <= 0:
-            continue
-        surplus -= size
+    for number in numbers:
         endpoint = endpoint_of(number)
         found[endpoint] = max(found.get(endpoint, 0), number)
     return found
+
+
+def floors_to_free(events: Iterable[Stored], wanted: int) -> tuple[Mapping[int, int], int]:
+    """Floors that free so many bytes, oldest first, as far as these events go, and how many that
+    are. `events`: of each log the first ones."""
+    oldest, left, gone = sorted(events), wanted, []
+    for event in oldest:
+        if left <= 0:
+            break
+        left -= event.size
+        gone.append(event.number)
+    found = floors(gone)
+    freed = sum(x.size for x in oldest if x.number <= found.get(endpoint_of(x.number), 0))
+    return found, freed

@@ -40,6 +40,7 @@ from hookplane.store.protocol import Store
 from support_store import DAY, DRIVERS, HOUR, START, EventIds, ManualClock
 
 ENDPOINTS: Final = ("e", "f", "g")
+NAMESPACES: Final = {"e": "shop", "f": "shop", "g": ""}
 SUBSCRIPTIONS: Final = ("s", "t")
 REPLAYS: Final = ("r", "q", "p")
 OPEN: Final = [DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD]
@@ -100,7 +101,10 @@ class BothDrivers(RuleBasedStateMachine):
 
     @rule(uids=st.sets(endpoints, min_size=1), document=st.sampled_from([b"{}", b"[]"]))
     def configure_endpoints(self, uids: set[str], document: bytes) -> None:
-        rows = tuple(ConfigRow(ConfigKind.ENDPOINT, uid, document) for uid in sorted(uids))
+        rows = tuple(
+            ConfigRow(ConfigKind.ENDPOINT, uid, document, namespace=NAMESPACES[uid])
+            for uid in sorted(uids)
+        )
         self.both("apply_config", ConfigChange(upserts=rows))
 
     @rule(uid=subscriptions, read=st.sets(endpoints), start=starts)

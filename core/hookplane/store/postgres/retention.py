@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hookplane.clock import Millis
 from hookplane.store.model import Expired, Retention
 from hookplane.store.numbering import endpoint_of
 from hookplane.store.postgres.partitions import drop_partitions, make_partitions
-from hookplane.store.retention import KEEP_DELETED, STEP_ROWS, floors
+from hookplane.store.retention import (
+    KEEP_DELETED,
+    SLICE,
+    STEP_ROWS,
+    Holder,
+    Stored,
+    excesses,
+    floors,
+    floors_to_free,
+)
 from hookplane.store.sql import load_statements
 
 if TYPE_CHECKING:
@@ -33,49 +43,74 @@ async def expire(db: Db, retention: Retention, now: Millis) -> Expired:
         await db.execute(_SQL["unlock"])
 
 
+@dataclass(slots=True)
+class _Gone:
+    """What one step has hidden so far."""
+
+    events: int = 0
+    deliveries: int = 0
+    floors: dict[int, int] = field(default_factory=dict)
+    """New ones, by endpoint."""
+
+    def has(self, number: int, before: bool) -> bool:
+        """`before`: it was hidden already."""
+        return before or number <= self.floors.get(endpoint_of(number), 0)
+
+
 async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
-    removed, skipped = await _expire_events(db, retention, now)
+    gone = _Gone()
+    more = await _expire_old(db, now - retention.events, gone)
+    more |= await _expire_surplus(db, retention.total_bytes, gone)
     attempts = await _expire_attempts(db, retention, now)
     keys = _count(await db.execute(_SQL["remove_keys"], now, STEP_ROWS))
     swept = await _sweep_deleted(db, now - KEEP_DELETED)
     dropped = await drop_partitions(db)
-    more = removed >= STEP_ROWS or keys >= STEP_ROWS or swept or dropped
-    return Expired(removed, attempts, keys, skipped, more)
+    more |= gone.events >= STEP_ROWS or keys >= STEP_ROWS or swept or dropped
+    return Expired(gone.events, attempts, keys, gone.deliveries, more)
 
 
-async def _expire_events(db: Db, retention: Retention, now: Millis) -> tuple[int, int]:
-    """Events that went, and deliveries that they took with them."""
-    surplus = await db.fetchval(_SQL["count_bytes"]) - retention.total_bytes
-    rows = [tuple(row) for row in await db.fetch(_SQL["oldest_events"], STEP_ROWS)]
-    wanted = floors((row[:3] for row in rows), surplus, now - retention.events)
-    removed = skipped = 0
+async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> bool:
+    """Whether there may be more."""
+    rows = await db.fetch(_SQL["oldest_events"], STEP_ROWS)
+    old = [row for row in rows if row["received"] < cutoff]
+    await _raise_floors(db, floors(x["number"] for x in old if not x["hidden"]), gone)
+    swept = [*takewhile(lambda x: x["received"] < cutoff and gone.has(*x[:2]), rows)]
+    if swept:
+        await db.execute(_SQL["set_swept"], swept[-1]["event_id"])
+    return len(swept) >= STEP_ROWS
+
+
+async def _expire_surplus(db: Db, total: int, gone: _Gone) -> bool:
+    """Whether there is more."""
+    holders = [Holder(*row) for row in await db.fetch(_SQL["find_holders"])]
+    left, before = sum(holder.bytes for holder in holders) - total, gone.events
+    for holder, excess in excesses(holders, total):
+        if left <= 0 or gone.events >= STEP_ROWS:
+            break
+        rows = STEP_ROWS - gone.events
+        oldest = await db.fetch(_SQL["oldest_of"], holder.endpoints, rows, SLICE)
+        wanted, freed = floors_to_free((Stored(*row) for row in oldest), min(excess, left))
+        await _raise_floors(db, wanted, gone)
+        left -= freed
+    return left > 0 and gone.events > before
+
+
+async def _raise_floors(db: Db, wanted: Mapping[int, int], gone: _Gone) -> None:
     for endpoint, floor in sorted(wanted.items()):
         async with db.transaction():
-            wanted[endpoint], gone, expired = await _raise_floor(db, endpoint, floor)
-        removed, skipped = removed + gone, skipped + expired
-    swept = _swept(rows, wanted)
-    if swept:
-        await db.execute(_SQL["set_swept"], swept)
-    return removed, skipped
+            await _raise_floor(db, endpoint, floor, gone)
 
 
-async def _raise_floor(db: Db, endpoint: int, wanted: int) -> tuple[int, int, int]:
-    """The new floor, events and deliveries that went. Appends to the endpoint wait for it, so it
-    is a bounded step."""
+async def _raise_floor(db: Db, endpoint: int, wanted: int, gone: _Gone) -> None:
+    """Appends to the endpoint wait for it, so it is a bounded step."""
     old: int = await db.fetchval(_SQL["lock_endpoint"], endpoint)
     new = max(old, min(wanted, old + STEP_ROWS))
     await db.execute(_SQL["lock_subscriptions"], endpoint, new)
-    skipped: int = await db.fetchval(_SQL["expire_deliveries"], endpoint, new)
+    gone.deliveries += await db.fetchval(_SQL["expire_deliveries"], endpoint, new)
     await db.execute(_SQL["move_cursors"], endpoint, new)
     await db.execute(_SQL["remove_rows"], endpoint, new)
     await db.execute(_SQL["raise_floor"], endpoint, old, new)
-    return new, new - old, skipped
-
-
-def _swept(rows: Sequence[tuple[Any, ...]], raised: Mapping[int, int]) -> str:
-    """Id of the last event of which all before it went as well; empty: there is none."""
-    gone = takewhile(lambda row: row[0] <= raised.get(endpoint_of(row[0]), 0), rows)
-    return max((row[3] for row in gone), default="")
+    gone.floors[endpoint], gone.events = new, gone.events + new - old
 
 
 async def _expire_attempts(db: Db, retention: Retention, now: Millis) -> int:

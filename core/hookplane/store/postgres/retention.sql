@@ -5,14 +5,44 @@ select pg_try_advisory_lock(hashtext('hookplane.retention'));
 -- name: unlock
 select pg_advisory_unlock(hashtext('hookplane.retention'));
 
--- name: count_bytes
-select coalesce(sum(bytes), 0)::bigint from endpoint;
+-- name: find_holders
+-- Namespaces, and each built-in endpoint alone. No more than a thousand logs lose something in one
+-- step, those with most bytes.
+select sum(bytes)::bigint, (array_agg(endpoint order by bytes desc, endpoint))[:1000] from endpoint where bytes > 0
+group by namespace, case when namespace = '' then endpoint end;
 
 -- name: oldest_events
-select e.number, e.received, e.size, e.event_id
-from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
+-- With those that are hidden already, however many: skipping them here would read them every time.
+select e.number, coalesce(e.number <= p.floor, true) as hidden, e.received, e.event_id
+from event e left join endpoint p on p.endpoint = (e.number >> 40)::int
 where e.event_id > (select swept_id from store)
 order by e.event_id limit $1;
+
+-- name: oldest_of
+-- The first events of the logs of $1, those that arrived within $3 ms of the first of all. Numbers
+-- are dense: a log begins right behind its floor, and little more is read than what is given.
+with front as materialized (
+  select p.floor, e.received
+  from endpoint p
+  cross join lateral (select v.received from event v where v.number = p.floor + 1 limit 1) e
+  where p.endpoint = any($1::int[])
+)
+select e.event_id, e.number, e.size
+from (
+  select floor, coalesce((
+    select v.number from event v
+    where v.number > floor and v.number <= floor + $2 and v.received > until
+    order by v.number limit 1
+  ), floor + $2 + 1) as stop
+  from (select floor, received, min(received) over () + $3::bigint as until from front) f
+  where received <= until
+  offset 0 -- once for each log, and not again in each partition
+) s
+cross join lateral (
+  select v.event_id, v.number, v.size from event v
+  where v.number > s.floor and v.number < s.stop order by v.number
+) e
+limit $2::int;
 
 -- name: set_swept
 update store set swept_id = greatest(swept_id, $1);

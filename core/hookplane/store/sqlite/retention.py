@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
+
+import orjson
 
 from hookplane.clock import Millis
 from hookplane.store.model import Expired, Retention
-from hookplane.store.retention import KEEP_DELETED, STEP_ROWS, floors
+from hookplane.store.retention import (
+    KEEP_DELETED,
+    SLICE,
+    STEP_ROWS,
+    Holder,
+    Stored,
+    excesses,
+    floors,
+    floors_to_free,
+)
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import transaction
 
@@ -20,16 +32,14 @@ FREE_PAGES: Final = 4_096
 
 
 def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
-    """Removes the oldest events that are too old or too many."""
+    """Removes events that are too old, then the oldest of whoever has stored most."""
     with transaction(db):
         before = _count(db, "count_expired")
-        rows = db.execute(_SQL["oldest_events"], (STEP_ROWS,)).fetchall()
-        surplus = _count(db, "count_bytes") - retention.total_bytes
-        removed = 0
-        for endpoint, floor in floors(rows, surplus, now - retention.events).items():
-            removed += _raise_floor(db, endpoint, floor)
+        old = _remove_old(db, now - retention.events)
+        surplus, left = _remove_surplus(db, retention.total_bytes, STEP_ROWS - old)
         skipped = _count(db, "count_expired") - before
-    return Expired(events=removed, skipped_deliveries=skipped, more=removed >= STEP_ROWS)
+    more = old + surplus >= STEP_ROWS or (surplus > 0 and left > 0)
+    return Expired(events=old + surplus, skipped_deliveries=skipped, more=more)
 
 
 def expire_attempts(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
@@ -69,6 +79,34 @@ def shrink_file(db: sqlite3.Connection) -> None:
     if free > FREE_PAGES and free * 4 > pages:
         # as a script, because it gives a row without columns for each page and all must be fetched
         db.executescript(f"pragma incremental_vacuum({STEP_PAGES})")
+
+
+def _remove_old(db: sqlite3.Connection, cutoff: Millis) -> int:
+    rows = db.execute(_SQL["oldest_events"], (STEP_ROWS,))
+    wanted = floors(number for number, received in rows if received < cutoff)
+    return _raise_floors(db, wanted)
+
+
+def _remove_surplus(db: sqlite3.Connection, total: int, rows: int) -> tuple[int, int]:
+    """Events that went, of `rows` at most, and bytes that are still too many."""
+    found = db.execute(_SQL["find_holders"])
+    holders = [Holder(size, orjson.loads(endpoints)) for size, endpoints in found]
+    left, removed = sum(holder.bytes for holder in holders) - total, 0
+    for holder, excess in excesses(holders, total):
+        if left <= 0 or removed >= rows:
+            break
+        wanted, freed = floors_to_free(_oldest_of(db, holder, rows - removed), min(excess, left))
+        removed, left = removed + _raise_floors(db, wanted), left - freed
+    return removed, left
+
+
+def _oldest_of(db: sqlite3.Connection, holder: Holder, rows: int) -> list[Stored]:
+    endpoints = orjson.dumps(holder.endpoints).decode()
+    return [Stored(*row) for row in db.execute(_SQL["oldest_of"], (endpoints, rows, SLICE))]
+
+
+def _raise_floors(db: sqlite3.Connection, wanted: Mapping[int, int]) -> int:
+    return sum(_raise_floor(db, endpoint, floor) for endpoint, floor in wanted.items())
 
 
 def _raise_floor(db: sqlite3.Connection, endpoint: int, wanted: int) -> int:

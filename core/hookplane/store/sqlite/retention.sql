@@ -1,8 +1,32 @@
--- name: count_bytes
-select coalesce(sum(bytes), 0) from endpoint;
+-- name: find_holders
+-- Namespaces, and each built-in endpoint alone.
+select sum(bytes), json_group_array(endpoint) from endpoint where bytes > 0
+group by namespace, case when namespace = '' then endpoint end;
 
 -- name: oldest_events
-select number, received, size from event order by event_id limit ?;
+select number, received from event order by event_id limit ?;
+
+-- name: oldest_of
+-- The first events of the logs of ?1, those that arrived within ?3 ms of the first of all. Numbers
+-- are dense: a log begins right behind its floor, and little more is read than what is given.
+with front as materialized (
+  select p.floor, e.received
+  from json_each(?1) wanted
+  cross join endpoint p on p.endpoint = wanted.value
+  cross join event e on e.number = p.floor + 1
+),
+slice as (
+  select floor, until, coalesce((
+    select e.number from event e
+    where e.number > floor and e.number <= floor + ?2 and e.received > until
+    order by e.number limit 1
+  ), floor + ?2 + 1) as stop
+  from (select floor, received, min(received) over () + ?3 as until from front)
+  where received <= until
+)
+select e.event_id, e.number, e.size
+from slice s cross join event e on e.number > s.floor and e.number < s.stop
+limit ?2;
 
 -- name: find_floor
 select floor from endpoint where endpoint = ?;
