@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "hookplane.store.postgres"
 _LOCK: Final = 0x686F6F6B
 """Advisory lock: one migration at a time."""
-OLDEST_SCHEMA: Final = 3
+OLDEST_SCHEMA: Final = 4
 """What this version needs at least; newer schemas are fine, because they only add."""
 
 

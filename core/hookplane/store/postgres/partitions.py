@@ -1,9 +1,11 @@
-"""Partitions by era: made ahead, dropped when nothing in them can be seen any more."""
+"""Partitions by era: made ahead, packed when little in them can be seen any more, dropped when
+nothing can."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hookplane.clock import Millis
 from hookplane.store.sql import load_statements
 
 if TYPE_CHECKING:
@@ -12,6 +14,11 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("hookplane.store.postgres", "partitions.sql")
 AHEAD: Final = 4
 """Eras; if nobody tidied up for that long, appends would be refused."""
+PACK_LEAST: Final = 64 << 20
+"""Bytes that are hidden in a partition before it is packed."""
+PACK_ROWS: Final = 500
+PACK_BYTES: Final = 16 << 20
+"""Rows and bodies that one step copies."""
 
 
 async def make_partitions(db: Db) -> int:
@@ -27,3 +34,10 @@ async def drop_partitions(db: Db) -> bool:
         for parent, era in await db.fetch(_SQL["find_past"])
     ]
     return any(dropped)
+
+
+async def pack_partition(db: Db, since: Millis) -> bool:
+    """One step towards a partition without what retention by size has hidden in it; whether another
+    may find more. `since`: what begins before is left to be dropped."""
+    more: bool = await db.fetchval(_SQL["pack"], PACK_LEAST, since, PACK_ROWS, PACK_BYTES)
+    return more

@@ -16,3 +16,6 @@ group by parent;
 
 -- name: drop
 select drop_partition_1($1, $2);
+
+-- name: pack
+select pack_partition_1($1, $2, $3, $4);

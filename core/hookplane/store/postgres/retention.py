@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 from hookplane.clock import Millis
 from hookplane.store.model import Expired, Retention
 from hookplane.store.numbering import endpoint_of
-from hookplane.store.postgres.partitions import drop_partitions, make_partitions
+from hookplane.store.postgres.partitions import (
+    drop_partitions,
+    make_partitions,
+    pack_partition,
+)
 from hookplane.store.retention import (
     KEEP_DELETED,
     SLICE,
@@ -58,14 +62,15 @@ class _Gone:
 
 
 async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
-    gone = _Gone()
-    more = await _expire_old(db, now - retention.events, gone)
-    more |= await _expire_surplus(db, retention.total_bytes, gone)
+    gone, cutoff = _Gone(), now - retention.events
+    more = await _expire_old(db, cutoff, gone)
+    more = more or await _expire_surplus(db, retention.total_bytes, gone)
     attempts = await _expire_attempts(db, retention, now)
     keys = _count(await db.execute(_SQL["remove_keys"], now, STEP_ROWS))
     swept = await _sweep_deleted(db, now - KEEP_DELETED)
     dropped = await drop_partitions(db)
-    more |= gone.events >= STEP_ROWS or keys >= STEP_ROWS or swept or dropped
+    packed = await pack_partition(db, cutoff)
+    more |= gone.events >= STEP_ROWS or keys >= STEP_ROWS or swept or dropped or packed
     return Expired(gone.events, attempts, keys, gone.deliveries, more)
 
 

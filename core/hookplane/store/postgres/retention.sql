@@ -8,7 +8,8 @@ select pg_advisory_unlock(hashtext('hookplane.retention'));
 -- name: find_holders
 -- Namespaces, and each built-in endpoint alone. No more than a thousand logs lose something in one
 -- step, those with most bytes.
-select sum(bytes)::bigint, (array_agg(endpoint order by bytes desc, endpoint))[:1000] from endpoint where bytes > 0
+select sum(bytes)::bigint, (array_agg(endpoint order by bytes desc, endpoint))[:1000]
+from endpoint where bytes > 0
 group by namespace, case when namespace = '' then endpoint end;
 
 -- name: oldest_events
@@ -87,10 +88,7 @@ update cursor set position = $2 where endpoint = $1 and left_at is null and posi
 delete from delivery where event > $1::bigint << 40 and event <= $2;
 
 -- name: raise_floor
-update endpoint set floor = $3, bytes = bytes - (
-  select coalesce(sum(size), 0) from event where number > $2 and number <= $3
-)
-where endpoint = $1;
+select raise_floor_1($1, $2, $3);
 
 -- name: find_attempts_floor
 select attempts_floor from store;

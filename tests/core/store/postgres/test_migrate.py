@@ -81,6 +81,8 @@ async def test_data_of_the_version_before_knows_whose_it_is() -> None:
             await fill_namespaces(Scene(store, clock))
             async with store.connections.use(Purpose.OTHER) as db:
                 await db.execute("alter table endpoint drop column namespace")
+                await db.execute("drop table hidden")
+                await db.execute("drop function raise_floor_1, pack_partition_1")
                 await db.execute("delete from migration where version >= 3")
             assert (await run(settings))[0] == 2
             assert await store.stored_bytes() == {"shop": 3}

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from hookplane.clock import SystemClock
 from hookplane.errors import UnknownObject
 from hookplane.store.model import LogEntry, Page, Retention
+from hookplane.store.postgres import partitions as partitions_module
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.partitions import AHEAD, make_partitions
@@ -18,6 +21,8 @@ from support_store import DAY, ManualClock, Scene
 ERA_MILLIS = 1_000
 KEEP_ALL = Retention(DAY, DAY, 1 << 40)
 KEEP_NOTHING = Retention(0, 0, 0)
+BODY = b"x" * 4096
+KEEP_SIX = Retention(DAY, DAY, 6 * len(BODY))
 TRIES = 100
 
 
@@ -127,3 +132,67 @@ async def test_appends_go_on_while_partitions_go() -> None:
         except UnknownObject:
             return
         raise AssertionError("retention did nothing meanwhile")
+
+
+async def fill_two(scene: Scene) -> list[LogEntry]:
+    """What a quiet namespace has stored among much of a noisy one, of any era."""
+    await scene.endpoints("q", namespace="quiet")
+    kept = []
+    for _ in range(3):
+        kept += await scene.fill(1, "q", body=BODY)
+        await scene.fill(20, "e", body=BODY)
+    return kept
+
+
+async def count_events(store: PostgresStore) -> int:
+    """Hidden ones too."""
+    async with store.connections.use(Purpose.OTHER) as db:
+        count: int = await db.fetchval("select count(*) from event")
+    return count
+
+
+async def half_packed(store: PostgresStore) -> list[str]:
+    """Copies that have not taken the place of their partition."""
+    async with store.connections.use(Purpose.OTHER) as db:
+        rows = await db.fetch("select relname from pg_class where relname like 'event_%packed'")
+    return [row[0] for row in rows]
+
+
+async def test_what_is_mostly_hidden_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions_module, "PACK_LEAST", 1)
+    monkeypatch.setattr(partitions_module, "PACK_ROWS", 2)
+    async with short_eras() as (scene, store):
+        kept = await fill_two(scene)
+        for _ in range(TRIES):
+            await store.expire(KEEP_SIX, scene.clock.now())
+            if await count_events(store) < 30 and not await half_packed(store):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("nothing was packed")
+        assert len(await store.events(Page())) == 6
+        assert await store.read_log("q", 0, 10) == kept
+        assert {x.body for x in (await store.read_contents("q", [1, 2, 3])).values()} == {BODY}
+        assert [entry.sequence for entry in await scene.fill(1, "e")] == [61]
+
+
+async def test_a_copy_goes_with_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions_module, "PACK_LEAST", 1)
+    monkeypatch.setattr(partitions_module, "PACK_ROWS", 1)
+    async with short_eras() as (scene, store):
+        await fill_two(scene)
+        for _ in range(TRIES):
+            await store.expire(KEEP_SIX, scene.clock.now())
+            if await half_packed(store):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("nothing was about to be packed")
+        scene.clock.advance(1)
+        for _ in range(TRIES):
+            await store.expire(KEEP_NOTHING, scene.clock.now())
+            if not (await count_events(store) or await half_packed(store)):
+                return
+            scene.clock.advance(100)
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{await half_packed(store)} is still there")
