@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent, Retention
+from hookplane.store.model import (
+    ConfigChange,
+    ConfigKind,
+    ConfigRow,
+    CursorPlan,
+    NewEvent,
+    Retention,
+)
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.serving.retention import keep_tidy
 from support_run import NOW
+from support_until import until
 
 ENDPOINT = EndpointConfig(
     uid="e", namespace="d", name="e", path="/d/e", provider="X", event_type=Source(value="x")
+)
+
+READER = ConfigChange(
+    upserts=(ConfigRow(ConfigKind.SUBSCRIPTION, "s", b"{}"),), cursors=(CursorPlan("s", ("e",)),)
 )
 
 
@@ -34,14 +48,23 @@ async def until_stored(store: SQLiteStore, count: int) -> None:
     raise AssertionError(f"{status.stored} events are still stored")
 
 
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(name, labels)
+
+
 async def test_retention_at_work(tmp_path: Path) -> None:
     store = await SQLiteStore.open(tmp_path, Clock())
     document = ENDPOINT.dump(Sealer({"k": bytes(32)}, "k"))
     await store.apply_config(ConfigChange((ConfigRow(ConfigKind.ENDPOINT, "e", document),)))
-    for age in (10_000, 9_000, 0):
-        await store.append(NewEvent("e", f"evt_{age:026}", NOW - age, "x", (), b"{}"))
-    task = asyncio.create_task(keep_tidy(store, Retention(5_000, 5_000, 1 << 30), Clock()))
-    await until_stored(store, 1)
+    await store.apply_config(READER)
+    for age in (10_000, 9_000, 2, 1, 0):
+        await store.append(NewEvent("e", f"evt_{NOW - age:026}", NOW - age, "x", (), b"{}"))
+    registry = CollectorRegistry()
+    task = asyncio.create_task(keep_tidy(store, Retention(5_000, 5_000, 4), Clock(), registry))
+    await until_stored(store, 2)
+    await until(lambda: value(registry, "hookplane_expired_total") == 3, 60)
+    assert value(registry, "hookplane_retention_events_total", reason="age") == 2
+    assert value(registry, "hookplane_retention_events_total", reason="size") == 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await store.close()

@@ -154,7 +154,8 @@ class DispatcherPart:
         await self._egress.close()
 
     async def chores(self) -> None:
-        await keep_tidy(self._around.store, self._around.settings.retention, self._around.clock)
+        around = self._around
+        await keep_tidy(around.store, around.settings.retention, around.clock, around.registry)
 
     @property
     def ready(self) -> bool:

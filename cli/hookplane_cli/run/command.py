@@ -130,7 +130,7 @@ def _url(text: str) -> str:
     type=Parsed("SIZE", parse_size),
     default="10Gi",
     show_default=True,
-    help="All events together; the oldest go first.",
+    help="All events together; the oldest of the namespace with most go first.",
 )
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--quiet", is_flag=True, help="Print problems only.")

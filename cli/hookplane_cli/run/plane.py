@@ -67,7 +67,7 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         await until(
             stopped,
             follower.run(settings.sources, loaded.again_at),
-            keep_tidy(store, settings.retention, clock),
+            keep_tidy(store, settings.retention, clock, parts.registry),
         )
         teller.stopping()
 
@@ -103,7 +103,7 @@ class _Parts:
         self._sealer = sealer
         self._clock = clock
         registry = CollectorRegistry()
-        self._registry = registry
+        self.registry = registry
         self._receiver = Receiver(
             store=store,
             sealer=sealer,
@@ -163,7 +163,7 @@ class _Parts:
             store=self._store,
             sealer=self._sealer,
             clock=self._clock,
-            registry=self._registry,
+            registry=self.registry,
             listen=authority(self._settings.admin),
             health=self._health,
             trigger=TriggerRequest(url, self._clock),

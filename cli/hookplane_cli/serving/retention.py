@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Counter
+
 from hookplane.clock import Clock
 from hookplane.errors import StoreUnavailable
-from hookplane.store.model import Retention
+from hookplane.store.model import Expired, Retention
 from hookplane.store.protocol import Store
 
 LOOK_SECONDS: Final = 30.0
@@ -15,11 +17,38 @@ STEP_SECONDS: Final = 0.05
 """Pause between two steps while there is more to do."""
 
 
-async def keep_tidy(store: Store, retention: Retention, clock: Clock) -> None:
+async def keep_tidy(
+    store: Store, retention: Retention, clock: Clock, registry: CollectorRegistry
+) -> None:
     """Until cancelled; a store that is away is asked again later."""
+    meters = _Meters(registry)
     while True:
         try:
-            more = (await store.expire(retention, clock.now())).more
+            step = await store.expire(retention, clock.now())
         except StoreUnavailable:
-            more = False
-        await asyncio.sleep(STEP_SECONDS if more else LOOK_SECONDS)
+            step = Expired()
+        meters.count(step)
+        await asyncio.sleep(STEP_SECONDS if step.more else LOOK_SECONDS)
+
+
+class _Meters:
+    """What went, and what was lost with it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        events = Counter(
+            "hookplane_retention_events",
+            "Events that retention removed",
+            ["reason"],
+            registry=registry,
+        )
+        self._age, self._size = events.labels("age"), events.labels("size")
+        self._expired = Counter(
+            "hookplane_expired",
+            "Deliveries that were not done when retention removed their event",
+            registry=registry,
+        )
+
+    def count(self, step: Expired) -> None:
+        self._age.inc(step.events - step.surplus)
+        self._size.inc(step.surplus)
+        self._expired.inc(step.skipped_deliveries)

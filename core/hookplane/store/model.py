@@ -502,3 +502,5 @@ class Expired:
     """Counted as expired in their subscriptions."""
     more: bool = False
     """Another step would find more."""
+    surplus: int = 0
+    """Of the events: those that went because there was too much."""

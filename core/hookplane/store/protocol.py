@@ -190,4 +190,5 @@ class Store(Protocol):
 
     async def expire(self, retention: Retention, now: Millis) -> Expired:
         """One bounded step of retention: cursors move to the floor and what they skip counts as
-        expired, then rows go."""
+        expired, then rows go. What is too old goes first; when there is still too much, the oldest
+        of the namespace that has most. Endpoints without one count each alone."""

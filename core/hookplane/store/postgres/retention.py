@@ -64,6 +64,7 @@ class _Gone:
 async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
     gone, cutoff = _Gone(), now - retention.events
     more = await _expire_old(db, cutoff, gone)
+    old = gone.events
     more = more or await _expire_surplus(db, retention.total_bytes, gone)
     attempts = await _expire_attempts(db, retention, now)
     keys = _count(await db.execute(_SQL["remove_keys"], now, STEP_ROWS))
@@ -71,7 +72,7 @@ async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
     dropped = await drop_partitions(db)
     packed = await pack_partition(db, cutoff)
     more |= gone.events >= STEP_ROWS or keys >= STEP_ROWS or swept or dropped or packed
-    return Expired(gone.events, attempts, keys, gone.deliveries, more)
+    return Expired(gone.events, attempts, keys, gone.deliveries, more, gone.events - old)
 
 
 async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> bool:

@@ -265,6 +265,7 @@ class SQLiteStore:
             dedup_keys=keys.dedup_keys,
             skipped_deliveries=events.skipped_deliveries,
             more=any(step.more for step in (events, attempts, keys, swept)),
+            surplus=events.surplus,
         )
 
     # --------------------------------------------------------------------------------------------

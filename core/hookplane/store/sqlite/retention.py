@@ -39,7 +39,7 @@ def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> 
         surplus, left = _remove_surplus(db, retention.total_bytes, STEP_ROWS - old)
         skipped = _count(db, "count_expired") - before
     more = old + surplus >= STEP_ROWS or (surplus > 0 and left > 0)
-    return Expired(events=old + surplus, skipped_deliveries=skipped, more=more)
+    return Expired(old + surplus, skipped_deliveries=skipped, more=more, surplus=surplus)
 
 
 def expire_attempts(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
