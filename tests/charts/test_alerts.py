@@ -122,6 +122,12 @@ CASES = {
         labels={"namespace": "hookplane-system"},
         summary="One request in a hundred waits for longer than a second.",
     ),
+    "HookplaneDeliveriesExpire": Case(
+        bad={f'hookplane_expired_total{{{SYSTEM}, pod="a"}}': f"0+1{HOURS}"},
+        good={f'hookplane_expired_total{{{SYSTEM}, pod="a"}}': f"7+0{HOURS}"},
+        labels={"namespace": "hookplane-system"},
+        summary="Retention took events in hookplane-system that were not delivered yet.",
+    ),
     "HookplaneDeliveriesDie": Case(
         bad=delivered("dead", "0x30 1x90"),
         good=delivered("failed", f"0+5{HOURS}"),
