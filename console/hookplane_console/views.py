@@ -11,7 +11,7 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.states import endpoint_word, subscription_word
+from hookplane.states import SubscriptionWord, endpoint_word, next_try, subscription_word
 from hookplane.store.model import (
     AttemptRow,
     Content,
@@ -82,6 +82,7 @@ def _last_rejected(status: EndpointStatus) -> Json | None:
 def subscription_view(
     config: SubscriptionConfig, status: SubscriptionStatus, name: Name, now: Millis
 ) -> Json:
+    word = subscription_word(config, status, now)
     return {
         "namespace": config.namespace,
         "name": config.name,
@@ -90,13 +91,13 @@ def subscription_view(
         "ready": not config.not_ready,
         "message": config.not_ready,
         "suspended": config.suspended,
-        "state": subscription_word(config, status, now),
-        "delivery": _delivery_numbers(status) | _delivery_facts(status.state),
+        "state": word,
+        "delivery": _delivery_numbers(word, status) | _delivery_facts(status.state),
         "recentFailures": [_recent_failure(failure) for failure in status.recent_failures],
     }
 
 
-def _delivery_numbers(status: SubscriptionStatus) -> Json:
+def _delivery_numbers(word: SubscriptionWord | None, status: SubscriptionStatus) -> Json:
     counters = status.counters
     return {
         "delivered": counters.delivered,
@@ -109,7 +110,7 @@ def _delivery_numbers(status: SubscriptionStatus) -> Json:
         "expired": counters.expired,
         "attempts": counters.attempts,
         "failedAttempts": counters.failed_attempts,
-        "nextRetryTime": time_or_none(status.next_due),
+        "nextRetryTime": time_or_none(next_try(word, status)),
         "oldestPendingTime": time_or_none(status.oldest_pending),
     }
 

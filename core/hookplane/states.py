@@ -50,6 +50,10 @@ class EndpointWord(StrEnum):
     SUSPENDED = "Suspended"
 
 
+_STILL: Final = (SubscriptionWord.SUSPENDED, SubscriptionWord.DISABLED)
+"""Nothing is sent in these."""
+
+
 def subscription_word(
     config: SubscriptionConfig, status: SubscriptionStatus, now: Millis
 ) -> SubscriptionWord | None:
@@ -65,6 +69,17 @@ def subscription_word(
         (busy or _recent(state.last_success, now), SubscriptionWord.DELIVERING),
     )
     return next((word for holds, word in words if holds), SubscriptionWord.IDLE)
+
+
+def next_try(word: SubscriptionWord | None, status: SubscriptionStatus) -> Millis:
+    """When the next request goes out for what is not delivered; 0: none will. What is due waits for
+    an open circuit's probe, and for the end of a pause that the target asked for."""
+    if word in _STILL:
+        return 0
+    blocked = status.state.blocked_until
+    if status.next_due:
+        return max(status.next_due, blocked)
+    return blocked if word is SubscriptionWord.CIRCUIT_OPEN and status.pending else 0
 
 
 def endpoint_word(

@@ -12,7 +12,9 @@ from hookplane.states import (
     ACTIVE_FOR,
     REJECTING_AFTER,
     REJECTING_FOR,
+    SubscriptionWord,
     endpoint_word,
+    next_try,
     subscription_word,
 )
 from hookplane.store.model import (
@@ -37,7 +39,9 @@ def subscription(**facts: Any) -> SubscriptionConfig:
     )
 
 
-def numbers(pending: int = 0, sending: int = 0, dead: int = 0, **state: Any) -> SubscriptionStatus:
+def numbers(
+    pending: int = 0, sending: int = 0, dead: int = 0, next_due: int = 0, **state: Any
+) -> SubscriptionStatus:
     return SubscriptionStatus(
         subscription="s",
         counters=Counters(),
@@ -45,7 +49,7 @@ def numbers(pending: int = 0, sending: int = 0, dead: int = 0, **state: Any) -> 
         sending=sending,
         retrying=0,
         dead=dead,
-        next_due=0,
+        next_due=next_due,
         oldest_pending=0,
         state=SubscriptionState(**state),
         recent_failures=(),
@@ -145,3 +149,27 @@ def test_word_of_an_endpoint(
     config: dict[str, Any], status: EndpointStatus, word: str | None
 ) -> None:
     assert endpoint_word(endpoint(**config), status, NOW) == word
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "expected"),
+    [
+        # nothing waits
+        ("Delivering", numbers(), 0),
+        # a retry by the schedule
+        ("Failing", numbers(next_due=5), 5),
+        # the target asked for a pause that ends later
+        ("Failing", numbers(next_due=5, blocked_until=9), 9),
+        # a pause that is over
+        ("Failing", numbers(next_due=9, blocked_until=5), 9),
+        # what is due waits for the probe
+        ("CircuitOpen", numbers(next_due=5, blocked_until=9), 9),
+        # nothing was tried but the probe will be
+        ("CircuitOpen", numbers(pending=1, blocked_until=9), 9),
+        # nothing is sent
+        ("Disabled", numbers(next_due=5), 0),
+        ("Suspended", numbers(next_due=5), 0),
+    ],
+)
+def test_when_the_next_try_is(word: str, status: SubscriptionStatus, expected: int) -> None:
+    assert next_try(SubscriptionWord(word), status) == expected

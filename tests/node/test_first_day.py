@@ -18,7 +18,7 @@ from support_figures import tell
 from support_kubernetes import ROOT, condition
 from support_manifests import Object, key_of, made
 from support_real import forwarded
-from support_release import Release, is_ready
+from support_release import Release, is_failing
 from support_target import until
 from support_tenant import Tenant, tenant
 
@@ -91,7 +91,8 @@ def test_a_subscriber_breaks_is_mended_and_gets_a_replay(shop: Tenant) -> None:
     assert seen["status"]["delivery"]["lastFailure"]["statusCode"] == 503
     assert "503" in condition(seen, "Delivering")["message"]
     assert condition(seen, "Ready")["status"] == "True", "what strangers do does not touch Ready"
-    kubectl.until("whs", "shop", lambda x: "nextRetryTime" in x["status"]["delivery"])
+    next_try = seen["status"]["delivery"]["nextRetryTime"]
+    assert next_try == seen["status"]["delivery"]["blockedUntil"], "the probe's time"
     until(lambda: "CircuitOpen" in events_of(shop), "an Event")
 
     shop.ask("sender", "stop")
@@ -130,10 +131,6 @@ def test_a_change_is_in_force_in_all_pods(shop: Tenant) -> None:
 
 def target_of(path: str) -> Object:
     return {"serviceRef": {"name": "subscriber", "port": 8080, "path": path}}
-
-
-def is_failing(found: Object) -> bool:
-    return is_ready(found) and found["status"].get("state") in ("Failing", "CircuitOpen")
 
 
 def delivered(found: Object) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from support_kubernetes import Kubectl
 from support_manifests import Object, key_of
-from support_release import SYSTEM, Release
+from support_release import SYSTEM, Release, is_failing
 from support_target import until
 from support_tenant import Tenant
 
@@ -120,7 +120,7 @@ def test_no_secret_and_no_payload_shows_up_anywhere(release: Release, shop: Tena
     until(lambda: shop.ask("subscriber", "events"), "deliveries")
     shop.ask("subscriber", "behave?status=503")
     shop.ask("sender", "start?rate=5&seconds=3")
-    shop.state("shop", "Failing")
+    shop.kubectl.until("whs", "shop", is_failing)
     hidden = dict(secrets_of(release, shop))
     assert len(hidden) >= 10, "there is something to look for"
     places = dict(seen_by_people(release, shop))

@@ -136,6 +136,11 @@ def is_ready(found: Object) -> bool:
     return current and condition(found, "Ready").get("status") == "True"
 
 
+def is_failing(found: Object) -> bool:
+    """In force, and its target does not take what it is sent."""
+    return is_ready(found) and found["status"].get("state") in ("Failing", "CircuitOpen")
+
+
 def _is_rolled_out(deployment: Object) -> bool:
     status, wanted = deployment.get("status", {}), deployment["spec"]["replicas"]
     seen = status.get("observedGeneration") == deployment["metadata"]["generation"]

@@ -18,7 +18,7 @@ from hookplane.kinds.subscription_status import (
     RecentFailure,
     SubscriptionStatus,
 )
-from hookplane.states import SubscriptionWord, subscription_word
+from hookplane.states import SubscriptionWord, next_try, subscription_word
 from hookplane.store.model import DeliveryState, Role, SubscriptionState
 from hookplane.store.model import RecentFailure as Failure
 from hookplane.store.model import SubscriptionStatus as Numbers
@@ -77,8 +77,8 @@ def subscription_status(
         conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
         state=word.value if word and ready else None,
         target=target or None,
-        delivery=_delivery(numbers) if numbers is not None else None,
-        recent_failures=[_recent(x) for x in numbers.recent_failures] if numbers else [],
+        delivery=_delivery(word, numbers) if numbers is not None else None,
+        recent_failures=[_recent(x, numbers) for x in numbers.recent_failures] if numbers else [],
     )
 
 
@@ -123,7 +123,8 @@ def _delivering(word: SubscriptionWord | None, numbers: Numbers, target: str) ->
 def _failing(numbers: Numbers, target: str) -> str:
     state = numbers.state
     since = f" since {format_time(state.failing_since)}" if state.failing_since else ""
-    due = f"; next try {format_time(numbers.next_due)}" if numbers.next_due else ""
+    soonest = next_try(SubscriptionWord.FAILING, numbers)
+    due = f"; next try {format_time(soonest)}" if soonest else ""
     return f"{target} fails{since}: {_last_answer(state)}{due}"
 
 
@@ -160,7 +161,7 @@ def _last_answer(state: SubscriptionState) -> str:
     return state.last_failure_error or f"answer {state.last_failure_code}"
 
 
-def _delivery(numbers: Numbers) -> DeliveryStatus:
+def _delivery(word: SubscriptionWord | None, numbers: Numbers) -> DeliveryStatus:
     counters, state = numbers.counters, numbers.state
     return DeliveryStatus(
         delivered=counters.delivered,
@@ -170,7 +171,7 @@ def _delivery(numbers: Numbers) -> DeliveryStatus:
         retrying=numbers.retrying,
         dead=numbers.dead,
         expired=counters.expired,
-        next_retry_time=time_or_none(numbers.next_due),
+        next_retry_time=time_or_none(next_try(word, numbers)),
         last_success=_last_success(state),
         last_failure=_last_failure(state, numbers),
         failing_since=time_or_none(state.failing_since),
@@ -204,11 +205,16 @@ def _last_failure(state: SubscriptionState, numbers: Numbers) -> LastFailure | N
         status_code=state.last_failure_code or None,
         message=state.last_failure_error[:512],
         attempt=state.last_failure_attempt,
-        next_retry_time=time_or_none(due),
+        next_retry_time=time_or_none(_not_before(due, numbers)),
     )
 
 
-def _recent(failure: Failure) -> RecentFailure:
+def _not_before(due: Millis, numbers: Numbers) -> Millis:
+    """A delivery that is due waits for what holds up its subscription."""
+    return max(due, numbers.state.blocked_until) if due else 0
+
+
+def _recent(failure: Failure, numbers: Numbers) -> RecentFailure:
     dead = failure.state is DeliveryState.DEAD
     return RecentFailure(
         event_id=failure.event_id,
@@ -217,5 +223,5 @@ def _recent(failure: Failure) -> RecentFailure:
         attempts=failure.attempts,
         status_code=failure.status_code or None,
         message=failure.error[:512],
-        next_retry_time=None if dead else time_or_none(failure.due),
+        next_retry_time=None if dead else time_or_none(_not_before(failure.due, numbers)),
     )
