@@ -106,7 +106,7 @@ class Node:
     def start(self, images: Iterable[Path]) -> Node:
         """Returns when pods can be run. Waits for another node of this machine to go."""
         self._lock = _locked()
-        self._clean()
+        self._remove()
         self.folder.mkdir(parents=True, mode=0o700)
         self._before = _Before.note(self.folder / "before.json")
         for folder in self._before.folders:
@@ -146,10 +146,15 @@ class Node:
             self._process.wait()
             self._process = None
             self.keeper.wait_all()
-        self._clean()
+        self._remove()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def clean(self) -> None:
+        """Removes what the node of a test that was killed left behind; waits for a live one to go."""
+        with _locked():
+            self._remove()
 
     def load(self, images: Iterable[Path]) -> None:
         """Archives of images, for pods to use."""
@@ -289,8 +294,8 @@ class Node:
             return bool(self._ctr(*arguments))
         return False
 
-    def _clean(self) -> None:
-        """What a node leaves behind, this one's or that of a test that was killed."""
+    def _remove(self) -> None:
+        """What a node leaves behind, this one or that of a test that was killed."""
         subprocess.run(["ip", "link", "delete", INTERFACE], capture_output=True, check=False)
         _until(lambda: all(map(_remove_tree, _cgroups())), "the pods' cgroups to be empty")
         _Before.read(self.folder / "before.json").restore()

@@ -49,13 +49,7 @@ def real_cluster() -> Iterator[Cluster]:
     if given:
         yield _given_cluster(Path(given))
         return
-    binaries = require_components()
-    lacking = support_node.missing(binaries) + support_images.missing()
-    if lacking:
-        message = f"a node needs {', '.join(lacking)}; scripts/test-tools and test-components help"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    binaries = require_node()
     node = support_node.Node(binaries)
     try:
         node.start(make_images(binaries).all())
@@ -64,6 +58,18 @@ def real_cluster() -> Iterator[Cluster]:
         )
     finally:
         node.stop()
+
+
+def require_node() -> Path:
+    """The folder of its binaries. Skips the test when something is missing, and fails it in CI."""
+    binaries = require_components()
+    lacking = support_node.missing(binaries) + support_images.missing()
+    if lacking:
+        message = f"a node needs {', '.join(lacking)}; scripts/test-tools and test-components help"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return binaries
 
 
 def _given_cluster(kubeconfig: Path) -> Cluster:
