@@ -152,7 +152,7 @@ class Node:
             self._lock = None
 
     def clean(self) -> None:
-        """Removes what the node of a test that was killed left behind; waits for a live one to go."""
+        """Removes what a test that was killed left behind; waits for a live node to go."""
         with _locked():
             self._remove()
 
