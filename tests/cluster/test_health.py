@@ -50,6 +50,10 @@ def arrange(place: Installation) -> None:
     no_key = {"keys": [{"secretKeyRef": {"name": "absent", "key": "key"}}]}
     no_dsn = {"postgresql": {"dsn": {"secretKeyRef": {"name": "absent", "key": "dsn"}}}}
     unused = "https://shop.example.com"
+    # first come, first served: the database is to be this one's
+    place.kubectl.until(
+        "whg", "default", lambda x: condition(x, "StoreAvailable").get("status") == "True"
+    )
     place.kubectl.apply(
         endpoint("fine"),
         endpoint("waiting", provider="GitHub", verification=no_key),

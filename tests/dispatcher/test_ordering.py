@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hookplane.config.subscription import TransformConfig
-from support_dispatcher import Reply, World, simulate, subscription, url
+from support_dispatcher import Reply, Sent, World, simulate, subscription, url
+
+
+def first_fails(ids: list[str]) -> Callable[[Sent], Reply]:
+    """`ids`: filled when the events are published; the first may be on its way before that."""
+    return lambda sent: Reply(500 if not ids or sent.event == ids[0] else 200)
 
 
 def test_a_failing_head_holds_those_behind_it(tmp_path: Path) -> None:
@@ -27,8 +33,9 @@ def test_after_its_death_the_next_goes(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         shop = await world.subscribe(subscription(strict=True))
         await world.start()
-        ids = await world.publish_many(3)
-        world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == ids[0] else 200)
+        ids: list[str] = []
+        world.egress.scripts[url()] = first_fails(ids)
+        ids += await world.publish_many(3)
         status = await world.until_status(shop, lambda s: s.counters.delivered == 2)
         assert world.events == [ids[0]] * 3 + ids[1:]
         assert status.dead == 1
@@ -57,8 +64,9 @@ def test_endpoints_do_not_hold_each_other(tmp_path: Path) -> None:
         await world.endpoint("users")
         shop = await world.subscribe(subscription(endpoints=("orders", "users"), strict=True))
         await world.start()
-        bad = await world.publish("orders")
-        world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == bad else 200)
+        bad: list[str] = []
+        world.egress.scripts[url()] = first_fails(bad)
+        bad.append(await world.publish("orders"))
         await world.publish_many(4, "orders")
         await world.publish_many(5, "users")
         await world.until_status(shop, lambda s: s.counters.delivered == 5, 30)
@@ -70,8 +78,9 @@ def test_leaving_strict_lets_the_others_go(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         shop = await world.subscribe(subscription(strict=True))
         await world.start()
-        ids = await world.publish_many(5)
-        world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == ids[0] else 200)
+        ids: list[str] = []
+        world.egress.scripts[url()] = first_fails(ids)
+        ids += await world.publish_many(5)
         await world.until_status(shop, lambda s: s.retrying)
         await world.change(shop, strict=False)
         await world.until_status(shop, lambda s: s.counters.delivered == 4, 4, 0.1)
