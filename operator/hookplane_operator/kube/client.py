@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -67,6 +68,7 @@ class Kube:
             await kube_config.load_kube_config(
                 config_file=file, client_configuration=configuration, persist_config=False
             )
+        configuration.client_session_kwargs = {"trust_env": _has_proxy()}
         client = ApiClient(configuration)
         client.user_agent = AGENT
         return cls(client, metrics)
@@ -261,6 +263,12 @@ class Kube:
 
 def _never() -> bool:
     return False
+
+
+def _has_proxy() -> bool:
+    """Whether the environment names one. To look for it, and for a .netrc, before each request, in
+    a thread, as `trust_env` does, is more work than the request itself."""
+    return not urllib.request.getproxies().keys().isdisjoint(("http", "https"))
 
 
 def _seconds(header: str | None) -> float:
