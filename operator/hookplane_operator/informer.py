@@ -133,7 +133,7 @@ class Informer:
         return registry
 
     def _handler(self, loop: asyncio.AbstractEventLoop, kind: str) -> Any:
-        def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        async def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
             _call(loop, self._saw, kind, type, _plain(body))
             if type is None and time.monotonic() > self._listed_by:
                 _call(loop, self._relisted, kind)
@@ -143,6 +143,7 @@ class Informer:
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
         settings.posting.enabled = False
+        settings.persistence.diffbase_storage = _NoDiffs()
         settings.scanning.disabled = not self._scan
         settings.watching.chunk_size = 250
         settings.networking.error_backoffs = _Pauses()
@@ -156,6 +157,20 @@ class Informer:
         for name, selector in selectors.items():
             settings.watching.label_selectors[name] = selector
         return settings
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Kopf copies each object to find out how it differs from what was last handled; handlers of
+    events have no use for that."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is handled, so there is nothing to store."""
 
 
 class _Pauses:
