@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,6 +55,8 @@ class _Batch:
     resources: dict[Key, Resource] = field(default_factory=dict)
     secrets: dict[Name, SecretObject] = field(default_factory=dict)
     found: dict[Name, Found | None] = field(default_factory=dict)
+    gone: set[Name] = field(default_factory=set)
+    """Endpoints whose object is not there any more."""
     unknown: dict[Key, str] = field(default_factory=dict)
     """Objects whose Secrets could not be read → why."""
     again: list[float] = field(default_factory=list)
@@ -119,7 +121,7 @@ class Configurator:
     def _read(self, plane: Plane, key: Key, batch: _Batch) -> None:
         body = self._objects.get(key)
         if body is None:
-            self._forget(plane, key)
+            self._forget(plane, key, batch)
             return
         parsed = parse_object(_without_status(body))
         if parsed.value is None or isinstance(parsed.value, SecretObject):
@@ -130,13 +132,13 @@ class Configurator:
         else:
             batch.resources[key] = parsed.value
 
-    def _forget(self, plane: Plane, key: Key) -> None:
+    def _forget(self, plane: Plane, key: Key, batch: _Batch) -> None:
         self._secrets.use(key, frozenset())
         self._due.pop(key, None)
         plane.sweep_wanted = plane.sweep_wanted or key in plane.verdicts
         plane.verdicts.pop(key, None)
         if key.kind == ENDPOINT.kind:
-            self._touch_readers(plane, key)
+            batch.gone.add((key.namespace, key.name))
 
     async def _read_secrets(self, batch: _Batch) -> None:
         names: dict[Key, frozenset[Name]] = {}
@@ -195,20 +197,22 @@ class Configurator:
         """Makes the Secrets that are wanted, then compiles once more with them."""
         keys = {x.metadata.uid: key for key, x in batch.resources.items()}
         notes = {x.metadata.uid: x.metadata.annotations for x in batch.resources.values()}
-        changed = False
-        for want in compiled.wanted:
-            wish = Wish(want, notes.get(want.owner, {}).get(ROTATE, ""))
-            try:
-                secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
-            except ApiError as error:
-                batch.unknown[keys[want.owner]] = f'Secret "{want.name}" cannot be made: {error}'
-                batch.again.append(RETRY_SECONDS)
-                self._secrets.forget(wish.name)
-                continue
-            self._remember(keys[want.owner], due)
-            changed = changed or batch.secrets.get(wish.name) != secret
-            batch.secrets[wish.name] = secret
+        wishes = [Wish(want, notes.get(want.owner, {}).get(ROTATE, "")) for want in compiled.wanted]
+        before = dict(batch.secrets)
+        await asyncio.gather(*(self._ensure(x, keys[x.wanted.owner], batch) for x in wishes))
+        changed = before != batch.secrets
         return await self._compile(plane, batch) if changed or batch.unknown else compiled
+
+    async def _ensure(self, wish: Wish, key: Key, batch: _Batch) -> None:
+        try:
+            secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
+        except ApiError as error:
+            batch.unknown[key] = f'Secret "{wish.wanted.name}" cannot be made: {error}'
+            batch.again.append(RETRY_SECONDS)
+            self._secrets.forget(wish.name)
+        else:
+            self._remember(key, due)
+            batch.secrets[wish.name] = secret
 
     def _remember(self, key: Key, due: Millis | None) -> None:
         if due is None:
@@ -279,27 +283,31 @@ class Configurator:
     # Afterwards ---------------------------------------------------------------------------------
 
     def _touch_dependents(self, plane: Plane, change: Change, batch: _Batch) -> None:
-        """Those that refer to what has just come, gone, or got other labels."""
-        for document in (*change.created, *change.changed, *change.deleted):
-            key = Key(_kind_of(document), document.namespace, document.name)
-            if isinstance(document, EndpointConfig) and not document.builtin:
-                self._touch_readers(plane, key, but=batch.resources.keys())
-            elif isinstance(document, SubscriptionConfig) and document in change.created:
-                self._touch_replays(plane, key)
+        """Those that refer to what has just come, gone, or got other labels. Each is looked at
+        once, however much has changed."""
+        written = (*change.created, *change.changed, *change.deleted)
+        endpoints = {_name(x) for x in written if isinstance(x, EndpointConfig) and not x.builtin}
+        created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
+        readers = self._readers(endpoints | batch.gone)
+        plane.dirty.update(key for key in readers if key not in batch.resources)
+        plane.dirty.update(self._replays_of(created))
 
-    def _touch_readers(self, plane: Plane, key: Key, but: Iterable[Key] = ()) -> None:
-        fresh = set(but)
-        for body in self._objects.all(SUBSCRIPTION.kind, key.namespace):
-            spec = body.get("spec", {})
-            named = any(x.get("name") == key.name for x in spec.get("endpointRefs", ()))
-            other = key_of(SUBSCRIPTION.kind, body)
-            if other not in fresh and (named or "endpointSelector" in spec):
-                plane.dirty.add(other)
+    def _readers(self, endpoints: set[Name]) -> Iterator[Key]:
+        """Subscriptions that name any of these endpoints, or select in its namespace."""
+        namespaces = {namespace for namespace, _ in endpoints}
+        for body in self._objects.all(SUBSCRIPTION.kind) if endpoints else ():
+            spec, key = body.get("spec", {}), key_of(SUBSCRIPTION.kind, body)
+            named = any(
+                (key.namespace, x.get("name")) in endpoints for x in spec.get("endpointRefs", ())
+            )
+            if named or ("endpointSelector" in spec and key.namespace in namespaces):
+                yield key
 
-    def _touch_replays(self, plane: Plane, key: Key) -> None:
-        for body in self._objects.all(REPLAY.kind, key.namespace):
-            if body.get("spec", {}).get("subscriptionRef", {}).get("name") == key.name:
-                plane.dirty.add(key_of(REPLAY.kind, body))
+    def _replays_of(self, subscriptions: set[Name]) -> Iterator[Key]:
+        for body in self._objects.all(REPLAY.kind) if subscriptions else ():
+            key, ref = key_of(REPLAY.kind, body), body.get("spec", {}).get("subscriptionRef", {})
+            if (key.namespace, ref.get("name")) in subscriptions:
+                yield key
 
     def _judge(self, plane: Plane, batch: _Batch, compiled: Compiled) -> None:
         problems: dict[tuple[str, str, str], list[Problem]] = {}
@@ -339,8 +347,8 @@ class Configurator:
         } | later
 
 
-def _kind_of(document: Configured) -> str:
-    return ENDPOINT.kind if isinstance(document, EndpointConfig) else SUBSCRIPTION.kind
+def _name(document: Configured) -> Name:
+    return document.namespace, document.name
 
 
 def _without_status(body: Object) -> Object:
