@@ -41,8 +41,8 @@ def _refs(value: object) -> Iterator[SecretKeyRef | SecretNameRef]:
     if isinstance(value, SecretKeyRef | SecretNameRef):
         yield value
     elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _refs(getattr(value, name))
+        for field in vars(value).values():
+            yield from _refs(field)
     elif isinstance(value, list):
         for item in value:
             yield from _refs(item)
