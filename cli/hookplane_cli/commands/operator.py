@@ -15,6 +15,7 @@ from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane_cli.process.health import HealthServer
 from hookplane_cli.process.variables import address
+from hookplane_cli.serving.collector import calm_collector
 from hookplane_cli.serving.loop import run_until_signal
 
 
@@ -50,6 +51,7 @@ async def _serve(stopped: asyncio.Event) -> None:
     instance = os.environ.get("HOOKPLANE_INSTANCE") or socket.gethostname()
     registry = CollectorRegistry()
     operator, kube = await make_operator(settings, scope, instance, SystemClock(), registry)
+    calm_collector()
     listen = address(os.environ.get("HOOKPLANE_HEALTH") or "0.0.0.0:8081")
     health = HealthServer(listen, lambda: {"operator": operator.ready}, registry)
     await health.start()
