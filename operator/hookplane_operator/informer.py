@@ -195,8 +195,5 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def _plain(body: kopf.Body) -> Object:
-    """What is kept of an object: all but the record of who owns which field."""
-    seen: Object = {name: body[name] for name in body if name != "metadata"}
-    metadata = body["metadata"]
-    seen["metadata"] = {name: metadata[name] for name in metadata if name != "managedFields"}
-    return seen
+    """Without Kopf's wrapping."""
+    return {**body, "metadata": dict(body["metadata"])}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hookplane_operator.kube.kinds import Object
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Key(NamedTuple):
@@ -59,6 +61,7 @@ class Objects:
         old = self._kinds[kind].get((key.namespace, key.name))
         if uid_of(body) in self._gone or (old is not None and _version(old) >= _version(body)):
             return Change.NOTHING
+        body = _kept(body)
         self._kinds[kind][key.namespace, key.name] = body
         if old is None or _meant(old) != _meant(body):
             return Change.MEANT
@@ -96,6 +99,16 @@ def uid_of(body: Object) -> str:
 def _version(body: Object) -> int:
     text = str(body["metadata"].get("resourceVersion", "0"))
     return int(text) if text.isdigit() else 0
+
+
+def _kept(body: Object) -> Object:
+    """Without the record of who owns which field, and without kubectl's copy of the whole manifest:
+    together they are larger than the rest."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    notes = metadata.get("annotations") or {}
+    if LAST_APPLIED in notes:
+        metadata["annotations"] = {name: notes[name] for name in notes if name != LAST_APPLIED}
+    return {**body, "metadata": metadata}
 
 
 def _meant(body: Object) -> tuple[object, ...]:

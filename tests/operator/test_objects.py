@@ -52,3 +52,14 @@ def test_the_deletion_of_a_predecessor_is_not_that_of_its_successor() -> None:
     objects.put(KEY.kind, body(5, uid="new"))
     assert objects.remove(KEY.kind, body(4, uid="old")) is Change.NOTHING
     assert objects.get(KEY) is not None
+
+
+def test_what_nobody_reads_is_not_kept() -> None:
+    objects, seen = Objects(), body(1)
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "hookplane.dev/rotate": "1"}
+    seen["metadata"] |= {"managedFields": [{"manager": "kubectl"}], "annotations": copy}
+    objects.put(KEY.kind, seen)
+    found = objects.get(KEY)
+    assert found is not None
+    assert found["metadata"].keys() == {*body(1)["metadata"], "annotations"}
+    assert found["metadata"]["annotations"] == {"hookplane.dev/rotate": "1"}

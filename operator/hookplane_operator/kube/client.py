@@ -106,7 +106,6 @@ class Kube:
             path = resource.path(namespace)
             page = await self._send("GET", resource, path, query=query, accept=accept)
             for item in page.get("items") or ():
-                item.get("metadata", {}).pop("managedFields", None)
                 yield item
             following = page.get("metadata", {}).get("continue")
             if not following:

@@ -146,7 +146,6 @@ class StatusWriter:
             return
         self._last[key] = self._clock()
         self._metrics.status_writes.inc()
-        answer["metadata"].pop("managedFields", None)
         self._objects.put(key.kind, answer)
         self._written(key, answer, live.get("status") or {}, wanted.status)
 
