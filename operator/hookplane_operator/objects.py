@@ -40,6 +40,7 @@ class Objects:
 
     def __init__(self) -> None:
         self._kinds: defaultdict[str, dict[tuple[str, str], Object]] = defaultdict(dict)
+        self._uids: set[str] = set()
         self._gone: dict[str, int] = {}
         """Uid → the version at which it was deleted, so that a late list does not revive it."""
 
@@ -52,6 +53,10 @@ class Objects:
             if namespace is None or where == namespace:
                 yield body
 
+    def has(self, uid: str) -> bool:
+        """Whether there is an object with this uid, of whatever kind."""
+        return uid in self._uids
+
     def count(self, kind: str) -> int:
         return len(self._kinds[kind])
 
@@ -61,6 +66,8 @@ class Objects:
         old = self._kinds[kind].get((key.namespace, key.name))
         if uid_of(body) in self._gone or (old is not None and _version(old) >= _version(body)):
             return Change.NOTHING
+        self._forget(old)
+        self._uids.add(uid_of(body))
         body = _kept(body)
         self._kinds[kind][key.namespace, key.name] = body
         if old is None or _meant(old) != _meant(body):
@@ -76,12 +83,16 @@ class Objects:
         old = self._kinds[kind].get((key.namespace, key.name))
         if old is None or uid_of(old) != uid_of(body):
             return Change.NOTHING
-        del self._kinds[kind][key.namespace, key.name]
+        self.drop(key)
         return Change.GONE
 
     def drop(self, key: Key) -> None:
         """A full list did not have it."""
-        self._kinds[key.kind].pop((key.namespace, key.name), None)
+        self._forget(self._kinds[key.kind].pop((key.namespace, key.name), None))
+
+    def _forget(self, body: Object | None) -> None:
+        if body is not None:
+            self._uids.discard(uid_of(body))
 
 
 _REMEMBERED = 10_000

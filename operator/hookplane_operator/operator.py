@@ -126,7 +126,7 @@ class Operator:
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
         self._secrets = Secrets(kube, clock, self._secret_changed)
         self._secrets.watched = settings.watch_secrets
-        generated = GeneratedSecrets(kube, self._secrets, clock, self._alive)
+        generated = GeneratedSecrets(kube, self._secrets, clock, self._objects.has)
         self._configurator = Configurator(
             self._objects,
             self._secrets,
@@ -347,13 +347,6 @@ class Operator:
 
     def _reserved(self) -> dict[SecretName, str]:
         return self._gateways.reserved()
-
-    def _alive(self, uid: str) -> bool:
-        return any(
-            body["metadata"].get("uid") == uid
-            for resource in (*TENANTS, GATEWAY)
-            for body in self._objects.all(resource.kind)
-        )
 
     def _admitted(self, plane: Plane, namespace: str) -> bool:
         body = self._objects.get(Key(NAMESPACE.kind, "", namespace))

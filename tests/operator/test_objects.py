@@ -54,6 +54,16 @@ def test_the_deletion_of_a_predecessor_is_not_that_of_its_successor() -> None:
     assert objects.get(KEY) is not None
 
 
+def test_a_uid_is_there_as_long_as_its_object() -> None:
+    objects = Objects()
+    objects.put(KEY.kind, body(1, uid="u"))
+    assert objects.has("u")
+    objects.put(KEY.kind, body(2, uid="v"))
+    assert (objects.has("u"), objects.has("v")) == (False, True)
+    objects.remove(KEY.kind, body(3, uid="v"))
+    assert not objects.has("v")
+
+
 def test_what_nobody_reads_is_not_kept() -> None:
     objects, seen = Objects(), body(1)
     copy = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "hookplane.dev/rotate": "1"}
