@@ -29,6 +29,9 @@ START_SECONDS: Final = 60.0
 """What is listed later than this after the start is listed again, so a watch was interrupted."""
 REQUEST_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
+IDLE_SECONDS: Final = 0.1
+"""How long Kopf waits for more of an object, and keeps what it has seen of it: while it lists, that
+is a second copy of everything."""
 
 Saw = Callable[[str, str | None, Object], None]
 """Kind, type of the watch event (None: it was there at the beginning), and the object."""
@@ -146,6 +149,7 @@ class Informer:
         settings.persistence.diffbase_storage = _NoDiffs()
         settings.scanning.disabled = not self._scan
         settings.watching.chunk_size = 250
+        settings.queueing.idle_timeout = IDLE_SECONDS
         settings.networking.error_backoffs = _Pauses()
         settings.networking.request_timeout = REQUEST_SECONDS
         settings.networking.connect_timeout = CONNECT_SECONDS

@@ -11,9 +11,9 @@ import base64
 import binascii
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from hookplane.clock import Clock
 from hookplane.compile.model import SecretObject
@@ -28,6 +28,7 @@ AT_ONCE: Final = 16
 GENERATED_FOR: Final = "hookplane.dev/generated-for"
 """Label of Secrets that we made: uid of the object that they are for."""
 
+T = TypeVar("T")
 Name = tuple[str, str]
 """Namespace and name."""
 
@@ -82,9 +83,13 @@ class Secrets:
 
     async def read(self, names: Iterable[Name]) -> dict[Name, Found | ApiError | None]:
         """None: there is no such Secret. ApiError: it is not known whether there is."""
-        wanted = list(names)
-        found = await asyncio.gather(*(self._one(name) for name in wanted))
-        return dict(zip(wanted, found, strict=True))
+        found: dict[Name, Found | ApiError | None] = {}
+
+        async def read(name: Name) -> None:
+            found[name] = await self._one(name)
+
+        await for_each(names, read)
+        return found
 
     def put(self, found: Found) -> None:
         """One that was just written or watched."""
@@ -153,6 +158,19 @@ class Secrets:
         found = None if body is None else found_of(body)
         self._remember(name, found)
         return found
+
+
+async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """`AT_ONCE` of them at a time, and no more tasks than that. `work` raises nothing."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(worker())
 
 
 def found_of(body: Object) -> Found:

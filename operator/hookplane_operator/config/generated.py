@@ -3,7 +3,6 @@ after their object."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from hookplane.units import format_time, parse_time
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict
 from hookplane_operator.kube.kinds import SECRET, Object
-from hookplane_operator.secrets import AT_ONCE, GENERATED_FOR, Found, Name, Secrets, found_of
+from hookplane_operator.secrets import GENERATED_FOR, Found, Name, Secrets, found_of
 
 KIND: Final = "hookplane.dev/key-kind"
 SINCE: Final = "hookplane.dev/key-since"
@@ -54,7 +53,6 @@ class GeneratedSecrets:
         self._secrets = secrets
         self._clock = clock
         self._alive = alive
-        self._writing = asyncio.Semaphore(AT_ONCE)
 
     async def ensure(self, wish: Wish, found: Found | None) -> tuple[SecretObject, Millis | None]:
         """The Secret as it is now, and when it is to change next. One that is not ours comes back
@@ -69,8 +67,7 @@ class GeneratedSecrets:
             want = dataclasses.replace(want, overlap=DEFAULT_OVERLAP)
         right = kept_now(kept, want, now, asked=asked)
         if found is None or right != kept or _owner(found) != want.owner:
-            async with self._writing:
-                found = await self._write(wish, right, found)
+            found = await self._write(wish, right, found)
         return found.secret, right.due(wish.wanted)
 
     def _is_ours(self, wish: Wish, found: Found) -> bool:

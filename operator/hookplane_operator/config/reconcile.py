@@ -36,7 +36,7 @@ from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
 from hookplane_operator.objects import Key, Objects, key_of
-from hookplane_operator.secrets import Found, Name, Secrets
+from hookplane_operator.secrets import Found, Name, Secrets, for_each
 
 IN_A_THREAD: Final = 20
 """More objects than this are compiled beside the event loop."""
@@ -199,7 +199,7 @@ class Configurator:
         notes = {x.metadata.uid: x.metadata.annotations for x in batch.resources.values()}
         wishes = [Wish(want, notes.get(want.owner, {}).get(ROTATE, "")) for want in compiled.wanted]
         before = dict(batch.secrets)
-        await asyncio.gather(*(self._ensure(x, keys[x.wanted.owner], batch) for x in wishes))
+        await for_each(wishes, lambda wish: self._ensure(wish, keys[wish.wanted.owner], batch))
         changed = before != batch.secrets
         return await self._compile(plane, batch) if changed or batch.unknown else compiled
 
