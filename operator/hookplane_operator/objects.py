@@ -113,8 +113,8 @@ def _version(body: Object) -> int:
 
 
 def _kept(body: Object) -> Object:
-    """Without the record of who owns which field, and without kubectl's copy of the whole manifest:
-    together they are larger than the rest."""
+    """Without the record of who owns which field, and without kubectl's copy of the whole manifest,
+    which nobody reads."""
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     notes = metadata.get("annotations") or {}
     if LAST_APPLIED in notes:
