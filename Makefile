@@ -17,7 +17,7 @@ run: $(READY)  ## Start the tour: receiver, dispatcher and a local subscriber, w
 test: $(READY) check  ## All checks and the whole test suite
 	@scripts/test-tools
 	@scripts/test-components node >/dev/null
-	$(BIN)/python -m pytest -n 2 --ignore tests/node
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/node
 	$(BIN)/python -m pytest tests/node
 
 e2e: $(READY)  ## Real pods: a node of our own, the image, Helm, faults; ONLY="words" chooses tests

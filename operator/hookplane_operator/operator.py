@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,6 @@ from hookplane.compile.model import Problem, Severity
 from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
 from hookplane.kinds.base import GatewayRef
 from hookplane.kinds.conditions import Reason
-from hookplane_operator.census import Census, Listing, listings
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.services import Services
@@ -31,12 +30,10 @@ from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.reconcile import Gateways
-from hookplane_operator.informer import Informer
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import ApiError, Forbidden, NotFound
+from hookplane_operator.kube.errors import Forbidden, NotFound
 from hookplane_operator.kube.kinds import (
     CHILDREN,
-    ENDPOINT,
     GATEWAY,
     NAMESPACE,
     REPLAY,
@@ -44,11 +41,9 @@ from hookplane_operator.kube.kinds import (
     SUBSCRIPTION,
     TENANTS,
     Object,
-    Resource,
 )
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.objects import Change, Key, Objects, key_of
-from hookplane_operator.optional import OptionalApis
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.secrets import Name as SecretName
 from hookplane_operator.secrets import Secrets
@@ -57,19 +52,14 @@ from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway import Served
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.writer import StatusWriter
+from hookplane_operator.watcher import Watcher
 
-LIST_RETRY_SECONDS: Final = 2.0
-SERVED_RETRY_SECONDS: Final = 5.0
-"""Until a CRD that is not there is looked for again."""
+STORE_RETRY_SECONDS: Final = 2.0
+"""Until a store that failed is asked again."""
 CENSUS_SECONDS: Final = 3.0
 """After the first object of a kind was listed again, most of the others were as well."""
 FRESH_SECONDS: Final = 60.0
 """Who becomes the leader later than this after its lists looks whether they still hold."""
-_NEEDS: Final = {
-    SUBSCRIPTION.kind: frozenset({ENDPOINT.kind}),
-    REPLAY.kind: frozenset({ENDPOINT.kind, SUBSCRIPTION.kind}),
-}
-"""What refers to these is not compiled before they were listed: what was not seen is not gone."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -115,10 +105,6 @@ class Operator:
         self._clock = clock
         self._metrics = metrics
         self._objects = Objects()
-        self._synced = False
-        self._listed_at = 0.0
-        self._unlisted = {x.kind for x in TENANTS}
-        """Kinds of which it is not known what there is."""
         self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._election = election
         kube.may_write = election.leads
@@ -136,7 +122,15 @@ class Operator:
             self._admitted,
             self._reserved,
         )
-        self._optional = OptionalApis(kube, self._objects, scope.gateways, LABEL, self._saw)
+        self._watcher = Watcher(
+            kube,
+            self._objects,
+            scope,
+            self._saw,
+            self._interrupted,
+            self._listed,
+            secrets=settings.watch_secrets,
+        )
         self._gateways = Gateways(
             kube=kube,
             objects=self._objects,
@@ -147,12 +141,11 @@ class Operator:
             term=lambda: self._election.term,
             opened=self._opened,
             closed=self._closed,
-            has=self._optional.has,
+            has=self._watcher.optional.has,
         )
         self._collector = Collector(
             self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
         )
-        self._census = Census(kube, self._objects, scope)
         self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work, lambda task: task.job.value, metrics)
@@ -161,13 +154,13 @@ class Operator:
             Job.CONFIG: self._configure,
             Job.SWEEP: self._sweep,
             Job.DEFAULT: self._default.reconcile,
-            Job.CENSUS: self._count,
+            Job.CENSUS: self._recount,
         }
 
     @property
     def ready(self) -> bool:
         """All caches are filled."""
-        return self._synced
+        return self._watcher.filled_at > 0
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Until `stopped`. Raises what ended a part of it."""
@@ -176,13 +169,12 @@ class Operator:
                 own = [
                     tasks.create_task(x)
                     for x in (
-                        self._sync(),
+                        self._lead(),
                         self._queue.run(),
                         self._writer.run(),
                         self._events.run(),
                         self._secrets.keep_fresh(),
-                        self._optional.run(),
-                        *(informer.run() for informer in self._informers()),
+                        self._watcher.run(),
                     )
                 ]
                 await stopped.wait()
@@ -195,93 +187,25 @@ class Operator:
 
     # What is seen -------------------------------------------------------------------------------
 
-    def _informers(self) -> list[Informer]:
-        """One for each kind of ours: what befalls one of them is not to stop the others."""
-        more = [] if self._scope.tenants else [NAMESPACE]
-        more += [SECRET] if self._settings.watch_secrets else []
-        groups = [[x] for x in TENANTS] + ([more] if more else [])
-        children = [x for x in CHILDREN.values() if not x.optional]
-        selectors = {x.kind: LABEL for x in children}
-        platform = self._informer((GATEWAY, *children), self._scope.gateways, selectors)
-        return [platform, *(self._informer(x, self._scope.tenants) for x in groups)]
-
-    def _informer(
-        self,
-        resources: Sequence[Resource],
-        namespaces: tuple[str, ...],
-        selectors: dict[str, str] | None = None,
-    ) -> Informer:
-        return Informer(
-            resources,
-            namespaces,
-            self._saw,
-            self._listed_again,
-            lambda: self._served(resources[0], namespaces),
-            selectors,
-            scan=not self._scope.tenants,
-        )
-
-    async def _served(self, resource: Resource, namespaces: tuple[str, ...]) -> None:
-        """Returns when the kind is there; whether it may be listed is another matter."""
-        while True:
-            try:
-                if await self._kube.is_served(resource, next(iter(namespaces), None)):
-                    return
-                _log.warning("the CRD of %s is not there", resource.plural)
-            except ApiError as error:
-                _log.warning("%s cannot be watched: %s", resource.plural, error)
-            await asyncio.sleep(SERVED_RETRY_SECONDS)
-
-    async def _sync(self) -> None:
-        """Full lists first, so that it is known when everything is known; then the election. A kind
-        of tenants' that cannot be listed does not stop the others."""
-        missing = [x for x in listings(self._scope) if not await self._is_listed(x)]
-        while any(x.resource not in TENANTS for x in missing):
-            await asyncio.sleep(LIST_RETRY_SECONDS)
-            missing = [x for x in missing if not await self._is_listed(x)]
-        await self._optional.look()
-        self._synced, self._listed_at = True, time.monotonic()
-        _log.info("all caches are filled" if not missing else "the caches are filled in part")
+    async def _lead(self) -> None:
+        """The election comes when everything is known, as far as it may be seen."""
+        await self._watcher.fill()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._election.run(self._elected))
-            while missing:
-                await asyncio.sleep(LIST_RETRY_SECONDS)
-                missing = [x for x in missing if not await self._is_listed(x)]
+            tasks.create_task(self._watcher.complete())
 
-    async def _is_listed(self, listing: Listing) -> bool:
-        resource = listing.resource
-        try:
-            async for body in self._census.read(listing):
-                body.setdefault("kind", resource.kind)
-                body.setdefault("apiVersion", resource.api_version)
-                self._saw(resource.kind, None, body)
-        except NotFound:
-            _log.warning("the CRD of %s is not there yet", resource.plural)
-            return False
-        except ApiError as error:
-            _log.warning("%s cannot be listed: %s", resource.plural, error)
-            return False
-        self._known(resource.kind)
-        return True
+    def _listed(self) -> None:
+        """All objects of one more kind are known: what waited for it can be compiled."""
+        for plane in self._gateways.planes.values():
+            plane.held = self._watcher.held
+            self._queue.add(Task(Job.CONFIG, plane.name))
 
-    def _known(self, kind: str) -> None:
-        """All objects of this kind are known: what waited for it can be compiled."""
-        if kind in self._unlisted:
-            self._unlisted.discard(kind)
-            for plane in self._gateways.planes.values():
-                plane.held = self._held()
-                self._queue.add(Task(Job.CONFIG, plane.name))
-
-    def _held(self) -> frozenset[str]:
-        return frozenset(kind for kind, needs in _NEEDS.items() if needs & self._unlisted)
-
-    def _listed_again(self, kind: str) -> None:
+    def _interrupted(self, kind: str) -> None:
         """Its watch was interrupted, and what was deleted meanwhile is told by nobody."""
         self._queue.add_later(Task(Job.CENSUS, ("", kind)), CENSUS_SECONDS)
 
-    async def _count(self, name: Name) -> None:
-        for body in await self._census.missing(name[1]):
-            self._saw(name[1], "DELETED", body)
+    async def _recount(self, name: Name) -> None:
+        await self._watcher.recount(name[1])
 
     def _saw(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
         if kind == SECRET.kind:
@@ -363,9 +287,9 @@ class Operator:
             for name in list(self._gateways.planes):
                 self._queue.add(Task(Job.GATEWAY, name))
             return
-        if time.monotonic() - self._listed_at > FRESH_SECONDS:
+        if time.monotonic() - self._watcher.filled_at > FRESH_SECONDS:
             for kind in (GATEWAY.kind, *(x.kind for x in TENANTS)):
-                self._listed_again(kind)
+                self._interrupted(kind)
         self._queue.add(Task(Job.DEFAULT, self._default.name))
         for body in self._objects.all(GATEWAY.kind):
             key = key_of(GATEWAY.kind, body)
@@ -387,7 +311,7 @@ class Operator:
         except StaleWriter as error:
             _log.warning("%s: another leader writes: %s", task, error)
             await self._gateways.close(task.name)
-            return LIST_RETRY_SECONDS
+            return STORE_RETRY_SECONDS
         return None
 
     def _start_over(self, name: Name) -> None:
@@ -416,7 +340,7 @@ class Operator:
         try:
             again = await self._configurator.reconcile(plane)
         except StoreUnavailable:
-            self._queue.add_later(Task(Job.CONFIG, name), LIST_RETRY_SECONDS)
+            self._queue.add_later(Task(Job.CONFIG, name), STORE_RETRY_SECONDS)
             raise
         if plane.sweep_wanted:
             self._queue.add(Task(Job.SWEEP, name))
@@ -429,7 +353,7 @@ class Operator:
     # Planes -------------------------------------------------------------------------------------
 
     def _opened(self, plane: Plane) -> None:
-        plane.held = self._held()
+        plane.held = self._watcher.held
         if plane.name not in self._tasks:
             self._tasks[plane.name] = asyncio.create_task(self._collect(plane))
         self._touch_all_of(plane.name, plane)
@@ -452,7 +376,7 @@ class Operator:
                 _log.warning("status of gateway %s/%s: %s", *plane.name, error)
             except Exception:
                 _log.exception("status of gateway %s/%s", *plane.name)
-            await asyncio.sleep(LIST_RETRY_SECONDS)
+            await asyncio.sleep(STORE_RETRY_SECONDS)
 
     def _has_dirty(self, plane: Plane) -> None:
         self._queue.add(Task(Job.CONFIG, plane.name))

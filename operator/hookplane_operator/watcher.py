@@ -1,0 +1,170 @@
+"""Everything that the operator sees: full lists at the start, watches from then on, and a look at
+what was deleted unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hookplane_operator.census import Census, Listing, listings
+from hookplane_operator.gateways.names import GATEWAY as LABEL
+from hookplane_operator.informer import Informer, Saw
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError, NotFound
+from hookplane_operator.kube.kinds import (
+    CHILDREN,
+    ENDPOINT,
+    GATEWAY,
+    NAMESPACE,
+    REPLAY,
+    SECRET,
+    SUBSCRIPTION,
+    TENANTS,
+    Resource,
+)
+from hookplane_operator.objects import Objects
+from hookplane_operator.optional import OptionalApis
+from hookplane_operator.settings import Scope
+
+LIST_RETRY_SECONDS: Final = 2.0
+SERVED_RETRY_SECONDS: Final = 5.0
+"""Until a CRD that is not there is looked for again."""
+_NEEDS: Final = {
+    SUBSCRIPTION.kind: frozenset({ENDPOINT.kind}),
+    REPLAY.kind: frozenset({ENDPOINT.kind, SUBSCRIPTION.kind}),
+}
+"""What refers to these is not compiled before they were listed: what was not seen is not gone."""
+
+_log = logging.getLogger("hookplane.operator")
+
+
+class Watcher:
+    """Of one replica, whether it leads or not."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        objects: Objects,
+        scope: Scope,
+        saw: Saw,
+        interrupted: Callable[[str], None],
+        listed: Callable[[], None],
+        *,
+        secrets: bool,
+    ) -> None:
+        """`interrupted`: called with a kind whose watch began anew: `recount` it soon. `listed`:
+        called when `held` has changed. `secrets`: whether they are watched."""
+        self._kube = kube
+        self._scope = scope
+        self._saw = saw
+        self._interrupted = interrupted
+        self._listed = listed
+        self._secrets = secrets
+        self._census = Census(kube, objects, scope)
+        self._unlisted = {x.kind for x in TENANTS}
+        """Kinds of which it is not known what there is."""
+        self._missing: list[Listing] = []
+        self.optional = OptionalApis(kube, objects, scope.gateways, LABEL, saw)
+        self.filled_at = 0.0
+        """Seconds of the monotonic clock; 0: the caches are not filled yet."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Kinds that are not to be compiled yet."""
+        return frozenset(kind for kind, needs in _NEEDS.items() if needs & self._unlisted)
+
+    async def fill(self) -> None:
+        """Full lists first, so that it is known when everything is known. A kind of tenants' that
+        cannot be listed does not stop the others: see `complete`."""
+        self._missing = listings(self._scope)
+        await self._list_missing()
+        while any(x.resource not in TENANTS for x in self._missing):
+            await asyncio.sleep(LIST_RETRY_SECONDS)
+            await self._list_missing()
+        await self.optional.look()
+        self.filled_at = time.monotonic()
+        part = " in part" if self._missing else ""
+        _log.info("the caches are filled%s", part)
+
+    async def complete(self) -> None:
+        """Until everything could be listed."""
+        while self._missing:
+            await asyncio.sleep(LIST_RETRY_SECONDS)
+            await self._list_missing()
+
+    async def run(self) -> None:
+        """Watches until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.optional.run())
+            for informer in self._informers():
+                tasks.create_task(informer.run())
+
+    async def recount(self, kind: str) -> None:
+        """Tells what was deleted and nobody told of. Raises ApiError."""
+        for body in await self._census.missing(kind):
+            self._saw(kind, "DELETED", body)
+
+    # Watches ------------------------------------------------------------------------------------
+
+    def _informers(self) -> list[Informer]:
+        """One for each kind of ours: what befalls one of them is not to stop the others."""
+        more = [] if self._scope.tenants else [NAMESPACE]
+        more += [SECRET] if self._secrets else []
+        groups = [[x] for x in TENANTS] + ([more] if more else [])
+        children = [x for x in CHILDREN.values() if not x.optional]
+        selectors = {x.kind: LABEL for x in children}
+        platform = self._informer((GATEWAY, *children), self._scope.gateways, selectors)
+        return [platform, *(self._informer(x, self._scope.tenants) for x in groups)]
+
+    def _informer(
+        self,
+        resources: Sequence[Resource],
+        namespaces: tuple[str, ...],
+        selectors: dict[str, str] | None = None,
+    ) -> Informer:
+        return Informer(
+            resources,
+            namespaces,
+            self._saw,
+            self._interrupted,
+            lambda: self._served(resources[0], namespaces),
+            selectors,
+            scan=not self._scope.tenants,
+        )
+
+    async def _served(self, resource: Resource, namespaces: tuple[str, ...]) -> None:
+        """Returns when the kind is there; whether it may be listed is another matter."""
+        while True:
+            try:
+                if await self._kube.is_served(resource, next(iter(namespaces), None)):
+                    return
+                _log.warning("the CRD of %s is not there", resource.plural)
+            except ApiError as error:
+                _log.warning("%s cannot be watched: %s", resource.plural, error)
+            await asyncio.sleep(SERVED_RETRY_SECONDS)
+
+    # Lists --------------------------------------------------------------------------------------
+
+    async def _list_missing(self) -> None:
+        self._missing = [x for x in self._missing if not await self._is_listed(x)]
+
+    async def _is_listed(self, listing: Listing) -> bool:
+        resource = listing.resource
+        try:
+            async for body in self._census.read(listing):
+                body.setdefault("kind", resource.kind)
+                body.setdefault("apiVersion", resource.api_version)
+                self._saw(resource.kind, None, body)
+        except NotFound:
+            _log.warning("the CRD of %s is not there yet", resource.plural)
+            return False
+        except ApiError as error:
+            _log.warning("%s cannot be listed: %s", resource.plural, error)
+            return False
+        if resource.kind in self._unlisted:
+            self._unlisted.discard(resource.kind)
+            self._listed()
+        return True
