@@ -23,12 +23,15 @@ from support_kubernetes import (
     ControlPlane,
     Kubectl,
     condition,
+    gateway_api,
+    install_crds,
     require_components,
     with_our_kinds,
 )
 from support_manifests import Object, endpoint, secret
 from support_operator import Installation, Pod, installation
 from support_pki import Authority, Pair
+from support_routes import ACCEPTED, RESOLVED, parent, report
 from support_target import until
 from support_tls import client_context, server_pair
 
@@ -38,32 +41,8 @@ CERTIFICATE = "hooks-example-com"
 NAME = "erp.partner.example"
 BODY = b'{"message":{"id":"m-1"}}'
 URL = f"https://hooks.example.com/{SYSTEM}/partner-erp"
-ROUTES: Object = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {
-        "name": "httproutes.gateway.networking.k8s.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
-    },
-    "spec": {
-        "group": "gateway.networking.k8s.io",
-        "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute"},
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
+PUBLIC = {"name": "public", "namespace": "gateway-system"}
+"""The Gateway that the example's route is for; the test plays its controller."""
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +50,7 @@ def plane() -> Iterator[ControlPlane]:
     """One of its own: the example names its namespace, and wants the Gateway API."""
     made = ControlPlane(require_components())
     try:
-        kubectl = Kubectl(with_our_kinds(made).admin)
-        kubectl.apply(ROUTES)
-        name = ROUTES["metadata"]["name"]
-        kubectl.run("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
+        install_crds(with_our_kinds(made), gateway_api())
         yield made
     finally:
         made.stop()
@@ -111,6 +87,8 @@ def gateway(place: Installation) -> Object:
     refused_for(kubectl, Reason.SECRET_UNUSABLE, "tls.key is not the key")
     assert kubectl.find("deployment", "public-receiver") is None
     kubectl.apply(tls_secret(other))
+    kubectl.until("httproute", "public-receiver", lambda _: True)
+    report(kubectl, "public-receiver", parent(PUBLIC, ACCEPTED, RESOLVED))
     return kubectl.until("whg", "public", ready, 120)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +19,11 @@ from support_kubernetes import (
 )
 from support_manifests import made
 from support_operator import Installation, gateway_spec, installation, reachable_address
+from support_routes import ACCEPTED, RESOLVED, parent, report, write_status
 from support_target import until
 
 EDGE = {"name": "edge", "namespace": "infra", "sectionName": "https"}
 ROUTE = {"parentRefs": [EDGE], "hostnames": ["hooks.example.com"]}
-ACCEPTED = {"type": "Accepted", "status": "True", "reason": "Accepted"}
-RESOLVED = {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs"}
 CHILD = "way-receiver"
 
 
@@ -58,7 +56,7 @@ def routed(plane: ControlPlane, kubectl: Kubectl) -> Kubectl:
     install_crds(plane, gateway_api())
     way_in(kubectl, route=ROUTE)
     kubectl.until("httproute", CHILD, lambda _: True)
-    report(kubectl)
+    report(kubectl, CHILD)
     until_exposed(kubectl, "Unknown", Reason.NOT_REPORTED)
     return kubectl
 
@@ -88,27 +86,8 @@ def until_exposed(kubectl: Kubectl, status: str, reason: Reason) -> dict[str, An
     return kubectl.until("whg", "way", lambda x: is_ready(x) != "" and is_supported(x) and holds(x))
 
 
-def parent(*conditions: dict[str, Any], ref: dict[str, Any] = EDGE) -> dict[str, Any]:
-    """What a Gateway's controller reports of the current generation."""
-    times = {"lastTransitionTime": "2026-01-01T00:00:00Z", "message": ""}
-    return {
-        "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", **ref},
-        "controllerName": "example.com/controller",
-        "conditions": [times | x for x in conditions],
-    }
-
-
-def report(kubectl: Kubectl, *parents: dict[str, Any]) -> None:
-    """Conditions that name no generation get the current one."""
-    generation = kubectl.get("httproute", CHILD)["metadata"]["generation"]
-    for one in parents:
-        one["conditions"] = [{"observedGeneration": generation} | x for x in one["conditions"]]
-    write_status(kubectl, "httproute", {"parents": list(parents)})
-
-
-def write_status(kubectl: Kubectl, kind: str, status: dict[str, Any]) -> None:
-    patch = json.dumps({"status": status})
-    kubectl.run("patch", kind, CHILD, "--subresource=status", "--type=merge", "-p", patch)
+def edge(*conditions: dict[str, Any], ref: dict[str, Any] = EDGE) -> dict[str, Any]:
+    return parent(ref, *conditions)
 
 
 def test_a_gateway_with_neither_says_nothing_of_it(kubectl: Kubectl) -> None:
@@ -127,7 +106,7 @@ def test_the_gateway_api_is_found_when_it_is_installed_later(
     pid = place.operator.pid
     install_crds(plane, gateway_api())
     until_exposed(kubectl, "Unknown", Reason.NOT_REPORTED)
-    report(kubectl, parent(ACCEPTED, RESOLVED))
+    report(kubectl, CHILD, edge(ACCEPTED, RESOLVED))
     until_exposed(kubectl, "True", Reason.EXPOSED)
     assert place.operator.pid == pid
 
@@ -156,16 +135,16 @@ UNRESOLVED = {
 }
 OTHER = {"name": "other", "namespace": "infra"}
 REPORTS = {
-    "accepted": ([parent(ACCEPTED, RESOLVED)], "True", Reason.EXPOSED),
-    "refused": ([parent(REFUSED)], "False", Reason.ROUTE_NOT_ACCEPTED),
-    "unresolved": ([parent(ACCEPTED, UNRESOLVED)], "False", Reason.REFS_NOT_RESOLVED),
+    "accepted": ([edge(ACCEPTED, RESOLVED)], "True", Reason.EXPOSED),
+    "refused": ([edge(REFUSED)], "False", Reason.ROUTE_NOT_ACCEPTED),
+    "unresolved": ([edge(ACCEPTED, UNRESOLVED)], "False", Reason.REFS_NOT_RESOLVED),
     "another Gateway refuses": (
-        [parent(REFUSED, ref=OTHER), parent(ACCEPTED, RESOLVED)],
+        [edge(REFUSED, ref=OTHER), edge(ACCEPTED, RESOLVED)],
         "True",
         Reason.EXPOSED,
     ),
     "only another Gateway accepts": (
-        [parent(ACCEPTED, RESOLVED, ref=OTHER)],
+        [edge(ACCEPTED, RESOLVED, ref=OTHER)],
         "Unknown",
         Reason.NOT_REPORTED,
     ),
@@ -175,24 +154,24 @@ REPORTS = {
 @pytest.mark.parametrize("case", REPORTS)
 def test_what_gateways_say_of_the_route_is_in_the_status(routed: Kubectl, case: str) -> None:
     parents, status, reason = REPORTS[case]
-    report(routed, parent({**ACCEPTED, "status": "Unknown"}, ref=OTHER))
-    report(routed, *parents)
+    report(routed, CHILD, edge({**ACCEPTED, "status": "Unknown"}, ref=OTHER))
+    report(routed, CHILD, *parents)
     found = until_exposed(routed, status, reason)
     assert is_ready(found) == status
     assert bool(condition(found, "Reconciling")) == (status != "True")
     said = [x["message"] for x in parents[0]["conditions"] if x["status"] == "False"]
     if status == "False":
         assert said[0] in condition(found, "Exposed")["message"]
-        report(routed, parent(ACCEPTED, RESOLVED))
+        report(routed, CHILD, edge(ACCEPTED, RESOLVED))
         assert is_ready(until_exposed(routed, "True", Reason.EXPOSED)) == "True"
 
 
 def test_what_was_said_of_an_older_route_does_not_count(routed: Kubectl) -> None:
-    report(routed, parent(ACCEPTED, RESOLVED))
+    report(routed, CHILD, edge(ACCEPTED, RESOLVED))
     until_exposed(routed, "True", Reason.EXPOSED)
     way_in(routed, route={**ROUTE, "hostnames": ["other.example.com"]})
     assert is_ready(until_exposed(routed, "Unknown", Reason.NOT_REPORTED)) == "Unknown"
-    report(routed, parent(ACCEPTED, RESOLVED))
+    report(routed, CHILD, edge(ACCEPTED, RESOLVED))
     until_exposed(routed, "True", Reason.EXPOSED)
 
 
@@ -207,7 +186,7 @@ def test_the_gateway_api_may_go_and_come_back(
     )
     install_crds(plane, gateway_api())
     until_exposed(routed, "Unknown", Reason.NOT_REPORTED)
-    report(routed, parent(ACCEPTED, RESOLVED))
+    report(routed, CHILD, edge(ACCEPTED, RESOLVED))
     until_exposed(routed, "True", Reason.EXPOSED)
     assert place.operator.pid == pid
 
@@ -225,8 +204,8 @@ def test_an_ingress_without_an_address_keeps_nobody_waiting(kubectl: Kubectl) ->
     assert is_ready(kubectl.until("whg", "way", lambda x: is_ready(x) == "True")) == "True"
     assert "some controllers never publish one" in condition(found, "Exposed")["message"]
     for entry, words in (({"ip": "203.0.113.7"}, "at 203.0.113.7"), ({"hostname": "lb"}, "at lb")):
-        write_status(kubectl, "ingress", {"loadBalancer": {"ingress": [entry]}})
+        write_status(kubectl, "ingress", CHILD, {"loadBalancer": {"ingress": [entry]}})
         found = until_exposed(kubectl, "True", Reason.EXPOSED)
         assert condition(found, "Exposed")["message"] == words
-        write_status(kubectl, "ingress", {"loadBalancer": None})
+        write_status(kubectl, "ingress", CHILD, {"loadBalancer": None})
         until_exposed(kubectl, "Unknown", Reason.NO_ADDRESS)
