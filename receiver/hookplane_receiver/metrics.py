@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +54,12 @@ class ReceiverMetrics:
             ("namespace",),
             registry=registry,
         )
+        self.handshakes_failed = Counter(
+            "hookplane_tls_handshakes_failed",
+            "TLS connections that ended before their handshake did.",
+            registry=registry,
+        )
+        self._registry = registry
         self._namespaces: frozenset[str] = frozenset()
         self.unrouted = Counter(
             "hookplane_unrouted", "Requests to paths that no endpoint has.", registry=registry
@@ -72,6 +78,14 @@ class ReceiverMetrics:
         if counter is None:
             counter = own.rejected[reason] = self._rejected.labels(endpoint, reason)
         counter.inc()
+
+    def watch_certificate(self, ends_at: Callable[[], float]) -> None:
+        """`ends_at`: Unix seconds of the end of the certificate that is shown."""
+        Gauge(
+            "hookplane_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate that this receiver shows ends.",
+            registry=self._registry,
+        ).set_function(ends_at)
 
     def know_stored(self, stored: Mapping[str, int]) -> None:
         """By namespace; one that is not there any more goes."""

@@ -67,10 +67,14 @@ class Receiver:
         self._tls_ingress: AiohttpServer | None = None
         if settings.tls is not None:
             tls = settings.tls
-            self._identity = Identity(
+            identity = Identity(
                 tls.certificate, tls.key, lambda: router.demands_certificates, journal
             )
-            self._tls_ingress = AiohttpServer(handle, tls.listen, limits, self._identity.current)
+            metrics.watch_certificate(lambda: identity.ends_at)
+            self._identity = identity
+            self._tls_ingress = AiohttpServer(
+                handle, tls.listen, limits, identity.current, metrics.handshakes_failed.inc
+            )
         self.tls_url = ""
         """Of the port where TLS ends here; empty: there is none."""
         self._tasks: list[asyncio.Task[None]] = []

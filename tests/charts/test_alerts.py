@@ -35,6 +35,7 @@ SYSTEM = 'namespace="hookplane-system"'
 ORDERS = 'endpoint="shop/orders"'
 SHOP = 'subscription="shop/orders-to-shop"'
 CALLS = f'hookplane_operator_api_calls_total{{{SYSTEM}, verb="GET"'
+CERTIFICATE = f"hookplane_tls_certificate_expiry_timestamp_seconds{{{SYSTEM}"
 LEADER = f"hookplane_operator_leader{{{SYSTEM}, pod=%r}}"
 
 
@@ -121,6 +122,15 @@ CASES = {
         | {f'hookplane_ingest_seconds_bucket{{{SYSTEM}, pod="a", le="0.5"}}': f"0+100{HOURS}"},
         labels={"namespace": "hookplane-system"},
         summary="One request in a hundred waits for longer than a second.",
+    ),
+    "HookplaneCertificateEnds": Case(
+        bad={
+            f'{CERTIFICATE}, pod="a"}}': f"90000{HOURS}",
+            f'{CERTIFICATE}, pod="b"}}': f"9e9{HOURS}",
+        },
+        good={f'{CERTIFICATE}, pod="a"}}': f"900000{HOURS}"},
+        labels={"namespace": "hookplane-system"},
+        summary="The certificate that receivers in hookplane-system show ends in 1d 0h 0m 0s.",
     ),
     "HookplaneDeliveriesExpire": Case(
         bad={f'hookplane_expired_total{{{SYSTEM}, pod="a"}}': f"0+1{HOURS}"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from support_kubernetes import ROOT, condition
-from support_manifests import endpoint, post, subscription
+from support_manifests import endpoint, post, subscription, tls_secret
 from support_monitoring import expressions, metrics_asked_for
 from support_operator import Installation, gateway_spec, installation, is_ready, reachable_address
 from support_promtool import promtool
 from support_target import target, until
+from support_tls import server_pair
 
 ROLES = ("operator", "receiver", "dispatcher", "console")
 OF_PROMETHEUS = frozenset({"namespace", "pod"})
@@ -25,9 +27,11 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Role → what it shows after an event was taken, one was refused, and one delivered."""
-    spec = gateway_spec(reachable_address()) | {"console": {"enabled": True}}
+    more = {"console": {"enabled": True}, "receiver": {"tls": {"certificateRef": {"name": "own"}}}}
+    spec = gateway_spec(reachable_address()) | more
     folder = tmp_path_factory.mktemp("metrics")
     with installation(folder, defaultGateway={"enabled": True, "spec": spec}) as place:
+        place.kubectl.apply(tls_secret("own", server_pair()))
         yield use(place)
 
 
@@ -87,6 +91,12 @@ def labels_asked_for(expression: str) -> set[str]:
     grouped = ",".join(re.findall(r"by \(([^)]*)\)", expression))
     selected = re.findall(r"(\w+)=~?\"", expression)
     return {x.strip() for x in grouped.split(",") if x.strip()} | set(selected)
+
+
+def test_the_end_of_the_certificate_is_told(pages: dict[str, str]) -> None:
+    name = "hookplane_tls_certificate_expiry_timestamp_seconds"
+    (end,) = re.findall(rf"^{name} (.*)$", pages["receiver"], re.MULTILINE)
+    assert float(end) > time.time()
 
 
 def test_the_reference_lists_all_of_ours_with_their_types(pages: dict[str, str]) -> None:

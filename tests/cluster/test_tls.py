@@ -28,7 +28,7 @@ from support_kubernetes import (
     require_components,
     with_our_kinds,
 )
-from support_manifests import Object, endpoint, secret
+from support_manifests import Object, endpoint, secret, tls_secret
 from support_operator import Installation, Pod, installation
 from support_pki import Authority, Pair
 from support_routes import ACCEPTED, RESOLVED, parent, report
@@ -83,10 +83,10 @@ def gateway(place: Installation) -> Object:
     kubectl.apply(secret(CERTIFICATE, **{"tls.crt": "none", "tls.key": "none"}))
     refused_for(kubectl, Reason.SECRET_NOT_ALLOWED, "kubernetes.io/tls")
     kubectl.run("delete", "secret", CERTIFICATE)
-    kubectl.apply(tls_secret(Pair(one.key, other.certificate)))
+    kubectl.apply(tls_secret(CERTIFICATE, Pair(one.key, other.certificate)))
     refused_for(kubectl, Reason.SECRET_UNUSABLE, "tls.key is not the key")
     assert kubectl.find("deployment", "public-receiver") is None
-    kubectl.apply(tls_secret(other))
+    kubectl.apply(tls_secret(CERTIFICATE, other))
     kubectl.until("httproute", "public-receiver", lambda _: True)
     report(kubectl, "public-receiver", parent(PUBLIC, ACCEPTED, RESOLVED))
     return kubectl.until("whg", "public", ready, 120)
@@ -103,11 +103,6 @@ def partner(place: Installation, gateway: Object, partners: Authority) -> Object
 def example(name: str) -> list[Object]:
     text = next((ROOT / "examples").rglob(name)).read_text()
     return [x for x in yaml.safe_load_all(text) if x]
-
-
-def tls_secret(pair: Pair) -> Object:
-    values = {"tls.crt": pair.certificate.decode(), "tls.key": pair.key.decode()}
-    return secret(CERTIFICATE, **values) | {"type": "kubernetes.io/tls"}
 
 
 def ready(found: Object) -> bool:
@@ -236,7 +231,7 @@ def test_a_renewed_certificate_is_shown_without_a_rollout(place: Installation) -
     with socket.create_connection(("127.0.0.1", pod.tls)) as plain:
         kept = client_context().wrap_socket(plain, server_hostname="localhost")
         renewed = server_pair()
-        place.kubectl.apply(tls_secret(renewed))
+        place.kubectl.apply(tls_secret(CERTIFICATE, renewed))
         place.pods.refresh("receiver")
         until(
             lambda: _shown_by(pod) == ssl.PEM_cert_to_DER_cert(renewed.certificate.decode()), "it"

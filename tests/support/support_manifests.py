@@ -13,6 +13,7 @@ from hookplane.kinds.base import API_VERSION
 from support_cluster import signed
 from support_kubernetes import Kubectl
 from support_operator import Pods
+from support_pki import Pair
 
 Object = dict[str, Any]
 
@@ -37,6 +38,11 @@ def subscription(name: str, endpoints: list[str], url: str, **spec: Any) -> Obje
 
 def secret(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+
+
+def tls_secret(name: str, pair: Pair) -> Object:
+    values = {"tls.crt": pair.certificate.decode(), "tls.key": pair.key.decode()}
+    return secret(name, **values) | {"type": "kubernetes.io/tls"}
 
 
 def key_of(kubectl: Kubectl, name: str, key: str = "key") -> str:

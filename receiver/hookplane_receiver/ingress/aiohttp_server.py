@@ -60,14 +60,21 @@ class AiohttpServer:
     """Serves a handler over HTTP/1.1, plain or over TLS."""
 
     def __init__(
-        self, handler: Handler, listen: str, limits: IngressLimits, tls: ContextOf | None = None
+        self,
+        handler: Handler,
+        listen: str,
+        limits: IngressLimits,
+        tls: ContextOf | None = None,
+        handshake_failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`listen`: `host:port`, `[v6]:port`; port 0 takes a free one."""
+        """`listen`: `host:port`, `[v6]:port`; port 0 takes a free one. `handshake_failed`: called
+        for each TLS connection that ended before its handshake did."""
         self._handler = handler
         host, _, port = listen.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._limits = limits
         self._tls = tls
+        self._handshake_failed = handshake_failed
         self._connections: _Connections | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -99,7 +106,9 @@ class AiohttpServer:
 
     def _connection(self, connections: _Connections) -> asyncio.Protocol:
         connection = connections()
-        return connection if self._tls is None else TlsProtocol(connection, self._tls())
+        if self._tls is None:
+            return connection
+        return TlsProtocol(connection, self._tls(), self._handshake_failed)
 
     async def _sweep(self, connections: _Connections) -> None:
         pause = min(SWEEP_SECONDS, self._limits.header_timeout / 4000)

@@ -9,7 +9,7 @@ from typing import Final
 
 from OpenSSL import SSL
 
-from hookplane.certificates import Pair, check_server_pair
+from hookplane.certificates import check_server_pair
 from hookplane.errors import InvalidValue
 from hookplane.journal import Journal
 from hookplane.secret import Secret
@@ -30,6 +30,8 @@ class Identity:
         self._files = (certificate, key)
         self._asks = asks
         self._journal = journal
+        self.ends_at = 0
+        """Unix seconds: from then on clients refuse the certificate in force."""
         self._seen: tuple[Secret, Secret] | None = None
         self._contexts: dict[bool, SSL.Context] = {}
         self._complaint = ""
@@ -46,7 +48,10 @@ class Identity:
         except InvalidValue as error:
             raise InvalidValue(f"{self._files[0]}: {error}") from error
         self._seen, self._complaint = found, ""
-        self._tell("CertificateLoaded", f"new connections get the one that ends {_end(pair)}")
+        end = pair.chain[0].not_valid_after_utc
+        self.ends_at = int(end.timestamp())
+        message = f"new connections get the one that ends {end:%Y-%m-%dT%H:%M:%SZ}"
+        self._tell("CertificateLoaded", message)
 
     def current(self) -> SSL.Context:
         """For a new connection."""
@@ -73,7 +78,3 @@ class Identity:
 
     def _tell(self, reason: str, message: str) -> None:
         self._journal.noted("receiver", reason, message)
-
-
-def _end(pair: Pair) -> str:
-    return f"{pair.chain[0].not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"

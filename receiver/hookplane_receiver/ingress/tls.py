@@ -8,7 +8,7 @@ docs/decisions/0009-tls-at-the-receiver.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -61,9 +61,13 @@ class TlsProtocol(asyncio.Protocol):
     """Between a connection and a protocol that need know nothing of TLS. The protocol has the
     connection before the handshake, so that it counts and ends it like any other."""
 
-    def __init__(self, inner: asyncio.Protocol, context: SSL.Context) -> None:
+    def __init__(
+        self, inner: asyncio.Protocol, context: SSL.Context, failed: Callable[[], None]
+    ) -> None:
+        """`failed`: called when a handshake was begun and the connection ended before its end."""
         self._inner = inner
         self._context = context
+        self._failed = failed
         self._transport: TlsTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,6 +98,8 @@ class TlsProtocol(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None and self._transport.shaking_hands:
+            self._failed()
         self._inner.connection_lost(exc)
 
 
@@ -107,6 +113,8 @@ class TlsTransport(asyncio.Transport):
         self._session.set_accept_state()
         self.client: ClientCertificates | None = None
         """What the client showed; None: the handshake is not over."""
+        self.shaking_hands = False
+        """A handshake has begun, and is not over."""
         self.ended = False
         """The client said that nothing more comes."""
         self.waiting_since: float | None = _now()
@@ -150,11 +158,13 @@ class TlsTransport(asyncio.Transport):
 
     def _shake_hands(self) -> bytes:
         """What came behind the handshake's end."""
+        self.shaking_hands = True
         try:
             self._session.do_handshake()
         except SSL.WantReadError:
             return b""
         self.client = ClientCertificates(_shown(self._session))
+        self.shaking_hands = False
         self.waiting_since = None
         return b"".join(self._read())
 

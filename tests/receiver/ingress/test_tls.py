@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,11 +33,13 @@ async def answer(request: Request) -> Response:
 
 @asynccontextmanager
 async def serving(
-    limits: IngressLimits | None = None, own: Identity | None = None
+    limits: IngressLimits | None = None,
+    own: Identity | None = None,
+    failed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[int]:
     """The port of a server."""
     current = own.current if own else lambda: server_context(ask=True)
-    server = AiohttpServer(answer, "127.0.0.1:0", limits or IngressLimits(), current)
+    server = AiohttpServer(answer, "127.0.0.1:0", limits or IngressLimits(), current, failed)
     port = urlsplit(await server.start()).port
     assert port is not None
     try:
@@ -194,6 +196,30 @@ async def test_a_certificate_that_cannot_be_read_leaves_no_trace_in_the_log(
         assert caplog.text == ""
 
 
+# What is counted --------------------------------------------------------------------------------
+
+FAILED = {
+    "no TLS": (CLOSE, 1),
+    "half a handshake": (client_hello()[:50], 1),
+    "nothing": (b"", 0),
+}
+
+
+@pytest.mark.parametrize("name", FAILED)
+async def test_handshakes_that_fail_are_counted_and_no_others(name: str) -> None:
+    """A probe that only connects is none."""
+    failures: list[None] = []
+    sent, expected = FAILED[name]
+    async with serving(failed=lambda: failures.append(None)) as port:
+        assert (await ask(port)).startswith(b"HTTP/1.1 200")
+        reader, writer = await raw(port, sent)
+        if sent:
+            writer.write_eof()
+        writer.close()
+        await ended(reader)
+    assert len(failures) == expected
+
+
 # Renewal ----------------------------------------------------------------------------------------
 
 
@@ -293,6 +319,8 @@ async def test_links_that_are_swapped_are_followed(
         (tmp_path / "swap").symlink_to(new)
         (tmp_path / "swap").rename(data)
         await until_shown(port, renewed)
+        end = x509.load_pem_x509_certificate(renewed.certificate).not_valid_after_utc
+        assert own.ends_at == end.timestamp()
     following.cancel()
 
 
