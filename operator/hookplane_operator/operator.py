@@ -6,27 +6,22 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
-from hookplane.compile.model import Problem, Severity
 from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
-from hookplane.kinds.base import GatewayRef
-from hookplane.kinds.conditions import Reason
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.services import Services
 from hookplane_operator.config.sweeper import Sweeper
-from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.election import Election
 from hookplane_operator.events import Events
-from hookplane_operator.gateways.admission import admits, gateway_of
+from hookplane_operator.gateways.admission import admits
 from hookplane_operator.gateways.default import DefaultGatewayKeeper
-from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.reconcile import Gateways
@@ -36,9 +31,7 @@ from hookplane_operator.kube.kinds import (
     CHILDREN,
     GATEWAY,
     NAMESPACE,
-    REPLAY,
     SECRET,
-    SUBSCRIPTION,
     TENANTS,
     Object,
 )
@@ -50,8 +43,9 @@ from hookplane_operator.secrets import Secrets
 from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway import Served
-from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.homeless import homeless
 from hookplane_operator.status.writer import StatusWriter
+from hookplane_operator.tenants import Tenant, Tenants
 from hookplane_operator.watcher import Watcher
 
 STORE_RETRY_SECONDS: Final = 2.0
@@ -99,50 +93,20 @@ class Operator:
         election: Election,
     ) -> None:
         """Use `make_operator`."""
-        self._kube = kube
-        self._settings = settings
-        self._scope = scope
         self._clock = clock
         self._metrics = metrics
-        self._objects = Objects()
-        self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._election = election
         kube.may_write = election.leads
+        self._objects = Objects()
+        self._tenants = Tenants(self._objects, settings, scope)
+        self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
         self._secrets = Secrets(kube, clock, self._secret_changed)
         self._secrets.watched = settings.watch_secrets
-        generated = GeneratedSecrets(kube, self._secrets, clock, self._objects.has)
-        self._configurator = Configurator(
-            self._objects,
-            self._secrets,
-            Services(kube, clock),
-            generated,
-            clock,
-            self._admitted,
-            self._reserved,
-        )
-        self._watcher = Watcher(
-            kube,
-            self._objects,
-            scope,
-            self._saw,
-            self._interrupted,
-            self._listed,
-            secrets=settings.watch_secrets,
-        )
-        self._gateways = Gateways(
-            kube=kube,
-            objects=self._objects,
-            settings=settings,
-            scope=scope,
-            clock=clock,
-            cluster=cluster,
-            term=lambda: self._election.term,
-            opened=self._opened,
-            closed=self._closed,
-            has=self._watcher.optional.has,
-        )
+        self._watcher = self._make_watcher(kube, settings, scope)
+        self._configurator = self._make_configurator(kube)
+        self._gateways = self._make_gateways(kube, settings, scope, cluster)
         self._collector = Collector(
             self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
         )
@@ -156,6 +120,44 @@ class Operator:
             Job.DEFAULT: self._default.reconcile,
             Job.CENSUS: self._recount,
         }
+
+    def _make_watcher(self, kube: Kube, settings: OperatorSettings, scope: Scope) -> Watcher:
+        return Watcher(
+            kube,
+            self._objects,
+            scope,
+            self._saw,
+            self._interrupted,
+            self._listed,
+            secrets=settings.watch_secrets,
+        )
+
+    def _make_configurator(self, kube: Kube) -> Configurator:
+        return Configurator(
+            self._objects,
+            self._secrets,
+            Services(kube, self._clock),
+            GeneratedSecrets(kube, self._secrets, self._clock, self._objects.has),
+            self._clock,
+            self._admitted,
+            self._reserved,
+        )
+
+    def _make_gateways(
+        self, kube: Kube, settings: OperatorSettings, scope: Scope, cluster: str
+    ) -> Gateways:
+        return Gateways(
+            kube=kube,
+            objects=self._objects,
+            settings=settings,
+            scope=scope,
+            clock=self._clock,
+            cluster=cluster,
+            term=lambda: self._election.term,
+            opened=self._opened,
+            closed=self._closed,
+            has=self._watcher.optional.has,
+        )
 
     @property
     def ready(self) -> bool:
@@ -181,7 +183,7 @@ class Operator:
                 for task in own:
                     task.cancel()
         finally:
-            for running in self._tasks.values():
+            for running in self._collections.values():
                 running.cancel()
             await self._gateways.close_all()
 
@@ -227,9 +229,9 @@ class Operator:
             if (key.namespace, key.name) == self._default.name:
                 self._queue.add(Task(Job.DEFAULT, self._default.name))
         elif kind == NAMESPACE.kind:
-            self._touch_namespace(key.name)
+            self._touch_all(self._tenants.all(key.name))
         else:
-            self._touch(key, body)
+            self._touch(Tenant(key, body))
 
     def _child_changed(self, body: Object) -> None:
         metadata = body["metadata"]
@@ -237,37 +239,24 @@ class Operator:
         if gateway:
             self._queue.add(Task(Job.GATEWAY, (metadata["namespace"], gateway)))
 
-    def _touch(self, key: Key, body: Object) -> None:
-        """An object of a tenant is to be compiled again."""
-        name = self._gateway_name(key, body)
+    def _touch(self, tenant: Tenant) -> None:
+        """It is to be compiled again."""
+        name = self._tenants.gateway(tenant)
         plane = self._gateways.planes.get(name)
         if plane is None:
-            self._tell_homeless(key, body, name)
+            self._tell_homeless(tenant, name)
         else:
-            plane.dirty.add(key)
+            plane.dirty.add(tenant.key)
             self._queue.add(Task(Job.CONFIG, name))
 
-    def _touch_namespace(self, namespace: str) -> None:
-        for resource in TENANTS:
-            for body in self._objects.all(resource.kind, namespace):
-                self._touch(key_of(resource.kind, body), body)
-
-    def _gateway_name(self, key: Key, body: Object) -> Name:
-        spec = body.get("spec", {})
-        if key.kind == REPLAY.kind:
-            wanted = spec.get("subscriptionRef", {}).get("name", "")
-            subscription = self._objects.get(Key(SUBSCRIPTION.kind, key.namespace, wanted))
-            spec = (subscription or {}).get("spec", {})
-        ref = spec.get("gatewayRef")
-        known = GatewayRef.model_construct(**ref) if ref else None
-        if known is not None and "namespace" not in ref:
-            known = GatewayRef.model_construct(name=ref["name"], namespace=None)
-        return gateway_of(known, self._settings, self._scope)
+    def _touch_all(self, tenants: Iterable[Tenant]) -> None:
+        for tenant in tenants:
+            self._touch(tenant)
 
     def _secret_changed(self, name: SecretName) -> None:
         for user in self._secrets.users(name):
             if isinstance(user, Key) and (body := self._objects.get(user)) is not None:
-                self._touch(user, body)
+                self._touch(Tenant(user, body))
 
     def _reserved(self) -> dict[SecretName, str]:
         return self._gateways.reserved()
@@ -294,9 +283,7 @@ class Operator:
         for body in self._objects.all(GATEWAY.kind):
             key = key_of(GATEWAY.kind, body)
             self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
-        for resource in TENANTS:
-            for body in self._objects.all(resource.kind):
-                self._touch(key_of(resource.kind, body), body)
+        self._touch_all(self._tenants.all())
 
     async def _work(self, task: Task) -> float | None:
         if not self._election.leads():
@@ -327,9 +314,8 @@ class Operator:
             self._queue.add(Task(Job.SWEEP, name))  # it may have been confirmed by now
         if name not in self._gateways.planes:
             self._collector.tell_gateway(name, Served(), None)
-            self._touch_all_of(name)
-        elif not known:
-            self._touch_all_of(name)
+        if name not in self._gateways.planes or not known:
+            self._touch_all(self._tenants.of(name))
         return again
 
     async def _configure(self, name: Name) -> float | None:
@@ -354,14 +340,14 @@ class Operator:
 
     def _opened(self, plane: Plane) -> None:
         plane.held = self._watcher.held
-        if plane.name not in self._tasks:
-            self._tasks[plane.name] = asyncio.create_task(self._collect(plane))
-        self._touch_all_of(plane.name, plane)
+        if plane.name not in self._collections:
+            self._collections[plane.name] = asyncio.create_task(self._collect(plane))
+        plane.dirty.update(tenant.key for tenant in self._tenants.of(plane.name))
         self._queue.add(Task(Job.CONFIG, plane.name))
         self._queue.add(Task(Job.SWEEP, plane.name))
 
     def _closed(self, name: Name) -> None:
-        task = self._tasks.pop(name, None)
+        task = self._collections.pop(name, None)
         if task is not None:
             task.cancel()
 
@@ -381,42 +367,12 @@ class Operator:
     def _has_dirty(self, plane: Plane) -> None:
         self._queue.add(Task(Job.CONFIG, plane.name))
 
-    def _touch_all_of(self, name: Name, plane: Plane | None = None) -> None:
-        for resource in TENANTS:
-            for body in self._objects.all(resource.kind):
-                key = key_of(resource.kind, body)
-                if self._gateway_name(key, body) != name:
-                    continue
-                if plane is not None:
-                    plane.dirty.add(key)
-                else:
-                    self._touch(key, body)
-
-    def _tell_homeless(self, key: Key, body: Object, name: Name) -> None:
-        """Its gateway is not there, or does not work now."""
-        metadata = body["metadata"]
-        facts = self._gateways.facts.get(name)
-        there = self._objects.get(Key(GATEWAY.kind, *name)) is not None
-        problems: tuple[Problem, ...] = ()
-        if not there:
-            problems = (_no_gateway(key, name),)
-        seen = Observation(self._clock.now(), away=_why_away(facts, name)) if there else None
-        verdict = Verdict(key, metadata["uid"], metadata.get("generation", 1), problems)
-        if there and (facts is None or not facts.troubles):
-            return  # it is being opened, for the first time or by a new leader
-        self._collector.tell(key, verdict, None, frozenset(), seen)
-
-
-def _no_gateway(key: Key, name: Name) -> Problem:
-    message = f'there is no WebhookGateway "{name[1]}" in namespace "{name[0]}"'
-    return Problem(
-        *key, "spec.gatewayRef", message, Severity.ERROR, reason=Reason.GATEWAY_NOT_FOUND
-    )
-
-
-def _why_away(facts: GatewayFacts | None, name: Name) -> str:
-    trouble = facts.troubles[0].message if facts else ""
-    return f'WebhookGateway "{name[0]}/{name[1]}" does not work: {trouble}'
+    def _tell_homeless(self, tenant: Tenant, gateway: Name) -> None:
+        there = self._objects.get(Key(GATEWAY.kind, *gateway)) is not None
+        facts = self._gateways.facts.get(gateway)
+        told = homeless(*tenant, gateway, there, facts, self._clock.now())
+        if told is not None:
+            self._collector.tell(tenant.key, told.verdict, None, frozenset(), told.seen)
 
 
 async def make_operator(
