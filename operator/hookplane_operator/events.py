@@ -16,7 +16,7 @@ from hookplane.kinds.conditions import ConditionType
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
 from hookplane_operator.kube.kinds import EVENT, Object
-from hookplane_operator.objects import Key
+from hookplane_operator.watch.objects import Key
 
 QUEUE: Final = 1_000
 """More than so many that wait are dropped: an Event is a convenience."""

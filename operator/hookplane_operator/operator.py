@@ -36,7 +36,6 @@ from hookplane_operator.kube.kinds import (
     Object,
 )
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.objects import Change, Key, Objects, key_of
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.secrets import Name as SecretName
 from hookplane_operator.secrets import Secrets
@@ -45,8 +44,9 @@ from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway import Served
 from hookplane_operator.status.homeless import homeless
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.tenants import Tenant, Tenants
-from hookplane_operator.watcher import Watcher
+from hookplane_operator.watch.objects import Change, Key, Objects, key_of
+from hookplane_operator.watch.tenants import Tenant, Tenants
+from hookplane_operator.watch.watcher import Watcher
 
 STORE_RETRY_SECONDS: Final = 2.0
 """Until a store that failed is asked again."""

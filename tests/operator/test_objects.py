@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookplane_operator.objects import Change, Key, Objects
+from hookplane_operator.watch.objects import Change, Key, Objects
 
 KEY = Key("WebhookEndpoint", "a", "x")
 

@@ -8,10 +8,10 @@ import pytest
 
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane_operator.gateways.facts import GatewayFacts, Trouble
-from hookplane_operator.objects import Key, Objects
 from hookplane_operator.settings import DefaultGateway, OperatorSettings, Scope
 from hookplane_operator.status.homeless import homeless
-from hookplane_operator.tenants import Tenant, Tenants
+from hookplane_operator.watch.objects import Key, Objects
+from hookplane_operator.watch.tenants import Tenant, Tenants
 
 SETTINGS = OperatorSettings(
     image="hookplane:test", default_gateway=DefaultGateway(enabled=False, name="usual")

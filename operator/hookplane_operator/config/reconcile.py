@@ -35,8 +35,8 @@ from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
-from hookplane_operator.objects import Key, Objects, key_of
 from hookplane_operator.secrets import Found, Name, Secrets, for_each
+from hookplane_operator.watch.objects import Key, Objects, key_of
 
 IN_A_THREAD: Final = 20
 """More objects than this are compiled beside the event loop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hookplane.compile.model import Problem, Resource
-from hookplane_operator.objects import Key
+from hookplane_operator.watch.objects import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 from hookplane_operator.gateways.drift import has_drifted, stamped
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import GATEWAY, Object
-from hookplane_operator.objects import Key, Objects
 from hookplane_operator.settings import OperatorSettings, Scope
+from hookplane_operator.watch.objects import Key, Objects
 
 AGAIN_SECONDS: Final = 60.0
 

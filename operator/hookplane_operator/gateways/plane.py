@@ -14,7 +14,7 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
 from hookplane_operator.config.book import Book
 from hookplane_operator.config.verdict import Verdict
-from hookplane_operator.objects import Key
+from hookplane_operator.watch.objects import Key
 
 Name = tuple[str, str]
 """Namespace and name of a gateway."""

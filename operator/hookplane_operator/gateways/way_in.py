@@ -11,7 +11,7 @@ from hookplane.store.model import Role
 from hookplane_operator.gateways.facts import WayIn
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.objects import Key, Objects
+from hookplane_operator.watch.objects import Key, Objects
 
 _REFUSALS: Final = (
     ("Accepted", Reason.ROUTE_NOT_ACCEPTED),

@@ -1,1 +1,1 @@
-"""Kubernetes from the outside: requests, watches, the leader's Lease."""
+"""Kubernetes from the outside: requests to the API server, its errors, its resources."""

@@ -18,13 +18,13 @@ from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.kinds import ENDPOINT, GATEWAY, REPLAY, SUBSCRIPTION
-from hookplane_operator.objects import Key, Objects
 from hookplane_operator.status.endpoint import endpoint_status
 from hookplane_operator.status.gateway import Served, gateway_status
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.replay import replay_status
 from hookplane_operator.status.subscription import subscription_status
 from hookplane_operator.status.writer import StatusWriter
+from hookplane_operator.watch.objects import Key, Objects
 
 BREATH: Final = 50
 """After so many objects others have a turn."""

@@ -11,8 +11,8 @@ from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Name
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.objects import Key
 from hookplane_operator.status.observation import Observation
+from hookplane_operator.watch.objects import Key
 
 
 class Homeless(NamedTuple):

@@ -17,7 +17,7 @@ from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.objects import Key, Objects
+from hookplane_operator.watch.objects import Key, Objects
 
 PER_SECOND: Final = 20.0
 BURST: Final = 20.0

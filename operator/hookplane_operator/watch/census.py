@@ -13,8 +13,8 @@ from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import NotFound
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, TENANTS, Object, Resource
-from hookplane_operator.objects import Objects, uid_of
 from hookplane_operator.settings import Scope
+from hookplane_operator.watch.objects import Objects, uid_of
 
 
 class Listing(NamedTuple):

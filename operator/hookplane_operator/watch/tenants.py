@@ -9,8 +9,8 @@ from hookplane.kinds.base import GatewayRef
 from hookplane_operator.gateways.admission import gateway_of
 from hookplane_operator.gateways.plane import Name
 from hookplane_operator.kube.kinds import REPLAY, SUBSCRIPTION, TENANTS, Object
-from hookplane_operator.objects import Key, Objects, key_of
 from hookplane_operator.settings import OperatorSettings, Scope
+from hookplane_operator.watch.objects import Key, Objects, key_of
 
 
 class Tenant(NamedTuple):

@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hookplane_operator.census import Census, Listing, listings
 from hookplane_operator.gateways.names import GATEWAY as LABEL
-from hookplane_operator.informer import Informer, Saw
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound
 from hookplane_operator.kube.kinds import (
@@ -25,9 +23,11 @@ from hookplane_operator.kube.kinds import (
     TENANTS,
     Resource,
 )
-from hookplane_operator.objects import Objects
-from hookplane_operator.optional import OptionalApis
 from hookplane_operator.settings import Scope
+from hookplane_operator.watch.census import Census, Listing, listings
+from hookplane_operator.watch.informer import Informer, Saw
+from hookplane_operator.watch.objects import Objects
+from hookplane_operator.watch.optional import OptionalApis
 
 LIST_RETRY_SECONDS: Final = 2.0
 SERVED_RETRY_SECONDS: Final = 5.0
