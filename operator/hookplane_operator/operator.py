@@ -25,6 +25,7 @@ from hookplane_operator.gateways.default import DefaultGatewayKeeper
 from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.reconcile import Gateways
+from hookplane_operator.gateways.reserved import reserved
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Forbidden, NotFound
 from hookplane_operator.kube.kinds import (
@@ -226,6 +227,8 @@ class Operator:
         key = key_of(kind, body)
         if kind == GATEWAY.kind:
             self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
+            for name in reserved([body]):  # whoever uses one of them may not any more
+                self._secret_changed(name)
             if (key.namespace, key.name) == self._default.name:
                 self._queue.add(Task(Job.DEFAULT, self._default.name))
         elif kind == NAMESPACE.kind:
@@ -259,7 +262,7 @@ class Operator:
                 self._touch(Tenant(user, body))
 
     def _reserved(self) -> dict[SecretName, str]:
-        return self._gateways.reserved()
+        return reserved(self._objects.all(GATEWAY.kind))
 
     def _admitted(self, plane: Plane, namespace: str) -> bool:
         body = self._objects.get(Key(NAMESPACE.kind, "", namespace))

@@ -265,6 +265,20 @@ def test_the_operators_own_secrets_cannot_be_referred_to(
         refused(kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_ALLOWED)
 
 
+def test_a_secret_that_a_gateway_names_is_its_own_from_then_on(kubectl: Kubectl, name: str) -> None:
+    """Whether that gateway works or not."""
+    kubectl.apply(secret(f"{name}-db", dsn="no address of any database"))
+    ref = {"secretKeyRef": {"name": f"{name}-db", "key": "dsn"}}
+    kubectl.apply(endpoint(name, provider="GitHub", verification={"keys": [ref]}))
+    wait_ready(kubectl, "whe", name)
+    kubectl.apply(made("WebhookGateway", name, {"store": {"postgresql": {"dsn": ref}}}))
+    message = refused(
+        kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_ALLOWED
+    )
+    assert "the way into a database" in message
+    kubectl.run("delete", "whg", name)
+
+
 def test_rotation_by_annotation_keeps_the_old_key_for_a_while(
     kubectl: Kubectl, subscriber: Target, name: str, place: Installation
 ) -> None:

@@ -20,6 +20,11 @@ SERVICE_HTTP: Final = 80
 SERVICE_HTTPS: Final = 443
 
 
+def keys_of(gateway: str) -> str:
+    """The Secret of a gateway's encryption keys."""
+    return f"{gateway}-encryption"
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Of one gateway."""
@@ -29,7 +34,7 @@ class Names:
     @property
     def keys(self) -> str:
         """The Secret of encryption keys."""
-        return f"{self.gateway.metadata.name}-encryption"
+        return keys_of(self.gateway.metadata.name)
 
     def of(self, role: str) -> str:
         return f"{self.gateway.metadata.name}-{role}"

@@ -99,14 +99,6 @@ class Gateways:
             return None
         return await self._serve(name, gateway)
 
-    def reserved(self) -> dict[Name, str]:
-        """Secrets of gateways' own, which would open a whole database → what they are."""
-        found: dict[Name, str] = {}
-        for facts in self.facts.values():
-            if facts.gateway is not None:
-                found |= _reserved(facts.gateway)
-        return found
-
     async def close(self, name: Name) -> None:
         plane = self.planes.pop(name, None)
         if plane is not None:
@@ -316,17 +308,6 @@ class Gateways:
                 "or use ingress",
             )
         return frozenset({"HTTPRoute"})
-
-
-def _reserved(gateway: WebhookGateway) -> dict[Name, str]:
-    namespace, postgresql = gateway.metadata.namespace, gateway.spec.store.postgresql
-    found = {(namespace, Names(gateway).keys): "an encryption key"}
-    for value in (postgresql.dsn, postgresql.migration_dsn):
-        if value is not None:
-            found[namespace, value.secret_key_ref.name] = "the way into a database"
-    if gateway.spec.receiver.tls is not None:
-        found[namespace, gateway.spec.receiver.tls.certificate_ref.name] = "a receiver's key"
-    return found
 
 
 def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | None:

@@ -1,0 +1,35 @@
+"""Secrets of gateways' own, which would open a whole database; pure.
+
+They are taken from the objects as they are: a gateway that nobody has looked at yet, or
+that is refused, is to keep its secrets as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hookplane_operator.gateways.names import keys_of
+from hookplane_operator.gateways.plane import Name
+from hookplane_operator.kube.kinds import Object
+
+_DATABASE = "the way into a database"
+
+
+def reserved(gateways: Iterable[Object]) -> dict[Name, str]:
+    """Namespace and name of each Secret → what it is."""
+    return {
+        (body["metadata"]["namespace"], name): what
+        for body in gateways
+        for name, what in _of(body["metadata"]["name"], body.get("spec") or {})
+        if name
+    }
+
+
+def _of(gateway: str, spec: Object) -> Iterator[tuple[str, str]]:
+    postgresql = (spec.get("store") or {}).get("postgresql") or {}
+    for key in ("dsn", "migrationDSN"):
+        ref = (postgresql.get(key) or {}).get("secretKeyRef") or {}
+        yield ref.get("name", ""), _DATABASE
+    tls = (spec.get("receiver") or {}).get("tls") or {}
+    yield (tls.get("certificateRef") or {}).get("name", ""), "a receiver's key"
+    yield keys_of(gateway), "an encryption key"
