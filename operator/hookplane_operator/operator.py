@@ -33,6 +33,7 @@ from hookplane_operator.kube.kinds import (
     GATEWAY,
     NAMESPACE,
     SECRET,
+    SERVICE,
     TENANTS,
     Object,
 )
@@ -137,7 +138,7 @@ class Operator:
         return Configurator(
             self._objects,
             self._secrets,
-            Services(kube, self._clock),
+            Services(lambda name: kube.find(SERVICE, *name), self._clock),
             GeneratedSecrets(kube, self._secrets, self._clock, self._objects.has),
             self._clock,
             self._admitted,

@@ -71,13 +71,6 @@ class WorkQueue(Generic[K]):
         self._cancel_timer(state)
         state.timer = asyncio.get_running_loop().call_later(seconds, self.add, key)
 
-    def forget(self, key: K) -> None:
-        """Its failures and its timer; what is queued is still worked on."""
-        state = self._states.get(key)
-        if state is not None:
-            self._cancel_timer(state)
-            state.failures = 0
-
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:

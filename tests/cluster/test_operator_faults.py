@@ -25,7 +25,7 @@ from support_kubernetes import (
     condition,
     require_components,
 )
-from support_manifests import Sender, endpoint, post, subscription
+from support_manifests import Sender, endpoint, made, post, subscription
 from support_operator import Installation, OperatorProcess, installation, reachable_address
 from support_target import Target, target, until
 
@@ -60,8 +60,8 @@ def install(kubectl: Kubectl) -> None:
 def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     kubectl = Kubectl(plane.admin)
     grant(kubectl, PLURALS)
-    rest = [rule(["*"], EVERYTHING_ELSE)]
-    kubectl.apply(role("operator-rest", rest), bound("operator-rest"))
+    kubectl.apply(role("operator-rest", [rule(["*"], EVERYTHING_ELSE)]), bound("operator-rest"))
+    grant_services(kubectl, "*")
     config = plane.kubeconfig_of(USER, OPERATORS)
     with installation(tmp_path_factory.mktemp("faults"), plane, kubeconfig=config) as made:
         made.kubectl.until("whg", "default", is_ready, seconds=180)
@@ -71,7 +71,6 @@ def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iter
 EVERYTHING_ELSE = [
     "namespaces",
     "secrets",
-    "services",
     "serviceaccounts",
     "events",
     "deployments",
@@ -89,6 +88,11 @@ def grant(kubectl: Kubectl, plurals: tuple[str, ...]) -> None:
     """Everything about these kinds of ours, and nothing about the others."""
     own = [name for plural in plurals for name in (plural, f"{plural}/status")]
     kubectl.apply(role("operator-own", [rule(["*"], own)]), bound("operator-own"))
+
+
+def grant_services(kubectl: Kubectl, *verbs: str) -> None:
+    name = "operator-services"
+    kubectl.apply(role(name, [rule([*verbs], ["services"])]), bound(name))
 
 
 def rule(verbs: list[str], resources: list[str]) -> dict[str, Any]:
@@ -395,6 +399,33 @@ def test_a_right_that_is_taken_away_stops_only_its_kind(
     kubectl.until("whs", "role-late", is_ready, seconds=120)
     until(lambda: int(place.sql(ROWS)) == rows + 1, "the sweep", 120)
     flows(place, "role", "after", subscriber)
+
+
+def test_a_service_that_may_not_be_read_holds_up_only_who_wants_it(
+    kubectl: Kubectl, subscriber: Target
+) -> None:
+    to_service = {"target": {"serviceRef": {"name": "shop", "port": 80}}}
+    ports, selector = [{"port": 80}], {"app": "shop"}
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "shop"},
+            "spec": {"ports": ports, "selector": selector},
+        }
+    )
+    grant_services(kubectl, "list", "watch", "create", "patch", "delete")
+    try:
+        refs = {"endpointRefs": [{"name": "beside"}]}
+        kubectl.apply(made("WebhookSubscription", "to-service", refs | to_service))
+        pair(kubectl, "beside", subscriber)
+        found = kubectl.until("whs", "to-service", lambda x: condition(x, "Accepted") != {})
+        accepted = condition(found, "Accepted")
+        assert (accepted["status"], accepted["reason"]) == ("Unknown", Reason.REQUEST_FAILED)
+        assert 'Service "shop" could not be read' in accepted["message"]
+    finally:
+        grant_services(kubectl, "*")
+    kubectl.until("whs", "to-service", is_ready)
 
 
 def test_a_kind_that_is_listed_late_takes_nothing_from_those_that_refer_to_it(

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     SECRET_UNUSABLE = "SecretUnusable"
     SECRET_NOT_ALLOWED = "SecretNotAllowed"
     SECRET_NAME_TAKEN = "SecretNameTaken"
+    REQUEST_FAILED = "RequestFailed"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     SEVERAL_GATEWAYS = "SeveralGateways"
     NO_ENDPOINTS = "NoEndpoints"
@@ -88,6 +89,8 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.SECRET_UNUSABLE: "a value is empty or not in the form that is needed",
     Reason.SECRET_NOT_ALLOWED: "Secrets of this type, or this one, cannot be referred to",
     Reason.SECRET_NAME_TAKEN: "a Secret to be generated exists already and is not ours",
+    Reason.REQUEST_FAILED: "the API server refused a request of the operator, or did not answer; "
+    "the message says which. It is tried again, and what was in force stays so",
     Reason.ENDPOINT_NOT_FOUND: "an endpoint of endpointRefs is not there",
     Reason.SEVERAL_GATEWAYS: "the endpoints are not all on the subscription's gateway",
     Reason.NO_ENDPOINTS: "the selector matches no endpoint yet",
@@ -128,6 +131,7 @@ RESOLVING_SECRETS: Final = (
     Reason.SECRET_UNUSABLE,
     Reason.SECRET_NOT_ALLOWED,
     Reason.SECRET_NAME_TAKEN,
+    Reason.REQUEST_FAILED,
 )
 PROGRAMMING: Final = (
     Reason.PROGRAMMED,
@@ -184,6 +188,7 @@ CONDITIONS: Final = (
             Reason.NOT_ALLOWED,
             Reason.NOT_SUPPORTED,
             Reason.GATEWAY_NOT_FOUND,
+            Reason.REQUEST_FAILED,
         ),
     ),
     ConditionInfo(

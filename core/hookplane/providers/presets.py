@@ -57,12 +57,6 @@ class Preset:
     parameters: tuple[str, ...] = ()
     """Names in `verification.parameters` that must be there."""
 
-    @property
-    def signs_url(self) -> bool:
-        """The public URL is part of what is signed, so the endpoint needs one."""
-        schemes = (variant.signature for variant in self.variants)
-        return any(scheme is not None and "{url}" in scheme.content for scheme in schemes)
-
     def variant(self, keys: Sequence[Secret] = ()) -> Variant:
         """The way of signing that the form of the keys tells. Raises InvalidValue when the keys
         are of different forms."""

@@ -24,7 +24,7 @@ from hookplane.compile.model import (
 from hookplane.compile.resources import compile_resources
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.kinds.conditions import Reason
+from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import Parsed, parse_object
@@ -32,6 +32,7 @@ from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
 from hookplane_operator.config.services import Services
 from hookplane_operator.config.uses import secret_names, service_name
 from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
@@ -46,6 +47,7 @@ ROWS_AT_ONCE: Final = 1_000
 RETRY_SECONDS: Final = 5.0
 """Until a Secret that could not be read, or a Service that is not there, is looked for again."""
 _SERVICE_SECONDS: Final = 30.0
+_SECRETS: Final = ConditionType.SECRETS_RESOLVED
 
 
 @dataclass
@@ -57,10 +59,17 @@ class _Batch:
     found: dict[Name, Found | None] = field(default_factory=dict)
     gone: set[Name] = field(default_factory=set)
     """Endpoints whose object is not there any more."""
-    unknown: dict[Key, str] = field(default_factory=dict)
-    """Objects whose Secrets could not be read → why."""
+    refused_services: dict[str, str] = field(default_factory=dict)
+    """`namespace/name` of a Service → why it cannot be a target."""
+    unknown: dict[Key, Trouble] = field(default_factory=dict)
+    """Objects of which something could not be read → what."""
     again: list[float] = field(default_factory=list)
     """Seconds after which something is to be looked at again."""
+
+    def request_failed(self, key: Key, condition: ConditionType, message: str) -> None:
+        """It is left as it is, and looked at again."""
+        self.unknown.setdefault(key, Trouble(condition, Reason.REQUEST_FAILED, message))
+        self.again.append(RETRY_SECONDS)
 
     def known(self) -> list[Resource]:
         return [x for key, x in self.resources.items() if key not in self.unknown]
@@ -107,6 +116,7 @@ class Configurator:
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         await self._read_secrets(batch)
+        await self._read_services(plane, batch)
         compiled = await self._compile(plane, batch)
         compiled = await self._generate(plane, batch, compiled)
         await self._write(plane, batch, compiled)
@@ -157,18 +167,29 @@ class Configurator:
         for key, wanted in names.items():
             failed = [x for name in wanted if isinstance(x := found[name], ApiError)]
             if failed:
-                batch.unknown[key] = f"a Secret could not be read: {failed[0]}"
-                batch.again.append(RETRY_SECONDS)
+                batch.request_failed(key, _SECRETS, f"a Secret could not be read: {failed[0]}")
+
+    async def _read_services(self, plane: Plane, batch: _Batch) -> None:
+        users = {
+            key: name
+            for key, resource in batch.resources.items()
+            if (name := service_name(resource)) is not None and self._admitted(plane, name[0])
+        }
+        found = await self._services.objections(users.values())
+        for key, name in users.items():
+            objection = found[name]
+            batch.again.append(_SERVICE_SECONDS if objection is None else RETRY_SECONDS)
+            if isinstance(objection, ApiError):
+                message = f'Service "{name[1]}" could not be read: {objection}'
+                batch.request_failed(key, ConditionType.ACCEPTED, message)
+            elif objection is not None:
+                batch.refused_services["/".join(name)] = objection
 
     # Compiling ----------------------------------------------------------------------------------
 
     async def _compile(self, plane: Plane, batch: _Batch) -> Compiled:
         resources = [x for x in batch.known() if self._admitted(plane, x.metadata.namespace)]
-        names = [name for x in resources if (name := service_name(x)) is not None]
-        refused = await self._services.refused(names)
-        if names:
-            batch.again.append(_SERVICE_SECONDS if not refused else RETRY_SECONDS)
-        options = dataclasses.replace(plane.options, refused_services=refused)
+        options = dataclasses.replace(plane.options, refused_services=batch.refused_services)
         known = self._known(plane, {x.metadata.namespace for x in resources})
         arguments = (resources, list(batch.secrets.values()), options)
         now = self._clock.now()
@@ -207,8 +228,8 @@ class Configurator:
         try:
             secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
         except ApiError as error:
-            batch.unknown[key] = f'Secret "{wish.wanted.name}" cannot be made: {error}'
-            batch.again.append(RETRY_SECONDS)
+            message = f'Secret "{wish.wanted.name}" cannot be made: {error}'
+            batch.request_failed(key, _SECRETS, message)
             self._secrets.forget(wish.name)
         else:
             self._remember(key, due)
@@ -323,7 +344,7 @@ class Configurator:
                     generation=metadata.generation,
                     problems=tuple(problems.get((key.kind, key.namespace, key.name), ())),
                     resource=resource,
-                    unknown=batch.unknown.get(key, ""),
+                    unknown=batch.unknown.get(key),
                 )
 
     def _next(self, plane: Plane, batch: _Batch) -> float | None:

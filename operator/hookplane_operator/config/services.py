@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import takewhile
+from typing import Final, NamedTuple
 
 from hookplane.clock import Clock
-from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.kinds import SERVICE, Object
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import Object
+from hookplane_operator.secrets import for_each
 
 FRESH_SECONDS: Final = 30.0
 
 Name = tuple[str, str]
+Find = Callable[[Name], Awaitable[Object | None]]
+"""Reads a Service; None: there is none. Raises ApiError."""
+
+
+class _Known(NamedTuple):
+    read_at: float
+    objection: str | None
 
 
 class Services:
     """Looks Services up, not more often than every half minute each."""
 
-    def __init__(self, kube: Kube, clock: Clock) -> None:
-        self._kube = kube
+    def __init__(self, find: Find, clock: Clock) -> None:
+        self._find = find
         self._clock = clock
-        self._known: dict[Name, tuple[float, str | None]] = {}
+        self._known: dict[Name, _Known] = {}
 
-    async def refused(self, names: Iterable[Name]) -> dict[str, str]:
-        """`namespace/name` → why it cannot be a target. Raises ApiError."""
-        found = {name: await self._why(name) for name in set(names)}
-        return {f"{name[0]}/{name[1]}": why for name, why in found.items() if why is not None}
+    @property
+    def size(self) -> int:
+        """So many are remembered."""
+        return len(self._known)
 
-    async def _why(self, name: Name) -> str | None:
-        now = self._clock.monotonic()
-        known = self._known.get(name)
-        if known is None or now - known[0] > FRESH_SECONDS:
-            known = (now, objection(name[1], await self._kube.find(SERVICE, *name)))
-            self._known[name] = known
-        return known[1]
+    async def objections(self, names: Iterable[Name]) -> dict[Name, str | ApiError | None]:
+        """Why each cannot be a target; None: it can. ApiError: it is not known."""
+        self._forget()
+        found: dict[Name, str | ApiError | None] = {}
+
+        async def look(name: Name) -> None:
+            found[name] = await self._one(name)
+
+        await for_each(set(names), look)
+        return found
+
+    async def _one(self, name: Name) -> str | ApiError | None:
+        if (known := self._known.get(name)) is not None:
+            return known.objection
+        try:
+            found = objection(name[1], await self._find(name))
+        except ApiError as error:
+            return error
+        self._known[name] = _Known(self._clock.monotonic(), found)
+        return found
+
+    def _forget(self) -> None:
+        """The dictionary is in the order of reading."""
+        old = self._clock.monotonic() - FRESH_SECONDS
+        stale = list(takewhile(lambda name: self._known[name].read_at < old, self._known))
+        for name in stale:
+            del self._known[name]
 
 
 def objection(name: str, service: Object | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hookplane.compile.model import Problem, Resource
+from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.watch.objects import Key
 
 
@@ -18,5 +19,5 @@ class Verdict:
     problems: tuple[Problem, ...] = ()
     resource: Resource | None = None
     """None: it could not be read."""
-    unknown: str = ""
-    """Why it is not known how things are, such as a Secret that cannot be read now."""
+    unknown: Trouble | None = None
+    """What keeps it from being judged, such as a Secret that cannot be read now."""

@@ -11,17 +11,19 @@ from hookplane_operator.status.conditions import Fact, resolved
 
 
 def accepted(verdict: Verdict) -> Fact:
-    condition = ConditionType.ACCEPTED
-    return resolved(condition, verdict.problems, Fact(condition, "True", Reason.ACCEPTED))
+    return _judged(ConditionType.ACCEPTED, Reason.ACCEPTED, verdict)
 
 
 def secrets_resolved(verdict: Verdict) -> Fact:
-    condition = ConditionType.SECRETS_RESOLVED
-    good = Fact(condition, "True", Reason.RESOLVED)
-    if verdict.unknown:
-        good = Fact(condition, "Unknown", Reason.SECRET_NOT_FOUND, verdict.unknown)
-    return resolved(condition, verdict.problems, good)
+    return _judged(ConditionType.SECRETS_RESOLVED, Reason.RESOLVED, verdict)
 
 
 def time_or_none(millis: Millis) -> Time | None:
     return format_time(millis) if millis else None
+
+
+def _judged(condition: ConditionType, good: Reason, verdict: Verdict) -> Fact:
+    fact, unknown = Fact(condition, "True", good), verdict.unknown
+    if unknown is not None and unknown.type is condition:
+        fact = Fact(condition, "Unknown", unknown.reason, unknown.message)
+    return resolved(condition, verdict.problems, fact)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Final
 
 from hookplane.kinds.conditions import ConditionType
@@ -89,10 +90,6 @@ class StatusWriter:
         earliest = self._earliest(key, wanted, since, counting=counting)
         self._wanted[key] = _Wanted(uid, wanted, since, earliest, counting)
 
-    def forget(self, key: Key) -> None:
-        self._wanted.pop(key, None)
-        self._last.pop(key, None)
-
     def clear(self) -> None:
         """Another one leads now."""
         self._wanted.clear()
@@ -144,10 +141,18 @@ class StatusWriter:
             wanted.not_before = self._clock() + _RETRY_SECONDS
             self._wanted.setdefault(key, wanted)
             return
-        self._last[key] = self._clock()
+        self._remember(key)
         self._metrics.status_writes.inc()
         self._objects.put(key.kind, answer)
         self._written(key, answer, live.get("status") or {}, wanted.status)
+
+    def _remember(self, key: Key) -> None:
+        """When it was written last; those whose time is over are forgotten, so in order."""
+        now = self._clock()
+        self._last.pop(key, None)
+        self._last[key] = now
+        for old in list(takewhile(lambda x: now - self._last[x] > COUNTERS_SECONDS, self._last)):
+            del self._last[old]
 
 
 def _essence(status: Mapping[str, Any]) -> object:
