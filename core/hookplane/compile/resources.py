@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeVar
 
+from hookplane import fault
 from hookplane.clock import Millis
 from hookplane.compile.endpoint import EndpointCompiler, builtin_endpoints
 from hookplane.compile.findings import Findings, uid_of
@@ -24,11 +26,15 @@ from hookplane.compile.subscription import SubscriptionCompiler
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.store.model import NewReplay
+
+R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
 
 _ONLY_IN_A_CLUSTER: Final = "has a meaning only in a cluster; here one data plane serves everything"
 
@@ -76,38 +82,21 @@ class _Compiler:
         )
 
     def endpoints(self, resources: Sequence[Resource], known: Sequence[Document]) -> None:
-        named: list[Document] = list(known)
         for resource in resources:
             if isinstance(resource, WebhookEndpoint):
-                findings, maker = self._begin(resource)
-                document = EndpointCompiler(
-                    resource, self._book, self._options, findings, maker
-                ).compile()
-                self._end(findings, maker)
-                if document is not None:
-                    self._endpoints.append(document)
-        self._neighbours = Neighbours((*named, *self._endpoints))
+                self._endpoints += self._guarded(resource, self._endpoint)
+        self._neighbours = Neighbours((*known, *self._endpoints))
 
     def subscriptions(self, resources: Sequence[Resource], known: Sequence[Document]) -> None:
         for resource in resources:
             if isinstance(resource, WebhookSubscription):
-                findings, maker = self._begin(resource)
-                document = SubscriptionCompiler(
-                    resource, self._book, self._neighbours, self._options, findings, maker
-                ).compile()
-                self._end(findings, maker)
-                if document is not None:
-                    self._subscriptions.append(document)
+                self._subscriptions += self._guarded(resource, self._subscription)
         self._neighbours = Neighbours((*known, *self._subscriptions))
 
     def replays(self, resources: Sequence[Resource]) -> None:
         for resource in resources:
             if isinstance(resource, WebhookReplay):
-                findings = Findings(resource)
-                job = compile_replay(resource, self._neighbours, self._now, findings)
-                self._problems += findings.problems
-                if job is not None:
-                    self._replays.append(job)
+                self._replays += self._guarded(resource, self._replay)
 
     def gateways(self, resources: Sequence[Resource]) -> None:
         """Where there are none, that is said once."""
@@ -119,13 +108,37 @@ class _Compiler:
         findings.note(path, _ONLY_IN_A_CLUSTER)
         self._problems += findings.problems
 
-    def _begin(self, resource: Resource) -> tuple[Findings, KeyMaker]:
-        findings = Findings(resource)
-        return findings, KeyMaker(self._book, findings, uid_of(resource))
+    def _endpoint(self, resource: WebhookEndpoint, findings: Findings) -> EndpointConfig | None:
+        with self._keys(resource, findings) as maker:
+            return EndpointCompiler(resource, self._book, self._options, findings, maker).compile()
 
-    def _end(self, findings: Findings, maker: KeyMaker) -> None:
-        self._problems += findings.problems
+    def _subscription(
+        self, resource: WebhookSubscription, findings: Findings
+    ) -> SubscriptionConfig | None:
+        with self._keys(resource, findings) as maker:
+            return SubscriptionCompiler(
+                resource, self._book, self._neighbours, self._options, findings, maker
+            ).compile()
+
+    def _replay(self, resource: WebhookReplay, findings: Findings) -> NewReplay | None:
+        return compile_replay(resource, self._neighbours, self._now, findings)
+
+    @contextmanager
+    def _keys(self, resource: Resource, findings: Findings) -> Iterator[KeyMaker]:
+        maker = KeyMaker(self._book, findings, uid_of(resource))
+        yield maker
         self._wanted += maker.wanted
+
+    def _guarded(self, resource: R, compiled: Callable[[R, Findings], T | None]) -> list[T]:
+        """What comes of one object, if anything; what nobody foresaw is a problem of that one."""
+        findings = Findings(resource)
+        try:
+            made = compiled(resource, findings)
+        except Exception as error:
+            findings.error("", fault.told(error), Reason.INTERNAL_ERROR)
+            made = None
+        self._problems += findings.problems
+        return [] if made is None else [made]
 
 
 def _mentions_gateway(resource: Resource) -> bool:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     SECRET_NOT_ALLOWED = "SecretNotAllowed"
     SECRET_NAME_TAKEN = "SecretNameTaken"
     REQUEST_FAILED = "RequestFailed"
+    INTERNAL_ERROR = "InternalError"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     SEVERAL_GATEWAYS = "SeveralGateways"
     NO_ENDPOINTS = "NoEndpoints"
@@ -91,6 +92,7 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.SECRET_NAME_TAKEN: "a Secret to be generated exists already and is not ours",
     Reason.REQUEST_FAILED: "the API server refused a request of the operator, or did not answer; "
     "the message says which. It is tried again, and what was in force stays so",
+    Reason.INTERNAL_ERROR: "a fault of Hookplane's own; what was in force stays so",
     Reason.ENDPOINT_NOT_FOUND: "an endpoint of endpointRefs is not there",
     Reason.SEVERAL_GATEWAYS: "the endpoints are not all on the subscription's gateway",
     Reason.NO_ENDPOINTS: "the selector matches no endpoint yet",
@@ -189,6 +191,7 @@ CONDITIONS: Final = (
             Reason.NOT_SUPPORTED,
             Reason.GATEWAY_NOT_FOUND,
             Reason.REQUEST_FAILED,
+            Reason.INTERNAL_ERROR,
         ),
     ),
     ConditionInfo(

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hookplane import fault
 from hookplane.compile.model import Problem, Resource, SecretObject
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import API_VERSION, GROUP, OWN_NAME_PATTERN, ObjectMeta
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
@@ -79,6 +81,8 @@ def parse_object(data: Mapping[str, Any]) -> Parsed:
         made = model.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         return subject.refused(explain(model, error))
+    except Exception as error:  # one object's fault must not keep others from being read
+        return subject.refused([("", fault.told(error))], Reason.INTERNAL_ERROR)
     if isinstance(made, SecretManifest):
         return subject.secret(made)
     unknown = [
@@ -140,13 +144,13 @@ class _Subject:
             problems.append(("metadata.namespace", f'"{shown}" is not the name of a namespace'))
         return problems
 
-    def refused(self, problems: Pairs) -> Parsed:
+    def refused(self, problems: Pairs, reason: Reason = Reason.INVALID) -> Parsed:
         namespace = self.namespace if isinstance(self.namespace, str) else "default"
         name = self.name if isinstance(self.name, str) else "?"
         return Parsed(
             self.key,
             problems=tuple(
-                Problem(self.kind or "object", namespace, name, path, message)
+                Problem(self.kind or "object", namespace, name, path, message, reason=reason)
                 for path, message in problems
             ),
         )

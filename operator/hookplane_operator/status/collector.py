@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from hookplane import fault
 from hookplane.clock import Clock
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
@@ -43,6 +45,7 @@ SOON_SECONDS: Final = 0.2
 AWAY_SECONDS: Final = 30.0
 """Objects say nothing of a store that does not answer for less; its gateway does."""
 
+_log = logging.getLogger("hookplane.operator")
 Seen = tuple[object, ...]
 """All that a status is made of; equal means that it is the same."""
 
@@ -202,7 +205,21 @@ class Collector:
         living: frozenset[str],
         seen: Observation | None,
     ) -> None:
-        """One object; `plane` None: its gateway does not work."""
+        """One object; `plane` None: its gateway does not work. What nobody foresaw stops no
+        other."""
+        try:
+            self._tell_one(key, verdict, plane, living, seen)
+        except Exception as error:
+            _log.error("the status of %s cannot be told: %s", key, fault.told(error))
+
+    def _tell_one(
+        self,
+        key: Key,
+        verdict: Verdict,
+        plane: Plane | None,
+        living: frozenset[str],
+        seen: Observation | None,
+    ) -> None:
         body = self._objects.get(key)
         if body is None:
             return

@@ -25,6 +25,7 @@ NEEDS_AN_EDIT: Final = frozenset(
         Reason.SECRET_NAME_TAKEN,
         Reason.SEVERAL_GATEWAYS,
         Reason.STORE_IN_USE,
+        Reason.INTERNAL_ERROR,
     }
 )
 _REASONS_OF: Final = {info.type: frozenset(info.reasons) for info in CONDITIONS}
