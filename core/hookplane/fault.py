@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from itertools import dropwhile
-from pathlib import Path
 
 
 def told(error: Exception) -> str:
-    """What may be shown of an exception that nobody foresaw: never its message, which may hold
-    values."""
+    """What may be shown of an exception that nobody foresaw: its type, and the last place of ours
+    that it came through. Never its message, which may hold values."""
     where = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        parts = dropwhile(lambda part: not part.startswith("hookplane"), Path(frame.filename).parts)
-        if path := "/".join(parts):
-            where = f" at {path}:{frame.lineno}"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("hookplane"):
+            where = f" at {module}:{line}"
     return f"a fault of Hookplane's own ({type(error).__name__}{where}); please report it"

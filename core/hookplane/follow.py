@@ -8,10 +8,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from hookplane import fault
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import SecretUnreadable, StoreUnavailable
+from hookplane.errors import InvalidValue, SecretUnreadable, StoreUnavailable
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind, ConfigRow
 from hookplane.store.protocol import Store, Topic
@@ -25,7 +26,8 @@ _MODELS: Final[dict[ConfigKind, type[Document]]] = {
 }
 
 Apply = Callable[[ConfigKind, str, Document | None], None]
-"""Takes a new document in, or with None lets go of the object with this uid."""
+"""Takes a new document in, or with None lets go of the object with this uid. Raises InvalidValue
+when it cannot; then what was in force is to stay so."""
 
 
 class ConfigFollower:
@@ -84,12 +86,13 @@ class ConfigFollower:
 
     def _take(self, row: ConfigRow) -> None:
         try:
-            document = self._read(row)
-        except (ValidationError, SecretUnreadable) as error:
+            self._apply(row.kind, row.uid, self._read(row))
+        except (ValidationError, SecretUnreadable, InvalidValue) as error:
             self.refused[row.uid] = str(error)
-            return
-        self.refused.pop(row.uid, None)
-        self._apply(row.kind, row.uid, document)
+        except Exception as error:  # nobody else's document is to wait for this one
+            self.refused[row.uid] = fault.told(error)
+        else:
+            self.refused.pop(row.uid, None)
 
     def _read(self, row: ConfigRow) -> Document | None:
         if row.document is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hookplane.clock import Clock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
+from hookplane.errors import InvalidValue
 from hookplane.journal import Journal
 from hookplane.store.model import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
@@ -32,7 +33,8 @@ class Router:
         return self._by_path.get(path)
 
     def apply(self, kind: ConfigKind, uid: str, document: Document | None) -> None:
-        """Takes an endpoint in, or lets go of it; a ConfigFollower's callback."""
+        """Takes an endpoint in, or lets go of it; a ConfigFollower's callback. Raises
+        InvalidValue."""
         if kind is not ConfigKind.ENDPOINT:
             return
         if not isinstance(document, EndpointConfig) or document.builtin:
@@ -40,9 +42,10 @@ class Router:
             return
         try:
             served = self._serve(document)
-        except (KeyError, ValueError) as error:
-            self._journal.noted(uid, "ConfigRefused", f"cannot be served: {error}")
-            return
+        except ValueError as error:
+            message = f"this version cannot serve it: {error}"
+            self._journal.noted(uid, "ConfigRefused", message)
+            raise InvalidValue(message) from error
         self._replace(uid, served)
 
     def _serve(self, config: EndpointConfig) -> Served:

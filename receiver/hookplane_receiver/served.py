@@ -57,12 +57,12 @@ class Served:
 def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Served:
     """Prepares an endpoint; what cannot be prepared makes it not ready, never open.
 
-    `now`: seconds of the monotonic clock. Raises ValueError or KeyError for a document that names
-    what this version does not know.
+    `now`: seconds of the monotonic clock. Raises ValueError for a document that names what this
+    version does not know.
     """
     keys, problem = _keys(config)
     demand, flaw = _demand(config)
-    handshake = HANDSHAKES[config.handshake] if config.handshake else None
+    handshake = _handshake(config)
     event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
     # RFC 6750 §2.3: an answer to a token in the query must not be cached by others.
@@ -87,6 +87,15 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Serve
         query_token=query_token,
         metrics=metrics,
     )
+
+
+def _handshake(config: EndpointConfig) -> Handshake | None:
+    if not config.handshake:
+        return None
+    known = HANDSHAKES.get(config.handshake)
+    if known is None:
+        raise InvalidValue(f'there is no handshake "{config.handshake}"')
+    return known
 
 
 def _reader(source: Source | None) -> Extractor | None:

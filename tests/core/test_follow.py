@@ -9,6 +9,7 @@ import pytest
 from hookplane.clock import SystemClock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.errors import InvalidValue
 from hookplane.follow import ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -95,3 +96,33 @@ async def test_a_bad_document_never_replaces_a_good_one(store: Store, bad: Confi
     await store.apply_config(ConfigChange(upserts=(row("one", "GitLab"),)))
     await follower.load()
     assert follower.refused == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (InvalidValue("this version has no such handshake"), "this version has no such handshake"),
+        (KeyError("canary"), "a fault of Hookplane's own (KeyError at hookplane.follow:"),
+    ],
+)
+async def test_what_cannot_be_taken_in_stops_nothing_else(
+    store: Store, error: Exception, told: str
+) -> None:
+    taken = Taken()
+
+    def apply(kind: ConfigKind, uid: str, document: Document | None) -> None:
+        if uid == "one" and isinstance(document, EndpointConfig) and document.provider == "GitHub":
+            raise error
+        taken(kind, uid, document)
+
+    follower = ConfigFollower(store, SEALER, apply)
+    version = await store.apply_config(ConfigChange(upserts=(row("one"), row("two"))))
+    await follower.load()
+    assert taken.documents.keys() == {"two"}
+    assert follower.version == version
+    assert follower.refused["one"].startswith(told)
+    assert "canary" not in follower.refused["one"]
+    await store.apply_config(ConfigChange(upserts=(row("one", "GitLab"),)))
+    await follower.load()
+    assert follower.refused == {}
+    assert taken.documents.keys() == {"one", "two"}

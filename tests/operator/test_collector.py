@@ -47,5 +47,5 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "WebhookEndpoint shop/bad" in record.message
-    assert "AttributeError at hookplane_operator/status/" in record.message
+    assert "AttributeError at hookplane_operator.status." in record.message
     assert "hush-hush" not in caplog.text

@@ -44,7 +44,9 @@ def test_one_object_that_cannot_be_compiled(
     assert [x.name for x in compiled.subscriptions] == ["s"]
     (problem,) = [x for x in compiled.problems if x.reason is Reason.INTERNAL_ERROR]
     assert (problem.name, problem.path) == ("bad", "")
-    assert problem.message.startswith("a fault of Hookplane's own (KeyError at hookplane/compile/")
+    assert problem.message.startswith(
+        "a fault of Hookplane's own (KeyError at hookplane.compile.resources:"
+    )
     assert HUSH not in problem.message
 
 
@@ -60,5 +62,5 @@ def test_one_object_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None
     assert parsed.value is None
     (problem,) = parsed.problems
     assert problem.reason is Reason.INTERNAL_ERROR
-    assert "RecursionError at hookplane/manifests/objects.py" in problem.message
+    assert "RecursionError at hookplane.manifests.objects:" in problem.message
     assert HUSH not in problem.message

@@ -1,0 +1,45 @@
+"""Endpoints come, change and go; one that cannot be served is told, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.errors import InvalidValue
+from hookplane.store.model import ConfigKind
+from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.router import Router
+from support_receiver import FixedClock, Notebook, endpoint
+
+OF_A_NEWER_VERSION: dict[str, dict[str, Any]] = {
+    "a handshake": {"handshake": "Tomorrow"},
+    "addresses": {"sources": ("2001:db8::/129",)},
+}
+
+
+def apply(router: Router, document: EndpointConfig) -> None:
+    router.apply(ConfigKind.ENDPOINT, document.uid, document)
+
+
+@pytest.mark.parametrize("name", OF_A_NEWER_VERSION)
+def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -> None:
+    journal = Notebook()
+    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), journal)
+    apply(router, endpoint("orders"))
+    before = router.find("/default/orders")
+    with pytest.raises(InvalidValue, match="this version cannot serve it"):
+        apply(router, endpoint("orders", **OF_A_NEWER_VERSION[name]))
+    assert router.find("/default/orders") is before
+    (note,) = journal.notes
+    assert note[:2] == ("webhookendpoints/default/orders", "ConfigRefused")
+
+
+def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
+    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), Notebook())
+    document = endpoint("orders")
+    apply(router, document)
+    router.apply(ConfigKind.ENDPOINT, document.uid, None)
+    assert router.find("/default/orders") is None
