@@ -96,8 +96,8 @@ class Dispatcher:
 
     @property
     def refused(self) -> dict[str, str]:
-        """Uid → why its newest document was not taken."""
-        return self._follower.refused
+        """Uid → why its newest document was not taken, or nothing can be sent as it says."""
+        return self._follower.refused | self._shared.flaws
 
     async def start(self) -> None:
         """Loads the config and begins. Raises StoreUnavailable."""

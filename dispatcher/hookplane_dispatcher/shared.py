@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from hookplane.clock import Clock
@@ -36,3 +36,5 @@ class Shared:
     tenancy: Tenancy
     claims: asyncio.Semaphore
     """Claims under way at once: ten thousand lanes may start together."""
+    flaws: dict[str, str] = field(default_factory=dict)
+    """Uid of a subscription → why nothing can be sent as its document says."""

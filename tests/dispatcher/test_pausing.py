@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hookplane.config.base import RateLimit
-from hookplane.config.subscription import CircuitConfig, RetryConfig
+from hookplane.config.subscription import CircuitConfig, RetryConfig, SigningConfig
 from hookplane.store.model import CircuitState
 from support_dispatcher import HOUR, Reply, World, simulate, subscription, url
 
@@ -66,6 +66,23 @@ def test_not_ready_keeps_events(tmp_path: Path) -> None:
         await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
         await world.subscribe(subscription())
         await world.until(lambda: world.events == [event])
+
+    simulate(tmp_path, scenario)
+
+
+def test_what_nothing_can_be_sent_with_is_told_and_keeps_events(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        shop = await world.subscribe(subscription(signing=SigningConfig()))
+        other = await world.subscribe(subscription("other"))
+        dispatcher = await world.start()
+        event = await world.publish()
+        await world.until_status(other, lambda s: s.counters.delivered == 1)
+        await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
+        assert dispatcher.refused == {shop.uid: "there is no key to sign with"}
+        await world.subscribe(subscription())
+        await world.until_status(shop, lambda s: s.counters.delivered == 1)
+        assert world.events == [event, event]
+        assert dispatcher.refused == {}
 
     simulate(tmp_path, scenario)
 

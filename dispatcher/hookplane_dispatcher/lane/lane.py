@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hookplane import fault
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import (
     InvalidValue,
@@ -76,6 +77,7 @@ class Lane:
     def forget(self) -> None:
         """Its metrics go with it."""
         self._meters.forget()
+        self._shared.flaws.pop(self._config.uid, None)
 
     async def run(self) -> None:
         """Until stopped, or until the subscription is no longer in the store."""
@@ -118,13 +120,18 @@ class Lane:
             await self._waker.wait(seconds)
 
     def _prepare(self, config: SubscriptionConfig) -> Courier | None:
+        flaws = self._shared.flaws
+        flaws.pop(config.uid, None)
         if config.not_ready or config.target is None:
             return None
         try:
             return Courier(config)
         except InvalidValue as error:
-            self._note("NotReady", str(error))
-            return None
+            flaws[config.uid] = str(error)
+        except Exception as error:  # other lanes go on
+            flaws[config.uid] = fault.told(error)
+        self._note("NotReady", flaws[config.uid])
+        return None
 
     def _note(self, reason: str, message: str) -> None:
         name = f"{self._config.namespace}/{self._config.name}"
