@@ -104,7 +104,7 @@ class Operator:
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
-        self._secrets = Secrets(kube, clock, self._secret_changed)
+        self._secrets = Secrets(lambda name: kube.find(SECRET, *name), clock, self._secret_changed)
         self._secrets.watched = settings.watch_secrets
         self._watcher = self._make_watcher(kube, settings, scope)
         self._configurator = self._make_configurator(kube)

@@ -1,7 +1,9 @@
 """Secrets that objects refer to, by `get` alone: the right to list them is not needed.
 
-Each one in use is read again at least once a minute (up to 600 of them; more take their turn). A
-Secret that cannot be read now is not a Secret that is gone: the difference decides over 503s.
+Each one in use is read again at least once a minute (up to 600 of them; more take their turn).
+Generated ones, which nobody else has a reason to change, have a slower turn of their own: there may
+be thousands. A Secret that cannot be read now is not a Secret that is gone: the difference decides
+over 503s.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from typing import Final, TypeVar
 from hookplane.clock import Clock
 from hookplane.compile.model import SecretObject
 from hookplane.secret import Secret
-from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
-from hookplane_operator.kube.kinds import SECRET, Object
+from hookplane_operator.kube.kinds import Object
 
 REFRESH_SECONDS: Final = 50.0
 READS_PER_SECOND: Final = 10
+GENERATED_PER_SECOND: Final = 2
 AT_ONCE: Final = 16
 GENERATED_FOR: Final = "hookplane.dev/generated-for"
 """Label of Secrets that we made: uid of the object that they are for."""
@@ -31,6 +33,8 @@ GENERATED_FOR: Final = "hookplane.dev/generated-for"
 T = TypeVar("T")
 Name = tuple[str, str]
 """Namespace and name."""
+Find = Callable[[Name], Awaitable[Object | None]]
+"""Reads a Secret; None: there is none. Raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,14 @@ class _Entry:
 class Secrets:
     """Those in use, as they were when they were last read."""
 
-    def __init__(self, kube: Kube, clock: Clock, changed: Callable[[Name], None]) -> None:
+    def __init__(self, find: Find, clock: Clock, changed: Callable[[Name], None]) -> None:
         """`changed`: called for one that is in use and is another now."""
-        self._kube = kube
+        self._find = find
         self._clock = clock
         self._changed = changed
-        self._entries: dict[Name, _Entry] = {}
+        self._given: dict[Name, _Entry] = {}
+        self._generated: dict[Name, _Entry] = {}
+        """Both in the order of reading."""
         self._users: defaultdict[Name, set[object]] = defaultdict(set)
         self._used: dict[object, frozenset[Name]] = {}
         self._reading = asyncio.Semaphore(AT_ONCE)
@@ -70,7 +76,7 @@ class Secrets:
             self._users[name].discard(user)
             if not self._users[name]:
                 del self._users[name]
-                self._entries.pop(name, None)
+                self.forget(name)
         for name in names:
             self._users[name].add(user)
         if names:
@@ -97,7 +103,8 @@ class Secrets:
 
     def forget(self, name: Name) -> None:
         """It is read again when it is next asked for."""
-        self._entries.pop(name, None)
+        self._given.pop(name, None)
+        self._generated.pop(name, None)
 
     def saw(self, kind: str | None, body: Object) -> None:
         """An event of a watch."""
@@ -109,36 +116,42 @@ class Secrets:
         """Until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            if self.watched:
-                continue
-            for name in self._due():
-                await self._refresh(name)
+            if not self.watched:
+                await self.refresh()
 
-    def _due(self) -> list[Name]:
-        """Those that were read longest ago: they come first."""
+    async def refresh(self) -> None:
+        """What a second allows of those that are old, the oldest first."""
+        for name in (
+            *self._old(self._given, READS_PER_SECOND),
+            *self._old(self._generated, GENERATED_PER_SECOND),
+        ):
+            await self._refresh(name)
+
+    def _old(self, entries: Mapping[Name, _Entry], most: int) -> list[Name]:
         old = self._clock.monotonic() - REFRESH_SECONDS
-        first = itertools.islice(self._entries.items(), READS_PER_SECOND)
+        first = itertools.islice(entries.items(), most)
         return [name for name, entry in first if entry.read_at <= old]
 
-    def _remember(self, name: Name, found: Found | None) -> None:
-        self._entries.pop(name, None)
-        self._entries[name] = _Entry(found, self._clock.monotonic())
+    def _entry(self, name: Name) -> _Entry | None:
+        return self._given.get(name) or self._generated.get(name)
 
-    def _postpone(self, name: Name) -> None:
-        """It cannot be read now; others have their turn before it is tried again."""
-        if (entry := self._entries.pop(name, None)) is not None:
-            self._entries[name] = _Entry(entry.found, self._clock.monotonic())
+    def _remember(self, name: Name, found: Found | None) -> None:
+        self.forget(name)
+        generated = found is not None and found.secret.generated
+        entries = self._generated if generated else self._given
+        entries[name] = _Entry(found, self._clock.monotonic())
 
     async def _refresh(self, name: Name) -> None:
         try:
-            body = await self._kube.find(SECRET, *name)
+            body = await self._find(name)
         except ApiError:
-            self._postpone(name)
+            if (entry := self._entry(name)) is not None:  # others have their turn first
+                self._remember(name, entry.found)
             return
         self._take(name, None if body is None else found_of(body))
 
     def _take(self, name: Name, found: Found | None) -> None:
-        entry = self._entries.get(name)
+        entry = self._entry(name)
         if entry is None and name not in self._users:
             return
         before = entry.found if entry else None
@@ -147,12 +160,12 @@ class Secrets:
             self._changed(name)
 
     async def _one(self, name: Name) -> Found | ApiError | None:
-        entry = self._entries.get(name)
+        entry = self._entry(name)
         if entry is not None:
             return entry.found
         async with self._reading:
             try:
-                body = await self._kube.find(SECRET, *name)
+                body = await self._find(name)
             except ApiError as error:
                 return error
         found = None if body is None else found_of(body)

@@ -1,10 +1,23 @@
-"""Many Secrets: a bounded number of requests at a time."""
+"""Many Secrets: a bounded number of requests at a time, and of those that are read again."""
 
 from __future__ import annotations
 
 import asyncio
 
-from hookplane_operator.secrets import AT_ONCE, for_each
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import Object
+from hookplane_operator.secrets import (
+    AT_ONCE,
+    GENERATED_FOR,
+    GENERATED_PER_SECOND,
+    READS_PER_SECOND,
+    REFRESH_SECONDS,
+    Found,
+    Name,
+    Secrets,
+    for_each,
+)
+from support_store import ManualClock
 
 
 async def _most_at_once(count: int) -> tuple[list[int], int]:
@@ -32,3 +45,85 @@ def test_all_are_done_and_no_more_than_the_bound_at_a_time() -> None:
 
 def test_nothing_is_done_with_nothing() -> None:
     assert asyncio.run(_most_at_once(0)) == ([], 0)
+
+
+# Reading again ----------------------------------------------------------------------------------
+
+
+class Cluster:
+    """Secrets that there are, and which were read."""
+
+    def __init__(self) -> None:
+        self.values: dict[Name, str] = {}
+        self.refused: set[Name] = set()
+        self.read: list[Name] = []
+
+    async def find(self, name: Name) -> Object | None:
+        self.read.append(name)
+        if name in self.refused:
+            raise ApiError(503, "not now")
+        if name not in self.values:
+            return None
+        own = {GENERATED_FOR: "uid"} if name[1].startswith("generated") else {}
+        metadata = {"namespace": name[0], "name": name[1], "uid": name[1], "labels": own}
+        return {"metadata": metadata, "data": {"key": self.values[name]}}
+
+
+class Scene:
+    """Secrets in use, and whose change was told."""
+
+    def __init__(self, *names: str) -> None:
+        self.cluster, self.clock = Cluster(), ManualClock()
+        self.changed: list[Name] = []
+        self.secrets = Secrets(self.cluster.find, self.clock, self.changed.append)
+        self.names = [("shop", name) for name in names]
+        self.cluster.values = dict.fromkeys(self.names, "b25l")
+
+    async def begin(self) -> None:
+        self.secrets.use("user", frozenset(self.names))
+        await self.secrets.read(self.names)
+        self.cluster.read.clear()
+        self.clock.advance(int(REFRESH_SECONDS * 1000))
+
+    async def second(self) -> list[str]:
+        """What was read in it."""
+        self.cluster.read.clear()
+        await self.secrets.refresh()
+        self.clock.advance(1000)
+        return [name for _, name in self.cluster.read]
+
+
+async def test_a_change_is_noticed_within_a_minute() -> None:
+    scene = Scene("given", "generated")
+    await scene.begin()
+    scene.cluster.values[scene.names[0]] = "dHdv"
+    assert sorted(await scene.second()) == ["generated", "given"]
+    assert scene.changed == [("shop", "given")]
+    assert await scene.second() == []
+
+
+async def test_thousands_of_generated_ones_hold_up_nobody() -> None:
+    given = [f"given-{number}" for number in range(30)]
+    scene = Scene(*given, *(f"generated-{number}" for number in range(1000)))
+    await scene.begin()
+    rounds = [await scene.second() for _ in range(3)]
+    assert sorted(x for read in rounds for x in read if x in given) == sorted(given)
+    assert [len(read) for read in rounds] == [READS_PER_SECOND + GENERATED_PER_SECOND] * 3
+
+
+async def test_what_cannot_be_read_stays_as_it_was_and_lets_others_pass() -> None:
+    scene = Scene(*(f"given-{number:02}" for number in range(20)))
+    await scene.begin()
+    scene.cluster.refused = set(scene.names[:10])
+    read = [*await scene.second(), *await scene.second()]
+    assert len(read) == len(set(read)) == 20
+    assert scene.changed == []
+    found = await scene.secrets.read(scene.names)
+    assert all(isinstance(x, Found) for x in found.values())
+
+
+async def test_one_that_is_used_no_more_is_read_no_more() -> None:
+    scene = Scene("given", "generated")
+    await scene.begin()
+    scene.secrets.use("user", frozenset())
+    assert await scene.second() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.states import endpoint_word, subscription_word
-from hookplane.store.model import EndpointStatus, Role, SubscriptionStatus
+from hookplane.store.model import EndpointStatus, Presence, Role, SubscriptionStatus
 from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane
@@ -36,9 +36,9 @@ SHORTEST_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 6.0
 SHARE: Final = 40
 """A round is followed by so many times its own length, within these bounds."""
-FULL_SECONDS: Final = 120.0
+FULL_SECONDS: Final = 300.0
 """Everything is asked for again, though nothing seems to have happened."""
-WORDS_SECONDS: Final = 30.0
+WORDS_SECONDS: Final = 60.0
 """A subscription becomes Idle by nothing but time."""
 SOON_SECONDS: Final = 0.2
 """While processes have not taken the newest version yet."""
@@ -46,6 +46,12 @@ AWAY_SECONDS: Final = 30.0
 """Objects say nothing of a store that does not answer for less; its gateway does."""
 
 _log = logging.getLogger("hookplane.operator")
+_ROLES: Final = {
+    ENDPOINT.kind: Role.RECEIVER,
+    SUBSCRIPTION.kind: Role.DISPATCHER,
+    REPLAY.kind: Role.DISPATCHER,
+}
+"""Whose processes have to take an object in."""
 Seen = tuple[object, ...]
 """All that a status is made of; equal means that it is the same."""
 
@@ -169,10 +175,11 @@ class Collector:
         for gone in state.told.keys() - plane.verdicts.keys():
             del state.told[gone]
         living = frozenset(plane.book.documents)
+        working = {role: [x.presence for x in state.seen.ready(role)] for role in _ROLES.values()}
         for number, (key, verdict) in enumerate(list(plane.verdicts.items())):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            seen = _inputs(plane, verdict, state.seen)
+            seen = _inputs(plane, verdict, state.seen, working)
             if state.told.get(key) != seen:
                 state.told[key] = seen
                 self.tell(key, verdict, plane, living, state.seen)
@@ -276,14 +283,15 @@ class Collector:
             self._drained(plane)
 
 
-def _inputs(plane: Plane, verdict: Verdict, seen: Observation) -> Seen:
+def _inputs(
+    plane: Plane, verdict: Verdict, seen: Observation, working: Mapping[Role, Sequence[Presence]]
+) -> Seen:
     uid = verdict.uid
     document = plane.book.documents.get(uid)
     version = plane.book.versions.get(uid, 0)
-    role = Role.RECEIVER if verdict.key.kind == ENDPOINT.kind else Role.DISPATCHER
-    ready = seen.ready(role)
-    current = sum(1 for x in ready if x.presence.version >= version)
-    refused = tuple(x.presence.refused.get(uid, "") for x in ready)
+    ready = working[_ROLES[verdict.key.kind]]
+    current = sum(1 for x in ready if x.version >= version)
+    refused = tuple(x.refused.get(uid, "") for x in ready)
     numbers: object = seen.replays.get(uid)
     word: object = None
     if isinstance(document, EndpointConfig):

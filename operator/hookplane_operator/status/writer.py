@@ -99,7 +99,7 @@ class StatusWriter:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._metrics.status_waiting.set(len(self._wanted))
-            due = self._due()
+            due = self._due() if self._wanted else []
             for start in range(0, len(due), AT_ONCE):
                 await asyncio.gather(*map(self._write, due[start : start + AT_ONCE]))
 
