@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from hookplane.config.subscription import (
     SigningConfig,
@@ -11,7 +15,10 @@ from hookplane.config.subscription import (
     TargetConfig,
     TransformConfig,
 )
+from hookplane.filters.cel import Program
+from hookplane.filters.event import EventView
 from hookplane.secret import Secret
+from hookplane.store.model import DeliveryState
 from support_dispatcher import World, simulate, subscription, url
 
 
@@ -116,5 +123,38 @@ def test_a_transform_sees_the_event(tmp_path: Path) -> None:
             "at": "2027-01-15T08:00:00Z",
         }
         assert sent.headers["content-type"] == "application/json"
+
+    simulate(tmp_path, scenario)
+
+
+POISON = b'"poison"'
+
+
+@pytest.mark.parametrize(("method", "expected"), [("holds", (1, 0)), ("json", (0, 1))])
+def test_a_fault_about_one_event_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, expected: tuple[int, int]
+) -> None:
+    """Filter errors, and deliveries that are dead."""
+    proper: Callable[[Program, EventView], Any] = getattr(Program, method)
+
+    def fail(program: Program, event: EventView) -> Any:
+        if event.body == POISON:
+            raise RecursionError("hush-hush")
+        return proper(program, event)
+
+    monkeypatch.setattr(Program, method, fail)
+
+    async def scenario(world: World) -> None:
+        transform = TransformConfig(cel="event.body")
+        shop = await world.subscribe(subscription(filter_cel="true", transform=transform))
+        await world.start()
+        await world.publish(body=POISON)
+        wanted = await world.publish()
+        status = await world.until_status(shop, lambda s: s.counters.delivered)
+        assert world.events == [wanted]
+        assert (status.counters.filter_errors, status.counters.dead) == expected
+        notes = str(world.journal.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
+        assert "a fault of Hookplane's own (RecursionError at hookplane" in notes
+        assert "hush-hush" not in notes
 
     simulate(tmp_path, scenario)

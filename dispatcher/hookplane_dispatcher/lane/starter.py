@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from hookplane import fault
+from hookplane.clock import Millis
 from hookplane.config.subscription import OAuth2Config
 from hookplane.errors import InvalidValue
 from hookplane.store.model import DeliveryState, LogEntry
 from hookplane_dispatcher.bodies import Body
+from hookplane_dispatcher.courier import Courier
 from hookplane_dispatcher.egress.client import Request
 from hookplane_dispatcher.lane.answers import Answers
 from hookplane_dispatcher.lane.desk import MOST_BYTES, Desk
@@ -73,10 +76,10 @@ class Starter:
         if row.entry is None or body is None:
             gone = Finish(row.key, DeliveryState.EXPIRED, had_row=True, replay=row.replay)
             self._ledger.finish(gone)
-        elif self._desk.room() <= 0:
+        elif (courier := self._desk.courier) is None or self._desk.room() <= 0:
             bodies.release(body)
         else:
-            self._launch(row.entry, body, row)
+            self._launch(courier, row.entry, body, row)
 
     # New events ---------------------------------------------------------------------------------
 
@@ -135,11 +138,12 @@ class Starter:
         if not self._passes(stream, entry, body):
             self._desk.shared.bodies.release(body)
             return True
-        if self._desk.room() <= 0 or not self._desk.endpoint_free(stream.endpoint):
+        courier, free = self._desk.courier, self._desk.endpoint_free(stream.endpoint)
+        if courier is None or self._desk.room() <= 0 or not free:
             self._desk.shared.bodies.release(body)
             return False
         stream.sifted.discard(entry.sequence)
-        self._launch(entry, body, None)
+        self._launch(courier, entry, body, None)
         return True
 
     def _passes(self, stream: Stream, entry: LogEntry, body: Body) -> bool:
@@ -152,6 +156,9 @@ class Starter:
                 return True
         except InvalidValue as error:
             self._filtered(entry, str(error))
+            return False
+        except Exception as error:  # one event must not hold up the others
+            self._filtered(entry, fault.told(error))
             return False
         self._filtered(entry)
         return False
@@ -166,18 +173,16 @@ class Starter:
 
     # Sending ------------------------------------------------------------------------------------
 
-    def _launch(self, entry: LogEntry, body: Body, row: Row | None) -> None:
+    def _launch(self, courier: Courier, entry: LogEntry, body: Body, row: Row | None) -> None:
         desk = self._desk
-        shared, courier = desk.shared, desk.courier
+        shared = desk.shared
         now = shared.clock.now()
         replay = desk.replays.name(row.replay) if row is not None and row.replay else ""
         try:
-            if courier is None:
-                raise InvalidValue("there is no target")
-            request = courier.request(body.view, now, replay)
+            request = _request(courier, body, now, replay)
         except InvalidValue as error:
             shared.bodies.release(body)
-            self._answers.die_untried(entry, row, f"transform failed: {error}")
+            self._answers.die_untried(entry, row, str(error))
             return
         number = 0 if self._ledger.health.open else (row.attempts if row is not None else 0) + 1
         job = Job(entry, body, row, number, now, shared.clock.monotonic())
@@ -197,3 +202,13 @@ class Starter:
             desk.held_bytes -= job.body.size
             desk.shared.bodies.release(job.body)
         self._answers.settle(job, response)
+
+
+def _request(courier: Courier, body: Body, now: Millis, replay: str) -> Request:
+    """Raises InvalidValue, whatever is wrong: one event must not hold up the others."""
+    try:
+        return courier.request(body.view, now, replay)
+    except InvalidValue as error:
+        raise InvalidValue(f"transform failed: {error}") from error
+    except Exception as error:
+        raise InvalidValue(fault.told(error)) from error
