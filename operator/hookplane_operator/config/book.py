@@ -57,6 +57,11 @@ class Book:
             x for x in self.documents.values() if not (isinstance(x, EndpointConfig) and x.builtin)
         )
 
+    def is_current(self, uid: str, generation: int) -> bool:
+        """Whether what is in force was made from this generation of an object."""
+        document = self.documents.get(uid)
+        return document is not None and document.generation == generation
+
     def take(self, change: Change, version: int) -> None:
         """What was just written."""
         for document in (*change.created, *change.changed):

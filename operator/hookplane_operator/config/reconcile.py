@@ -102,12 +102,31 @@ class Configurator:
     async def reconcile(self, plane: Plane) -> float | None:
         """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
         so."""
-        taken = plane.take_dirty()
+        taken = self._take(plane)
         try:
             return await self._round(plane, taken)
         except BaseException:
             plane.dirty |= taken
             raise
+
+    def _take(self, plane: Plane) -> set[Key]:
+        """Everything, but at first what was changed while nobody led: to look through thousands of
+        others takes a while."""
+        taken = plane.take_dirty()
+        changed = {key for key in taken if self._is_changed(plane, key)} if not plane.rounds else ()
+        if not changed:
+            return taken
+        plane.dirty |= taken - changed
+        return changed
+
+    def _is_changed(self, plane: Plane, key: Key) -> bool:
+        body = self._objects.get(key)
+        if body is None:
+            return True
+        uid, generation = body["metadata"].get("uid"), body["metadata"].get("generation")
+        if key.kind == REPLAY.kind:
+            return uid not in plane.replays
+        return not plane.book.is_current(uid, generation)
 
     async def _round(self, plane: Plane, keys: Iterable[Key]) -> float | None:
         batch = _Batch()

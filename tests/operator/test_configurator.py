@@ -1,0 +1,131 @@
+"""What is dirty goes into the store; after a start, what was changed meanwhile goes first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from kubernetes.aio.client.api_client import ApiClient
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import SystemClock
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.base import API_VERSION
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane.manifests.objects import parse_object
+from hookplane.sealing import Sealer
+from hookplane.secret import Secret
+from hookplane.store.model import ConfigKind
+from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_operator.config.book import Book
+from hookplane_operator.config.generated import GeneratedSecrets
+from hookplane_operator.config.reconcile import Configurator
+from hookplane_operator.config.services import Services
+from hookplane_operator.gateways.plane import Plane
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.metrics import Metrics
+from hookplane_operator.secrets import Name, Secrets
+from hookplane_operator.watch.objects import Key, Objects
+
+SEALERS = dict.fromkeys(ConfigKind, Sealer({"a": b"k" * 32}, "a"))
+CLOCK = SystemClock()
+
+
+def body(name: str, generation: int = 1, kind: str = "WebhookSubscription") -> dict[str, Any]:
+    """A subscription without keys, or a gateway."""
+    metadata = {
+        "namespace": "shop",
+        "name": name,
+        "uid": f"uid-{name}",
+        "generation": generation,
+        "resourceVersion": str(generation),
+    }
+    dsn = {"secretKeyRef": {"name": "database", "key": "dsn"}}
+    specs = {
+        "WebhookGateway": {"store": {"postgresql": {"dsn": dsn}}},
+        "WebhookSubscription": {
+            "endpointSelector": {"matchLabels": {"no": "match"}},
+            "target": {"url": f"https://shop.example.com/{generation}"},
+            "signing": {"scheme": "None"},
+        },
+    }
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": specs[kind]}
+
+
+class Place:
+    """One gateway's store and what is in the cluster."""
+
+    def __init__(self, store: SQLiteStore, kube: Kube) -> None:
+        self.store = store
+        self.objects = Objects()
+        secrets = Secrets(_nothing, CLOCK, lambda _: None)
+        self.configurator = Configurator(
+            self.objects,
+            secrets,
+            Services(_nothing, CLOCK),
+            GeneratedSecrets(kube, secrets, CLOCK, self.objects.has),
+            CLOCK,
+            lambda *_: True,
+            dict,
+        )
+
+    def put(self, name: str, generation: int = 1) -> Key:
+        self.objects.put("WebhookSubscription", body(name, generation))
+        return Key("WebhookSubscription", "shop", name)
+
+    async def opened(self) -> Plane:
+        gateway = parse_object(body("default", kind="WebhookGateway")).value
+        assert isinstance(gateway, WebhookGateway)
+        store = cast(PostgresStore, self.store)  # what both drivers can do is all that is needed
+        book = await Book.load(store, SEALERS)
+        return Plane(gateway, Secret("dsn"), store, SEALERS, book)
+
+    async def in_force(self) -> dict[str, int]:
+        """Name → generation, as the store has it."""
+        book = await Book.load(self.store, SEALERS)
+        found = [x for x in book.documents.values() if isinstance(x, SubscriptionConfig)]
+        return {x.name: x.generation for x in found}
+
+
+async def _nothing(_: Name) -> None:
+    return None
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    store = await SQLiteStore.open(tmp_path, CLOCK)
+    kube = Kube(ApiClient(), Metrics(CollectorRegistry()))
+    yield Place(store, kube)
+    await kube.close()
+    await store.close()
+
+
+async def test_after_a_start_what_was_changed_meanwhile_goes_first(place: Place) -> None:
+    keys = {place.put(name) for name in "abc"}
+    plane = await place.opened()
+    plane.dirty = set(keys)
+    await place.configurator.reconcile(plane)
+    assert await place.in_force() == {"a": 1, "b": 1, "c": 1}
+    changed = {place.put("b", 2), place.put("new")}
+    restarted = await place.opened()
+    restarted.dirty = keys | changed
+    assert await place.configurator.reconcile(restarted) == 0.0
+    assert await place.in_force() == {"a": 1, "b": 2, "c": 1, "new": 1}
+    assert restarted.dirty == keys - changed
+    assert restarted.verdicts.keys() == changed
+    await place.configurator.reconcile(restarted)
+    assert restarted.dirty == set()
+    assert restarted.verdicts.keys() == keys | changed
+
+
+async def test_later_on_everything_goes_together(place: Place) -> None:
+    keys = {place.put(name) for name in "ab"}
+    plane = await place.opened()
+    plane.dirty = set(keys)
+    await place.configurator.reconcile(plane)
+    plane.dirty = keys | {place.put("b", 2)}
+    await place.configurator.reconcile(plane)
+    assert plane.dirty == set()
