@@ -180,8 +180,8 @@ class Collector:
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             seen = _inputs(plane, verdict, state.seen, working)
-            if state.told.get(key) != seen:
-                state.told[key] = seen
+            before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
+            if before != seen:
                 self.tell(key, verdict, plane, living, state.seen)
         self._find_drained(plane, state.seen, living)
 
