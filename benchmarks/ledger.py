@@ -7,7 +7,6 @@ Exit code 1 when an accepted event was lost, or came twice without having been i
 from __future__ import annotations
 
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from benchmarks.manifests import endpoint, secret, subscription
 from benchmarks.program import Program
 from benchmarks.system import System
 from benchmarks.targets import Targets
+from support_ports import free_port
 
 MODES: Final = ("ok", "flaky")
 """One subscriber takes everything, the other fails a third of the time."""
@@ -78,7 +78,7 @@ def measure(run: Run, folder: Path) -> Account:
         targets = stack.enter_context(Targets(len(MODES), cores))
         for target, mode in enumerate(MODES):
             targets.behave(target, mode)
-        system = stack.enter_context(System(folder, cores, listen=f"127.0.0.1:{_free_port()}"))
+        system = stack.enter_context(System(folder, cores, listen=f"127.0.0.1:{free_port()}"))
         system.apply("ledger", secret(), endpoint("in"), *_subscriptions(targets))
         system.start()
         targets.begin()
@@ -142,12 +142,6 @@ def _drain(system: System) -> None:
             return
         time.sleep(_LOOK_SECONDS)
     raise RuntimeError(f"not all was delivered within {DRAIN_SECONDS:g} s: {numbers}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def text(account: Account) -> str:

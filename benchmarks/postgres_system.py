@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from benchmarks.machine import Usage, on_cores, usage
 from benchmarks.manifests import Manifest, text
-from support_cluster import free_port
+from support_ports import free_port
 from support_postgres import PostgresServer, require_binaries
 
 START_SECONDS: Final = 60.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from support_ports import free_port
 from support_postgres import require_binaries
 
 SCRIPT = Path(__file__).parents[2] / "charts" / "hookplane" / "files" / "postgresql" / "start.sh"
@@ -29,7 +29,7 @@ class Pod:
         self.folder = Path(tempfile.mkdtemp(prefix="hookplane-chart-"))
         self.data = self.folder / "volume" / "pgdata"
         self.data.parent.mkdir()
-        self.port = _free_port()
+        self.port = free_port()
         self._user = "postgres" if os.getuid() == 0 else None
         self._environment = {
             "PATH": f"{programs}:/usr/bin:/bin",
@@ -144,9 +144,3 @@ def test_it_begins_anew_when_it_was_interrupted() -> None:
         pod.stop()
     finally:
         shutil.rmtree(pod.folder)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 import signal
-import socket
 import sys
 import time
 from base64 import b64decode, b64encode
@@ -20,6 +19,7 @@ from typing import Any, Self
 import aiohttp
 
 from support_e2e import PATIENCE
+from support_ports import free_port
 
 KEY = b64encode(b"a key that both sides have: 32 B").decode()
 
@@ -207,9 +207,3 @@ async def post(
     async with session.post(path, data=body, headers=signed(event, body)) as answer:
         await answer.read()
         return answer.status, answer.headers
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

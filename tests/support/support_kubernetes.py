@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sysconfig
@@ -39,6 +38,7 @@ from support_pki import (
     service_account_keys,
     write_pair,
 )
+from support_ports import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 CRDS: Final = ROOT / "crds"
@@ -75,7 +75,7 @@ class Site:
 
     address: str = "127.0.0.1"
     ports: dict[str, int] = field(
-        default_factory=lambda: dict(zip(("etcd", "peer", "api"), _free_ports(3), strict=True))
+        default_factory=lambda: {name: free_port() for name in ("etcd", "peer", "api")}
     )
     names: tuple[str, ...] = ()
     """More names of the API server."""
@@ -380,14 +380,3 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         found: dict[str, Any] = json.loads(answer.read())
         return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -27,8 +27,8 @@ from typing import Any
 
 import yaml
 
-from support_cluster import free_port
 from support_kubernetes import ControlPlane, Kubectl, shared_control_plane
+from support_ports import free_port
 from support_postgres import PostgresServer, require_binaries
 
 PATIENCE = 60.0

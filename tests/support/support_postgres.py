@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from hookplane.secret import Secret
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.migrate import migrate
 from hookplane.store.postgres.settings import PostgresSettings
+from support_ports import free_port
 
 BIN_VARIABLE: Final = "HOOKPLANE_TEST_PG_BIN"
 START_SECONDS: Final = 60.0
@@ -85,7 +85,7 @@ class PostgresServer:
         self._settings = {**SETTINGS, **(settings or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="hookplane-pg-"))
         self.data = self.folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         if (user := _user()) is not None:
             shutil.chown(self.folder, user)
@@ -241,9 +241,3 @@ def _user() -> str | None:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in known else "nobody"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,9 +18,9 @@ import pytest
 
 import support_images
 import support_node
-from support_cluster import free_port
 from support_images import HOOKPLANE, NEXT, POSTGRESQL, make_images
 from support_kubernetes import Kubectl, require_components
+from support_ports import free_port
 
 _KUBECONFIG: Final = "HOOKPLANE_E2E_KUBECONFIG"
 _CONTAINER: Final = "HOOKPLANE_E2E_KIND_NODE"

@@ -25,7 +25,7 @@ from hookplane.store.model import Retention
 from hookplane.store.postgres.connection import SESSION, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from support_cluster import free_port
+from support_ports import free_port
 from support_postgres import PostgresServer, database, require_binaries, shared_server
 from support_store import DAY, ManualClock, Scene
 
