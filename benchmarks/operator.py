@@ -150,6 +150,7 @@ class _Bench:
         tell("restarting it with a change")
         self._place.operator.stop()
         waited = asyncio.run(self._change_while_away())
+        self._until_quiet(time.monotonic())
         return [self._row("restart → a change made meanwhile in force", "s", waited)]
 
     def failures(self) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What is dirty goes into the store; after a start, what was changed meanwhile goes first."""
+"""What is dirty goes into the store; what was changed does not wait for what was not."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hookplane.secret import Secret
 from hookplane.store.model import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_operator.config import reconcile
 from hookplane_operator.config.book import Book
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
@@ -103,29 +104,31 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await store.close()
 
 
-async def test_after_a_start_what_was_changed_meanwhile_goes_first(place: Place) -> None:
-    keys = {place.put(name) for name in "abc"}
+async def test_a_change_does_not_wait_for_what_is_only_looked_through(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {place.put(name) for name in "abcde"}
     plane = await place.opened()
     plane.dirty = set(keys)
     await place.configurator.reconcile(plane)
-    assert await place.in_force() == {"a": 1, "b": 1, "c": 1}
+    assert await place.in_force() == dict.fromkeys("abcde", 1)
+    monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
     changed = {place.put("b", 2), place.put("new")}
     restarted = await place.opened()
     restarted.dirty = keys | changed
     assert await place.configurator.reconcile(restarted) == 0.0
-    assert await place.in_force() == {"a": 1, "b": 2, "c": 1, "new": 1}
-    assert restarted.dirty == keys - changed
-    assert restarted.verdicts.keys() == changed
+    assert await place.in_force() == dict.fromkeys("acde", 1) | {"b": 2, "new": 1}
+    assert len(restarted.dirty) == 2
+    assert restarted.verdicts.keys() == (keys | changed) - restarted.dirty
     await place.configurator.reconcile(restarted)
     assert restarted.dirty == set()
     assert restarted.verdicts.keys() == keys | changed
 
 
-async def test_later_on_everything_goes_together(place: Place) -> None:
-    keys = {place.put(name) for name in "ab"}
+async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
     plane = await place.opened()
-    plane.dirty = set(keys)
-    await place.configurator.reconcile(plane)
-    plane.dirty = keys | {place.put("b", 2)}
+    plane.dirty = {place.put(name) for name in "abcde"}
     await place.configurator.reconcile(plane)
     assert plane.dirty == set()
+    assert await place.in_force() == dict.fromkeys("abcde", 1)

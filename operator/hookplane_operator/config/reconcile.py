@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from hookplane.clock import Clock, Millis
@@ -44,6 +45,8 @@ IN_A_THREAD: Final = 20
 BREATH: Final = 50
 """After so many objects others have a turn."""
 ROWS_AT_ONCE: Final = 1_000
+LOOKED_THROUGH: Final = 1_000
+"""Objects of one round whose document is there and current."""
 RETRY_SECONDS: Final = 5.0
 """Until a Secret that could not be read, or a Service that is not there, is looked for again."""
 _SERVICE_SECONDS: Final = 30.0
@@ -110,14 +113,15 @@ class Configurator:
             raise
 
     def _take(self, plane: Plane) -> set[Key]:
-        """Everything, but at first what was changed while nobody led: to look through thousands of
-        others takes a while."""
+        """All that was changed, and some of those that are only looked through: after a start these
+        are thousands, which takes a while, and a change is not to wait for them."""
         taken = plane.take_dirty()
-        changed = {key for key in taken if self._is_changed(plane, key)} if not plane.rounds else ()
-        if not changed:
+        if len(taken) <= LOOKED_THROUGH:
             return taken
-        plane.dirty |= taken - changed
-        return changed
+        others = (key for key in taken if not self._is_changed(plane, key))
+        left = set(islice(others, LOOKED_THROUGH, None))
+        plane.dirty |= left
+        return taken - left
 
     def _is_changed(self, plane: Plane, key: Key) -> bool:
         body = self._objects.get(key)
