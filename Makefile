@@ -59,7 +59,7 @@ ledger: $(READY)  ## Kill the process 50 times under load and account for every 
 cluster-ledger: $(READY)  ## Many processes on PostgreSQL, faults of every kind, and an account
 	$(BIN)/python -m benchmarks.cluster_ledger --kills 100
 
-operator-bench: $(READY)  ## The operator with 10,000 objects on a real API server; 20 minutes
+operator-bench: $(READY)  ## The operator with 10,000 objects on a real API server; 14 minutes
 	@scripts/test-tools
 	@scripts/test-components >/dev/null
 	$(BIN)/python -m benchmarks.operator
