@@ -85,10 +85,11 @@ async def write_flushes(
 
 async def _admitted(db: Db, uid: str, process: int | None) -> int:
     """The subscription's number, when this process may have it."""
-    row = await db.fetchrow(_SQL["judge"], uid, process, LEASE)
+    row = await db.fetchrow(_SQL["lock_one"], uid)
     if row is None:
         raise UnknownObject(f'no subscription "{uid}"')
-    subscription, verdict = row
+    subscription, owner = row
+    verdict = await db.fetchval(_SQL["judge"], owner, process, LEASE)
     if verdict == "lost":
         raise LeaseLost("the lease of this process has expired")
     if verdict in ("alive", "wait"):

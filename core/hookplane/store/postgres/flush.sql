@@ -1,19 +1,21 @@
+-- name: lock_one
+-- By itself: a row that was waited for is read anew, but not what was joined to it. Two processes that
+-- claimed at the same moment would both have found no owner.
+select subscription, owner from subscription where uid = $1 and deleted_at = 0 for no key update;
+
 -- name: judge
--- Locks the subscription; the verdict says whether this process may have it.
-select s.subscription,
-  case
+-- Whether a process may have a subscription, which is locked, from its owner.
+select case
     when $2::bigint is null then 'take'
     when me.process is null then 'lost'
     when owner.process is null or owner.process = me.process or owner.ended then 'take'
     when owner.expires_at > now_millis() then 'alive'
     when me.registered_at + $3 > now_millis() then 'wait'
     else 'dead'
-  end as verdict
-from subscription s
-left join process owner on owner.process = s.owner
-left join process me on me.process = $2 and not me.ended and me.expires_at > now_millis()
-where s.uid = $1 and s.deleted_at = 0
-for no key update of s;
+  end
+from (values (1)) as one
+left join process owner on owner.process = $1
+left join process me on me.process = $2 and not me.ended and me.expires_at > now_millis();
 
 -- name: end_owner
 update process set ended = true
