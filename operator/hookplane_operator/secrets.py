@@ -34,7 +34,7 @@ T = TypeVar("T")
 Name = tuple[str, str]
 """Namespace and name."""
 Find = Callable[[Name], Awaitable[Object | None]]
-"""Reads a Secret; None: there is none. Raises ApiError."""
+"""Reads an object; None: there is none. Raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)

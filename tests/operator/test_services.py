@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane_operator.config.services import FRESH_SECONDS, Name, Services, objection
+from hookplane_operator.config.services import FRESH_SECONDS, Services, objection
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
+from hookplane_operator.secrets import Name
 from support_store import ManualClock
 
 SHOP, OTHER = ("shop", "web"), ("shop", "other")

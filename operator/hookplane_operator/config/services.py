@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
 from hookplane.clock import Clock
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.secrets import for_each
+from hookplane_operator.secrets import Find, Name, for_each
 
 FRESH_SECONDS: Final = 30.0
-
-Name = tuple[str, str]
-Find = Callable[[Name], Awaitable[Object | None]]
-"""Reads a Service; None: there is none. Raises ApiError."""
 
 
 class _Known(NamedTuple):

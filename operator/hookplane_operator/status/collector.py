@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -214,38 +215,26 @@ class Collector:
     ) -> None:
         """One object; `plane` None: its gateway does not work. What nobody foresaw stops no
         other."""
-        try:
-            self._tell_one(key, verdict, plane, living, seen)
-        except Exception as error:
-            _log.error("the status of %s cannot be told: %s", key, fault.told(error))
-
-    def _tell_one(
-        self,
-        key: Key,
-        verdict: Verdict,
-        plane: Plane | None,
-        living: frozenset[str],
-        seen: Observation | None,
-    ) -> None:
-        body = self._objects.get(key)
-        if body is None:
-            return
-        old: Mapping[str, Any] = body.get("status") or {}
-        now = self._clock.now()
-        document = plane.book.documents.get(verdict.uid) if plane else None
-        version = plane.book.versions.get(verdict.uid) if plane else None
-        if key.kind == ENDPOINT.kind:
-            facts = self._facts(plane.name) if plane else None
-            base = facts.url if facts else ""
-            own = document if isinstance(document, EndpointConfig) else None
-            status = endpoint_status(verdict, own, version, base, seen, old, now)
-            self._writer.offer(key, verdict.uid, status)
-        elif key.kind == SUBSCRIPTION.kind:
-            sub = document if isinstance(document, SubscriptionConfig) else None
-            told = subscription_status(verdict, sub, version, living, seen, old, now)
-            self._writer.offer(key, verdict.uid, told)
-        else:
-            self._writer.offer(key, verdict.uid, replay_status(verdict, seen, old, now))
+        with _alone(key):
+            body = self._objects.get(key)
+            if body is None:
+                return
+            old: Mapping[str, Any] = body.get("status") or {}
+            now = self._clock.now()
+            document = plane.book.documents.get(verdict.uid) if plane else None
+            version = plane.book.versions.get(verdict.uid) if plane else None
+            if key.kind == ENDPOINT.kind:
+                facts = self._facts(plane.name) if plane else None
+                base = facts.url if facts else ""
+                own = document if isinstance(document, EndpointConfig) else None
+                status = endpoint_status(verdict, own, version, base, seen, old, now)
+                self._writer.offer(key, verdict.uid, status)
+            elif key.kind == SUBSCRIPTION.kind:
+                sub = document if isinstance(document, SubscriptionConfig) else None
+                told = subscription_status(verdict, sub, version, living, seen, old, now)
+                self._writer.offer(key, verdict.uid, told)
+            else:
+                self._writer.offer(key, verdict.uid, replay_status(verdict, seen, old, now))
 
     def _tell_gateway(self, plane: Plane, state: _Round) -> None:
         documents = list(plane.book.of_users())
@@ -281,6 +270,15 @@ class Collector:
                 plane.dirty.add(Key(SUBSCRIPTION.kind, document.namespace, document.name))
         if plane.has_work:
             self._drained(plane)
+
+
+@contextmanager
+def _alone(key: Key) -> Iterator[None]:
+    """A fault about one object is that object's."""
+    try:
+        yield
+    except Exception as error:
+        _log.error("the status of %s cannot be told: %s", key, fault.told(error))
 
 
 def _inputs(
