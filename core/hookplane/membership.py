@@ -67,6 +67,8 @@ class Membership:
         self.members: list[Member] = []
         self.on_members: Callable[[], None] = _nothing
         """Called after every heartbeat that the store took."""
+        self.on_certain: Callable[[], None] = _nothing
+        """Called when `may_send` may have said no meanwhile and the lease was prolonged."""
         self.on_lost: Callable[[], None] = _nothing
         """Called when this process counts as dead: what it owned is somebody else's."""
 
@@ -128,8 +130,11 @@ class Membership:
         assert self.process is not None  # noqa: S101 - `start` registered it
         begun = self._clock.monotonic()
         self.members = await self._store.heartbeat(self.process, self._presence())
+        lapsed = not self.may_send()
         self._prolong(begun)
         self.on_members()
+        if lapsed:
+            self.on_certain()
 
     async def _start_over(self) -> None:
         self._until = 0.0

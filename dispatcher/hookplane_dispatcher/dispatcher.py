@@ -15,7 +15,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.follow import ConfigFollower
 from hookplane.journal import Journal
-from hookplane.membership import CERTAIN_SECONDS, Alone, Membership
+from hookplane.membership import Alone, Membership
 from hookplane.operational import Notices
 from hookplane.rendezvous import owner_of
 from hookplane.sealing import Sealer
@@ -77,10 +77,10 @@ class Dispatcher:
         self._membership = membership
         if membership is not None:
             membership.on_members = self._share
+            membership.on_certain = self._wake
             membership.on_lost = self._abandon
         self._configs: dict[str, SubscriptionConfig] = {}
         self._peers: frozenset[str] = frozenset()
-        self._seen_at = 0.0
         self._follower = ConfigFollower(store, sealer, self._apply, self._loaded)
         self._following: asyncio.Task[None] | None = None
         self._lanes: dict[str, Lane] = {}
@@ -160,11 +160,11 @@ class Dispatcher:
             self._peers = peers
             for config in self._configs.values():
                 self._place(config)
-        now = self._shared.clock.monotonic()
-        if now - self._seen_at >= CERTAIN_SECONDS:
-            for lane in self._lanes.values():
-                lane.wake()
-        self._seen_at = now
+
+    def _wake(self) -> None:
+        """What did not start while this process was not certain of what it owns may start now."""
+        for lane in self._lanes.values():
+            lane.wake()
 
     def _live(self) -> frozenset[str]:
         if self._membership is None:

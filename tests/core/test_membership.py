@@ -100,3 +100,29 @@ async def test_nothing_is_sent_when_the_lease_is_in_doubt(store: Faulty) -> None
     assert not membership.may_send()
     await membership.stop()
     assert Alone().may_send()
+
+
+async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) -> None:
+    """Also when the last heartbeat took long: the lease counts from its beginning."""
+    clock = ManualClock()
+    membership = join(store, clock=clock)
+    await membership.start()
+    await until(lambda: bool(membership.members))
+    told: list[bool] = []
+    membership.on_certain = lambda: told.append(membership.may_send())
+
+    async def beat() -> None:
+        beats = len(membership.members)
+        membership.members = []
+        membership.beat_soon()
+        await until(lambda: len(membership.members) == beats)
+
+    await beat()
+    assert told == []
+    clock.advance(round(CERTAIN_SECONDS * 1_000))
+    assert not membership.may_send()
+    await beat()
+    await until(lambda: told == [True])
+    await beat()
+    assert told == [True]
+    await membership.stop()

@@ -14,6 +14,8 @@ from hookplane.store.model import DeliveryState
 from support_dispatcher import Reply, Script, World, simulate, subscription, url
 
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}
+PATIENCE = 30_000
+"""Seconds: a target that fails so often is probed every five minutes."""
 STATUSES = (200, 200, 200, 200, 500, 503, 404, 301, 429)
 
 
@@ -70,7 +72,7 @@ def test_every_event_ends_in_exactly_one_state(tmp_path: Path, seed: int) -> Non
 
 async def check(world: World, config: SubscriptionConfig, events: set[str]) -> None:
     status = await world.until_status(
-        config, lambda s: s.pending + s.sending + s.retrying == 0, 3_000, 5
+        config, lambda s: s.pending + s.sending + s.retrying == 0, PATIENCE, 30
     )
     rows = await world.deliveries(config)
     assert len(rows) == len(events)

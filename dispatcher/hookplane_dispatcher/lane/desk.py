@@ -12,6 +12,7 @@ from hookplane_dispatcher.lane.health import Change
 from hookplane_dispatcher.lane.ledger import Ledger
 from hookplane_dispatcher.lane.limiter import Bucket
 from hookplane_dispatcher.lane.replays import Replays
+from hookplane_dispatcher.lane.rows import Row
 from hookplane_dispatcher.lane.stream import Stream
 from hookplane_dispatcher.meters import LaneMeters
 from hookplane_dispatcher.shared import Shared
@@ -48,11 +49,21 @@ class Desk:
         self.replays = Replays(shared.store, ledger)
         self.bucket = Bucket(config.rate, shared.clock.monotonic())
         self.name = f"{config.namespace}/{config.name}"
+        self.now: Millis = 0
+        self.mono = 0.0
+        """When the turn began: everything in it is decided for that time, also how long to wait for
+        what could not start. By the clock in ms, monotonic in seconds."""
+        self.tick()
         self.stopping = False
         self.probing = False
         """A probe is under way."""
         self.held_bytes = 0
         """Bodies of attempts under way."""
+
+    def tick(self) -> None:
+        """A new turn."""
+        self.now = self.shared.clock.now()
+        self.mono = self.shared.clock.monotonic()
 
     @property
     def paused(self) -> bool:
@@ -72,6 +83,8 @@ class Desk:
         if not self.shared.tenancy.may_send():
             return 0
         free = self.slots - self.ledger.under_way
+        if free <= 0 and self.ledger.all_held:
+            free = 1  # nothing ends any more that could make room
         if self.ledger.health.open:
             return min(free, 0 if self.probing else 1)
         return free
@@ -79,27 +92,33 @@ class Desk:
     def room(self) -> int:
         """How many attempts may start now."""
         free = self.free()
-        if free <= 0 or self.shared.clock.now() < self.ledger.health.blocked_until:
+        if free <= 0 or self.now < self.ledger.health.blocked_until:
             return 0
-        return min(free, self.bucket.available(self.shared.clock.monotonic()))
+        return min(free, self.bucket.available(self.mono))
 
-    def endpoint_free(self, endpoint: str) -> bool:
-        """With order one attempt for each endpoint."""
-        if not self.config.strict:
+    def in_turn(self, row: Row) -> bool:
+        """Whether a row may go. One above the cursor would keep its slot until what comes before it
+        is settled, and that may need the slot; with order it has to wait anyway."""
+        stream = self.ledger.streams.get(row.endpoint)
+        if stream is None:
             return True
-        stream = self.ledger.streams.get(endpoint)
-        return stream is None or not stream.under_way
+        if self.config.strict:
+            return self.has_turn(stream) and row.sequence <= stream.window.cursor + 1
+        return row.sequence <= stream.window.cursor
+
+    def has_turn(self, stream: Stream) -> bool:
+        """With order one attempt for each endpoint."""
+        return not (self.config.strict and stream.under_way) or self.ledger.all_held
 
     def may_go(self, stream: Stream) -> bool:
         """Whether the first waiting event of a stream is not held by one before it."""
-        if not self.config.strict:
-            return bool(stream.ready)
-        return not stream.under_way and stream.head_ready
+        ready = stream.head_ready if self.config.strict else bool(stream.ready)
+        return ready and self.has_turn(stream)
 
-    def wait(self, now: Millis) -> float:
-        """Seconds until time alone lets something start."""
-        blocked = max(self.ledger.health.blocked_until - now, 0) / 1000
-        return max(blocked, self.bucket.wait(self.shared.clock.monotonic()))
+    def wait(self) -> float:
+        """Seconds until time alone lets something start, from the turn's time."""
+        blocked = max(self.ledger.health.blocked_until - self.now, 0) / 1000
+        return max(blocked, self.bucket.wait(self.mono))
 
     def tell(self, change: Change | None) -> None:
         """Lets people know of a change."""

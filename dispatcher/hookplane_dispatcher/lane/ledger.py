@@ -74,7 +74,7 @@ class Ledger:
 
     def leave(self, endpoint: str) -> None:
         """The store counted what was pending as expired; rows stay."""
-        del self.streams[endpoint]
+        self.under_way -= self.streams.pop(endpoint).window.held
         self.progress.left(endpoint)
 
     def set_strict(self, strict: bool) -> None:
@@ -161,6 +161,25 @@ class Ledger:
         """Retention removed it and counted it as expired."""
         stream.window.settle(entry.sequence, None)
         self._advance(stream)
+
+    @property
+    def all_held(self) -> bool:
+        """Whatever counts as under way has ended, is not to be written yet, and waits for a cursor.
+        So does a cursor for something that has not started."""
+        return not (self.active or self.writing) and self.progress.empty
+
+    def is_full(self, stream: Stream) -> bool:
+        """Whether no new event of this one may start, because too much is not done. It may when
+        nothing goes on any more and rows that come later wait for it."""
+        if len(self.rows) + len(self.active) < MOST_ROWS:
+            return False
+        return not (self.all_held and self._wanted_by_rows(stream))
+
+    def _wanted_by_rows(self, stream: Stream) -> bool:
+        return any(
+            endpoint == stream.endpoint and sequence > stream.next
+            for endpoint, sequence in self.rows
+        )
 
     # Flush --------------------------------------------------------------------------------------
 

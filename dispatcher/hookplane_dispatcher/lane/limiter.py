@@ -17,9 +17,9 @@ class Bucket:
         """Whole tokens; very many without a limit."""
         if self._limit is None:
             return 1 << 30
-        earned = (now - self._filled_at) * 1000 * self._limit.tokens / self._limit.per
+        earned = max(now - self._filled_at, 0.0) * 1000 * self._limit.tokens / self._limit.per
         self._tokens = min(self._tokens + earned, float(self._limit.burst))
-        self._filled_at = now
+        self._filled_at = max(now, self._filled_at)
         return int(self._tokens + 1e-9)
 
     def take(self) -> None:

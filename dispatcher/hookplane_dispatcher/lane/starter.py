@@ -16,7 +16,6 @@ from hookplane_dispatcher.egress.client import Request
 from hookplane_dispatcher.lane.answers import Answers
 from hookplane_dispatcher.lane.desk import MOST_BYTES, Desk
 from hookplane_dispatcher.lane.job import Job
-from hookplane_dispatcher.lane.ledger import MOST_ROWS
 from hookplane_dispatcher.lane.progress import Finish
 from hookplane_dispatcher.lane.rows import Row
 from hookplane_dispatcher.lane.stream import Stream
@@ -34,15 +33,20 @@ class Starter:
         self._ledger = desk.ledger
         self._answers = answers
         self._tasks = tasks
-        self._turn = 0
+        self._turns = 0
 
     async def start(self) -> None:
         """As many as may. Raises StoreUnavailable."""
         desk = self._desk
         if desk.room() > 0:
-            await desk.replays.take_in(desk.slots, desk.shared.clock.now())
-        while await self._start_rows() or await self._start_new():
+            await desk.replays.take_in(desk.slots, desk.now)
+        while await self._turn():
             pass
+
+    async def _turn(self) -> bool:
+        """Whether anything started, so that there may be more."""
+        self._desk.tick()
+        return await self._start_rows() or await self._start_new()
 
     # Retries ------------------------------------------------------------------------------------
 
@@ -51,8 +55,7 @@ class Starter:
         most = min(desk.room(), 1) if desk.config.strict else desk.room()
         if most <= 0:
             return False
-        now = desk.shared.clock.now()
-        rows = self._ledger.rows.take_due(now, most, lambda row: desk.endpoint_free(row.endpoint))
+        rows = self._ledger.rows.take_due(desk.now, most, desk.in_turn)
         try:
             for row in rows:
                 await self._start_row(row)
@@ -85,18 +88,17 @@ class Starter:
 
     async def _start_new(self) -> bool:
         streams = list(self._ledger.streams.values())
-        self._turn += 1
+        self._turns += 1
         started = False
         for number in range(len(streams)):
-            stream = streams[(self._turn + number) % len(streams)]
-            if self._desk.room() <= 0 or self._full():
+            stream = streams[(self._turns + number) % len(streams)]
+            if self._desk.room() <= 0:
                 return False
+            if self._ledger.is_full(stream):
+                continue
             read_on = await self._fill(stream)
             started = await self._start_stream(stream) or read_on or started
         return started
-
-    def _full(self) -> bool:
-        return len(self._ledger.rows) + len(self._ledger.active) >= MOST_ROWS
 
     async def _fill(self, stream: Stream) -> bool:
         """Reads a page of metadata; whether there may be more to read at once."""
@@ -122,13 +124,26 @@ class Starter:
         left = batch
         try:
             found = await desk.shared.bodies.acquire(batch)
-            left = [entry for entry in batch if not self._use(stream, entry, found)]
+            left = self._use_all(stream, batch, found)
         finally:
             stream.put_back(left)
         return len(left) < len(batch)
 
-    def _use(self, stream: Stream, entry: LogEntry, found: dict[int, Body | None]) -> bool:
-        """Whether this one is settled or under way now."""
+    def _use_all(
+        self, stream: Stream, batch: list[LogEntry], found: dict[int, Body | None]
+    ) -> list[LogEntry]:
+        """Those that are left. None starts before one that comes earlier: it would keep its slot
+        until that one is settled."""
+        left: list[LogEntry] = []
+        for entry in batch:
+            if not self._use(stream, entry, found, first=not left):
+                left.append(entry)
+        return left
+
+    def _use(
+        self, stream: Stream, entry: LogEntry, found: dict[int, Body | None], *, first: bool
+    ) -> bool:
+        """Whether this one is settled or under way now; only the `first` that is left may start."""
         if entry.sequence not in found:
             return False
         body = found[entry.sequence]
@@ -138,8 +153,9 @@ class Starter:
         if not self._passes(stream, entry, body):
             self._desk.shared.bodies.release(body)
             return True
-        courier, free = self._desk.courier, self._desk.endpoint_free(stream.endpoint)
-        if courier is None or self._desk.room() <= 0 or not free:
+        desk = self._desk
+        courier, free = desk.courier, first and desk.has_turn(stream) and desk.room() > 0
+        if courier is None or not free:
             self._desk.shared.bodies.release(body)
             return False
         stream.sifted.discard(entry.sequence)

@@ -36,6 +36,11 @@ class Stream:
         return len(self.ready) < LOW and ahead < MOST_AHEAD
 
     @property
+    def next(self) -> int:
+        """The first sequence that has not started, as far as is known."""
+        return self.ready[0].sequence if self.ready else self.window.taken + 1
+
+    @property
     def head_ready(self) -> bool:
         """Whether everything before the first waiting event is settled."""
         return bool(self.ready) and self.ready[0].sequence == self.window.cursor + 1
@@ -51,11 +56,20 @@ class Stream:
         return taken
 
     def put_back(self, entries: Iterable[LogEntry]) -> None:
-        """They could not start; given in order."""
-        self.ready.extendleft(reversed(list(entries)))
+        """They could not start, and wait in the order of the log. What is to be read again anyway
+        is left out."""
+        back = [entry for entry in entries if entry.sequence <= self.window.taken]
+        in_order = not (back and self.ready) or back[-1].sequence < self.ready[0].sequence
+        self.ready.extendleft(reversed(back))
+        if not in_order:
+            self.ready = deque(sorted(self.ready, key=_sequence))
 
     def rewind(self) -> None:
         """The filter changed: what has not started is looked at again."""
         self.ready.clear()
         self.sifted.clear()
         self.window.rewind()
+
+
+def _sequence(entry: LogEntry) -> int:
+    return entry.sequence

@@ -25,6 +25,8 @@ STORE_AWAY: Final = 0.5
 """Seconds until the store is asked again."""
 MOST_DEATHS: Final = 500
 """Rows that die in one step."""
+NOT_ITS_TURN: Final = 1.0
+"""Seconds until a due row that waits for another one is looked at again, though nobody woke us."""
 _SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait of nothing would keep the loop busy."""
 
@@ -107,6 +109,7 @@ class Tenure:
                 self._shared.logs.detach(endpoint, self._waker.wake)
 
     async def _step(self, starter: Starter) -> None:
+        self.desk.tick()
         self._mind_time()
         if self._clock.monotonic() < self._away_until:
             return
@@ -176,7 +179,8 @@ class Tenure:
         if self._over():
             return 0.0
         mono = self._clock.monotonic()
-        times = [self._look_at - mono, *self._start_times(self._clock.now(), mono)]
+        passed = mono - self.desk.mono
+        times = [self._look_at - mono, *(x - passed for x in self._start_times())]
         hang = self._ledger.next_hang()
         if hang is not None:
             times.append(hang - mono)
@@ -184,22 +188,21 @@ class Tenure:
             times.append(self._flushed_at + QUIET_FLUSH - mono)
         return max(min(times), _SHORTEST_WAIT)
 
-    def _start_times(self, now: Millis, mono: float) -> list[float]:
-        """Seconds until something could start or must die."""
-        desk, rows = self.desk, self._ledger.rows
+    def _start_times(self) -> list[float]:
+        """Seconds, from the turn's time, until something could start or must die."""
+        desk, rows, now = self.desk, self._ledger.rows, self.desk.now
         if desk.paused or desk.stopping:
             return []
         deadline = rows.next_deadline()
         times = [] if deadline is None else [(deadline + 1 - now) / 1000]
         if desk.free() <= 0:
             return times
-        wait = max(desk.wait(now), self._away_until - mono)
+        wait = max(desk.wait(), self._away_until - desk.mono)
         if wait > 0:
             times.append(wait)
         due = rows.next_due()
         if due is not None:
-            soonest = 1.0 if desk.config.strict and due <= now else (due - now) / 1000
-            times.append(max(wait, soonest))
+            times.append(max(wait, (due - now) / 1000 if due > now else NOT_ITS_TURN))
         return times
 
     # The store ----------------------------------------------------------------------------------

@@ -31,12 +31,20 @@ class Window:
         """Settles one event; False when the cursor has passed it. `finish` None: it has a row."""
         if sequence <= self.cursor:
             return False
-        self._above[sequence] = (sequence, finish)
+        last, _ = self._above.get(sequence, (sequence, None))  # a gap may begin here
+        self._above[sequence] = (last, finish)
         return True
 
     def settled(self, sequence: int) -> bool:
         """Whether the cursor will pass this one."""
         return sequence <= self.cursor or sequence in self._above
+
+    @property
+    def held(self) -> int:
+        """Attempts that have ended and wait for the cursor."""
+        return sum(
+            finish is not None and finish.attempt is not None for _, finish in self._above.values()
+        )
 
     def advance(self) -> list[Finish]:
         """Moves the cursor as far as it goes and gives what it passed."""

@@ -48,6 +48,16 @@ def test_a_gap_around_what_is_settled_already() -> None:
     assert window.cursor == 9
 
 
+def test_what_ends_where_a_gap_begins_leaves_the_gap_settled() -> None:
+    window = Window(0)
+    window.take(1)
+    window.take(9)
+    window.settle(2, done(2))
+    window.settle(1, done(1))
+    assert window.advance() == [done(1), done(2)]
+    assert window.cursor == 8
+
+
 def test_what_ends_inside_a_gap_is_not_lost() -> None:
     window = Window(0)
     window.take(1)
