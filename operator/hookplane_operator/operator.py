@@ -16,7 +16,6 @@ from hookplane.clock import Clock
 from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
-from hookplane_operator.config.services import Services
 from hookplane_operator.config.sweeper import Sweeper
 from hookplane_operator.election import Election
 from hookplane_operator.events import Events
@@ -39,8 +38,10 @@ from hookplane_operator.kube.kinds import (
 )
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.queue import WorkQueue
-from hookplane_operator.secrets import Name as SecretName
-from hookplane_operator.secrets import Secrets
+from hookplane_operator.referred.readings import Name as ReferredName
+from hookplane_operator.referred.readings import Readings
+from hookplane_operator.referred.secrets import found_of, name_of, secrets_in_use
+from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway import Served
@@ -104,7 +105,14 @@ class Operator:
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
-        self._secrets = Secrets(lambda name: kube.find(SECRET, *name), clock, self._secret_changed)
+        self._secrets = secrets_in_use(
+            lambda name: kube.find(SECRET, *name), clock, self._secret_changed
+        )
+        self._services = services_in_use(
+            lambda name: kube.find(SERVICE, *name),
+            clock,
+            lambda name: self._touch_users(self._services, name),
+        )
         self._secrets.watched = settings.watch_secrets
         self._watcher = self._make_watcher(kube, settings, scope)
         self._configurator = self._make_configurator(kube)
@@ -138,7 +146,7 @@ class Operator:
         return Configurator(
             self._objects,
             self._secrets,
-            Services(lambda name: kube.find(SERVICE, *name), self._clock),
+            self._services,
             GeneratedSecrets(kube, self._secrets, self._clock, self._objects.has),
             self._clock,
             self._admitted,
@@ -178,6 +186,7 @@ class Operator:
                         self._writer.run(),
                         self._events.run(),
                         self._secrets.keep_fresh(),
+                        self._services.keep_fresh(),
                         self._watcher.run(),
                     )
                 ]
@@ -213,7 +222,8 @@ class Operator:
 
     def _saw(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
         if kind == SECRET.kind:
-            self._secrets.saw(type, body)
+            found = found_of(body)
+            self._secrets.saw(name_of(found), None if type == "DELETED" else found)
             return
         remove = type == "DELETED"
         change = self._objects.remove(kind, body) if remove else self._objects.put(kind, body)
@@ -257,12 +267,15 @@ class Operator:
         for tenant in tenants:
             self._touch(tenant)
 
-    def _secret_changed(self, name: SecretName) -> None:
-        for user in self._secrets.users(name):
+    def _secret_changed(self, name: ReferredName) -> None:
+        self._touch_users(self._secrets, name)
+
+    def _touch_users(self, readings: Readings[Any], name: ReferredName) -> None:
+        for user in readings.users(name):
             if isinstance(user, Key) and (body := self._objects.get(user)) is not None:
                 self._touch(Tenant(user, body))
 
-    def _reserved(self) -> dict[SecretName, str]:
+    def _reserved(self) -> dict[ReferredName, str]:
         return reserved(self._objects.all(GATEWAY.kind))
 
     def _admitted(self, plane: Plane, namespace: str) -> bool:
@@ -326,7 +339,7 @@ class Operator:
         plane = self._gateways.planes.get(name)
         if plane is None:
             return None
-        plane.dirty |= self._configurator.due(plane)
+        plane.dirty |= plane.take_due(self._clock.now())
         try:
             again = await self._configurator.reconcile(plane)
         except StoreUnavailable:

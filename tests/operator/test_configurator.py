@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +23,17 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_operator.config import reconcile
 from hookplane_operator.config.book import Book
 from hookplane_operator.config.generated import GeneratedSecrets
-from hookplane_operator.config.reconcile import Configurator
-from hookplane_operator.config.services import Services
+from hookplane_operator.config.reconcile import RETRY, Configurator
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import Object
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.secrets import Name, Secrets
+from hookplane_operator.referred.readings import Name
+from hookplane_operator.referred.secrets import secrets_in_use
+from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.watch.objects import Key, Objects
+from support_store import ManualClock
 
 SEALERS = dict.fromkeys(ConfigKind, Sealer({"a": b"k" * 32}, "a"))
 CLOCK = SystemClock()
@@ -62,13 +66,17 @@ class Place:
     def __init__(self, store: SQLiteStore, kube: Kube) -> None:
         self.store = store
         self.objects = Objects()
-        secrets = Secrets(_nothing, CLOCK, lambda _: None)
+        self.clock = ManualClock(CLOCK.now())
+        self.refused: set[Name] = set()
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called whenever a Service is read."""
+        secrets = secrets_in_use(_nothing, self.clock, lambda _: None)
         self.configurator = Configurator(
             self.objects,
             secrets,
-            Services(_nothing, CLOCK),
-            GeneratedSecrets(kube, secrets, CLOCK, self.objects.has),
-            CLOCK,
+            services_in_use(self._service, self.clock, lambda _: None),
+            GeneratedSecrets(kube, secrets, self.clock, self.objects.has),
+            self.clock,
             lambda *_: True,
             dict,
         )
@@ -83,6 +91,18 @@ class Place:
         store = cast(PostgresStore, self.store)  # what both drivers can do is all that is needed
         book = await Book.load(store, SEALERS)
         return Plane(gateway, Secret("dsn"), store, SEALERS, book)
+
+    async def _service(self, name: Name) -> Object | None:
+        self.meanwhile()
+        if name in self.refused:
+            raise ApiError(403, "not allowed")
+        return {"spec": {"selector": {"app": "web"}}}
+
+    def put_for_service(self, name: str, service: str) -> Key:
+        made = body(name)
+        made["spec"]["target"] = {"serviceRef": {"name": service, "port": 80}}
+        self.objects.put("WebhookSubscription", made)
+        return Key("WebhookSubscription", "shop", name)
 
     async def in_force(self) -> dict[str, int]:
         """Name → generation, as the store has it."""
@@ -132,3 +152,29 @@ async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.M
     await place.configurator.reconcile(plane)
     assert plane.dirty == set()
     assert await place.in_force() == dict.fromkeys("abcde", 1)
+
+
+async def test_what_could_not_be_read_is_asked_for_again_whatever_else_comes(place: Place) -> None:
+    waiting = place.put_for_service("waiting", "closed")
+    plane = await place.opened()
+    plane.dirty = {waiting}
+    place.refused = {("shop", "closed")}
+    place.meanwhile = lambda: plane.dirty.add(place.put("other"))
+    assert await place.configurator.reconcile(plane) == 0.0
+    assert await place.configurator.reconcile(plane) == RETRY / 1000
+    assert await place.in_force() == {"other": 1}
+    assert plane.take_due(place.clock.now() + RETRY - 1) == set()
+    place.refused, place.meanwhile = set(), lambda: None
+    plane.dirty = plane.take_due(place.clock.now() + RETRY)
+    assert plane.dirty == {waiting}
+    assert await place.configurator.reconcile(plane) is None
+    assert await place.in_force() == {"other": 1, "waiting": 1}
+
+
+async def test_those_who_deliver_to_services_are_not_compiled_again_with_each_change(
+    place: Place,
+) -> None:
+    plane = await place.opened()
+    plane.dirty = {place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)}
+    assert await place.configurator.reconcile(plane) is None
+    assert plane.take_due(place.clock.now() + 3_600_000) == set()

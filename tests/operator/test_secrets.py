@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
+from hookplane.compile.model import SecretObject
+from hookplane.secret import Secret
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.secrets import (
-    AT_ONCE,
+from hookplane_operator.referred.readings import AT_ONCE, Name, for_each
+from hookplane_operator.referred.secrets import (
+    GENERATED,
     GENERATED_FOR,
-    GENERATED_PER_SECOND,
-    READS_PER_SECOND,
-    REFRESH_SECONDS,
+    GIVEN,
     Found,
-    Name,
-    Secrets,
-    for_each,
+    secrets_in_use,
 )
 from support_store import ManualClock
 
@@ -57,9 +57,12 @@ class Cluster:
         self.values: dict[Name, str] = {}
         self.refused: set[Name] = set()
         self.read: list[Name] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called with each read."""
 
     async def find(self, name: Name) -> Object | None:
         self.read.append(name)
+        self.meanwhile()
         if name in self.refused:
             raise ApiError(503, "not now")
         if name not in self.values:
@@ -75,7 +78,7 @@ class Scene:
     def __init__(self, *names: str) -> None:
         self.cluster, self.clock = Cluster(), ManualClock()
         self.changed: list[Name] = []
-        self.secrets = Secrets(self.cluster.find, self.clock, self.changed.append)
+        self.secrets = secrets_in_use(self.cluster.find, self.clock, self.changed.append)
         self.names = [("shop", name) for name in names]
         self.cluster.values = dict.fromkeys(self.names, "b25l")
 
@@ -83,7 +86,7 @@ class Scene:
         self.secrets.use("user", frozenset(self.names))
         await self.secrets.read(self.names)
         self.cluster.read.clear()
-        self.clock.advance(int(REFRESH_SECONDS * 1000))
+        self.clock.advance(int(GIVEN.after * 1000))
 
     async def second(self) -> list[str]:
         """What was read in it."""
@@ -108,7 +111,7 @@ async def test_thousands_of_generated_ones_hold_up_nobody() -> None:
     await scene.begin()
     rounds = [await scene.second() for _ in range(3)]
     assert sorted(x for read in rounds for x in read if x in given) == sorted(given)
-    assert [len(read) for read in rounds] == [READS_PER_SECOND + GENERATED_PER_SECOND] * 3
+    assert [len(read) for read in rounds] == [GIVEN.per_second + GENERATED.per_second] * 3
 
 
 async def test_what_cannot_be_read_stays_as_it_was_and_lets_others_pass() -> None:
@@ -127,3 +130,14 @@ async def test_one_that_is_used_no_more_is_read_no_more() -> None:
     await scene.begin()
     scene.secrets.use("user", frozenset())
     assert await scene.second() == []
+
+
+async def test_what_was_written_while_it_was_read_again_counts() -> None:
+    scene = Scene("generated")
+    await scene.begin()
+    (name,) = scene.names
+    written = Found(SecretObject(*name, {"key": Secret("new")}, generated=True), "uid")
+    scene.cluster.meanwhile = lambda: scene.secrets.put(name, written)
+    assert await scene.second() == ["generated"]
+    assert (await scene.secrets.read([name])) == {name: written}
+    assert scene.changed == []

@@ -1,13 +1,13 @@
-"""Services as targets: read once in a while, forgotten then, and trouble with one is its own."""
+"""Services as targets: read in turns, and trouble with one is its own."""
 
 from __future__ import annotations
 
 import pytest
 
-from hookplane_operator.config.services import FRESH_SECONDS, Services, objection
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.secrets import Name
+from hookplane_operator.referred.readings import Name
+from hookplane_operator.referred.services import FIT, REFUSED, objection, services_in_use
 from support_store import ManualClock
 
 SHOP, OTHER = ("shop", "web"), ("shop", "other")
@@ -44,33 +44,73 @@ def test_what_can_lead_outside_is_objected_to(service: Object | None, words: str
     assert found is None if words is None else found is not None and words in found
 
 
+class Scene:
+    """Services in use, and whose change was told."""
+
+    def __init__(self) -> None:
+        self.cluster, self.clock = Cluster(), ManualClock()
+        self.changed: list[Name] = []
+        self.services = services_in_use(self.cluster.find, self.clock, self.changed.append)
+
+    async def use(self, *names: Name) -> dict[Name, str | ApiError | None]:
+        self.services.use("user", frozenset(names))
+        return await self.services.read(names)
+
+    async def after(self, seconds: float) -> list[Name]:
+        """What was read again then."""
+        self.clock.advance(int(seconds * 1000))
+        self.cluster.asked.clear()
+        await self.services.refresh()
+        return self.cluster.asked
+
+
 async def test_each_is_read_once_and_again_when_it_is_old() -> None:
-    cluster, clock = Cluster(), ManualClock()
-    services = Services(cluster.find, clock)
-    assert await services.objections([SHOP, SHOP]) == {SHOP: None}
-    del cluster.there[SHOP]
-    assert await services.objections([SHOP]) == {SHOP: None}
-    assert cluster.asked == [SHOP]
-    clock.advance(int(FRESH_SECONDS * 1000) + 1)
-    assert "there is no Service" in str((await services.objections([SHOP]))[SHOP])
+    scene = Scene()
+    assert await scene.use(SHOP, SHOP) == {SHOP: None}
+    assert await scene.use(SHOP) == {SHOP: None}
+    assert scene.cluster.asked == [SHOP]
+    del scene.cluster.there[SHOP]
+    assert await scene.after(FIT.after - 1) == []
+    assert await scene.after(1) == [SHOP]
+    assert scene.changed == [SHOP]
+    assert "there is no Service" in str((await scene.use(SHOP))[SHOP])
 
 
-async def test_what_nobody_asks_for_is_forgotten() -> None:
-    cluster, clock = Cluster(), ManualClock()
-    services = Services(cluster.find, clock)
-    await services.objections(("shop", f"n{number}") for number in range(1000))
-    assert services.size == 1000
-    clock.advance(int(FRESH_SECONDS * 1000) + 1)
-    await services.objections([SHOP])
-    assert services.size == 1
+async def test_one_that_comes_is_found_soon() -> None:
+    scene = Scene()
+    await scene.use(SHOP, OTHER)
+    scene.cluster.there[OTHER] = GOOD
+    assert await scene.after(REFUSED.after) == [OTHER]
+    assert scene.changed == [OTHER]
+    assert await scene.use(OTHER) == {OTHER: None}
+
+
+async def test_thousands_are_read_in_turns() -> None:
+    scene = Scene()
+    names = [("shop", f"n{number}") for number in range(1000)]
+    scene.cluster.there = dict.fromkeys(names, GOOD)
+    await scene.use(*names)
+    first = list(await scene.after(FIT.after))
+    second = list(await scene.after(1))
+    assert len(first) == len(second) == FIT.per_second
+    assert set(first).isdisjoint(second)
+    assert scene.changed == []
+
+
+async def test_what_nobody_uses_is_forgotten() -> None:
+    scene = Scene()
+    await scene.use(SHOP)
+    scene.services.use("user", frozenset())
+    assert await scene.after(FIT.after) == []
+    await scene.services.read([SHOP])
+    assert scene.cluster.asked == [SHOP]
 
 
 async def test_one_that_cannot_be_read_is_not_remembered_and_spoils_no_other() -> None:
-    cluster = Cluster()
-    cluster.refused = {OTHER}
-    services = Services(cluster.find, ManualClock())
-    found = await services.objections([SHOP, OTHER])
+    scene = Scene()
+    scene.cluster.refused = {OTHER}
+    found = await scene.use(SHOP, OTHER)
     assert found[SHOP] is None
     assert isinstance(found[OTHER], ApiError)
-    cluster.refused, cluster.there[OTHER] = set(), GOOD
-    assert await services.objections([OTHER]) == {OTHER: None}
+    scene.cluster.refused, scene.cluster.there[OTHER] = set(), GOOD
+    assert await scene.use(OTHER) == {OTHER: None}

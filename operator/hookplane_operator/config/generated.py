@@ -18,7 +18,8 @@ from hookplane.units import format_time, parse_time
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict
 from hookplane_operator.kube.kinds import SECRET, Object
-from hookplane_operator.secrets import GENERATED_FOR, Found, Name, Secrets, found_of
+from hookplane_operator.referred.readings import Name
+from hookplane_operator.referred.secrets import GENERATED_FOR, Found, Secrets, found_of, name_of
 
 KIND: Final = "hookplane.dev/key-kind"
 SINCE: Final = "hookplane.dev/key-since"
@@ -89,7 +90,7 @@ class GeneratedSecrets:
                 body["data"][PREVIOUS] = None
             made = await self._kube.merge(SECRET, body)
         written = found_of(made)
-        self._secrets.put(written)
+        self._secrets.put(name_of(written), written)
         return written
 
 

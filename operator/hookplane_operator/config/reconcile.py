@@ -30,14 +30,15 @@ from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import Parsed, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
-from hookplane_operator.config.services import Services
 from hookplane_operator.config.uses import secret_names, service_name
 from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
-from hookplane_operator.secrets import Found, Name, Secrets, for_each
+from hookplane_operator.referred.readings import Name, for_each
+from hookplane_operator.referred.secrets import Found, Secrets
+from hookplane_operator.referred.services import Services
 from hookplane_operator.watch.objects import Key, Objects, key_of
 
 IN_A_THREAD: Final = 20
@@ -47,9 +48,8 @@ BREATH: Final = 50
 ROWS_AT_ONCE: Final = 1_000
 LOOKED_THROUGH: Final = 1_000
 """Objects of one round whose document is there and current."""
-RETRY_SECONDS: Final = 5.0
-"""Until a Secret that could not be read, or a Service that is not there, is looked for again."""
-_SERVICE_SECONDS: Final = 30.0
+RETRY: Final[Millis] = 5_000
+"""Until a Secret or a Service that could not be read or made is asked for again."""
 _SECRETS: Final = ConditionType.SECRETS_RESOLVED
 
 
@@ -66,13 +66,10 @@ class _Batch:
     """`namespace/name` of a Service → why it cannot be a target."""
     unknown: dict[Key, Trouble] = field(default_factory=dict)
     """Objects of which something could not be read → what."""
-    again: list[float] = field(default_factory=list)
-    """Seconds after which something is to be looked at again."""
 
     def request_failed(self, key: Key, condition: ConditionType, message: str) -> None:
         """It is left as it is, and looked at again."""
         self.unknown.setdefault(key, Trouble(condition, Reason.REQUEST_FAILED, message))
-        self.again.append(RETRY_SECONDS)
 
     def known(self) -> list[Resource]:
         return [x for key, x in self.resources.items() if key not in self.unknown]
@@ -99,8 +96,6 @@ class Configurator:
         self._generated = generated
         self._clock = clock
         self._admitted = admitted
-        self._due: dict[Key, Millis] = {}
-        """When a generated Secret of an object is to change."""
 
     async def reconcile(self, plane: Plane) -> float | None:
         """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
@@ -135,6 +130,7 @@ class Configurator:
     async def _round(self, plane: Plane, keys: Iterable[Key]) -> float | None:
         batch = _Batch()
         for number, key in enumerate(keys):
+            plane.due.pop(key, None)
             self._read(plane, key, batch)
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
@@ -145,9 +141,11 @@ class Configurator:
         await self._write(plane, batch, compiled)
         await self._replay(plane, compiled)
         self._judge(plane, batch, compiled)
+        retry = self._clock.now() + RETRY
+        plane.due.update(dict.fromkeys(batch.unknown, retry))
         plane.news = True
         plane.rounds += 1
-        return self._next(plane, batch)
+        return self._next(plane)
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -167,7 +165,7 @@ class Configurator:
 
     def _forget(self, plane: Plane, key: Key, batch: _Batch) -> None:
         self._secrets.use(key, frozenset())
-        self._due.pop(key, None)
+        self._services.use(key, frozenset())
         plane.sweep_wanted = plane.sweep_wanted or key in plane.verdicts
         plane.verdicts.pop(key, None)
         if key.kind == ENDPOINT.kind:
@@ -193,15 +191,15 @@ class Configurator:
                 batch.request_failed(key, _SECRETS, f"a Secret could not be read: {failed[0]}")
 
     async def _read_services(self, plane: Plane, batch: _Batch) -> None:
-        users = {
-            key: name
-            for key, resource in batch.resources.items()
-            if (name := service_name(resource)) is not None and self._admitted(plane, name[0])
-        }
-        found = await self._services.objections(users.values())
+        users: dict[Key, Name] = {}
+        for key, resource in batch.resources.items():
+            name = service_name(resource) if self._admitted(plane, key.namespace) else None
+            self._services.use(key, frozenset() if name is None else frozenset({name}))
+            if name is not None:
+                users[key] = name
+        found = await self._services.read(users.values())
         for key, name in users.items():
             objection = found[name]
-            batch.again.append(_SERVICE_SECONDS if objection is None else RETRY_SECONDS)
             if isinstance(objection, ApiError):
                 message = f'Service "{name[1]}" could not be read: {objection}'
                 batch.request_failed(key, ConditionType.ACCEPTED, message)
@@ -243,26 +241,28 @@ class Configurator:
         notes = {x.metadata.uid: x.metadata.annotations for x in batch.resources.values()}
         wishes = [Wish(want, notes.get(want.owner, {}).get(ROTATE, "")) for want in compiled.wanted]
         before = dict(batch.secrets)
-        await for_each(wishes, lambda wish: self._ensure(wish, keys[wish.wanted.owner], batch))
+
+        async def ensure(wish: Wish) -> None:
+            key = keys[wish.wanted.owner]
+            due = await self._ensure(wish, key, batch)
+            if due is not None:
+                plane.due[key] = due
+
+        await for_each(wishes, ensure)
         changed = before != batch.secrets
         return await self._compile(plane, batch) if changed or batch.unknown else compiled
 
-    async def _ensure(self, wish: Wish, key: Key, batch: _Batch) -> None:
+    async def _ensure(self, wish: Wish, key: Key, batch: _Batch) -> Millis | None:
+        """When it is to be looked at again."""
         try:
             secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
         except ApiError as error:
             message = f'Secret "{wish.wanted.name}" cannot be made: {error}'
             batch.request_failed(key, _SECRETS, message)
             self._secrets.forget(wish.name)
-        else:
-            self._remember(key, due)
-            batch.secrets[wish.name] = secret
-
-    def _remember(self, key: Key, due: Millis | None) -> None:
-        if due is None:
-            self._due.pop(key, None)
-        else:
-            self._due[key] = due
+            return None
+        batch.secrets[wish.name] = secret
+        return due
 
     # Writing ------------------------------------------------------------------------------------
 
@@ -370,25 +370,11 @@ class Configurator:
                     unknown=batch.unknown.get(key),
                 )
 
-    def _next(self, plane: Plane, batch: _Batch) -> float | None:
+    def _next(self, plane: Plane) -> float | None:
         if plane.has_work:
             return 0.0
-        waiting = [key for key in batch.unknown if key not in plane.dirty]
-        plane.later.update(waiting)
-        plane.later.update(key for key, x in batch.resources.items() if service_name(x) is not None)
-        times = list(batch.again)
-        if self._due:
-            times.append(max(min(self._due.values()) - self._clock.now(), 0) / 1000)
-        return min(times, default=None)
-
-    def due(self, plane: Plane) -> set[Key]:
-        """Objects whose generated Secrets are to change by now, and those that wait for something
-        that nobody tells us of."""
-        now = self._clock.now()
-        later, plane.later = plane.later, set()
-        return {
-            key for key, due in self._due.items() if due <= now and key in plane.verdicts
-        } | later
+        first = min(plane.due.values(), default=None)
+        return None if first is None else max(first - self._clock.now(), 0) / 1000
 
 
 def _name(document: Configured) -> Name:

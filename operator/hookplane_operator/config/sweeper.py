@@ -18,7 +18,7 @@ from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import REPLAY, SECRET, TENANTS
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.secrets import GENERATED_FOR
+from hookplane_operator.referred.secrets import GENERATED_FOR
 from hookplane_operator.settings import Scope
 from hookplane_operator.watch.objects import Objects
 

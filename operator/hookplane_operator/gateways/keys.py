@@ -17,7 +17,7 @@ from hookplane.store.model import ConfigKind
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.pods import INBOUND, OUTBOUND
 from hookplane_operator.kube.kinds import SECRET, Object
-from hookplane_operator.secrets import GENERATED_FOR
+from hookplane_operator.referred.secrets import GENERATED_FOR
 
 _ID_BYTES: Final = 4
 _SEALS: Final = {ConfigKind.ENDPOINT: INBOUND, ConfigKind.SUBSCRIPTION: OUTBOUND}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hookplane.clock import Millis
 from hookplane.compile.model import Options
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.sealing import Sealer
@@ -43,8 +44,9 @@ class Plane:
     """Uids of the jobs that the store has."""
     drained: set[str] = field(default_factory=set)
     """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
-    later: set[Key] = field(default_factory=set)
-    """Objects to be looked at again with the next round that is due."""
+    due: dict[Key, Millis] = field(default_factory=dict)
+    """When objects are to be looked at again: a key of theirs is to be rotated, or the API server
+    could not be asked."""
     replaced: bool = False
     """Its database is not what it was: it is to be opened anew."""
     rounds: int = 0
@@ -78,6 +80,13 @@ class Plane:
     def has_work(self) -> bool:
         """Something can be compiled now."""
         return any(key.kind not in self.held for key in self.dirty)
+
+    def take_due(self, now: Millis) -> set[Key]:
+        """What is to be looked at again by now."""
+        taken = {key for key, due in self.due.items() if due <= now}
+        for key in taken:
+            del self.due[key]
+        return taken
 
     def take_dirty(self) -> set[Key]:
         """What is to be compiled now; whoever fails puts it back."""

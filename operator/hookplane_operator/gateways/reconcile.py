@@ -39,7 +39,7 @@ from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Conflict, NotLeader
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object, Resource
-from hookplane_operator.secrets import Found, found_of
+from hookplane_operator.referred.secrets import Found, found_of
 from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.watch.objects import Key, Objects, uid_of
 

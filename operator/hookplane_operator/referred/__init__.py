@@ -1,0 +1,1 @@
+"""Objects that others refer to, read by `get` alone: the right to list them is not needed."""
