@@ -96,6 +96,7 @@ class Election:
         except ApiError as error:
             _log.warning("the Lease cannot be read or written: %s", error)
             won = False
+        self._announce()  # of a lead that ended while the request was under way, too
         if won:
             self._until = begun + SURE_SECONDS
         self._announce()

@@ -291,7 +291,7 @@ class Operator:
         if not leads:
             self._writer.clear()
             for name in list(self._gateways.planes):
-                self._queue.add(Task(Job.GATEWAY, name))
+                self._start_over(name)
             return
         if time.monotonic() - self._watcher.filled_at > FRESH_SECONDS:
             for kind in (GATEWAY.kind, *(x.kind for x in TENANTS)):
@@ -320,7 +320,7 @@ class Operator:
 
     def _start_over(self, name: Name) -> None:
         if (plane := self._gateways.planes.get(name)) is not None:
-            plane.replaced = True
+            plane.reopen = True
         self._queue.add(Task(Job.GATEWAY, name))
 
     async def _reconcile_gateway(self, name: Name) -> float | None:

@@ -47,8 +47,8 @@ class Plane:
     due: dict[Key, Millis] = field(default_factory=dict)
     """When objects are to be looked at again: a key of theirs is to be rotated, or the API server
     could not be asked."""
-    replaced: bool = False
-    """Its database is not what it was: it is to be opened anew."""
+    reopen: bool = False
+    """Its database is not what it was, or for a moment we did not lead."""
     rounds: int = 0
     """How often something was compiled or removed."""
     news: bool = False

@@ -155,7 +155,7 @@ class Gateways:
         postgresql = gateway.spec.store.postgresql
         dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
         plane = self.planes.get(name)
-        if plane is not None and plane.dsn == dsn and not plane.replaced:
+        if plane is not None and plane.dsn == dsn and not plane.reopen:
             self._renew(plane, gateway)
             return
         migration = dsn
