@@ -79,7 +79,8 @@ class ConfigFollower:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._woken.wait()
         except TimeoutError:
             return
         self._woken.clear()

@@ -123,7 +123,8 @@ class Membership:
                 pause = AWAY_SECONDS
             await asyncio.sleep(SOONEST_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), pause - SOONEST_SECONDS)
+                async with asyncio.timeout(pause - SOONEST_SECONDS):
+                    await self._wanted.wait()
             self._wanted.clear()
 
     async def _beat(self) -> None:

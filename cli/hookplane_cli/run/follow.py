@@ -74,7 +74,8 @@ class Follower:
         """Waits for a change or for `due`; False: neither yet."""
         left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
         try:
-            await asyncio.wait_for(self._changed.wait(), left / 1000)
+            async with asyncio.timeout(left / 1000):
+                await self._changed.wait()
         except TimeoutError:
             return self._clock.now() >= due
         return True

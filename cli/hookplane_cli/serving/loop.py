@@ -38,7 +38,8 @@ async def until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
 async def pause(stopped: asyncio.Event, seconds: float) -> None:
     """Less when it is to stop."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(stopped.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stopped.wait()
 
 
 async def _serve(serve: Serve) -> None:

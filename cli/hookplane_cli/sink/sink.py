@@ -75,7 +75,8 @@ class Sink:
     async def _stall(self, reply: Reply) -> None:
         if reply.stall:
             try:
-                await asyncio.wait_for(self._ending.wait(), reply.stall / 1000)
+                async with asyncio.timeout(reply.stall / 1000):
+                    await self._ending.wait()
             except TimeoutError:
                 return
 

@@ -74,7 +74,8 @@ class OptionalApis:
     async def _pause(self) -> None:
         """Shorter when a watch was interrupted: what was deleted meanwhile is told by nobody."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._interrupted.wait(), LOOK_SECONDS)
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._interrupted.wait()
         self._interrupted.clear()
 
     async def _list(self, resource: Resource) -> None:

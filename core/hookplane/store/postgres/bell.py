@@ -137,7 +137,8 @@ async def _until_lost(db: Connection) -> None:
     try:
         while not (ended.is_set() or db.is_closed()):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), PROBE_SECONDS)
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await ended.wait()
             with translated():
                 await db.execute("select 1")
     except StoreError:

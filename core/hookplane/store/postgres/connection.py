@@ -111,7 +111,8 @@ class Connections:
         """Lets what is under way finish for a moment."""
         for pool in self._pools.values():
             try:
-                await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
             except TimeoutError:
                 pool.terminate()
 
