@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
 from hookplane.store.model import DeliveryState
 from support_dispatcher import Reply, Script, World, simulate, subscription, url
@@ -44,30 +45,54 @@ def target(chance: random.Random, bad_until: float, world: World) -> Script:
     return answer
 
 
+async def live(world: World, *, changing: bool) -> None:
+    """A dozen subscriptions with events, crashes and, if asked for, changes of what they say."""
+    chance = world.random
+    await world.endpoint("users")
+    shops = [await world.subscribe(shop(f"shop{n}", chance)) for n in range(12)]
+    for config in shops:
+        world.egress.scripts[url(config.name)] = target(chance, chance.choice([0, 30]), world)
+    events: dict[str, Counter[str]] = {"orders": Counter(), "users": Counter()}
+    await world.start()
+    for _ in range(12):
+        for _ in range(chance.randrange(20)):
+            endpoint = chance.choice(list(events))
+            body = {"n": chance.randrange(100), "even": chance.random() < 0.5}
+            kind = chance.choice(["order.created", "order.paid", "user.created"])
+            events[endpoint][await world.publish(endpoint, kind, body)] += 1
+        await asyncio.sleep(chance.uniform(0, 3))
+        if changing:
+            shops = [await changed(world, config) for config in shops]
+        if chance.random() < 0.4:
+            await world.crash()
+            await world.start()
+    shops = [await world.change(config, suspended=False) for config in shops]
+    for config in shops:
+        await check(world, config, set().union(*(events[e] for e in config.endpoints)))
+
+
+async def changed(world: World, config: SubscriptionConfig) -> SubscriptionConfig:
+    """Mostly as it was."""
+    chance = world.random
+    if chance.random() < 0.7:
+        return config
+    other = shop(config.name, chance)
+    names = ("types", "filter_cel", "strict", "max_in_flight", "circuit")
+    picked = chance.choice(names)
+    rate = chance.choice([None, RateLimit(tokens=10, per=1_000, burst=2)])
+    suspended = chance.random() < 0.2
+    fields = {picked: getattr(other, picked), "rate": rate, "suspended": suspended}
+    return await world.change(config, **fields)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_event_ends_in_exactly_one_state(tmp_path: Path, seed: int) -> None:
-    async def scenario(world: World) -> None:
-        chance = world.random
-        await world.endpoint("users")
-        shops = [await world.subscribe(shop(f"shop{n}", chance)) for n in range(12)]
-        for config in shops:
-            world.egress.scripts[url(config.name)] = target(chance, chance.choice([0, 30]), world)
-        events: dict[str, Counter[str]] = {"orders": Counter(), "users": Counter()}
-        await world.start()
-        for _ in range(12):
-            for _ in range(chance.randrange(20)):
-                endpoint = chance.choice(list(events))
-                body = {"n": chance.randrange(100), "even": chance.random() < 0.5}
-                kind = chance.choice(["order.created", "order.paid", "user.created"])
-                events[endpoint][await world.publish(endpoint, kind, body)] += 1
-            await asyncio.sleep(chance.uniform(0, 3))
-            if chance.random() < 0.4:
-                await world.crash()
-                await world.start()
-        for config in shops:
-            await check(world, config, set().union(*(events[e] for e in config.endpoints)))
+    simulate(tmp_path, lambda world: live(world, changing=False), seed)
 
-    simulate(tmp_path, scenario, seed)
+
+@pytest.mark.parametrize("seed", range(4))
+def test_so_it_does_whatever_is_changed_meanwhile(tmp_path: Path, seed: int) -> None:
+    simulate(tmp_path, lambda world: live(world, changing=True), seed)
 
 
 async def check(world: World, config: SubscriptionConfig, events: set[str]) -> None:
