@@ -15,6 +15,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.follow import ConfigFollower
 from hookplane.journal import Journal
+from hookplane.lasting import lasting
 from hookplane.membership import Alone, Membership
 from hookplane.operational import Notices
 from hookplane.rendezvous import owner_of
@@ -107,7 +108,7 @@ class Dispatcher:
             self._store.listen(Topic.SUBSCRIPTION, self._look),
         ]
         await self._follower.load()
-        self._following = asyncio.create_task(self._follower.run())
+        self._following = asyncio.create_task(lasting("configuration", self._follower.run))
         self.ready = True
         self._loaded()
 

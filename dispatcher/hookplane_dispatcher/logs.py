@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
+from hookplane.lasting import lasting
 from hookplane.store.model import LogEntry
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.waker import Waker
@@ -71,8 +72,10 @@ class Logs:
         """From now on `wake` is called for news; `head` is where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
-            tail = self._tails[endpoint] = Tail(endpoint, head)
-            self._tasks[endpoint] = asyncio.create_task(self._follow(tail))
+            tail = self._tails[endpoint] = new = Tail(endpoint, head)
+            self._tasks[endpoint] = asyncio.create_task(
+                lasting(f"the log of {endpoint}", lambda: self._follow(new))
+            )
         tail.lanes[wake] = None
 
     def detach(self, endpoint: str, wake: Wake) -> None:

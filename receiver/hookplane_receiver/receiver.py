@@ -12,6 +12,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
 from hookplane.follow import ConfigFollower
 from hookplane.journal import Journal
+from hookplane.lasting import lasting
 from hookplane.operational import Notices
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind
@@ -105,16 +106,21 @@ class Receiver:
         url = await self._ingress.start()
         if self._tls_ingress is not None:
             self.tls_url = await self._tls_ingress.start()
-        self._tasks = [asyncio.create_task(run()) for run in self._chores()]
+        self._tasks = [asyncio.create_task(lasting(*chore)) for chore in self._chores().items()]
         self.ready = True
         return url
 
     def _doors(self) -> list[IngressServer]:
         return [x for x in (self._ingress, self._tls_ingress) if x is not None]
 
-    def _chores(self) -> list[Callable[[], Coroutine[None, None, None]]]:
-        follow = [self._identity.follow] if self._identity is not None else []
-        return [self._follower.run, self._reporter.run, self._quotas.run, *follow]
+    def _chores(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        chores = {
+            "configuration": self._follower.run,
+            "reports": self._reporter.run,
+            "quotas": self._quotas.run,
+        }
+        certificate = {} if self._identity is None else {"certificate": self._identity.follow}
+        return chores | certificate
 
     async def leave(self, delay: Millis) -> None:
         """Goes on answering for so long, each time as the last of its connection, until those who

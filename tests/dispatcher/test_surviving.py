@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hookplane.errors import StoreUnavailable
+from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.model import DeliveryState
 from support_dispatcher import NEVER, Reply, World, simulate, subscription, url
 
@@ -64,6 +65,40 @@ def test_what_was_sending_at_a_crash_is_sent_again_at_once(tmp_path: Path) -> No
         await world.start()
         await world.until_status(shop, lambda s: s.counters.delivered, 3)
         assert world.events == [event, event]
+
+    simulate(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("away"), StoreUnfit("no right"), UnknownObject("x"), KeyError("y")]
+)
+def test_whatever_the_store_answers_is_over_when_it_is_over(
+    tmp_path: Path, error: Exception
+) -> None:
+    """While nothing happens only those who look for news see it."""
+
+    async def scenario(world: World) -> None:
+        shop = await world.subscribe(subscription())
+        await world.start()
+        await world.publish()
+        await world.until_status(shop, lambda s: s.counters.delivered == 1)
+        asked: Counter[str] = Counter()
+
+        def fail(name: str, _: tuple[Any, ...]) -> None:
+            asked[name] += 1
+            if name in ("read_log", "load_config"):
+                raise error
+
+        world.watched.fail = fail
+        await asyncio.sleep(20)
+        world.watched.fail = lambda *_: None
+        assert min(asked["read_log"], asked["load_config"]) >= 2
+        event = await world.publish()
+        await world.until(lambda: event in world.events, 15)
+        await world.subscribe(subscription("other"))
+        await asyncio.sleep(5)
+        event = await world.publish()
+        await world.until(lambda: url("other") in {x.url for x in world.egress.sent}, 15)
 
     simulate(tmp_path, scenario)
 

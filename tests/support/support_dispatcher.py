@@ -415,7 +415,7 @@ class World:
 def _is_ours(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     file = "" if code is None else code.co_filename
-    return "hookplane_dispatcher" in file or file.endswith("follow.py")
+    return "hookplane_dispatcher" in file or file.endswith("lasting.py")
 
 
 def subscription(
