@@ -12,13 +12,14 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from hookplane.kinds.base import API_VERSION
 from support_kubernetes import ControlPlane
 
 AT_ONCE: Final = 16
-_ROOT: Final = "/apis/hookplane.dev/v1alpha1/namespaces"
 _PLURALS: Final = {
     "WebhookEndpoint": "webhookendpoints",
     "WebhookSubscription": "webhooksubscriptions",
+    "Service": "services",
 }
 
 Object = dict[str, Any]
@@ -38,15 +39,19 @@ class ApiServer:
 
         async def one(made: Object) -> None:
             async with gate:
-                path = f"{_ROOT}/{self._namespace}/{_PLURALS[made['kind']]}"
+                path = self._path(made["apiVersion"], made["kind"])
                 await self._send("POST", path, made, "application/json")
 
         await asyncio.gather(*map(one, objects))
 
     async def merge(self, kind: str, name: str, change: Object) -> Object:
         """The object after a merge patch. Raises aiohttp.ClientResponseError."""
-        path = f"{_ROOT}/{self._namespace}/{_PLURALS[kind]}/{name}"
+        path = f"{self._path(API_VERSION, kind)}/{name}"
         return await self._send("PATCH", path, change, "application/merge-patch+json")
+
+    def _path(self, version: str, kind: str) -> str:
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        return f"{root}/namespaces/{self._namespace}/{_PLURALS[kind]}"
 
     async def _send(self, method: str, path: str, body: Object, content: str) -> Object:
         headers = {"Content-Type": content}

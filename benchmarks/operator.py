@@ -24,7 +24,7 @@ from benchmarks.machine import Usage, allow_many_files, usage
 from benchmarks.report import as_json, table
 from benchmarks.rows import Figure, Goal, Row
 from support_kubernetes import condition
-from support_manifests import endpoint, post, subscription
+from support_manifests import endpoint, post, service, subscription
 from support_operator import Installation, installation, reachable_address
 from support_target import Target, target, until
 
@@ -54,6 +54,8 @@ class Run:
     rest_seconds: float = 60.0
     failures: int = 5
     """Targets that break, one after the other."""
+    services: int = 0
+    """So many of the subscriptions deliver to Services, each to one of its own."""
 
 
 def measure(run: Run, folder: Path) -> list[Row]:
@@ -79,7 +81,8 @@ class _Bench:
         self._place = place
         self._subscriber = subscriber
         self._count = 2 * run.pairs
-        self._many = f"{self._count:,} objects"
+        to_services = f" ({run.services:,} to Services)" if run.services else ""
+        self._many = f"{self._count:,} objects{to_services}"
 
     def creation(self) -> list[Row]:
         """Objects are there before the operator starts."""
@@ -167,7 +170,11 @@ class _Bench:
     def _objects(self) -> Iterator[dict[str, Any]]:
         names = [f"pair-{number}" for number in range(self._run.pairs)]
         yield from map(endpoint, names)
-        for name in names:
+        for name in names[self._run.pairs - self._run.services :]:
+            yield service(name)
+            to_service = {"target": {"serviceRef": {"name": name, "port": 80}}}
+            yield subscription(name, [name], "", **to_service)
+        for name in names[: self._run.pairs - self._run.services]:
             retry = {"delivery": {"retry": {"schedule": ["1s"] * 20}}}
             yield subscription(name, [name], f"{self._subscriber.url}/{name}", **retry)
 
@@ -264,8 +271,9 @@ def _is_ready(found: dict[str, Any]) -> bool:
 @click.command()
 @click.option("--pairs", default=5_000, show_default=True, help="Endpoints + subscriptions.")
 @click.option("--changes", default=100, show_default=True)
+@click.option("--services", default=0, show_default=True, help="Subscriptions to Services.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
-def main(pairs: int, changes: int, file: Path | None) -> None:
+def main(pairs: int, changes: int, services: int, file: Path | None) -> None:
     """Measure the operator."""
     allow_many_files()
     facts = {
@@ -274,7 +282,7 @@ def main(pairs: int, changes: int, file: Path | None) -> None:
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
     with tempfile.TemporaryDirectory(prefix="hookplane-operator-") as folder:
-        rows = measure(Run(pairs, changes), Path(folder))
+        rows = measure(Run(pairs, changes, services=services), Path(folder))
     facts["load after"] = " ".join(f"{load:.2f}" for load in os.getloadavg())
     sys.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n\n")
     sys.stdout.write(table(rows))

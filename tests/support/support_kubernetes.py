@@ -338,7 +338,7 @@ class Kubectl:
         return found
 
     def until(
-        self, kind: str, name: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 60
+        self, kind: str, name: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 120
     ) -> dict[str, Any]:
         """The object, as soon as it is there and `holds`."""
         end = time.monotonic() + seconds

@@ -36,6 +36,12 @@ def subscription(name: str, endpoints: list[str], url: str, **spec: Any) -> Obje
     return made("WebhookSubscription", name, {"endpointRefs": refs, "target": {"url": url}} | spec)
 
 
+def service(name: str) -> Object:
+    """Headless, so that it takes no address of the cluster's range."""
+    spec = {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"app": name}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
 def secret(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
 
