@@ -100,12 +100,13 @@ class Configurator:
     async def reconcile(self, plane: Plane) -> float | None:
         """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
         so."""
-        taken = self._take(plane)
-        try:
-            return await self._round(plane, taken)
-        except BaseException:
-            plane.dirty |= taken
-            raise
+        async with plane.changing:
+            taken = self._take(plane)
+            try:
+                return await self._round(plane, taken)
+            except BaseException:
+                plane.dirty |= taken
+                raise
 
     def _take(self, plane: Plane) -> set[Key]:
         """All that was changed, and some of those that are only looked through: after a start these

@@ -53,24 +53,34 @@ class Sweeper:
         if wait > 0:
             return wait
         plane.swept_at, plane.sweep_wanted = time.monotonic(), False
+        known = list(plane.book.documents.values())  # what comes from now on may not be listed
         uids, namespaces, replays = await self._list()
         await self._check_whole()
-        confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
-        documents = list(plane.book.documents.values())
-        recent = plane.recently_swept(time.monotonic(), WINDOW_SECONDS)
-        planned = plan_sweep(documents, uids, namespaces, self._scope, confirmed, recent)
-        self._note_blocked(plane, planned.blocked)
-        if planned.doomed:
-            change = Change(deleted=planned.doomed)
-            version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
-            plane.book.take(change, version)
-            plane.sweeps.append((time.monotonic(), len(planned.doomed)))
-            plane.news = True
-            plane.rounds += 1
-            await plane.store.add_orphans(self._orphans(planned.doomed))
+        async with plane.changing:
+            await self._remove(plane, known, uids, namespaces)
         await self._delete_orphans(plane)
         await self._cancel(plane, replays)
         return SOONEST_SECONDS if plane.sweep_wanted else EVERY_SECONDS
+
+    async def _remove(
+        self, plane: Plane, known: Iterable[Configured], uids: set[str], namespaces: set[str]
+    ) -> None:
+        """Of what was known before the lists, what is in none of them."""
+        documents = [x for x in known if x.uid in plane.book.documents]
+        new = {body["metadata"]["namespace"] for x in TENANTS for body in self._objects.all(x.kind)}
+        confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
+        recent = plane.recently_swept(time.monotonic(), WINDOW_SECONDS)
+        planned = plan_sweep(documents, uids, namespaces | new, self._scope, confirmed, recent)
+        self._note_blocked(plane, planned.blocked)
+        if not planned.doomed:
+            return
+        change = Change(deleted=planned.doomed)
+        version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
+        plane.book.take(change, version)
+        plane.sweeps.append((time.monotonic(), len(planned.doomed)))
+        plane.news = True
+        plane.rounds += 1
+        await plane.store.add_orphans(self._orphans(planned.doomed))
 
     async def _list(self) -> tuple[set[str], set[str], set[str]]:
         """Uids of all objects, the namespaces that they are in, and uids of replays."""

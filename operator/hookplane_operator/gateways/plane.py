@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -49,6 +50,9 @@ class Plane:
     could not be asked."""
     reopen: bool = False
     """Its database is not what it was, or for a moment we did not lead."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who changes what is in force: what a round took for known must not be removed before
+    it is written."""
     rounds: int = 0
     """How often something was compiled or removed."""
     news: bool = False

@@ -62,9 +62,9 @@ async def _fill_and_free(scene: Scene, server: PostgresServer, filler: Path) -> 
     with pytest.raises(StoreUnavailable):
         await _append_until_it_fails(scene, accepted)
     await asyncio.to_thread(filler.unlink)
-    if not server.is_running:  # without room for its log PostgreSQL ends itself
-        await asyncio.to_thread(server.start)
     for _ in range(TRIES):
+        if not server.is_running:  # without room for its log PostgreSQL ends itself
+            await asyncio.to_thread(server.start)
         try:
             accepted.append((await scene.append()).event_id)
             break

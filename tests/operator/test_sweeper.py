@@ -1,0 +1,121 @@
+"""What is removed is what is gone, whatever comes while that is found out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from hookplane.config.endpoint import EndpointConfig
+from hookplane_operator.config.sweeper import Sweeper
+from hookplane_operator.gateways.plane import Plane
+from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.kinds import SUBSCRIPTION, Object, Resource
+from hookplane_operator.metrics import Metrics
+from hookplane_operator.settings import Scope
+from support_plane import Place, body
+from support_plane import place as made_place
+
+
+class Cluster:
+    """Subscriptions that there are, as a full list finds them."""
+
+    def __init__(self) -> None:
+        self.there: list[str] = []
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        """Happens once, when everything was listed."""
+
+    async def list(self, resource: Resource, _: str | None, **__: Any) -> AsyncIterator[Object]:
+        for name in self.there if resource == SUBSCRIPTION else ():
+            yield body(name)
+
+    async def takes_new(self, _: object) -> bool:
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            await happens()
+        return True
+
+
+class Scene:
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.cluster = Cluster()
+        self.sweeper = Sweeper(
+            cast(Kube, self.cluster),
+            place.objects,
+            Scope("shop", ("shop",), ()),
+            Metrics(CollectorRegistry()),
+            place.clock,
+        )
+
+    async def plane(self, *names: str) -> Plane:
+        """With these in force."""
+        plane = await self.place.opened()
+        plane.dirty = {self.place.put(name) for name in names}
+        await self.place.configurator.reconcile(plane)
+        self.cluster.there = list(names)
+        return plane
+
+    def deleted(self, name: str) -> None:
+        self.cluster.there.remove(name)
+        self.place.objects.remove(SUBSCRIPTION.kind, body(name))
+
+    async def comes(self, plane: Plane, name: str) -> None:
+        """Seen, compiled and written."""
+        self.cluster.there.append(name)
+        plane.dirty.add(self.place.put(name))
+        await self.place.configurator.reconcile(plane)
+
+    def builtin(self, plane: Plane) -> list[str]:
+        documents = plane.book.documents.values()
+        return [x.namespace for x in documents if isinstance(x, EndpointConfig) and x.builtin]
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with made_place() as made:
+        yield Scene(made)
+
+
+async def test_what_is_gone_is_removed(scene: Scene) -> None:
+    plane = await scene.plane("a", "b")
+    scene.deleted("a")
+    await scene.sweeper.sweep(plane)
+    assert await scene.place.in_force() == {"b": 1}
+    assert [x.name for x in await scene.place.store.due_orphans(1 << 62)] == ["a-signing"]
+
+
+async def test_what_comes_after_the_lists_stays(scene: Scene) -> None:
+    plane = await scene.plane("a", "b")
+    scene.deleted("a")
+    scene.cluster.meanwhile = lambda: scene.comes(plane, "new")
+    await scene.sweeper.sweep(plane)
+    assert await scene.place.in_force() == {"b": 1, "new": 1}
+
+
+async def test_a_namespace_that_was_empty_for_a_moment_keeps_what_it_has_by_itself(
+    scene: Scene,
+) -> None:
+    plane = await scene.plane("a")
+    assert scene.builtin(plane) == ["shop"]
+    scene.deleted("a")
+    scene.cluster.meanwhile = lambda: scene.comes(plane, "new")
+    await scene.sweeper.sweep(plane)
+    assert await scene.place.in_force() == {"new": 1}
+    assert scene.builtin(plane) == ["shop"]
+
+
+async def test_nothing_is_compiled_while_something_is_removed(scene: Scene) -> None:
+    """A round that is under way has taken for known what the sweep finds gone."""
+    plane = await scene.plane("a")
+    scene.deleted("a")
+    async with plane.changing:
+        task = asyncio.create_task(scene.sweeper.sweep(plane))
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        assert await scene.place.in_force() == {"a": 1}
+    await task
+    assert await scene.place.in_force() == {}
