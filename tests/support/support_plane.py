@@ -35,6 +35,7 @@ from support_store import ManualClock
 
 SEALERS = dict.fromkeys(ConfigKind, Sealer({"a": b"k" * 32}, "a"))
 CLOCK = SystemClock()
+TOKEN = {"secretKeyRef": {"name": "not-there", "key": "token"}}
 
 
 def body(name: str, generation: int = 1, kind: str = "WebhookSubscription") -> dict[str, Any]:
@@ -49,8 +50,13 @@ def body(name: str, generation: int = 1, kind: str = "WebhookSubscription") -> d
     dsn = {"secretKeyRef": {"name": "database", "key": "dsn"}}
     specs = {
         "WebhookGateway": {"store": {"postgresql": {"dsn": dsn}}},
+        "WebhookEndpoint": {
+            "provider": "Generic",
+            "eventType": {"header": "x-type"},
+            "verification": {"bearer": {"tokens": [TOKEN]}},
+        },
         "WebhookSubscription": {
-            "endpointSelector": {"matchLabels": {"no": "match"}},
+            "endpointSelector": {"matchLabels": {"app": "shop"}},
             "target": {"url": f"https://shop.example.com/{generation}"},
             "signing": {"scheme": "None"},
         },
@@ -82,6 +88,12 @@ class Place:
     def put(self, name: str, generation: int = 1) -> Key:
         self.objects.put("WebhookSubscription", body(name, generation))
         return Key("WebhookSubscription", "shop", name)
+
+    def put_endpoint(self, name: str) -> Key:
+        made = body(name, kind="WebhookEndpoint")
+        made["metadata"]["labels"] = {"app": "shop"}
+        self.objects.put("WebhookEndpoint", made)
+        return Key("WebhookEndpoint", "shop", name)
 
     async def opened(self) -> Plane:
         gateway = parse_object(body("default", kind="WebhookGateway")).value

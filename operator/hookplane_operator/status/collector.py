@@ -72,6 +72,19 @@ class _Round:
     told: dict[Key, Seen] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the statuses of all objects depend on."""
+
+    seen: Observation
+    working: Mapping[Role, Sequence[Presence]]
+    """Those that are ready."""
+    living: frozenset[str]
+    """Uids of documents in force."""
+    base: str
+    """The gateway's URL."""
+
+
 class Collector:
     """For all planes; `run` is a task of each."""
 
@@ -177,10 +190,11 @@ class Collector:
             del state.told[gone]
         living = frozenset(plane.book.documents)
         working = {role: [x.presence for x in state.seen.ready(role)] for role in _ROLES.values()}
+        around = _Around(state.seen, working, living, self._base(plane))
         for number, (key, verdict) in enumerate(list(plane.verdicts.items())):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            seen = _inputs(plane, verdict, state.seen, working)
+            seen = _inputs(plane, verdict, around)
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
                 self.tell(key, verdict, plane, living, state.seen)
@@ -224,8 +238,7 @@ class Collector:
             document = plane.book.documents.get(verdict.uid) if plane else None
             version = plane.book.versions.get(verdict.uid) if plane else None
             if key.kind == ENDPOINT.kind:
-                facts = self._facts(plane.name) if plane else None
-                base = facts.url if facts else ""
+                base = self._base(plane) if plane else ""
                 own = document if isinstance(document, EndpointConfig) else None
                 status = endpoint_status(verdict, own, version, base, seen, old, now)
                 self._writer.offer(key, verdict.uid, status)
@@ -235,6 +248,11 @@ class Collector:
                 self._writer.offer(key, verdict.uid, told)
             else:
                 self._writer.offer(key, verdict.uid, replay_status(verdict, seen, old, now))
+
+    def _base(self, plane: Plane) -> str:
+        """The gateway's URL."""
+        facts = self._facts(plane.name)
+        return facts.url if facts else ""
 
     def _tell_gateway(self, plane: Plane, state: _Round) -> None:
         documents = list(plane.book.of_users())
@@ -281,24 +299,24 @@ def _alone(key: Key) -> Iterator[None]:
         _log.error("the status of %s cannot be told: %s", key, fault.told(error))
 
 
-def _inputs(
-    plane: Plane, verdict: Verdict, seen: Observation, working: Mapping[Role, Sequence[Presence]]
-) -> Seen:
-    uid = verdict.uid
+def _inputs(plane: Plane, verdict: Verdict, around: _Around) -> Seen:
+    uid, seen = verdict.uid, around.seen
     document = plane.book.documents.get(uid)
     version = plane.book.versions.get(uid, 0)
-    ready = working[_ROLES[verdict.key.kind]]
+    ready = around.working[_ROLES[verdict.key.kind]]
     current = sum(1 for x in ready if x.version >= version)
     refused = tuple(x.refused.get(uid, "") for x in ready)
     numbers: object = seen.replays.get(uid)
     word: object = None
+    beside: object = around.base if verdict.key.kind == ENDPOINT.kind else None
     if isinstance(document, EndpointConfig):
         own = numbers = seen.endpoints.get(uid)
         word = own and endpoint_word(document, own, seen.at)
     elif isinstance(document, SubscriptionConfig):
         sub = numbers = seen.subscriptions.get(uid)
         word = sub and subscription_word(document, sub, seen.at)
-    return verdict, document, len(ready), current, refused, numbers, word, seen.away
+        beside = len(around.living.intersection(document.endpoints))
+    return verdict, document, len(ready), current, refused, numbers, word, beside, seen.away
 
 
 def _is_behind(plane: Plane, seen: Observation) -> bool:
