@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,14 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import SystemClock
 from hookplane.compile.change import Change
+from hookplane.store.model import Flush, NewEvent
 from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import GatewayFacts
+from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.status.collector import Collector, _Round
 from hookplane_operator.status.writer import StatusWriter
 from hookplane_operator.watch.objects import Key, Objects
-from support_plane import place
+from support_plane import SEALERS, Place, place
 
 
 class Paper(StatusWriter):
@@ -56,34 +59,81 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
     assert "hush-hush" not in caplog.text
 
 
-async def test_what_a_status_depends_on_besides_its_object() -> None:
-    """The gateway's URL, and for a selector how many endpoints there are."""
+class Scene:
+    """A collector at work on a gateway."""
+
+    def __init__(self, made: Place, plane: Plane) -> None:
+        self.place, self.plane = made, plane
+        metrics = Metrics(CollectorRegistry())
+        self.facts = {plane.name: GatewayFacts("uid", 1, url="https://old.example.com")}
+        self.paper = Paper(made.kube, made.objects, metrics, lambda *_: None)
+        self.collector = Collector(
+            made.objects, self.paper, made.clock, self.facts.get, lambda _: None
+        )
+        self.state = _Round()
+
+    async def told(self) -> list[str]:
+        """Whose status was offered in one look."""
+        self.paper.offered = []
+        await self.collector._look(self.plane, self.state)
+        await self.collector._tell(self.plane, self.state)
+        return sorted(self.paper.offered)
+
+    async def delete(self, name: str) -> None:
+        """An endpoint, as a sweep does it."""
+        change = Change(deleted=(self.plane.book.documents[f"uid-{name}"],))
+        version = await self.plane.store.apply_config(change.rows(SEALERS.__getitem__))
+        self.plane.book.take(change, version)
+        self.plane.rounds += 1
+        del self.plane.verdicts[Key("WebhookEndpoint", "shop", name)]
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    """Endpoints `orders` and `users`, and a subscription `shop` that selects both."""
     async with place() as made:
         plane = await made.opened()
         plane.dirty = {made.put_endpoint("orders"), made.put_endpoint("users"), made.put("shop")}
         await made.configurator.reconcile(plane)
-        facts = {plane.name: GatewayFacts("uid", 1, url="https://old.example.com")}
-        kube = Kube(ApiClient(), Metrics(CollectorRegistry()))
-        paper = Paper(kube, made.objects, Metrics(CollectorRegistry()), lambda *_: None)
-        collector = Collector(made.objects, paper, made.clock, facts.get, lambda _: None)
-        state = _Round()
+        yield Scene(made, plane)
 
-        async def told() -> list[str]:
-            paper.offered = []
-            await collector._look(plane, state)
-            await collector._tell(plane, state)
-            return sorted(paper.offered)
 
-        assert await told() == ["orders", "shop", "users"]
-        assert await told() == []
-        facts[plane.name] = GatewayFacts("uid", 1, url="https://new.example.com")
-        assert await told() == ["orders", "users"]
-        assert paper.last.url.startswith("https://new.example.com/shop/")
-        gone = plane.book.documents["uid-users"]
-        plane.book.take(Change(deleted=(gone,)), plane.book.newest)
-        plane.rounds += 1
-        del plane.verdicts[Key("WebhookEndpoint", "shop", "users")]
-        assert await told() == ["shop"]
-        (resolved,) = [x for x in paper.last.conditions if x.type == "EndpointsResolved"]
-        assert resolved.message == "1 endpoint"
-        await kube.close()
+async def test_what_a_status_depends_on_besides_its_object(scene: Scene) -> None:
+    """The gateway's URL, and for a selector how many endpoints there are."""
+    assert await scene.told() == ["orders", "shop", "users"]
+    assert await scene.told() == []
+    scene.facts[scene.plane.name] = GatewayFacts("uid", 1, url="https://new.example.com")
+    assert await scene.told() == ["orders", "users"]
+    assert scene.paper.last.url.startswith("https://new.example.com/shop/")
+    await scene.delete("users")
+    assert await scene.told() == ["shop"]
+    (resolved,) = [x for x in scene.paper.last.conditions if x.type == "EndpointsResolved"]
+    assert resolved.message == "1 endpoint"
+
+
+async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted after it was deleted: an event may be accepted a moment before that."""
+    store = scene.plane.store
+    count = store.subscription_status
+
+    async def slow(uids: Sequence[str]) -> Any:
+        monkeypatch.undo()
+        counted = await count(uids)
+        event = NewEvent("uid-users", f"evt_{1:026d}", 1, "x", (), b"late")
+        await store.append(event)
+        await scene.delete("users")
+        return counted
+
+    monkeypatch.setattr(store, "subscription_status", slow)
+    for _ in range(2):
+        await scene.told()
+        assert scene.plane.drained == set()
+    status = (await store.subscription_status(["uid-shop"]))[0]
+    assert (status.pending, status.counters.expired) == (1, 0)
+    claimed = await store.claim("uid-shop")
+    flush = Flush("uid-shop", claimed.epoch, claimed.flush_number + 1, cursors={"uid-users": 1})
+    await store.flush(flush)
+    await scene.told()
+    assert scene.plane.drained == {"uid-shop"}

@@ -69,6 +69,7 @@ class Place:
 
     def __init__(self, store: PostgresStore, kube: Kube) -> None:
         self.store = store
+        self.kube = kube
         self.objects = Objects()
         self.clock = ManualClock(CLOCK.now())
         self.refused: set[Name] = set()

@@ -28,6 +28,8 @@ class Book:
     """The greatest of these."""
     stale: set[str] = field(default_factory=set)
     """Sealed with an old key: to be written anew though they say the same."""
+    taken: int = 0
+    """How often something was written."""
     _namespaces: dict[str, dict[str, Configured]] = field(default_factory=dict)
 
     @classmethod
@@ -64,6 +66,7 @@ class Book:
 
     def take(self, change: Change, version: int) -> None:
         """What was just written."""
+        self.taken += 1
         for document in (*change.created, *change.changed):
             self._put(document, version)
             self.stale.discard(document.uid)

@@ -64,6 +64,8 @@ class _Round:
     seen: Observation | None = None
     marks: tuple[int, ...] = ()
     """The store's activity when `seen` was asked for."""
+    taken: int = -1
+    """The book's, by then."""
     asked_at: float = 0.0
     told_for: object = None
     """What was told last, and everything that it depends on."""
@@ -130,8 +132,9 @@ class Collector:
         try:
             marks = (plane.rounds, *await plane.store.activity())
             if state.seen is None or self._is_old(state, marks):
+                taken = plane.book.taken
                 state.seen = await self._observe(plane)
-                state.marks, state.asked_at = marks, time.monotonic()
+                state.marks, state.taken, state.asked_at = marks, taken, time.monotonic()
             else:
                 members = tuple(await plane.store.members())
                 heard = replace(state.seen, at=self._clock.now(), members=members)
@@ -198,7 +201,8 @@ class Collector:
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
                 self.tell(key, verdict, plane, living, state.seen)
-        self._find_drained(plane, state.seen, living)
+        if state.taken == plane.book.taken:  # else what was counted may be older than a deletion
+            self._find_drained(plane, state.seen, living)
 
     def _is_told(self, plane: Plane, state: _Round, seen: Observation) -> bool:
         """Nothing is different; words that depend on the time alone may wait a little."""
