@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import SystemClock
 from hookplane.compile.change import Change
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.model import Flush, NewEvent
 from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import GatewayFacts
@@ -129,11 +130,28 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
     monkeypatch.setattr(store, "subscription_status", slow)
     for _ in range(2):
         await scene.told()
-        assert scene.plane.drained == set()
+        assert scene.plane.drained == {}
     status = (await store.subscription_status(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
     claimed = await store.claim("uid-shop")
     flush = Flush("uid-shop", claimed.epoch, claimed.flush_number + 1, cursors={"uid-users": 1})
     await store.flush(flush)
     await scene.told()
-    assert scene.plane.drained == {"uid-shop"}
+    assert scene.plane.drained == {"uid-shop": frozenset({"uid-users"})}
+
+
+async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
+    """Nothing pended of the first one, something does of the second."""
+    shop = Key("WebhookSubscription", "shop", "shop")
+    await scene.delete("orders")
+    await scene.told()
+    assert scene.plane.drained == {"uid-shop": frozenset({"uid-orders"})}
+    await scene.plane.store.append(NewEvent("uid-users", f"evt_{1:026d}", 1, "x", (), b"late"))
+    await scene.delete("users")
+    scene.plane.dirty = {shop}
+    await scene.place.configurator.reconcile(scene.plane)
+    status = (await scene.plane.store.subscription_status(["uid-shop"]))[0]
+    assert (status.pending, status.counters.expired) == (1, 0)
+    document = scene.plane.book.documents["uid-shop"]
+    assert isinstance(document, SubscriptionConfig)
+    assert document.endpoints == ("uid-users",)

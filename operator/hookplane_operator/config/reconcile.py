@@ -287,10 +287,14 @@ class Configurator:
 
         def keep(document: SubscriptionConfig) -> SubscriptionConfig:
             old = plane.book.documents.get(document.uid)
-            if not isinstance(old, SubscriptionConfig) or document.uid in plane.drained:
+            if not isinstance(old, SubscriptionConfig):
                 return document
-            known = plane.book.documents
-            departed = [x for x in old.endpoints if x not in known or not self._is_there(known[x])]
+            known, drained = plane.book.documents, plane.drained.get(document.uid, frozenset())
+            departed = [
+                x
+                for x in old.endpoints
+                if x not in drained and (x not in known or not self._is_there(known[x]))
+            ]
             if not departed:
                 return document
             every = tuple(sorted({*document.endpoints, *departed}))

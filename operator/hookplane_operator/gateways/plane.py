@@ -43,8 +43,9 @@ class Plane:
     """Objects that are gone and whose rows are kept until somebody confirms it."""
     replays: set[str] = field(default_factory=set)
     """Uids of the jobs that the store has."""
-    drained: set[str] = field(default_factory=set)
-    """Subscriptions with nothing left to deliver, so endpoints that are gone may leave them."""
+    drained: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Uid of a subscription → its endpoints that are gone and have nothing left to deliver: it may
+    leave these."""
     due: dict[Key, Millis] = field(default_factory=dict)
     """When objects are to be looked at again: a key of theirs is to be rotated, or the API server
     could not be asked."""

@@ -214,7 +214,7 @@ class Collector:
             members,
             seen.away,
             seen.silent,
-            len(plane.drained),
+            dict(plane.drained),
             self._facts(plane.name),
         )
         now = time.monotonic()
@@ -279,16 +279,18 @@ class Collector:
 
     def _find_drained(self, plane: Plane, seen: Observation, living: frozenset[str]) -> None:
         """Subscriptions that still have endpoints which are gone, and nothing left of them."""
+        for uid in plane.drained.keys() - plane.book.documents.keys():
+            del plane.drained[uid]
         for document in plane.book.of_users():
-            if not isinstance(document, SubscriptionConfig) or living.issuperset(
-                document.endpoints
-            ):
-                plane.drained.discard(document.uid)
+            if not isinstance(document, SubscriptionConfig):
                 continue
+            gone = frozenset(document.endpoints) - living
             numbers = seen.subscriptions.get(document.uid)
             left = numbers and numbers.pending + numbers.sending + numbers.retrying
-            if left == 0 and document.uid not in plane.drained:
-                plane.drained.add(document.uid)
+            if not gone:
+                plane.drained.pop(document.uid, None)
+            elif left == 0 and plane.drained.get(document.uid) != gone:
+                plane.drained[document.uid] = gone
                 plane.dirty.add(Key(SUBSCRIPTION.kind, document.namespace, document.name))
         if plane.has_work:
             self._drained(plane)
