@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,10 @@ from hookplane.kinds.base import SecretKeyRef
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
+from hookplane.sealing import Sealer
 from hookplane.secret import Secret
+from hookplane.store.model import ConfigKind
+from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.tenure import Tenure
 from hookplane_operator.config.book import Book
 from hookplane_operator.gateways.children import ChildMaker, desired
@@ -172,7 +175,7 @@ class Gateways:
                 self.clock,
                 over=gateway.metadata.annotations.get(TAKE_OVER, ""),
             )
-            book = await Book.load(store, own)
+            plane = await _plane(gateway, dsn, store, own)
         except StoreInUse as error:
             message = (
                 f"the database belongs to gateway {error}; give this one a database of its own, or "
@@ -185,8 +188,7 @@ class Gateways:
             raise NotInOrder(
                 ConditionType.STORE_AVAILABLE, Reason.STORE_UNAVAILABLE, str(error)
             ) from error
-        plane = self.planes[name] = Plane(gateway, dsn, store, own, book)
-        plane.replays = {x.uid for x in await store.replays()}
+        self.planes[name] = plane
         self.opened(plane)
 
     def _renew(self, plane: Plane, gateway: WebhookGateway) -> None:
@@ -308,6 +310,19 @@ class Gateways:
                 "or use ingress",
             )
         return frozenset({"HTTPRoute"})
+
+
+async def _plane(
+    gateway: WebhookGateway, dsn: Secret, store: PostgresStore, own: Mapping[ConfigKind, Sealer]
+) -> Plane:
+    """With what the store has. Raises StoreError; then the store is closed."""
+    try:
+        book = await Book.load(store, own)
+        replays = {x.uid for x in await store.replays()}
+    except BaseException:
+        await store.close()
+        raise
+    return Plane(gateway, dsn, store, own, book, replays=replays)
 
 
 def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | None:
