@@ -211,8 +211,9 @@ class Dispatcher:
         if lane is not None and not lane.stopping:
             lane.configure(config)
             return
+        before = [task for task, uid in self._tasks.items() if uid == config.uid] if lane else []
         lane = self._lanes[config.uid] = Lane(self._shared, config)
-        task = asyncio.create_task(lane.run(), name=f"lane {config.uid}")
+        task = asyncio.create_task(_run(lane, before), name=f"lane {config.uid}")
         self._tasks[task] = config.uid
         task.add_done_callback(lambda done: self._ended(done, lane))
 
@@ -221,6 +222,13 @@ class Dispatcher:
         if self._lanes.get(uid) is lane:
             del self._lanes[uid]
             lane.forget()
+
+
+async def _run(lane: Lane, before: list[asyncio.Task[None]]) -> None:
+    """After its predecessors here have finished: a claim would take from them what is under way."""
+    if before:
+        await asyncio.wait(before)
+    await lane.run()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
