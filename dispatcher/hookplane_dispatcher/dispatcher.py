@@ -122,7 +122,7 @@ class Dispatcher:
             unlisten()
         await _end([self._following] if self._following else [])
         for lane in self._lanes.values():
-            lane.stop()
+            lane.stop(leaving=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace / 1000)
         await _end(list(self._tasks))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from hookplane.errors import StoreUnavailable
 from hookplane.store.model import DeliveryState
 from support_dispatcher import Reply, World, simulate, subscription, url
 
@@ -54,5 +55,66 @@ def test_what_is_ours_again_waits_for_what_is_under_way(tmp_path: Path) -> None:
         events.append(await world.publish())
         await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
         assert sorted(world.events) == sorted(events)
+
+    simulate(tmp_path, scenario)
+
+
+class Calls:
+    """Counts calls of one name, and lets the first ones fail."""
+
+    def __init__(self, name: str, failing: int) -> None:
+        self._name = name
+        self._failing = failing
+        self.count = 0
+
+    def note(self, name: str, *_: object) -> None:
+        if name == self._name:
+            self.count += 1
+            if self.count <= self._failing:
+                raise StoreUnavailable("away")
+
+
+def test_letting_go_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+    """As long as the process lives nobody else gets what it has not released."""
+
+    async def scenario(world: World) -> None:
+        shop = await world.subscribe(subscription())
+        dispatcher = await world.start()
+        await world.publish()
+        await world.until_status(shop, lambda s: s.counters.delivered == 1)
+        releases = Calls("release", failing=3)
+        world.watched.fail = releases.note
+        dispatcher._stop_lane(shop.uid)
+        await world.until(lambda: not dispatcher._tasks, 60)
+        assert releases.count == 4
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_claim_whose_answer_was_lost_is_let_go_of(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        claims, releases = Calls("claim", failing=1), Calls("release", failing=0)
+        world.watched.lose, world.watched.fail = claims.note, releases.note
+        shop = await world.subscribe(subscription())
+        dispatcher = await world.start()
+        await world.until(lambda: claims.count == 1)
+        dispatcher._stop_lane(shop.uid)
+        await world.until(lambda: not dispatcher._tasks, 60)
+        assert (claims.count, releases.count) == (2, 1)
+
+    simulate(tmp_path, scenario)
+
+
+def test_a_store_that_is_away_keeps_no_process_from_ending(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        shop = await world.subscribe(subscription())
+        dispatcher = await world.start()
+        await world.publish()
+        await world.until_status(shop, lambda s: s.counters.delivered == 1)
+        await asyncio.sleep(10)
+        world.watched.fail = Calls("release", failing=1_000_000).note
+        began = world.loop.time()
+        await dispatcher.stop(grace=3_600_000)
+        assert world.loop.time() - began < 1
 
     simulate(tmp_path, scenario)

@@ -110,6 +110,8 @@ class Watched:
         self._loop = loop
         self.fail: Callable[[str, tuple[Any, ...]], None] = lambda _name, _arguments: None
         """May raise instead of the call."""
+        self.lose: Callable[[str], None] = lambda _name: None
+        """May raise when the call was carried out."""
 
     def __getattr__(self, name: str) -> Any:
         inner = getattr(self.store, name)
@@ -120,9 +122,11 @@ class Watched:
             self.fail(name, arguments)
             self._loop.busy += 1
             try:
-                return await inner(*arguments, **named)
+                answer = await inner(*arguments, **named)
             finally:
                 self._loop.busy -= 1
+            self.lose(name)
+            return answer
 
         return call
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from hookplane import fault
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import (
     InvalidValue,
+    LeaseLost,
     OwnedElsewhere,
     StaleOwner,
     StoreError,
     StoreReplaced,
+    UnknownObject,
 )
 from hookplane.store.model import Claimed
 from hookplane_dispatcher.courier import Courier
@@ -36,6 +39,9 @@ class Lane:
         self._meters = shared.meters.lane(f"{config.namespace}/{config.name}")
         self._waker = Waker()
         self._stopping = False
+        self._leaving = False
+        self._owns = False
+        """The store may say that it is ours: then nobody else gets it as long as we live."""
         self._tenure: Tenure | None = None
 
     @property
@@ -67,9 +73,11 @@ class Lane:
         """Something that it waited for may be there now."""
         self._waker.wake()
 
-    def stop(self) -> None:
-        """Lets what is under way finish; `run` returns when it is written."""
+    def stop(self, *, leaving: bool = False) -> None:
+        """Lets what is under way finish; `run` returns when it is written, and the store knows that
+        we let go. `leaving`: the process goes, so the store need not be told."""
         self._stopping = True
+        self._leaving = self._leaving or leaving
         if self._tenure is not None:
             self._tenure.stop()
         self._waker.wake()
@@ -80,17 +88,22 @@ class Lane:
         self._shared.flaws.pop(self._config.uid, None)
 
     async def run(self) -> None:
-        """Until stopped, or until the subscription is no longer in the store."""
+        """Until stopped, and until the store knows that we let go."""
         pause = FIRST_PAUSE
-        while not self._stopping:
+        while not self._stopping or (self._owns and not self._leaving):
             try:
                 await self._serve(await self._claim())
                 pause = FIRST_PAUSE
             except OwnedElsewhere:
+                self._owns = False
                 pause = min(pause, LONGEST_TURN)
             except StoreReplaced:
                 raise
+            except (UnknownObject, LeaseLost) as error:
+                self._owns = False
+                self._note(type(error).__name__, str(error))
             except StaleOwner:
+                self._owns = False
                 self._note("StaleOwner", "another dispatcher took over; claiming again")
             except StoreError as error:
                 self._note(type(error).__name__, str(error))
@@ -101,6 +114,7 @@ class Lane:
 
     async def _claim(self) -> Claimed:
         async with self._shared.claims:
+            self._owns = True
             return await self._shared.store.claim(self._config.uid, self._shared.tenancy.process)
 
     async def _serve(self, claimed: Claimed) -> None:
@@ -112,12 +126,15 @@ class Lane:
         try:
             await self._tenure.serve()
             await self._shared.store.release(self._config.uid, self._tenure.epoch)
+            self._owns = False
         finally:
             self._tenure = None
 
     async def _rest(self, seconds: float) -> None:
         if not self._stopping:
             await self._waker.wait(seconds)
+        elif self._owns and not self._leaving:
+            await asyncio.sleep(seconds)
 
     def _prepare(self, config: SubscriptionConfig) -> Courier | None:
         flaws = self._shared.flaws
