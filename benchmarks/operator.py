@@ -275,6 +275,9 @@ def _is_ready(found: dict[str, Any]) -> bool:
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
 def main(pairs: int, changes: int, services: int, file: Path | None) -> None:
     """Measure the operator."""
+    run = Run(pairs, changes, services=services)
+    if services > pairs - run.failures:
+        raise click.BadParameter(f"{run.failures} targets are to break: so many need a URL")
     allow_many_files()
     facts = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
@@ -282,7 +285,7 @@ def main(pairs: int, changes: int, services: int, file: Path | None) -> None:
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
     with tempfile.TemporaryDirectory(prefix="hookplane-operator-") as folder:
-        rows = measure(Run(pairs, changes, services=services), Path(folder))
+        rows = measure(run, Path(folder))
     facts["load after"] = " ".join(f"{load:.2f}" for load in os.getloadavg())
     sys.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n\n")
     sys.stdout.write(table(rows))
