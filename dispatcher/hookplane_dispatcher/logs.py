@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
@@ -72,10 +73,9 @@ class Logs:
         """From now on `wake` is called for news; `head` is where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
-            tail = self._tails[endpoint] = new = Tail(endpoint, head)
-            self._tasks[endpoint] = asyncio.create_task(
-                lasting(f"the log of {endpoint}", lambda: self._follow(new))
-            )
+            tail = self._tails[endpoint] = Tail(endpoint, head)
+            follow = partial(self._follow, tail)
+            self._tasks[endpoint] = asyncio.create_task(lasting(f"the log of {endpoint}", follow))
         tail.lanes[wake] = None
 
     def detach(self, endpoint: str, wake: Wake) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from hookplane import fault
@@ -54,6 +53,10 @@ class Lane:
         """It was told to stop."""
         return self._stopping
 
+    @property
+    def _over(self) -> bool:
+        return self._stopping and (self._leaving or not self._owns)
+
     def configure(self, config: SubscriptionConfig) -> None:
         """A new document."""
         self._config = config
@@ -90,7 +93,7 @@ class Lane:
     async def run(self) -> None:
         """Until stopped, and until the store knows that we let go."""
         pause = FIRST_PAUSE
-        while not self._stopping or (self._owns and not self._leaving):
+        while not self._over:
             try:
                 await self._serve(await self._claim())
                 pause = FIRST_PAUSE
@@ -131,10 +134,8 @@ class Lane:
             self._tenure = None
 
     async def _rest(self, seconds: float) -> None:
-        if not self._stopping:
+        if not self._over:
             await self._waker.wait(seconds)
-        elif self._owns and not self._leaving:
-            await asyncio.sleep(seconds)
 
     def _prepare(self, config: SubscriptionConfig) -> Courier | None:
         flaws = self._shared.flaws
