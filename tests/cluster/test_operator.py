@@ -65,9 +65,7 @@ def pair(kubectl: Kubectl, name: str, subscriber: Target, **spec: Any) -> None:
 
 def refused(kubectl: Kubectl, kind: str, name: str, type: str, reason: Reason) -> str:  # noqa: A002
     """The message of a condition that is False for this reason."""
-    found = kubectl.until(
-        kind, name, lambda x: condition(x, type).get("reason") == reason.value, seconds=30
-    )
+    found = kubectl.until(kind, name, lambda x: condition(x, type).get("reason") == reason.value)
     assert condition(found, type)["status"] == "False"
     assert condition(found, "Ready")["status"] == "False"
     message: str = condition(found, type)["message"]
@@ -92,8 +90,8 @@ def test_an_event_flows_and_is_counted(
 def test_wait_works(kubectl: Kubectl, subscriber: Target, name: str) -> None:
     kubectl.apply(endpoint(name), subscription(name, [name], subscriber.url))
     for kind in ("whe", "whs"):
-        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", f"{kind}/{name}")
-    kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "whg/default")
+        kubectl.run("wait", "--for=condition=Ready", "--timeout=60s", f"{kind}/{name}")
+    kubectl.run("wait", "--for=condition=Ready", "--timeout=60s", "whg/default")
 
 
 def test_a_failing_target_is_seen_and_heals(
@@ -137,10 +135,7 @@ def test_a_missing_secret_is_named_and_found_when_it_comes(
 def refused_later(kubectl: Kubectl, name: str, reason: Reason) -> str:
     """Secrets are looked at once a minute."""
     found = kubectl.until(
-        "whe",
-        name,
-        lambda x: condition(x, "SecretsResolved").get("reason") == reason.value,
-        seconds=75,
+        "whe", name, lambda x: condition(x, "SecretsResolved").get("reason") == reason.value
     )
     message: str = condition(found, "SecretsResolved")["message"]
     return message
@@ -304,7 +299,7 @@ def test_a_deleted_endpoint_answers_404_and_what_it_accepted_is_delivered(
     for number in range(3):
         assert post(kubectl, place.pods, name, f"m{number}") in (200, 202, 204)
     kubectl.run("delete", "whe", name)
-    until(lambda: post(kubectl, place.pods, name, "late") == 404, "404", 15)
+    until(lambda: post(kubectl, place.pods, name, "late") == 404, "404")
     subscriber.status = 200
     until(lambda: len(subscriber.taken(f"/{name}")) == 3, "what was accepted")
     refused(kubectl, "whs", name, ConditionType.ENDPOINTS_RESOLVED, Reason.ENDPOINT_NOT_FOUND)

@@ -26,14 +26,21 @@ from support_kubernetes import (
     require_components,
 )
 from support_manifests import Sender, endpoint, made, post, subscription
-from support_operator import Installation, OperatorProcess, installation, reachable_address
+from support_operator import (
+    LEAD,
+    Installation,
+    OperatorProcess,
+    installation,
+    is_at_work,
+    reachable_address,
+    settled,
+)
 from support_target import Target, target, until
 
 pytestmark = pytest.mark.slow
 USER, OPERATORS = "the-operator", "operators"
 OURS = ("hookplane", "kopf", "Python")
 """What the parts of the operator call themselves."""
-LEAD = "hookplane_operator_leader"
 TAKEN = (200, 202, 204)
 PLURALS = ("webhookendpoints", "webhooksubscriptions", "webhookreplays", "webhookgateways")
 ROWS = "select count(*) from hookplane.config where document is not null"
@@ -147,24 +154,6 @@ def flows(place: Installation, name: str, event: str, subscriber: Target) -> Non
     before = len(subscriber.taken(f"/{name}"))
     assert post(place.kubectl, place.pods, name, event) in TAKEN
     until(lambda: len(subscriber.taken(f"/{name}")) > before, f"the delivery of {event}")
-
-
-def is_at_work(operator: OperatorProcess) -> bool:
-    """It leads and has told everything."""
-    metrics = operator.metrics()
-    return metrics[LEAD] == 1.0 and metrics["hookplane_operator_status_waiting"] == 0
-
-
-def settled(place: Installation) -> None:
-    """Nothing is left to be told, and nothing has been for a while."""
-    quiet_since = [time.monotonic()]
-
-    def is_quiet() -> bool:
-        if not is_at_work(place.operator):
-            quiet_since[0] = time.monotonic()
-        return time.monotonic() - quiet_since[0] > 4
-
-    until(is_quiet, "peace", 120)
 
 
 def writes(place: Installation, mark: int, resource: str = "") -> list[dict[str, Any]]:

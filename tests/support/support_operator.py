@@ -30,8 +30,11 @@ import yaml
 from support_kubernetes import ControlPlane, Kubectl, shared_control_plane
 from support_ports import free_port
 from support_postgres import PostgresServer, require_binaries
+from support_target import until
 
 PATIENCE = 60.0
+LEAD = "hookplane_operator_leader"
+"""Sample: 1 while this replica leads."""
 
 
 def reachable_address() -> str:
@@ -308,6 +311,24 @@ class Installation:
         """One more replica."""
         own = kubeconfig or self.kubeconfig
         return OperatorProcess(own, self.namespace, self.settings, self.folder, name)
+
+
+def is_at_work(operator: OperatorProcess) -> bool:
+    """It leads and has told everything."""
+    metrics = operator.metrics()
+    return metrics[LEAD] == 1.0 and metrics["hookplane_operator_status_waiting"] == 0
+
+
+def settled(place: Installation) -> None:
+    """Nothing is left to be told, and nothing has been for a while."""
+    quiet_since = [time.monotonic()]
+
+    def is_quiet() -> bool:
+        if not is_at_work(place.operator):
+            quiet_since[0] = time.monotonic()
+        return time.monotonic() - quiet_since[0] > 4
+
+    until(is_quiet, "peace", 120)
 
 
 def gateway_spec(address: str) -> dict[str, Any]:
