@@ -67,8 +67,7 @@ operator-bench: $(READY)  ## The operator with 10,000 objects on a real API serv
 lock: $(READY)  ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --all-extras --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --output-file constraints.txt pyproject.toml
+	  --no-emit-options --unsafe-package hookplane --output-file constraints.txt pyproject.toml
 
 clean:  ## Remove the environment and what `make run` stored
 	rm -rf $(VENV) .hookplane

@@ -1,9 +1,7 @@
-"""Gateways: whose database, which namespaces, what happens when they go; and several operators."""
+"""Gateways: whose database, which namespaces, what happens when they go."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,23 +10,17 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from hookplane_operator.gateways.drift import APPLIED
-from support_kubernetes import Kubectl, condition
+from support_audit import about, is_lease
+from support_kubernetes import Kubectl, condition, is_ready
 from support_manifests import endpoint, made, post, secret, subscription
-from support_operator import (
-    LEAD,
-    Installation,
-    gateway_spec,
-    installation,
-    reachable_address,
-    settled,
-)
+from support_operator import Installation, gateway_spec, installation, reachable_address
 from support_target import Target, target, until
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("gateways")) as made_here:
-        made_here.kubectl.until("whg", "default", ready)
+        made_here.kubectl.until("whg", "default", is_ready)
         yield made_here
 
 
@@ -43,10 +35,6 @@ def subscriber() -> Iterator[Target]:
         yield made_here
 
 
-def ready(found: dict[str, Any]) -> bool:
-    return condition(found, "Ready").get("status") == "True"
-
-
 def reason(found: dict[str, Any], wanted: str) -> str:
     return str(condition(found, wanted).get("reason", ""))
 
@@ -59,16 +47,16 @@ def test_nothing_is_written_after_a_restart(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     kubectl.apply(endpoint("quiet"), subscription("quiet", ["quiet"], subscriber.url))
-    kubectl.until("whe", "quiet", ready)
-    kubectl.until("whs", "quiet", ready)
-    settled(place)
+    kubectl.until("whe", "quiet", is_ready)
+    kubectl.until("whs", "quiet", is_ready)
+    place.settle()
     place.operator.stop()
     mark = len(place.plane.audited())
     place.operator.start()
-    until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+    until(place.operator.leads, "a leader")
     time.sleep(6)
-    written = [x for x in writes(place, mark) if x["objectRef"]["resource"] != "leases"]
-    assert [(x["verb"], x["objectRef"]) for x in written] == []
+    written = [about(x) for x in place.writes(mark) if not is_lease(x)]
+    assert written == []
 
 
 def test_a_second_gateway_on_the_same_database_is_kept_out(kubectl: Kubectl) -> None:
@@ -161,74 +149,14 @@ def test_deleting_a_gateway_removes_what_it_is_made_of(
     assert condition(found, "Ready")["status"] == "False"
     assert kubectl.find("secret", "default-encryption") is not None
     scale(place, gateway_spec(reachable_address()))
-    kubectl.until("whe", "orphan", ready)
-
-
-def test_a_second_replica_takes_over_and_only_one_writes(
-    kubectl: Kubectl, place: Installation, subscriber: Target
-) -> None:
-    own = place.plane.kubeconfig_of("second-operator", "system:masters")
-    second = place.another("operator-1", own).start()
-    try:
-        assert second.metrics()[LEAD] == 0.0
-        begun = time.monotonic()
-        mark = len(place.plane.audited())
-        place.operator.kill()
-        until(lambda: second.metrics()[LEAD] == 1.0, "a takeover")
-        took = time.monotonic() - begun
-        print(f"takeover after {took:.1f} s")
-        kubectl.apply(endpoint("after"), subscription("after", ["after"], subscriber.url))
-        kubectl.until("whs", "after", ready)
-        assert post(kubectl, place.pods, "after", "m1") in (200, 202, 204)
-        until(subscriber.taken, "a delivery")
-        written = writes(place, mark)
-        by_second = [x for x in written if x["user"]["username"] == "second-operator"]
-        resources = [x["objectRef"]["resource"] for x in by_second]
-        assert resources[0] == "leases", "it wrote before it had taken the Lease"
-        assert "webhooksubscriptions" in resources
-        # what the first had written before it was killed may be in the log after the mark
-        taken = by_second[0]["stageTimestamp"]
-        late = [x for x in written if x["requestReceivedTimestamp"] > taken and x not in by_second]
-        assert late == [], "the first wrote after the second had taken the Lease"
-    finally:
-        second.stop()
-        place.operator.start()
-
-
-def writes(place: Installation, mark: int) -> list[dict[str, Any]]:
-    """What operators wrote in this namespace since then."""
-    return [
-        x
-        for x in place.plane.audited()[mark:]
-        if x["userAgent"].startswith("hookplane")
-        and x["verb"] not in ("get", "list", "watch")
-        and x["objectRef"].get("namespace") == place.namespace
-    ]
-
-
-def test_a_stopped_leader_writes_nothing_when_it_goes_on(
-    kubectl: Kubectl, place: Installation
-) -> None:
-    until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
-    second = place.another("operator-1").start()
-    try:
-        os.kill(place.operator.pid, signal.SIGSTOP)
-        until(lambda: second.metrics()[LEAD] == 1.0, "a takeover")
-        os.kill(place.operator.pid, signal.SIGCONT)
-        until(lambda: place.operator.metrics()[LEAD] == 0.0, "the old one to notice")
-        assert second.metrics()[LEAD] == 1.0
-        kubectl.apply(endpoint("later"))
-        kubectl.until("whe", "later", ready)
-    finally:
-        os.kill(place.operator.pid, signal.SIGCONT)
-        second.stop()
+    kubectl.until("whe", "orphan", is_ready)
 
 
 def test_many_deletions_at_once_wait_for_a_word(kubectl: Kubectl, place: Installation) -> None:
     names = [f"many-{number}" for number in range(12)]
     kubectl.apply(*[endpoint(name) for name in names])
     for name in names:
-        kubectl.until("whe", name, ready)
+        kubectl.until("whe", name, is_ready)
     before = len(kubectl.list("whe"))
     place.operator.stop()
     kubectl.run("delete", "whe", *names)
@@ -248,7 +176,7 @@ def test_the_api_server_away_does_not_touch_deliveries(
     kubectl: Kubectl, place: Installation, subscriber: Target
 ) -> None:
     kubectl.apply(endpoint("steady"), subscription("steady", ["steady"], f"{subscriber.url}/s"))
-    kubectl.until("whs", "steady", ready)
+    kubectl.until("whs", "steady", is_ready)
     receiver = place.pods.receiver()
     assert receiver
     place.plane.kill("api")
@@ -259,5 +187,5 @@ def test_the_api_server_away_does_not_touch_deliveries(
     assert post(kubectl, place.pods, "steady", "m1") in (200, 202, 204)
     until(lambda: subscriber.taken("/s"), "a delivery")
     kubectl.apply(endpoint("returned"))
-    kubectl.until("whe", "returned", ready, seconds=90)
+    kubectl.until("whe", "returned", is_ready, seconds=90)
     assert condition(kubectl.get("whs", "steady"), "Ready")["status"] == "True"

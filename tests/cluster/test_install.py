@@ -17,6 +17,7 @@ from support_kubernetes import (
     ControlPlane,
     Kubectl,
     condition,
+    is_ready,
     require_components,
 )
 from support_manifests import endpoint, made, post, secret, subscription
@@ -180,7 +181,7 @@ def use_everything(tenant: Kubectl, pods: Pods) -> None:
     with target(reachable_address()) as subscriber:
         tenant.apply(endpoint("orders"), subscription("shop", ["orders"], f"{subscriber.url}/shop"))
         for kind, name in (("whe", "orders"), ("whs", "shop")):
-            tenant.until(kind, name, lambda x: condition(x, "Ready").get("status") == "True")
+            tenant.until(kind, name, is_ready)
         assert post(tenant, pods, "orders", "m1") in (200, 202, 204)
         until(subscriber.taken, "a delivery")
         events = {"from": "2026-01-01T00:00:00Z", "states": ["Delivered"]}

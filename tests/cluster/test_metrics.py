@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from support_kubernetes import ROOT, condition
+from support_kubernetes import ROOT, is_ready
 from support_manifests import endpoint, post, subscription, tls_secret
 from support_monitoring import expressions, metrics_asked_for
-from support_operator import Installation, gateway_spec, installation, is_ready, reachable_address
+from support_operator import (
+    Installation,
+    answers_ready,
+    gateway_spec,
+    installation,
+    reachable_address,
+)
 from support_promtool import promtool
 from support_target import target, until
 from support_tls import server_pair
@@ -39,14 +45,14 @@ def use(place: Installation) -> dict[str, str]:
     kubectl = place.kubectl
     with target(reachable_address()) as subscriber:
         kubectl.apply(endpoint("orders"), subscription("shop", ["orders"], subscriber.url))
-        kubectl.until("whs", "shop", lambda x: condition(x, "Ready").get("status") == "True")
+        kubectl.until("whs", "shop", is_ready)
         assert post(kubectl, place.pods, "orders", "m1") in (200, 202, 204)
         until(subscriber.taken, "the delivery")
     until(lambda: {x.role for x in place.pods.pods.values()} >= set(ROLES[1:]), "all roles", 60)
     ports = {x.role: x.health for x in place.pods.pods.values()}
     ports["operator"] = place.operator.health
     for port in ports.values():
-        until(lambda port=port: is_ready(port), "readiness", 60)  # type: ignore[misc]
+        until(lambda port=port: answers_ready(port), "readiness", 60)  # type: ignore[misc]
     return {role: page(ports[role]) for role in ROLES}
 
 

@@ -14,7 +14,7 @@ import yaml
 from standardwebhooks import Webhook
 
 from hookplane.kinds.conditions import ConditionType, Reason
-from support_kubernetes import ROOT, Kubectl, condition
+from support_kubernetes import ROOT, Kubectl, condition, is_ready
 from support_manifests import endpoint, key_of, made, post, secret, subscription
 from support_operator import Installation, installation, reachable_address
 from support_pki import Authority
@@ -44,11 +44,6 @@ def subscriber() -> Iterator[Target]:
 @pytest.fixture
 def name() -> str:
     return next(_names)
-
-
-def is_ready(found: dict[str, Any]) -> bool:
-    current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
-    return current and condition(found, "Ready").get("status") == "True"
 
 
 def wait_ready(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:

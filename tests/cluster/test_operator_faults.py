@@ -12,29 +12,22 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from hookplane.kinds.conditions import Reason
+from support_audit import about, is_told, out_of_turn, user_of
 from support_kubernetes import (
     CRDS,
     ControlPlane,
     Kubectl,
     condition,
+    is_ready,
     require_components,
 )
 from support_manifests import Sender, endpoint, made, post, subscription
-from support_operator import (
-    LEAD,
-    Installation,
-    OperatorProcess,
-    installation,
-    is_at_work,
-    reachable_address,
-    settled,
-)
+from support_operator import Installation, OperatorProcess, installation, reachable_address
 from support_target import Target, target, until
 
 pytestmark = pytest.mark.slow
@@ -138,11 +131,6 @@ def subscriber() -> Iterator[Target]:
         yield made
 
 
-def is_ready(found: dict[str, Any]) -> bool:
-    current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
-    return current and condition(found, "Ready").get("status") == "True"
-
-
 def pair(kubectl: Kubectl, name: str, subscriber: Target) -> None:
     kubectl.apply(endpoint(name), subscription(name, [name], f"{subscriber.url}/{name}"))
     kubectl.until("whe", name, is_ready, seconds=120)
@@ -156,27 +144,6 @@ def flows(place: Installation, name: str, event: str, subscriber: Target) -> Non
     until(lambda: len(subscriber.taken(f"/{name}")) > before, f"the delivery of {event}")
 
 
-def writes(place: Installation, mark: int, resource: str = "") -> list[dict[str, Any]]:
-    """What operators wrote in this namespace since then, without the Lease unless asked for."""
-    return [
-        x
-        for x in place.plane.audited()[mark:]
-        if x["userAgent"].startswith("hookplane")
-        and x["verb"] not in ("get", "list", "watch")
-        and x["objectRef"].get("namespace") == place.namespace
-        and x["responseStatus"]["code"] < 300
-        and (x["objectRef"]["resource"] == resource if resource else is_told(x))
-    ]
-
-
-def is_told(entry: dict[str, Any]) -> bool:
-    return entry["objectRef"]["resource"] not in ("leases", "events")
-
-
-def about(entry: dict[str, Any]) -> tuple[str, str]:
-    return entry["objectRef"]["resource"], entry["objectRef"].get("name", "")
-
-
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_the_api_server_away_for_two_minutes(
     place: Installation, kubectl: Kubectl, subscriber: Target, how: str
@@ -184,7 +151,7 @@ def test_the_api_server_away_for_two_minutes(
     name = f"away-{how}"
     pair(kubectl, name, subscriber)
     flows(place, name, "before", subscriber)
-    settled(place)
+    place.settle()
     sender = Sender.of(kubectl, place.pods, name)
     mark = len(place.plane.audited())
     cut(place.plane, how)
@@ -199,8 +166,8 @@ def test_the_api_server_away_for_two_minutes(
         mend(place.plane, how)
     kubectl.apply(endpoint(f"{name}-next"))
     kubectl.until("whe", f"{name}-next", is_ready, seconds=120)
-    settled(place)
-    told = [x for x in writes(place, mark) if f"{name}-next" not in about(x)[1]]
+    place.settle()
+    told = [x for x in place.writes(mark) if is_told(x) and f"{name}-next" not in about(x)[1]]
     others = [about(x) for x in told if about(x)[1] not in (name, "default")]
     assert others == [], "something was told that had not changed"
     assert len(told) <= 6, [about(x) for x in told]  # counters alone, once a minute each
@@ -241,7 +208,7 @@ def test_a_storm_of_429_is_waited_out(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "storm", subscriber)
-    settled(place)
+    place.settle()
     before = len(place.plane.audited())
     with crowded(place):
         until(lambda: refused(place, before), "the first 429")
@@ -251,7 +218,7 @@ def test_a_storm_of_429_is_waited_out(
         flows(place, "storm", "during", subscriber)
         asked = refused(place, mark)
     kubectl.until("whe", "storm-next", is_ready, seconds=120)
-    until(lambda: is_at_work(place.operator), "the lead", 60)
+    until(place.operator.is_at_work, "the lead", 60)
     print(f"{len(asked)} requests were refused in 40 s")
     assert asked, "the storm was over too early"
     assert len(asked) < 2 * 40, "it asked again and again"
@@ -346,7 +313,7 @@ def test_what_was_deleted_while_history_was_compacted_is_noticed(
 ) -> None:
     for name in ("compact-stays", "compact-goes"):
         pair(kubectl, name, subscriber)
-    settled(place)
+    place.settle()
     rows = int(place.sql(ROWS))
     os.kill(place.operator.pid, signal.SIGSTOP)
     try:
@@ -360,7 +327,7 @@ def test_what_was_deleted_while_history_was_compacted_is_noticed(
     kubectl.until("whe", "compact-new", is_ready, seconds=120)
     until(lambda: int(place.sql(ROWS)) == rows - 1, "two rows less and one more", 120)
     flows(place, "compact-stays", "after", subscriber)
-    settled(place)
+    place.settle()
     found = kubectl.get("whg", "default")["status"]["resources"]
     assert found["endpoints"] == len(kubectl.list("whe"))
 
@@ -369,7 +336,7 @@ def test_a_right_that_is_taken_away_stops_only_its_kind(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "role", subscriber)
-    settled(place)
+    place.settle()
     rows = int(place.sql(ROWS))
     others = tuple(x for x in PLURALS if x != "webhooksubscriptions")
     grant(kubectl, others)
@@ -421,13 +388,13 @@ def test_a_kind_that_is_listed_late_takes_nothing_from_those_that_refer_to_it(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "late", subscriber)
-    settled(place)
+    place.settle()
     before = place.sql("select count(*) from hookplane.cursor where left_at is null")
     grant(kubectl, tuple(x for x in PLURALS if x != "webhookendpoints"))
     place.operator.kill()
     place.operator.start()
     try:
-        until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+        until(place.operator.leads, "a leader")
         time.sleep(15)
         flows(place, "late", "during", subscriber)
         assert place.sql("select count(*) from hookplane.cursor where left_at is null") == before
@@ -442,7 +409,7 @@ def test_a_deleted_crd_removes_nothing(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "crd", subscriber)
-    settled(place)
+    place.settle()
     rows = int(place.sql(ROWS))
     sender = Sender.of(kubectl, place.pods, "crd")
     pid = place.operator.pid
@@ -458,14 +425,14 @@ def test_a_deleted_crd_removes_nothing(
     until(lambda: sender.post("after") in TAKEN, "the same key again")
     until(lambda: len(subscriber.taken("/crd")) >= 2, "a delivery of the new one")
     assert place.operator.pid == pid
-    assert place.operator.metrics()[LEAD] == 1.0
+    assert place.operator.leads()
 
 
 def test_a_narrower_scope_removes_nothing(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "scope", subscriber)
-    settled(place)
+    place.settle()
     rows = int(place.sql(ROWS))
     sender = Sender.of(kubectl, place.pods, "scope")
     place.operator.stop()
@@ -473,7 +440,7 @@ def test_a_narrower_scope_removes_nothing(
     place.settings["watchNamespaces"] = ["elsewhere"]
     place.operator = place.another("operator-0").start()
     try:
-        until(lambda: place.operator.metrics()[LEAD] == 1.0, "a leader")
+        until(place.operator.leads, "a leader")
         time.sleep(10)
         assert int(place.sql(ROWS)) == rows
         assert sender.post("during") in TAKEN
@@ -491,7 +458,7 @@ def test_killed_in_the_middle_of_many_creations(
 ) -> None:
     names = [f"mass-{number}" for number in range(60)]
     pair(kubectl, "mass-before", subscriber)
-    settled(place)  # the namespace's own endpoint is among the rows
+    place.settle()  # the namespace's own endpoint is among the rows
     rows = int(place.sql(ROWS))
     made = [endpoint(x) for x in names]
     made += [subscription(x, [x], f"{subscriber.url}/{x}") for x in names]
@@ -528,7 +495,7 @@ def test_the_database_away_for_a_minute(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "store", subscriber)
-    settled(place)
+    place.settle()
     pid = place.operator.pid
     place.database.stop(signal.SIGQUIT)
     begun = time.monotonic()
@@ -554,67 +521,51 @@ def test_the_database_away_for_a_minute(
 
 
 def test_at_any_time_one_of_two_operators_writes(
-    place: Installation, kubectl: Kubectl, plane: ControlPlane
+    place: Installation, kubectl: Kubectl, plane: ControlPlane, subscriber: Target
 ) -> None:
     first, second = (
         place.operator,
         place.another("operator-1", plane.kubeconfig_of("second", OPERATORS)).start(),
     )
-    until(lambda: first.metrics()[LEAD] + second.metrics()[LEAD] == 1.0, "one leader")
-    begins = USER if by_lead(first, second)[0] is first else "second"
+    until(lambda: first.leads() != second.leads(), "one leader")
+    begins = USER if first.leads() else "second"
     mark = len(plane.audited())
     try:
-        for number, name in enumerate(("one", "two", "three")):
-            leader, other = by_lead(first, second)
+        for name, end in (("one", put_to_sleep), ("two", killed), ("three", put_to_sleep)):
+            leader, other = (first, second) if first.leads() else (second, first)
             kubectl.apply(endpoint(f"single-{name}"))
-            if number % 2:
-                os.kill(leader.pid, signal.SIGKILL)
-            else:
-                os.kill(leader.pid, signal.SIGSTOP)
-            until(lambda other=other: other.metrics()[LEAD] == 1.0, "a takeover", 60)  # type: ignore[misc]
-            kubectl.until("whe", f"single-{name}", is_ready)
-            if number % 2:
-                leader.kill()
-                leader.start()
-            else:
-                os.kill(leader.pid, signal.SIGCONT)
-                until(lambda leader=leader: leader.metrics()[LEAD] == 0.0, "it to notice", 60)  # type: ignore[misc]
+            with end(leader):
+                begun = time.monotonic()
+                until(other.leads, "a takeover")
+                print(f"takeover after {time.monotonic() - begun:.1f} s")
+                pair(kubectl, f"single-{name}", subscriber)
+                flows(place, f"single-{name}", "m1", subscriber)
             kubectl.apply(endpoint(f"single-{name}-again"))
             kubectl.until("whe", f"single-{name}-again", is_ready)
-        assert len(lease_terms(place, mark)) >= 3
-        assert_one_writer(place, mark, begins)
+        written = place.writes(mark)
+        assert {user_of(x) for x in written if is_told(x)} == {USER, "second"}
+        assert [(user_of(x), about(x)) for x in out_of_turn(written, begins)] == []
     finally:
         second.kill()
-        if first.metrics()[LEAD] != 1.0:
-            until(lambda: first.metrics()[LEAD] == 1.0, "the first to lead again", 60)
+        until(first.leads, "the first to lead again")
 
 
-def by_lead(
-    first: OperatorProcess, second: OperatorProcess
-) -> tuple[OperatorProcess, OperatorProcess]:
-    """The leader before the other."""
-    return (first, second) if first.metrics()[LEAD] == 1.0 else (second, first)
+@contextmanager
+def put_to_sleep(leader: OperatorProcess) -> Iterator[None]:
+    """And it notices, when it wakes up, that another leads."""
+    os.kill(leader.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(leader.pid, signal.SIGCONT)
+    until(lambda: not leader.leads(), "it to notice")
 
 
-def lease_terms(place: Installation, mark: int) -> list[str]:
-    """Who wrote the Lease, each time that it was somebody else."""
-    users = [x["user"]["username"] for x in writes(place, mark, "leases")]
-    return users[:1] + [b for a, b in pairwise(users) if a != b]
-
-
-def assert_one_writer(place: Installation, mark: int, holder: str) -> None:
-    """Whoever wrote something had written the Lease last, or led before (`holder`): after a new
-    leader's first write none of the old one's comes any more."""
-    leases = [
-        (x["stageTimestamp"], "", x["user"]["username"]) for x in writes(place, mark, "leases")
-    ]
-    others = [
-        (x["requestReceivedTimestamp"], "/".join(about(x)), x["user"]["username"])
-        for x in writes(place, mark)
-    ]
-    wrote = set()
-    for at, what, user in sorted(leases + others):
-        holder = holder if what else user
-        assert user == holder, f"{user} wrote {what} at {at}, when {holder} led"
-        wrote |= {user} if what else set()
-    assert len(wrote) == 2, wrote
+@contextmanager
+def killed(leader: OperatorProcess) -> Iterator[None]:
+    """And it is started again."""
+    leader.kill()
+    try:
+        yield
+    finally:
+        leader.start()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support_kubernetes import Kubectl, condition
+from support_kubernetes import Kubectl, condition, is_ready
 from support_manifests import endpoint, post
 from support_operator import Installation, gateway_spec, installation, reachable_address
 from support_target import until
@@ -41,17 +41,13 @@ def allow(place: Installation, **quota: Any) -> None:
     place.operator = place.another("operator-0").start()
 
 
-def ready(found: dict[str, Any]) -> bool:
-    return condition(found, "Ready").get("status") == "True"
-
-
 def test_a_namespace_over_its_quota_is_refused_alone_and_told_what_to_do(
     place: Installation, other: Kubectl
 ) -> None:
     allow(place, storedBytes="2000")
     for kubectl in (place.kubectl, other):
         kubectl.apply(endpoint("orders"))
-        kubectl.until("whe", "orders", ready)
+        kubectl.until("whe", "orders", is_ready)
     until(lambda: "2000" in str(place.kubectl.get("deployment", "default-receiver")), "a rollout")
     until(lambda: fill(place, place.kubectl, "m") == 503, "the quota to be in force")
     assert fill(place, other, "first") == 200
@@ -64,7 +60,7 @@ def test_a_namespace_over_its_quota_is_refused_alone_and_told_what_to_do(
         f"{place.namespace}/default, or shorten the retention of events"
     )
     assert found["status"]["requests"]["rejectedByReason"]["StorageQuotaExceeded"] >= 1
-    assert ready(found)
+    assert is_ready(found)
     allow(place, storedBytes="1Mi")
     until(lambda: fill(place, place.kubectl, "again") == 200, "the larger quota to be in force")
     place.kubectl.until("whe", "orders", lambda x: x["status"].get("state") == "Receiving")

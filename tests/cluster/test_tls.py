@@ -25,6 +25,7 @@ from support_kubernetes import (
     condition,
     gateway_api,
     install_crds,
+    is_ready,
     require_components,
     with_our_kinds,
 )
@@ -89,7 +90,7 @@ def gateway(place: Installation) -> Object:
     kubectl.apply(tls_secret(CERTIFICATE, other))
     kubectl.until("httproute", "public-receiver", lambda _: True)
     report(kubectl, "public-receiver", parent(PUBLIC, ACCEPTED, RESOLVED))
-    return kubectl.until("whg", "public", ready, 120)
+    return kubectl.until("whg", "public", is_ready, 120)
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +98,12 @@ def partner(place: Installation, gateway: Object, partners: Authority) -> Object
     kubectl = place.kubectl
     keys = {"hmac": "hush", "api-key": "sesame", "ca.crt": partners.certificate.decode()}
     kubectl.apply(secret("partner-erp", **keys), *example("partner.yaml"))
-    return kubectl.until("whe", "partner-erp", ready, 120)
+    return kubectl.until("whe", "partner-erp", is_ready, 120)
 
 
 def example(name: str) -> list[Object]:
     text = next((ROOT / "examples").rglob(name)).read_text()
     return [x for x in yaml.safe_load_all(text) if x]
-
-
-def ready(found: Object) -> bool:
-    return bool(condition(found, "Ready").get("status") == "True")
 
 
 def refused_for(kubectl: Kubectl, reason: Reason, words: str) -> None:

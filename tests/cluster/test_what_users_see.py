@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support_kubernetes import Kubectl, condition
+from support_kubernetes import Kubectl, is_ready
 from support_manifests import endpoint, made, post, subscription
 from support_operator import Installation, installation, reachable_address
 from support_target import Target, target, until
@@ -53,7 +53,7 @@ def arrange(place: Installation, up: Target, down: Target) -> None:
         subscription("lost", ["nothing"], f"{up.url}/lost"),
     )
     for name in ("shop", "failing", "open", "paused", "idle"):
-        kubectl.until("whs", name, lambda x: condition(x, "Ready").get("status") == "True")
+        kubectl.until("whs", name, is_ready)
     for number in range(3):
         assert post(kubectl, place.pods, "orders", f"m{number}") in (200, 202, 204)
     until(lambda: len(up.taken("/shop")) == 3, "deliveries")
@@ -66,8 +66,7 @@ def arrange(place: Installation, up: Target, down: Target) -> None:
         made("WebhookReplay", "weekend", {"subscriptionRef": {"name": "shop"}, "events": events})
     )
     kubectl.until("whr", "weekend", lambda x: x.get("status", {}).get("state") == "Complete")
-    written = "hookplane_operator_status_waiting"
-    until(lambda: place.operator.metrics()[written] == 0, "all statuses to be written", 90)
+    until(place.operator.is_at_work, "all statuses to be written", 90)
 
 
 def plain(text: str, replaced: dict[str, str]) -> str:

@@ -27,14 +27,13 @@ from typing import Any
 
 import yaml
 
+from support_audit import Entry, requested
 from support_kubernetes import ControlPlane, Kubectl, shared_control_plane
 from support_ports import free_port
 from support_postgres import PostgresServer, require_binaries
 from support_target import until
 
 PATIENCE = 60.0
-LEAD = "hookplane_operator_leader"
-"""Sample: 1 while this replica leads."""
 
 
 def reachable_address() -> str:
@@ -83,7 +82,7 @@ class OperatorProcess:
         """Returns when its caches are filled."""
         self.spawn()
         end = time.monotonic() + PATIENCE
-        while not is_ready(self.health):
+        while not answers_ready(self.health):
             assert self._process is not None
             if self._process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the operator is not ready: {self.output()[-5000:]}")
@@ -117,6 +116,13 @@ class OperatorProcess:
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def leads(self) -> bool:
+        return self.metrics()["hookplane_operator_leader"] == 1.0
+
+    def is_at_work(self) -> bool:
+        """It leads and has told everything."""
+        return self.leads() and self.metrics()["hookplane_operator_status_waiting"] == 0
 
     def metrics(self) -> dict[str, float]:
         """Sample → value."""
@@ -180,7 +186,7 @@ class Pods:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             for pod in self.of("receiver"):
-                if is_ready(pod.health):
+                if answers_ready(pod.health):
                     return pod
             time.sleep(0.05)
         raise AssertionError(f"no receiver is ready: {self.output()}")
@@ -269,7 +275,7 @@ class Pods:
         return own
 
 
-def is_ready(port: int) -> bool:
+def answers_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -307,28 +313,26 @@ class Installation:
         dsn = self.database.dsn("postgres")
         return self.database.run("psql", "-X", "-A", "-t", "-d", dsn, "-c", statement).strip()
 
+    def settle(self) -> None:
+        """Until nothing is left to be told, and nothing has been for a while."""
+        quiet_since = [time.monotonic()]
+
+        def is_quiet() -> bool:
+            if not self.operator.is_at_work():
+                quiet_since[0] = time.monotonic()
+            return time.monotonic() - quiet_since[0] > 4
+
+        until(is_quiet, "peace", 120)
+
+    def writes(self, mark: int) -> list[Entry]:
+        """What operators asked to write in this namespace since then: the Lease, Events and what
+        was refused too."""
+        return requested(self.plane.audited()[mark:], self.namespace)
+
     def another(self, name: str, kubeconfig: Path | None = None) -> OperatorProcess:
         """One more replica."""
         own = kubeconfig or self.kubeconfig
         return OperatorProcess(own, self.namespace, self.settings, self.folder, name)
-
-
-def is_at_work(operator: OperatorProcess) -> bool:
-    """It leads and has told everything."""
-    metrics = operator.metrics()
-    return metrics[LEAD] == 1.0 and metrics["hookplane_operator_status_waiting"] == 0
-
-
-def settled(place: Installation) -> None:
-    """Nothing is left to be told, and nothing has been for a while."""
-    quiet_since = [time.monotonic()]
-
-    def is_quiet() -> bool:
-        if not is_at_work(place.operator):
-            quiet_since[0] = time.monotonic()
-        return time.monotonic() - quiet_since[0] > 4
-
-    until(is_quiet, "peace", 120)
 
 
 def gateway_spec(address: str) -> dict[str, Any]:

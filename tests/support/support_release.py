@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from helm_python import Chart, Config
 
-from support_kubernetes import ROOT, Kubectl, condition
+from support_kubernetes import ROOT, Kubectl, is_ready
 from support_manifests import Object
 from support_node import SERVICES
 from support_real import Cluster
@@ -128,12 +128,6 @@ def other_image(name: str) -> Object:
 
 def image_of(values: Object) -> str:
     return f"{values['image']['repository']}:{values['image']['tag']}"
-
-
-def is_ready(found: Object) -> bool:
-    """In force as it is now."""
-    current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
-    return current and condition(found, "Ready").get("status") == "True"
 
 
 def is_failing(found: Object) -> bool:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from support_kubernetes import ROOT, Kubectl
+from support_kubernetes import ROOT, Kubectl, is_ready
 from support_manifests import Object, endpoint, made
 from support_real import Cluster
-from support_release import PATIENCE, RESTRICTED, SYSTEM, is_ready
+from support_release import PATIENCE, RESTRICTED, SYSTEM
 
 PODS: Final = ROOT / "tests" / "node" / "pods"
 RECEIVER: Final = f"http://default-receiver.{SYSTEM}.svc.cluster.local"

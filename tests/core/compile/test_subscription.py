@@ -209,13 +209,13 @@ def test_a_service_without_an_address_says_how_to_give_one() -> None:
 
 
 def test_a_secret_url_shows_no_host() -> None:
-    secret = secret_text("sec", k="https://chat.example/hooks/XXXX")
+    secret = secret_text("sec", k="https://chat.example/hooks/a-token")
     made = one_subscription(
         compiled_of(secret + ENDPOINT + subscription_text(target=f"urlFrom: {REF}"), KEY, SIGNING)
     )
     assert made.target is not None
     assert (made.target.url, made.target.host) == (
-        Secret("https://chat.example/hooks/XXXX"),
+        Secret("https://chat.example/hooks/a-token"),
         "(Secret)",
     )
 
