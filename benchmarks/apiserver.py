@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from hookplane.kinds.base import API_VERSION
-from support_kubernetes import ControlPlane
+from support.kubernetes.control_plane import ControlPlane
 
 AT_ONCE: Final = 16
 _PLURALS: Final = {

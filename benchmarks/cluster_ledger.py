@@ -28,10 +28,10 @@ from aiohttp import web
 
 from benchmarks.account import Account, settle
 from benchmarks.bench import tell
-from support_cluster import KEY, Cluster, Process, cluster, signed
-from support_e2e import Received, subscriber
-from support_postgres import PostgresServer, require_binaries
-from support_proxy import Cut, FaultProxy, fault_proxy
+from support.cluster.e2e import Received, subscriber
+from support.cluster.processes import KEY, Cluster, Process, cluster, signed
+from support.postgres.proxy import Cut, FaultProxy, fault_proxy
+from support.postgres.server import PostgresServer, require_binaries
 
 TARGETS: Final = 5
 FLAKY: Final = (1, 3)

@@ -25,7 +25,7 @@ from benchmarks.manifests import endpoint, secret, subscription
 from benchmarks.program import Program
 from benchmarks.system import System
 from benchmarks.targets import Targets
-from support_ports import free_port
+from support.cluster.ports import free_port
 
 MODES: Final = ("ok", "flaky")
 """One subscriber takes everything, the other fails a third of the time."""

@@ -23,10 +23,10 @@ from benchmarks.bench import tell
 from benchmarks.machine import Usage, allow_many_files, usage
 from benchmarks.report import as_json, table
 from benchmarks.rows import Figure, Goal, Row
-from support_kubernetes import condition
-from support_manifests import endpoint, post, service, subscription
-from support_operator import Installation, installation, reachable_address
-from support_target import Target, target, until
+from support.http.subscriber import Target, target, until
+from support.kubernetes.control_plane import condition
+from support.kubernetes.manifests import endpoint, post, service, subscription
+from support.kubernetes.operator import Installation, installation, reachable_address
 
 PATIENCE: Final = 3_600.0
 QUIET_SECONDS: Final = 5.0

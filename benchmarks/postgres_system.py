@@ -16,8 +16,8 @@ from typing import Final, Self
 
 from benchmarks.machine import Usage, on_cores, usage
 from benchmarks.manifests import Manifest, text
-from support_ports import free_port
-from support_postgres import PostgresServer, require_binaries
+from support.cluster.ports import free_port
+from support.postgres.server import PostgresServer, require_binaries
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
@@ -180,7 +180,7 @@ class PostgresSystem:
         raise RuntimeError(f"it did not get ready: {self.output()}")
 
     def output(self) -> str:
-        """What it printed; with a quiet journal these are problems."""
+        """What it printed; with a quiet activity these are problems."""
         return (self._folder / "log").read_text(errors="replace")
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from hookplane.compile.resources import compile_resources
 from hookplane.manifests.files import read_files
 from hookplane.manifests.read import read_manifests
 from hookplane_cli.manifests_option import manifests_option
-from hookplane_cli.verdict import Verdict, judge
+from hookplane_cli.report import CheckReport, judge
 
 CHECKING: Final = Options(
     loopback_allowed=True,
@@ -42,7 +42,7 @@ def command(sources: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     sys.exit(1 if verdict.problems or not verdict.objects else 0)
 
 
-def check(sources: tuple[Path, ...], strict: bool = False) -> Verdict:
+def check(sources: tuple[Path, ...], strict: bool = False) -> CheckReport:
     """What there is to say about these manifests."""
     manifests = read_manifests(read_files(sources))
     now = SystemClock().now()
@@ -50,7 +50,7 @@ def check(sources: tuple[Path, ...], strict: bool = False) -> Verdict:
     return judge(manifests, compiled.problems, strict=strict)
 
 
-def _show(verdict: Verdict) -> None:
+def _show(verdict: CheckReport) -> None:
     for finding in verdict.problems:
         click.echo(str(finding))
     for finding in verdict.notes:

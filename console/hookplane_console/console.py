@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
 from hookplane.follow import ConfigFollower
-from hookplane.lasting import lasting
+from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
 from hookplane.store.protocol import Store
 from hookplane_console.api.context import MAX_BODY_BYTES, Context
@@ -73,7 +73,7 @@ class Console:
         await self._follower.load()
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host.strip("[]"), self._port).start()
-        self._following = asyncio.create_task(lasting("configuration", self._follower.run))
+        self._following = asyncio.create_task(run_forever("configuration", self._follower.run))
         return f"http://{self._host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:

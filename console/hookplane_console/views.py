@@ -11,18 +11,18 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.states import SubscriptionWord, endpoint_word, next_try, subscription_word
+from hookplane.states import SubscriptionState, endpoint_state, next_try, subscription_state
 from hookplane.store.model import (
     AttemptRow,
     Content,
     DeliveryRow,
     DeliveryState,
-    EndpointStatus,
+    EndpointStats,
+    FailingDelivery,
     LogEntry,
-    RecentFailure,
     ReplayJob,
-    SubscriptionState,
-    SubscriptionStatus,
+    SubscriptionStats,
+    TargetHealth,
 )
 from hookplane.units import format_time
 
@@ -39,7 +39,7 @@ def time_or_none(millis: Millis) -> str | None:
 
 
 def endpoint_view(
-    config: EndpointConfig, status: EndpointStatus, receiver: str, now: Millis
+    config: EndpointConfig, status: EndpointStats, receiver: str, now: Millis
 ) -> Json:
     """`receiver`: base URL of the receiver, for the endpoint's own."""
     return {
@@ -51,12 +51,12 @@ def endpoint_view(
         "ready": not config.not_ready,
         "message": config.not_ready,
         "suspended": config.suspended,
-        "state": endpoint_word(config, status, now),
+        "state": endpoint_state(config, status, now),
         "requests": _requests(status),
     }
 
 
-def _requests(status: EndpointStatus) -> Json:
+def _requests(status: EndpointStats) -> Json:
     return {
         "accepted": status.accepted,
         "stored": status.stored,
@@ -69,7 +69,7 @@ def _requests(status: EndpointStatus) -> Json:
     }
 
 
-def _last_rejected(status: EndpointStatus) -> Json | None:
+def _last_rejected(status: EndpointStats) -> Json | None:
     if not status.last_rejected:
         return None
     return {
@@ -80,9 +80,9 @@ def _last_rejected(status: EndpointStatus) -> Json | None:
 
 
 def subscription_view(
-    config: SubscriptionConfig, status: SubscriptionStatus, name: Name, now: Millis
+    config: SubscriptionConfig, status: SubscriptionStats, name: Name, now: Millis
 ) -> Json:
-    word = subscription_word(config, status, now)
+    word = subscription_state(config, status, now)
     return {
         "namespace": config.namespace,
         "name": config.name,
@@ -97,7 +97,7 @@ def subscription_view(
     }
 
 
-def _delivery_numbers(word: SubscriptionWord | None, status: SubscriptionStatus) -> Json:
+def _delivery_numbers(word: SubscriptionState | None, status: SubscriptionStats) -> Json:
     counters = status.counters
     return {
         "delivered": counters.delivered,
@@ -115,7 +115,7 @@ def _delivery_numbers(word: SubscriptionWord | None, status: SubscriptionStatus)
     }
 
 
-def _delivery_facts(state: SubscriptionState) -> Json:
+def _delivery_facts(state: TargetHealth) -> Json:
     return {
         "lastSuccess": _last_success(state),
         "lastFailure": _last_failure(state),
@@ -127,7 +127,7 @@ def _delivery_facts(state: SubscriptionState) -> Json:
     }
 
 
-def _last_success(state: SubscriptionState) -> Json | None:
+def _last_success(state: TargetHealth) -> Json | None:
     if not state.last_success:
         return None
     return {
@@ -138,7 +138,7 @@ def _last_success(state: SubscriptionState) -> Json | None:
     }
 
 
-def _last_failure(state: SubscriptionState) -> Json | None:
+def _last_failure(state: TargetHealth) -> Json | None:
     if not state.last_failure:
         return None
     return {
@@ -150,7 +150,7 @@ def _last_failure(state: SubscriptionState) -> Json | None:
     }
 
 
-def _recent_failure(failure: RecentFailure) -> Json:
+def _recent_failure(failure: FailingDelivery) -> Json:
     return {
         "eventID": failure.event_id,
         "type": failure.type,

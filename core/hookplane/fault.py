@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 
-def told(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """What may be shown of an exception that nobody foresaw: its type, and the last place of ours
     that it came through. Never its message, which may hold values."""
     where = ""

@@ -91,7 +91,7 @@ class ConfigFollower:
         except (ValidationError, SecretUnreadable, InvalidValue) as error:
             self.refused[row.uid] = str(error)
         except Exception as error:  # nobody else's document is to wait for this one
-            self.refused[row.uid] = fault.told(error)
+            self.refused[row.uid] = fault.describe(error)
         else:
             self.refused.pop(row.uid, None)
 

@@ -23,7 +23,7 @@ CERTAIN_SECONDS: Final = (LEASE - MARGIN) / 1000
 """How long after the beginning of a heartbeat what is ours is certainly ours."""
 
 
-class Tenancy(Protocol):
+class OwnershipGuard(Protocol):
     """Whether, and as whom, this process may own subscriptions."""
 
     @property
@@ -34,7 +34,7 @@ class Tenancy(Protocol):
         """False: another process may own by now what was ours."""
 
 
-class Alone:
+class SingleProcess:
     """The only process of its store."""
 
     process: Final = None

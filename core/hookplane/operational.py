@@ -36,7 +36,7 @@ def operational_endpoint(namespace: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class OperationalEvent:
     """Something worth telling."""
 
     type: OperationalType
@@ -54,7 +54,7 @@ class Notices:
         self._new_id = new_id
         self._told: dict[tuple[str, str, str], tuple[Millis, int]] = {}
 
-    def event(self, notice: Notice, now: Millis) -> NewEvent | None:
+    def event(self, notice: OperationalEvent, now: Millis) -> NewEvent | None:
         """The event to append, or None when the same was told a short while ago."""
         subject = (notice.type, notice.namespace, notice.name)
         told_at, left_out = self._told.get(subject, (-QUIET_PERIOD, 0))
@@ -67,7 +67,7 @@ class Notices:
         self._told[subject] = (now, 0)
         return self._event(notice, now, left_out + 1)
 
-    def _event(self, notice: Notice, now: Millis, count: int) -> NewEvent:
+    def _event(self, notice: OperationalEvent, now: Millis, count: int) -> NewEvent:
         body = {
             "type": notice.type,
             "timestamp": format_time(now),

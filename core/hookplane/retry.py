@@ -24,7 +24,7 @@ _MAX_RETRY_AFTER: Final = 64
 _THROTTLING: Final = frozenset({429, 503})
 
 
-class Verdict(StrEnum):
+class OutcomeKind(StrEnum):
     """What an answer means for a delivery and its subscription."""
 
     SUCCESS = "success"
@@ -39,13 +39,13 @@ class Verdict(StrEnum):
 class Outcome:
     """A verdict, and with THROTTLED how long to pause."""
 
-    verdict: Verdict
+    verdict: OutcomeKind
     pause: Millis = 0
 
 
-_SUCCESS: Final = Outcome(Verdict.SUCCESS)
-_GONE: Final = Outcome(Verdict.GONE)
-_FAILED: Final = Outcome(Verdict.FAILED)
+_SUCCESS: Final = Outcome(OutcomeKind.SUCCESS)
+_GONE: Final = Outcome(OutcomeKind.GONE)
+_FAILED: Final = Outcome(OutcomeKind.FAILED)
 
 
 def classify(status_code: int, retry_after_text: str | None, now: Millis) -> Outcome:
@@ -56,7 +56,7 @@ def classify(status_code: int, retry_after_text: str | None, now: Millis) -> Out
         return _GONE
     if status_code in _THROTTLING and retry_after_text is not None:
         pause = retry_after(retry_after_text, now)
-        return _FAILED if pause is None else Outcome(Verdict.THROTTLED, pause)
+        return _FAILED if pause is None else Outcome(OutcomeKind.THROTTLED, pause)
     return _FAILED
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.store.model import CircuitState, EndpointStatus, RejectReason, SubscriptionStatus
+from hookplane.store.model import CircuitState, EndpointStats, RejectReason, SubscriptionStats
 
 ACTIVE_FOR: Final[Millis] = 300_000
 """So long after the last success or the last accepted request something counts as going on."""
@@ -30,7 +30,7 @@ _AT_ONCE: Final = frozenset({RejectReason.STORAGE_QUOTA})
 """Rejections that are never just one bad request: the next will be rejected as well."""
 
 
-class SubscriptionWord(StrEnum):
+class SubscriptionState(StrEnum):
     """States of a subscription."""
 
     IDLE = "Idle"
@@ -41,7 +41,7 @@ class SubscriptionWord(StrEnum):
     SUSPENDED = "Suspended"
 
 
-class EndpointWord(StrEnum):
+class EndpointState(StrEnum):
     """States of an endpoint."""
 
     IDLE = "Idle"
@@ -50,28 +50,28 @@ class EndpointWord(StrEnum):
     SUSPENDED = "Suspended"
 
 
-_STILL: Final = (SubscriptionWord.SUSPENDED, SubscriptionWord.DISABLED)
+_STILL: Final = (SubscriptionState.SUSPENDED, SubscriptionState.DISABLED)
 """Nothing is sent in these."""
 
 
-def subscription_word(
-    config: SubscriptionConfig, status: SubscriptionStatus, now: Millis
-) -> SubscriptionWord | None:
+def subscription_state(
+    config: SubscriptionConfig, status: SubscriptionStats, now: Millis
+) -> SubscriptionState | None:
     """The strongest that holds; None when the subscription is not ready."""
     state = status.state
     busy = status.pending + status.sending > 0
     words = (
         (config.not_ready != "", None),
-        (config.suspended, SubscriptionWord.SUSPENDED),
-        (state.disabled_at > 0, SubscriptionWord.DISABLED),
-        (state.circuit is CircuitState.OPEN, SubscriptionWord.CIRCUIT_OPEN),
-        (state.failing_since > 0, SubscriptionWord.FAILING),
-        (busy or _recent(state.last_success, now), SubscriptionWord.DELIVERING),
+        (config.suspended, SubscriptionState.SUSPENDED),
+        (state.disabled_at > 0, SubscriptionState.DISABLED),
+        (state.circuit is CircuitState.OPEN, SubscriptionState.CIRCUIT_OPEN),
+        (state.failing_since > 0, SubscriptionState.FAILING),
+        (busy or _recent(state.last_success, now), SubscriptionState.DELIVERING),
     )
-    return next((word for holds, word in words if holds), SubscriptionWord.IDLE)
+    return next((word for holds, word in words if holds), SubscriptionState.IDLE)
 
 
-def next_try(word: SubscriptionWord | None, status: SubscriptionStatus) -> Millis:
+def next_try(word: SubscriptionState | None, status: SubscriptionStats) -> Millis:
     """When the next request goes out for what is not delivered; 0: none will. What is due waits for
     an open circuit's probe, and for the end of a pause that the target asked for."""
     if word in _STILL:
@@ -79,27 +79,27 @@ def next_try(word: SubscriptionWord | None, status: SubscriptionStatus) -> Milli
     blocked = status.state.blocked_until
     if status.next_due:
         return max(status.next_due, blocked)
-    return blocked if word is SubscriptionWord.CIRCUIT_OPEN and status.pending else 0
+    return blocked if word is SubscriptionState.CIRCUIT_OPEN and status.pending else 0
 
 
-def endpoint_word(
-    config: EndpointConfig, status: EndpointStatus, now: Millis
-) -> EndpointWord | None:
+def endpoint_state(
+    config: EndpointConfig, status: EndpointStats, now: Millis
+) -> EndpointState | None:
     """The strongest that holds; None when the endpoint is not ready."""
     words = (
         (config.not_ready != "", None),
-        (config.suspended, EndpointWord.SUSPENDED),
-        (_rejecting(status, now), EndpointWord.REJECTING),
-        (_recent(status.last_accepted, now), EndpointWord.RECEIVING),
+        (config.suspended, EndpointState.SUSPENDED),
+        (_rejecting(status, now), EndpointState.REJECTING),
+        (_recent(status.last_accepted, now), EndpointState.RECEIVING),
     )
-    return next((word for holds, word in words if holds), EndpointWord.IDLE)
+    return next((word for holds, word in words if holds), EndpointState.IDLE)
 
 
 def _recent(time: Millis, now: Millis) -> bool:
     return time > 0 and now - time <= ACTIVE_FOR
 
 
-def _rejecting(status: EndpointStatus, now: Millis) -> bool:
+def _rejecting(status: EndpointStats, now: Millis) -> bool:
     after = 0 if status.last_rejected_reason in _AT_ONCE else REJECTING_AFTER
     return (
         status.last_rejected - status.last_accepted > after

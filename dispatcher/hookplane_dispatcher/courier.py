@@ -13,7 +13,7 @@ from hookplane.filters.event import EventView
 from hookplane.filters.types import TypeFilter
 from hookplane.signatures.deliver import make_signer
 from hookplane.transform import make_transform
-from hookplane_dispatcher.egress.client import Request
+from hookplane_dispatcher.egress.client import OutboundRequest
 
 USER_AGENT: Final = f"hookplane/{version('hookplane')}"
 REPLAY_HEADER: Final = "hookplane-replay"
@@ -39,7 +39,7 @@ class Courier:
         self.types = TypeFilter(config.types)
         self.filter = Program(config.filter_cel) if config.filter_cel is not None else None
 
-    def request(self, event: EventView, now: Millis, replay: str = "") -> Request:
+    def request(self, event: EventView, now: Millis, replay: str = "") -> OutboundRequest:
         """One attempt. Headers of the target win over ours, but never over the signature's.
         Raises InvalidValue when the event cannot be transformed."""
         payload = self._transform(event)
@@ -51,7 +51,7 @@ class Courier:
         if replay:
             headers.append((REPLAY_HEADER, replay))
         target = self._target
-        return Request(target.url, tuple(headers), payload.body, target.timeout, target.tls)
+        return OutboundRequest(target.url, tuple(headers), payload.body, target.timeout, target.tls)
 
 
 def _clean(header: tuple[str, str]) -> tuple[str, str]:

@@ -9,16 +9,16 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.follow import ConfigFollower
-from hookplane.journal import Journal
-from hookplane.lasting import lasting
-from hookplane.membership import Alone, Membership
+from hookplane.membership import Membership, SingleProcess
 from hookplane.operational import Notices
 from hookplane.rendezvous import owner_of
+from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind, Role
 from hookplane.store.protocol import Store, Topic
@@ -47,7 +47,7 @@ class Dispatcher:
         egress: EgressClient,
         clock: Clock,
         random: Random,
-        journal: Journal,
+        activity: ActivityLog,
         registry: CollectorRegistry,
         settings: DispatcherSettings | None = None,
         notices: Notices | None = None,
@@ -66,13 +66,13 @@ class Dispatcher:
             sender=Sender(egress, clock),
             clock=clock,
             random=random,
-            journal=journal,
+            activity=activity,
             logs=Logs(store, settings.poll, settings.readers),
             bodies=bodies,
             meters=meters,
             teller=Teller(store, clock, notices or Notices()),
             settings=settings,
-            tenancy=membership or Alone(),
+            ownership=membership or SingleProcess(),
             claims=asyncio.Semaphore(CLAIMS),
         )
         self._membership = membership
@@ -108,7 +108,7 @@ class Dispatcher:
             self._store.listen(Topic.SUBSCRIPTION, self._look),
         ]
         await self._follower.load()
-        self._following = asyncio.create_task(lasting("configuration", self._follower.run))
+        self._following = asyncio.create_task(run_forever("configuration", self._follower.run))
         self.ready = True
         self._loaded()
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
-from hookplane.lasting import lasting
+from hookplane.run_forever import run_forever
 from hookplane.store.model import LogEntry
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.waker import Waker
@@ -75,7 +75,9 @@ class Logs:
         if tail is None:
             tail = self._tails[endpoint] = Tail(endpoint, head)
             follow = partial(self._follow, tail)
-            self._tasks[endpoint] = asyncio.create_task(lasting(f"the log of {endpoint}", follow))
+            self._tasks[endpoint] = asyncio.create_task(
+                run_forever(f"the log of {endpoint}", follow)
+            )
         tail.lanes[wake] = None
 
     def detach(self, endpoint: str, wake: Wake) -> None:

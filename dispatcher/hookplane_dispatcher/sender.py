@@ -6,7 +6,12 @@ from dataclasses import replace
 
 from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import OAuth2Config
-from hookplane_dispatcher.egress.client import EgressClient, EgressError, Request, Response
+from hookplane_dispatcher.egress.client import (
+    EgressClient,
+    EgressError,
+    OutboundRequest,
+    OutboundResponse,
+)
 from hookplane_dispatcher.egress.oauth2 import NoToken, TokenSource
 
 
@@ -18,7 +23,7 @@ class Sender:
         self._clock = clock
         self._tokens = TokenSource(egress, clock)
 
-    async def send(self, request: Request, oauth2: OAuth2Config | None) -> Response:
+    async def send(self, request: OutboundRequest, oauth2: OAuth2Config | None) -> OutboundResponse:
         """Never raises: a fault of the egress client is a failed attempt, not the end of a lane.
         The time that a token takes counts towards the request's."""
         try:
@@ -27,15 +32,15 @@ class Sender:
             return await self._with_token(request, oauth2)
         except Exception as error:
             detail = f"internal error ({type(error).__name__})"
-            return Response(0, 0, error=EgressError.PROTOCOL, detail=detail)
+            return OutboundResponse(0, 0, error=EgressError.PROTOCOL, detail=detail)
 
-    async def _with_token(self, request: Request, oauth2: OAuth2Config) -> Response:
+    async def _with_token(self, request: OutboundRequest, oauth2: OAuth2Config) -> OutboundResponse:
         started = self._clock.monotonic()
         try:
             token = await self._tokens.header(oauth2, request.timeout)
         except NoToken as error:
             taken = self._since(started)
-            return Response(0, taken, error=EgressError.TOKEN, detail=str(error))
+            return OutboundResponse(0, taken, error=EgressError.TOKEN, detail=str(error))
         left = max(1, request.timeout - self._since(started))
         response = await self._egress.post(_authorized(request, token, left))
         if response.status_code == 401:
@@ -46,6 +51,6 @@ class Sender:
         return int((self._clock.monotonic() - started) * 1000)
 
 
-def _authorized(request: Request, token: str, timeout: Millis) -> Request:
+def _authorized(request: OutboundRequest, token: str, timeout: Millis) -> OutboundRequest:
     others = tuple(header for header in request.headers if header[0] != "authorization")
     return replace(request, headers=(*others, ("authorization", token)), timeout=timeout)

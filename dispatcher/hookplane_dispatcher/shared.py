@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from random import Random
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
-from hookplane.journal import Journal
-from hookplane.membership import Tenancy
+from hookplane.membership import OwnershipGuard
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.bodies import Bodies
 from hookplane_dispatcher.logs import Logs
@@ -27,13 +27,13 @@ class Shared:
     sender: Sender
     clock: Clock
     random: Random
-    journal: Journal
+    activity: ActivityLog
     logs: Logs
     bodies: Bodies
     meters: Meters
     teller: Teller
     settings: DispatcherSettings
-    tenancy: Tenancy
+    ownership: OwnershipGuard
     claims: asyncio.Semaphore
     """Claims under way at once: ten thousand lanes may start together."""
     flaws: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import asyncio
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreError
-from hookplane.operational import Notice, Notices
+from hookplane.operational import Notices, OperationalEvent
 from hookplane.store.model import NewEvent
 from hookplane.store.protocol import Store
 
@@ -21,7 +21,7 @@ class Teller:
         self._notices = notices
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: OperationalEvent) -> None:
         """At most one per subject and type in a while."""
         event = self._notices.event(notice, self._clock.now())
         if event is None:

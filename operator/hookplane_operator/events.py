@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import ConditionType
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
 from hookplane_operator.kube.kinds import EVENT, Object
-from hookplane_operator.watch.objects import Key
 
 QUEUE: Final = 1_000
 """More than so many that wait are dropped: an Event is a convenience."""
@@ -41,7 +41,7 @@ _log = logging.getLogger("hookplane.operator")
 class Notice:
     """An Event to be."""
 
-    key: Key
+    key: ObjectKey
     uid: str
     api_version: str
     kind: str
@@ -60,7 +60,7 @@ class Events:
         self._series: dict[str, tuple[float, int]] = {}
 
     def written(
-        self, key: Key, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
+        self, key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> None:
         """A status went from `before` to `after`."""
         for notice in notices(key, body, before, after):
@@ -127,7 +127,7 @@ class Events:
 
 
 def notices(
-    key: Key, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
+    key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[Notice]:
     """What is worth an Event; pure. The first status of an object is none, unless it is bad."""
     old = {x["type"]: x for x in before.get("conditions", ())}

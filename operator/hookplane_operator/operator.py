@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
+from hookplane.compile.model import ObjectKey
 from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
@@ -44,11 +45,11 @@ from hookplane_operator.referred.secrets import found_of, name_of, secrets_in_us
 from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.status.collector import Collector
-from hookplane_operator.status.gateway import Served
-from hookplane_operator.status.homeless import homeless
+from hookplane_operator.status.gateway import ServedCounts
+from hookplane_operator.status.gateway_missing import gateway_missing
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import Change, Key, Objects, key_of
-from hookplane_operator.watch.tenants import Tenant, Tenants
+from hookplane_operator.watch.objects import ObjectChange, Objects, key_of
+from hookplane_operator.watch.user_objects import UserObject, UserObjects
 from hookplane_operator.watch.watcher import Watcher
 
 STORE_RETRY_SECONDS: Final = 2.0
@@ -101,7 +102,7 @@ class Operator:
         self._election = election
         kube.may_write = election.leads
         self._objects = Objects()
-        self._tenants = Tenants(self._objects, settings, scope)
+        self._tenants = UserObjects(self._objects, settings, scope)
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
@@ -227,11 +228,11 @@ class Operator:
             return
         remove = type == "DELETED"
         change = self._objects.remove(kind, body) if remove else self._objects.put(kind, body)
-        if change is Change.NOTHING or not self._election.leads():
+        if change is ObjectChange.NOTHING or not self._election.leads():
             return
         if kind in CHILDREN:
             self._child_changed(body)
-        elif change is not Change.STATUS:
+        elif change is not ObjectChange.STATUS:
             self._meant(kind, body)
 
     def _meant(self, kind: str, body: Object) -> None:
@@ -245,7 +246,7 @@ class Operator:
         elif kind == NAMESPACE.kind:
             self._touch_all(self._tenants.all(key.name))
         else:
-            self._touch(Tenant(key, body))
+            self._touch(UserObject(key, body))
 
     def _child_changed(self, body: Object) -> None:
         metadata = body["metadata"]
@@ -253,7 +254,7 @@ class Operator:
         if gateway:
             self._queue.add(Task(Job.GATEWAY, (metadata["namespace"], gateway)))
 
-    def _touch(self, tenant: Tenant) -> None:
+    def _touch(self, tenant: UserObject) -> None:
         """It is to be compiled again."""
         name = self._tenants.gateway(tenant)
         plane = self._gateways.planes.get(name)
@@ -263,7 +264,7 @@ class Operator:
             plane.dirty.add(tenant.key)
             self._queue.add(Task(Job.CONFIG, name))
 
-    def _touch_all(self, tenants: Iterable[Tenant]) -> None:
+    def _touch_all(self, tenants: Iterable[UserObject]) -> None:
         for tenant in tenants:
             self._touch(tenant)
 
@@ -272,14 +273,14 @@ class Operator:
 
     def _touch_users(self, readings: Readings[Any], name: ReferredName) -> None:
         for user in readings.users(name):
-            if isinstance(user, Key) and (body := self._objects.get(user)) is not None:
-                self._touch(Tenant(user, body))
+            if isinstance(user, ObjectKey) and (body := self._objects.get(user)) is not None:
+                self._touch(UserObject(user, body))
 
     def _reserved(self) -> dict[ReferredName, str]:
         return reserved(self._objects.all(GATEWAY.kind))
 
     def _admitted(self, plane: Plane, namespace: str) -> bool:
-        body = self._objects.get(Key(NAMESPACE.kind, "", namespace))
+        body = self._objects.get(ObjectKey(NAMESPACE.kind, "", namespace))
         labels = None if body is None else body["metadata"].get("labels") or {}
         return admits(plane.gateway, namespace, labels)
 
@@ -330,7 +331,7 @@ class Operator:
         if plane is not None and plane.blocked:
             self._queue.add(Task(Job.SWEEP, name))  # it may have been confirmed by now
         if name not in self._gateways.planes:
-            self._collector.tell_gateway(name, Served(), None)
+            self._collector.tell_gateway(name, ServedCounts(), None)
         if name not in self._gateways.planes or not known:
             self._touch_all(self._tenants.of(name))
         return again
@@ -384,10 +385,10 @@ class Operator:
     def _has_dirty(self, plane: Plane) -> None:
         self._queue.add(Task(Job.CONFIG, plane.name))
 
-    def _tell_homeless(self, tenant: Tenant, gateway: Name) -> None:
-        there = self._objects.get(Key(GATEWAY.kind, *gateway)) is not None
+    def _tell_homeless(self, tenant: UserObject, gateway: Name) -> None:
+        there = self._objects.get(ObjectKey(GATEWAY.kind, *gateway)) is not None
         facts = self._gateways.facts.get(gateway)
-        told = homeless(*tenant, gateway, there, facts, self._clock.now())
+        told = gateway_missing(*tenant, gateway, there, facts, self._clock.now())
         if told is not None:
             self._collector.tell(tenant.key, told.verdict, None, frozenset(), told.seen)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
-from hookplane.journal import Journal
 from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
 from hookplane.signatures.verify import SignedRequest, verify
@@ -25,15 +25,15 @@ from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
     BodyTooLarge,
-    Request,
-    Response,
+    InboundRequest,
+    InboundResponse,
 )
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.patience import Patience
+from hookplane_receiver.prepared import PreparedEndpoint
 from hookplane_receiver.quotas import Account, Quotas
 from hookplane_receiver.reporter import Reporter
 from hookplane_receiver.router import Router
-from hookplane_receiver.served import Served
 
 APPEND_SECONDS: Final = 1.5
 """Longer than this nobody waits for the store: the sender gets its 503 within 2 s."""
@@ -48,7 +48,7 @@ class Admission:
         router: Router,
         store: Store,
         clock: Clock,
-        journal: Journal,
+        activity: ActivityLog,
         metrics: ReceiverMetrics,
         reporter: Reporter,
         quotas: Quotas,
@@ -57,7 +57,7 @@ class Admission:
         self._router = router
         self._store = store
         self._clock = clock
-        self._journal = journal
+        self._activity = activity
         self._metrics = metrics
         self._reporter = reporter
         self._quotas = quotas
@@ -65,7 +65,7 @@ class Admission:
         self._patience = Patience(APPEND_SECONDS)
         self._random_bytes = RandomPool()
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: InboundRequest) -> InboundResponse:
         """Answers every request; never raises but when it is cancelled."""
         served = self._router.find(request.path)
         if served is None:
@@ -76,7 +76,7 @@ class Admission:
         except Rejected as rejected:
             return self._reject(served, request, rejected)
 
-    async def _admit(self, served: Served, request: Request) -> Response:
+    async def _admit(self, served: PreparedEndpoint, request: InboundRequest) -> InboundResponse:
         started = self._clock.monotonic()
         check_method(served, request)
         check_ready(served)
@@ -98,14 +98,16 @@ class Admission:
         answer = served.answers.get(event.type, served.answer)
         return answer.response(appended.event_id)
 
-    def _check_source(self, served: Served, request: Request) -> None:
+    def _check_source(self, served: PreparedEndpoint, request: InboundRequest) -> None:
         if served.networks and not contains(served.networks, self._source(request)):
             raise Rejected(RejectReason.SOURCE, "its address is not among the allowed sources")
 
-    def _source(self, request: Request) -> str:
+    def _source(self, request: InboundRequest) -> str:
         return client_address(request.peer, request.headers, self._trusted)
 
-    def _check_signature(self, served: Served, request: Request, body: bytes) -> None:
+    def _check_signature(
+        self, served: PreparedEndpoint, request: InboundRequest, body: bytes
+    ) -> None:
         config = served.config
         if config.signature is None:
             return
@@ -114,7 +116,7 @@ class Admission:
         if verdict.flaw is not None:
             raise Rejected(RejectReason(verdict.flaw.value), verdict.detail)
 
-    def _event(self, served: Served, request: Request, body: bytes) -> NewEvent:
+    def _event(self, served: PreparedEndpoint, request: InboundRequest, body: bytes) -> NewEvent:
         name = repeated(request.headers, served.single)
         if name:
             raise Rejected(RejectReason.MALFORMED, f"header {name} is there more than once")
@@ -146,7 +148,9 @@ class Admission:
         finally:
             account.end(size, stored)
 
-    def _note(self, served: Served, event: NewEvent, appended: Appended, started: float) -> None:
+    def _note(
+        self, served: PreparedEndpoint, event: NewEvent, appended: Appended, started: float
+    ) -> None:
         seconds = self._clock.monotonic() - started
         if appended.duplicate:
             served.metrics.duplicates.inc()
@@ -155,7 +159,7 @@ class Admission:
             served.metrics.stored.inc()
             served.metrics.size.inc(len(event.body))
             self._metrics.seconds.observe(seconds)
-        self._journal.received(
+        self._activity.received(
             served.label,
             appended.event_id,
             event.type,
@@ -164,23 +168,25 @@ class Admission:
             duplicate=appended.duplicate,
         )
 
-    def _reject(self, served: Served, request: Request, rejected: Rejected) -> Response:
+    def _reject(
+        self, served: PreparedEndpoint, request: InboundRequest, rejected: Rejected
+    ) -> InboundResponse:
         self._metrics.reject(served.label, served.metrics, rejected.reason.value)
         self._reporter.rejected(served.config, rejected.reason, rejected.detail)
         if not served.notes.take(self._clock.monotonic()):
             source = self._source(request)
-            self._journal.rejected(served.label, rejected.reason.value, rejected.detail, source)
+            self._activity.rejected(served.label, rejected.reason.value, rejected.detail, source)
         return rejected.response()
 
 
-def check_method(served: Served, request: Request) -> None:
+def check_method(served: PreparedEndpoint, request: InboundRequest) -> None:
     """POST, or what the endpoint's handshake asks by."""
     shake = served.handshake
     if request.method != "POST" and (shake is None or shake.method != request.method):
         raise Rejected(RejectReason.METHOD, "method not allowed", allow=served.allow)
 
 
-def check_ready(served: Served) -> None:
+def check_ready(served: PreparedEndpoint) -> None:
     """A missing key is never a reason to let somebody in."""
     if served.not_ready:
         raise Rejected(RejectReason.NOT_READY, served.not_ready)
@@ -188,21 +194,21 @@ def check_ready(served: Served) -> None:
         raise Rejected(RejectReason.SUSPENDED, "the endpoint is suspended")
 
 
-def check_rate(served: Served, now: float) -> None:
+def check_rate(served: PreparedEndpoint, now: float) -> None:
     """`now`: seconds of the monotonic clock."""
     wait = served.bucket.take(now) if served.bucket is not None else 0
     if wait:
         raise Rejected(RejectReason.RATE, "more requests than the rate allows", retry_seconds=wait)
 
 
-def check_client(served: Served, request: Request, now: Millis) -> None:
+def check_client(served: PreparedEndpoint, request: InboundRequest, now: Millis) -> None:
     """The certificate that the client showed. `now`: wall clock."""
     flaw = "" if served.demand is None else served.demand.flaw(request.client, now)
     if flaw:
         raise Rejected(RejectReason.CLIENT_CERTIFICATE, flaw)
 
 
-async def read_body(served: Served, request: Request) -> bytes:
+async def read_body(served: PreparedEndpoint, request: InboundRequest) -> bytes:
     """The raw body, within the endpoint's limit."""
     limit = served.config.max_body_size
     try:
@@ -217,7 +223,7 @@ async def read_body(served: Served, request: Request) -> bytes:
         ) from None
 
 
-def check_credentials(served: Served, request: Request) -> None:
+def check_credentials(served: PreparedEndpoint, request: InboundRequest) -> None:
     """Every layer that is configured must pass."""
     config, headers = served.config, request.headers
     if config.api_key is None and config.basic is None and not config.bearer:
@@ -234,15 +240,15 @@ def check_credentials(served: Served, request: Request) -> None:
         raise Rejected(RejectReason.BEARER, "the bearer token does not match")
 
 
-def signed_url(served: Served, request: Request) -> str:
+def signed_url(served: PreparedEndpoint, request: InboundRequest) -> str:
     """The configured URL with the query as sent; Host and X-Forwarded-* are strangers' words."""
     _, mark, query = request.target.partition("?")
     return (served.config.public_url or "") + mark + query
 
 
 def shake_hands(
-    served: Served, request: Request, body: bytes, *, refuse: bool = False
-) -> Response | None:
+    served: PreparedEndpoint, request: InboundRequest, body: bytes, *, refuse: bool = False
+) -> InboundResponse | None:
     """The answer to a handshake, or None. `refuse`: a request that can only be a handshake."""
     shake = served.handshake
     if shake is None or shake.method != request.method:
@@ -257,6 +263,6 @@ def shake_hands(
     return None
 
 
-def _per_minute(served: Served) -> int | None:
+def _per_minute(served: PreparedEndpoint) -> int | None:
     rate = served.config.rate
     return None if rate is None else max(1, rate.tokens * 60_000 // rate.per)

@@ -10,7 +10,7 @@ from typing import Final
 from hookplane.config.endpoint import Answer
 from hookplane.providers.handshakes import Reply
 from hookplane.store.model import RejectReason
-from hookplane_receiver.ingress.server import Response
+from hookplane_receiver.ingress.server import InboundResponse
 
 BODILESS: Final = frozenset({204, 205})
 STATUS: Final = {
@@ -63,7 +63,7 @@ class Rejected(Exception):
         self.retry_seconds = retry_seconds or RETRY_SECONDS.get(reason, 0)
         self.allow = allow
 
-    def response(self) -> Response:
+    def response(self) -> InboundResponse:
         headers: tuple[tuple[str, str], ...] = ()
         if self.retry_seconds:
             headers += (("Retry-After", str(math.ceil(self.retry_seconds))),)
@@ -75,16 +75,16 @@ class Rejected(Exception):
 
 def plain(
     status: int, headers: tuple[tuple[str, str], ...] = (), *, close: bool = False
-) -> Response:
+) -> InboundResponse:
     """The status's own words and nothing else."""
     body = f"{HTTPStatus(status).phrase}\n".encode()
-    return Response(status, body, headers=headers, close=close)
+    return InboundResponse(status, body, headers=headers, close=close)
 
 
-def handshake_answer(reply: Reply) -> Response:
+def handshake_answer(reply: Reply) -> InboundResponse:
     """A handshake's reply; what it echoes must not be taken for anything but what it is."""
     headers = (("X-Content-Type-Options", "nosniff"), *reply.headers)
-    return Response(reply.status, reply.body, reply.content_type, headers)
+    return InboundResponse(reply.status, reply.body, reply.content_type, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class PreparedAnswer:
     parts: tuple[bytes, ...]
     headers: tuple[tuple[str, str], ...] = ()
 
-    def response(self, event_id: str) -> Response:
+    def response(self, event_id: str) -> InboundResponse:
         body = event_id.encode().join(self.parts)
-        return Response(self.status, body, self.content_type, self.headers)
+        return InboundResponse(self.status, body, self.content_type, self.headers)
 
 
 def prepare(answer: Answer, headers: tuple[tuple[str, str], ...] = ()) -> PreparedAnswer:

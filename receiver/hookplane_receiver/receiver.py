@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 
 from prometheus_client import CollectorRegistry
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
 from hookplane.follow import ConfigFollower
-from hookplane.journal import Journal
-from hookplane.lasting import lasting
 from hookplane.operational import Notices
+from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind
 from hookplane.store.protocol import Store
@@ -38,7 +38,7 @@ class Receiver:
         store: Store,
         sealer: Sealer,
         clock: Clock,
-        journal: Journal,
+        activity: ActivityLog,
         registry: CollectorRegistry,
         settings: ReceiverSettings,
         on_version: Callable[[], None] = lambda: None,
@@ -46,7 +46,7 @@ class Receiver:
         """`on_version`: called when a newer config version is in force. Raises ValueError when a
         trusted proxy is no address range."""
         metrics = ReceiverMetrics(registry)
-        router = Router(metrics, clock, journal)
+        router = Router(metrics, clock, activity)
         self._follower = ConfigFollower(
             store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
         )
@@ -56,7 +56,7 @@ class Receiver:
             router=router,
             store=store,
             clock=clock,
-            journal=journal,
+            activity=activity,
             metrics=metrics,
             reporter=self._reporter,
             quotas=self._quotas,
@@ -69,7 +69,7 @@ class Receiver:
         if settings.tls is not None:
             tls = settings.tls
             identity = Identity(
-                tls.certificate, tls.key, lambda: router.demands_certificates, journal
+                tls.certificate, tls.key, lambda: router.demands_certificates, activity
             )
             metrics.watch_certificate(lambda: identity.ends_at)
             self._identity = identity
@@ -106,7 +106,7 @@ class Receiver:
         url = await self._ingress.start()
         if self._tls_ingress is not None:
             self.tls_url = await self._tls_ingress.start()
-        self._tasks = [asyncio.create_task(lasting(*chore)) for chore in self._chores().items()]
+        self._tasks = [asyncio.create_task(run_forever(*chore)) for chore in self._chores().items()]
         self.ready = True
         return url
 

@@ -12,7 +12,7 @@ from typing import Final
 from hookplane.clock import Clock, Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import StoreError, StoreUnavailable
-from hookplane.operational import QUIET_PERIOD, Notice, Notices, OperationalType
+from hookplane.operational import QUIET_PERIOD, Notices, OperationalEvent, OperationalType
 from hookplane.store.model import EndpointReport, RejectReason
 from hookplane.store.protocol import Store
 
@@ -118,7 +118,7 @@ class Reporter:
         for tally in tallies.values():
             self._tally(tally.config).add(tally)
 
-    async def _tell(self, subject: Subject, notice: Notice) -> None:
+    async def _tell(self, subject: Subject, notice: OperationalEvent) -> None:
         """An operational event when rejections start: none came for the quiet period before."""
         now = self._clock.now()
         before = self._rejecting.pop(subject, -QUIET_PERIOD)
@@ -152,13 +152,13 @@ def _subject(reason: RejectReason, config: EndpointConfig) -> Subject:
     return OperationalType.ENDPOINT_REJECTING, config.uid
 
 
-def _notice(type: OperationalType, tally: _Tally, reasons: Collection[str]) -> Notice:  # noqa: A002
+def _notice(type: OperationalType, tally: _Tally, reasons: Collection[str]) -> OperationalEvent:  # noqa: A002
     config = tally.config
     of_endpoint = type is OperationalType.ENDPOINT_REJECTING
     count = sum(tally.rejected[reason] for reason in reasons)
     requests = "1 request" if count == 1 else f"{count} requests"
     _, reason, detail = tally.last(reasons)
-    return Notice(
+    return OperationalEvent(
         type=type,
         kind="WebhookEndpoint" if of_endpoint else "Namespace",
         namespace=config.namespace,

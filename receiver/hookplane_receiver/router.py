@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
-from hookplane.journal import Journal
 from hookplane.store.model import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
-from hookplane_receiver.served import Served, serve
+from hookplane_receiver.prepared import PreparedEndpoint, serve
 
 
 class Router:
     """Endpoints by path, kept by a ConfigFollower. Built-in endpoints have no path."""
 
-    def __init__(self, metrics: ReceiverMetrics, clock: Clock, journal: Journal) -> None:
+    def __init__(self, metrics: ReceiverMetrics, clock: Clock, activity: ActivityLog) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._journal = journal
-        self._by_path: dict[str, Served] = {}
-        self._by_uid: dict[str, Served] = {}
+        self._activity = activity
+        self._by_path: dict[str, PreparedEndpoint] = {}
+        self._by_uid: dict[str, PreparedEndpoint] = {}
         self._demanding: set[str] = set()
 
     @property
@@ -28,7 +28,7 @@ class Router:
         """Whether any endpoint does, so that clients are to be asked."""
         return bool(self._demanding)
 
-    def find(self, path: str) -> Served | None:
+    def find(self, path: str) -> PreparedEndpoint | None:
         """The endpoint of this path, compared as it was sent: nothing is unescaped or folded."""
         return self._by_path.get(path)
 
@@ -44,15 +44,15 @@ class Router:
             served = self._serve(document)
         except ValueError as error:
             message = f"this version cannot serve it: {error}"
-            self._journal.noted(uid, "ConfigRefused", message)
+            self._activity.noted(uid, "ConfigRefused", message)
             raise InvalidValue(message) from error
         self._replace(uid, served)
 
-    def _serve(self, config: EndpointConfig) -> Served:
+    def _serve(self, config: EndpointConfig) -> PreparedEndpoint:
         metrics = self._metrics.of(f"{config.namespace}/{config.name}")
         return serve(config, metrics, self._clock.monotonic())
 
-    def _replace(self, uid: str, served: Served) -> None:
+    def _replace(self, uid: str, served: PreparedEndpoint) -> None:
         former = self._by_uid.get(uid)
         if former is not None:
             served.metrics.rejected = former.metrics.rejected

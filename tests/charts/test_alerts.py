@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support_monitoring import ALERTS, rules
-from support_promtool import promtool
+from support.kubernetes.monitoring import ALERTS, rules
+from support.kubernetes.promtool import promtool
 
 HOURS = "x120"
 """Minutes, so many samples."""

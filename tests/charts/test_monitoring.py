@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support_monitoring import panels, rules
+from support.kubernetes.monitoring import panels, rules
 
 
 def test_alerts_say_how_bad_it_is_and_what_to_do() -> None:

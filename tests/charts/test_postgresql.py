@@ -14,8 +14,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from support_ports import free_port
-from support_postgres import require_binaries
+from support.cluster.ports import free_port
+from support.postgres.server import require_binaries
 
 SCRIPT = Path(__file__).parents[2] / "charts" / "hookplane" / "files" / "postgresql" / "start.sh"
 START_SECONDS = 60.0

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hookplane_cli.main import main
-from support_run import endpoint_text, secret_text, subscription_text
+from support.planes.compiled import endpoint_text, secret_text, subscription_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -18,7 +18,7 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.address import taken
 from hookplane_cli.client.table import table
 from hookplane_cli.main import main
-from support_console import (
+from support.planes.console import (
     SHOP,
     TOP_SECRET,
     RunningConsole,

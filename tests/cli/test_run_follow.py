@@ -12,8 +12,8 @@ from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
 from hookplane_cli.laptop.reload import Loaded, Reloader
 from hookplane_cli.run.follow import Follower
-from support_run import endpoint_text
-from support_until import until
+from support.clocks.until import until
+from support.planes.compiled import endpoint_text
 
 
 async def test_a_change_before_the_watch_began_is_found(tmp_path: Path) -> None:

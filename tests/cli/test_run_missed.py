@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hookplane.compile.change import Change, plan_change
+from hookplane.compile.change import ConfigDiff, plan_diff
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
 from hookplane.store.model import ConfigKind, CursorPlan
 from hookplane_cli.laptop.immutable import Immutables
 from hookplane_cli.laptop.missed import CONFIRM_AFTER, Missed, missed
-from support_run import (
+from support.planes.compiled import (
     compiled_of,
     endpoint_text,
     generated,
@@ -48,22 +48,22 @@ def test_only_what_differs_is_written() -> None:
     new, fresh = endpoint("a", suspended=True), endpoint("c")
     gone = endpoint("d")
     in_force = {x.uid: x for x in (old, same, gone)}
-    change = plan_change(in_force, [new, same, fresh], {"d"}, trusted=True)
-    assert change == Change((fresh,), (new,), (gone,))
+    change = plan_diff(in_force, [new, same, fresh], {"d"}, trusted=True)
+    assert change == ConfigDiff((fresh,), (new,), (gone,))
 
 
 def test_while_a_secret_cannot_be_read_what_works_is_not_replaced_by_what_lacks_it() -> None:
     good, lacking = endpoint("a"), endpoint("a", not_ready="no Secret")
-    assert not plan_change({"a": good}, [lacking], set(), trusted=False)
-    assert plan_change({"a": good}, [lacking], set(), trusted=True).changed == (lacking,)
-    assert plan_change({"a": lacking}, [good], set(), trusted=False).changed == (good,)
+    assert not plan_diff({"a": good}, [lacking], set(), trusted=False)
+    assert plan_diff({"a": good}, [lacking], set(), trusted=True).changed == (lacking,)
+    assert plan_diff({"a": lacking}, [good], set(), trusted=False).changed == (good,)
 
 
 def test_a_change_becomes_rows_with_cursors() -> None:
     text = endpoint_text() + subscription_text("startFrom: '2026-11-21T00:00:00Z'")
     compiled = compiled_of(text, generated("a-verification"), generated("s-signing"))
     made = one_subscription(compiled)
-    rows = Change((made,), (), (endpoint("d"),)).rows(lambda _: SEALER)
+    rows = ConfigDiff((made,), (), (endpoint("d"),)).rows(lambda _: SEALER)
     assert [(x.kind, x.uid) for x in rows.upserts] == [(ConfigKind.SUBSCRIPTION, made.uid)]
     assert rows.deletes == ((ConfigKind.ENDPOINT, "d"),)
     assert rows.cursors == (

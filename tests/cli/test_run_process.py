@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from standardwebhooks.webhooks import Webhook
 
 from hookplane_cli.main import main
-from support_e2e import PATIENCE, Plane, Received, Subscriber, plane, subscriber, until
+from support.cluster.e2e import PATIENCE, Plane, Received, Subscriber, plane, subscriber, until
 
 MANIFEST = """
 apiVersion: hookplane.dev/v1alpha1

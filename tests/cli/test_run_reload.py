@@ -19,7 +19,7 @@ from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
 from hookplane_cli.laptop.missed import CONFIRM_AFTER
 from hookplane_cli.laptop.reload import Loaded, Reloader
-from support_run import NOW, endpoint_text, secret_text, subscription_text
+from support.planes.compiled import NOW, endpoint_text, secret_text, subscription_text
 
 ENDPOINT = "webhookendpoints/default/a"
 SUBSCRIPTION = "webhooksubscriptions/default/s"

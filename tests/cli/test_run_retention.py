@@ -19,8 +19,8 @@ from hookplane.store.model import (
 )
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.serving.retention import keep_tidy
-from support_run import NOW
-from support_until import until
+from support.clocks.until import until
+from support.planes.compiled import NOW
 
 ENDPOINT = EndpointConfig(
     uid="e", namespace="d", name="e", path="/d/e", provider="X", event_type=Source(value="x")

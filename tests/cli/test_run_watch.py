@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookplane_cli.laptop.watch import concerns, watch
-from support_e2e import until
+from support.cluster.e2e import until
 
 
 @asynccontextmanager

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.compile.change import Change, Configured
+from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.compile.model import Problem, Severity
 from hookplane.manifests.model import Finding
 from hookplane.store.model import Retention
 from hookplane_cli.laptop.reload import Loaded
+from hookplane_cli.report import CheckReport
 from hookplane_cli.run.banner import banner
 from hookplane_cli.run.settings import RunSettings
 from hookplane_cli.run.tell import Teller
-from hookplane_cli.verdict import Verdict
-from support_run import (
+from support.planes.compiled import (
     NOW,
     compiled_of,
     endpoint_text,
@@ -62,8 +62,8 @@ class Clock:
         return 0.0
 
 
-def loaded(*problems: Finding, change: Change | None = None) -> Loaded:
-    return Loaded(Verdict(problems, (), 3, 1), change or Change(), wanted=COMPILED.wanted)
+def loaded(*problems: Finding, change: ConfigDiff | None = None) -> Loaded:
+    return Loaded(CheckReport(problems, (), 3, 1), change or ConfigDiff(), wanted=COMPILED.wanted)
 
 
 def teller(style: str) -> tuple[Teller, io.StringIO, io.StringIO]:
@@ -92,7 +92,7 @@ def test_the_banner() -> None:
 
 def test_changes_are_told_by_name_without_what_is_built_in() -> None:
     speaker, out, _ = teller("text")
-    speaker.loaded(loaded(change=Change(created=DOCUMENTS[:1], deleted=COMPILED.endpoints[2:])))
+    speaker.loaded(loaded(change=ConfigDiff(created=DOCUMENTS[:1], deleted=COMPILED.endpoints[2:])))
     assert without_time(out.getvalue()) == ["config     new: endpoint default/orders"]
 
 
@@ -109,7 +109,7 @@ def test_a_problem_is_told_once_and_then_that_it_is_gone() -> None:
 def test_quiet_tells_problems_alone_and_on_standard_error() -> None:
     speaker, out, errors = teller("quiet")
     speaker.ready(["banner"], {})
-    speaker.loaded(loaded(PROBLEM, change=Change(created=DOCUMENTS[:1])))
+    speaker.loaded(loaded(PROBLEM, change=ConfigDiff(created=DOCUMENTS[:1])))
     speaker.stopping()
     assert out.getvalue() == ""
     assert without_time(errors.getvalue()) == [

@@ -9,7 +9,7 @@ import pytest
 from hookplane.providers import presets
 from hookplane.providers.samples import types
 from hookplane_cli.trigger_request import TriggerRequest
-from support_receiver import WHSEC, endpoint, open_door
+from support.planes.receiver import WHSEC, endpoint, open_door
 
 SIGNABLE = sorted(set(presets.PRESETS) - {"Discord", "Generic"})
 

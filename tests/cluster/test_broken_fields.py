@@ -12,8 +12,8 @@ import pytest
 
 from hookplane.crds.definition import root_schema
 from hookplane.kinds.registry import KINDS, Kind
-from support_crds import Object, Schema, spec_object
-from support_kubernetes import Kubectl, namespace, shared_control_plane
+from support.kubernetes.control_plane import Kubectl, namespace, shared_control_plane
+from support.kubernetes.crds import Object, Schema, spec_object
 
 BASES: dict[str, Object] = {
     "WebhookGateway": {

@@ -15,9 +15,9 @@ import yaml
 from hookplane.crds.definition import root_schema
 from hookplane.kinds.base import NAME_RULE
 from hookplane.kinds.registry import KINDS
-from support_crds import Object, walk
-from support_kubernetes import CRDS, ROOT, Kubectl, namespace, shared_control_plane
-from support_rules import OUT_OF_SCHEMA, ROWS, UPDATES, endpoint
+from support.kubernetes.control_plane import CRDS, ROOT, Kubectl, namespace, shared_control_plane
+from support.kubernetes.crds import Object, walk
+from support.kubernetes.rules import OUT_OF_SCHEMA, ROWS, UPDATES, endpoint
 
 
 @pytest.fixture

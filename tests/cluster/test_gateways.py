@@ -10,11 +10,11 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from hookplane_operator.gateways.drift import APPLIED
-from support_audit import about, is_lease
-from support_kubernetes import Kubectl, condition, is_ready
-from support_manifests import endpoint, made, post, secret, subscription
-from support_operator import Installation, gateway_spec, installation, reachable_address
-from support_target import Target, target, until
+from support.http.subscriber import Target, target, until
+from support.kubernetes.audit import about, is_lease
+from support.kubernetes.control_plane import Kubectl, condition, is_ready
+from support.kubernetes.manifests import endpoint, made, post, secret, subscription
+from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 
 @pytest.fixture(scope="module")

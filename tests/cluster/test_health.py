@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support_argocd import health
-from support_kstatus import kstatus
-from support_kubernetes import Kubectl, condition
-from support_manifests import endpoint, made, post, subscription
-from support_operator import Installation, gateway_spec, installation, reachable_address
-from support_target import target, until
+from support.http.subscriber import target, until
+from support.kubernetes.argocd import health
+from support.kubernetes.control_plane import Kubectl, condition
+from support.kubernetes.kstatus import kstatus
+from support.kubernetes.manifests import endpoint, made, post, subscription
+from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 Object = dict[str, Any]
 FINE = ("Current", "Healthy")

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from helm_python import Chart, Config
 
-from support_kubernetes import (
+from support.http.subscriber import target, until
+from support.kubernetes.control_plane import (
     ROOT,
     ControlPlane,
     Kubectl,
@@ -20,15 +21,14 @@ from support_kubernetes import (
     is_ready,
     require_components,
 )
-from support_manifests import endpoint, made, post, secret, subscription
-from support_operator import (
+from support.kubernetes.manifests import endpoint, made, post, secret, subscription
+from support.kubernetes.operator import (
     OperatorProcess,
     Pods,
     gateway_spec,
     reachable_address,
 )
-from support_postgres import PostgresServer, require_binaries
-from support_target import target, until
+from support.postgres.server import PostgresServer, require_binaries
 
 CHART = ROOT / "charts" / "hookplane"
 NAME = "hookplane"

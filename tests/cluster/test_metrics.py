@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from support_kubernetes import ROOT, is_ready
-from support_manifests import endpoint, post, subscription, tls_secret
-from support_monitoring import expressions, metrics_asked_for
-from support_operator import (
+from support.http.subscriber import target, until
+from support.http.tls import server_pair
+from support.kubernetes.control_plane import ROOT, is_ready
+from support.kubernetes.manifests import endpoint, post, subscription, tls_secret
+from support.kubernetes.monitoring import expressions, metrics_asked_for
+from support.kubernetes.operator import (
     Installation,
     answers_ready,
     gateway_spec,
     installation,
     reachable_address,
 )
-from support_promtool import promtool
-from support_target import target, until
-from support_tls import server_pair
+from support.kubernetes.promtool import promtool
 
 ROLES = ("operator", "receiver", "dispatcher", "console")
 OF_PROMETHEUS = frozenset({"namespace", "pod"})

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support_node import INTERFACE, Node
-from support_real import require_node
-from support_target import until
+from support.http.subscriber import until
+from support.node.node import INTERFACE, Node
+from support.node.real import require_node
 
 STARTS = """
 import sys, time
 from pathlib import Path
-from support_node import Node
+from support.node.node import Node
 node = Node(Path(sys.argv[1])).start([])
 print(node.pid, flush=True)
 time.sleep(600)

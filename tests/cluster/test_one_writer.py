@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support_audit import Entry, about, out_of_turn, requested
+from support.kubernetes.audit import Entry, about, out_of_turn, requested
 
 
 def wrote(user: str, resource: str, received: int, answered: int, code: int = 200) -> Entry:

@@ -14,11 +14,11 @@ import yaml
 from standardwebhooks import Webhook
 
 from hookplane.kinds.conditions import ConditionType, Reason
-from support_kubernetes import ROOT, Kubectl, condition, is_ready
-from support_manifests import endpoint, key_of, made, post, secret, subscription
-from support_operator import Installation, installation, reachable_address
-from support_pki import Authority
-from support_target import Target, target, until
+from support.http.subscriber import Target, target, until
+from support.kubernetes.control_plane import ROOT, Kubectl, condition, is_ready
+from support.kubernetes.manifests import endpoint, key_of, made, post, secret, subscription
+from support.kubernetes.operator import Installation, installation, reachable_address
+from support.kubernetes.pki import Authority
 
 _names = (f"x{number}" for number in itertools.count())
 QUICK = {"retry": {"schedule": ["1s"] * 20}, "circuit": {"failures": 1000}}

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support_audit import about, is_told, out_of_turn, user_of
-from support_kubernetes import (
+from support.http.subscriber import Target, target, until
+from support.kubernetes.audit import about, is_told, out_of_turn, user_of
+from support.kubernetes.control_plane import (
     CRDS,
     ControlPlane,
     Kubectl,
@@ -26,9 +27,13 @@ from support_kubernetes import (
     is_ready,
     require_components,
 )
-from support_manifests import Sender, endpoint, made, post, subscription
-from support_operator import Installation, OperatorProcess, installation, reachable_address
-from support_target import Target, target, until
+from support.kubernetes.manifests import Sender, endpoint, made, post, subscription
+from support.kubernetes.operator import (
+    Installation,
+    OperatorProcess,
+    installation,
+    reachable_address,
+)
 
 pytestmark = pytest.mark.slow
 USER, OPERATORS = "the-operator", "operators"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support_kubernetes import Kubectl, condition, is_ready
-from support_manifests import endpoint, post
-from support_operator import Installation, gateway_spec, installation, reachable_address
-from support_target import until
+from support.http.subscriber import until
+from support.kubernetes.control_plane import Kubectl, condition, is_ready
+from support.kubernetes.manifests import endpoint, post
+from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,9 @@ import yaml
 
 from hookplane.kinds.conditions import Reason
 from hookplane_receiver.client_certificates import NONE_SHOWN
-from support_kubernetes import (
+from support.http.subscriber import until
+from support.http.tls import client_context, server_pair
+from support.kubernetes.control_plane import (
     ROOT,
     ControlPlane,
     Kubectl,
@@ -29,12 +31,10 @@ from support_kubernetes import (
     require_components,
     with_our_kinds,
 )
-from support_manifests import Object, endpoint, secret, tls_secret
-from support_operator import Installation, Pod, installation
-from support_pki import Authority, Pair
-from support_routes import ACCEPTED, RESOLVED, parent, report
-from support_target import until
-from support_tls import client_context, server_pair
+from support.kubernetes.manifests import Object, endpoint, secret, tls_secret
+from support.kubernetes.operator import Installation, Pod, installation
+from support.kubernetes.pki import Authority, Pair
+from support.kubernetes.routes import ACCEPTED, RESOLVED, parent, report
 
 SYSTEM = "hookplane-system"
 PARTNER_ADDRESS = "203.0.113.77"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support_kubernetes import (
+from support.http.subscriber import until
+from support.kubernetes.control_plane import (
     CRDS,
     ControlPlane,
     Kubectl,
@@ -17,10 +18,9 @@ from support_kubernetes import (
     install_crds,
     require_components,
 )
-from support_manifests import made
-from support_operator import Installation, gateway_spec, installation, reachable_address
-from support_routes import ACCEPTED, RESOLVED, parent, report, write_status
-from support_target import until
+from support.kubernetes.manifests import made
+from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
+from support.kubernetes.routes import ACCEPTED, RESOLVED, parent, report, write_status
 
 EDGE = {"name": "edge", "namespace": "infra", "sectionName": "https"}
 ROUTE = {"parentRefs": [EDGE], "hostnames": ["hooks.example.com"]}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support_kubernetes import Kubectl, is_ready
-from support_manifests import endpoint, made, post, subscription
-from support_operator import Installation, installation, reachable_address
-from support_target import Target, target, until
+from support.http.subscriber import Target, target, until
+from support.kubernetes.control_plane import Kubectl, is_ready
+from support.kubernetes.manifests import endpoint, made, post, subscription
+from support.kubernetes.operator import Installation, installation, reachable_address
 
 GOLDEN = Path(__file__).parent / "golden" / "kubectl-get.txt"
 QUICK = {"retry": {"schedule": ["1h"]}, "circuit": {"failures": 2}}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hookplane.store.model import ConfigChange, ConfigKind
-from support_console import (
+from support.planes.console import (
     SHOP,
     TOP_SECRET,
     RunningConsole,

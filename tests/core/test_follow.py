@@ -16,7 +16,7 @@ from hookplane.secret import Secret
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore
-from support_until import until
+from support.clocks.until import until
 
 SEALER = Sealer({"a": b"k" * 32}, "a")
 OTHER_SEALER = Sealer({"b": b"n" * 32}, "b")

@@ -11,11 +11,11 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
-from hookplane.membership import CERTAIN_SECONDS, Alone, Membership
+from hookplane.membership import CERTAIN_SECONDS, Membership, SingleProcess
 from hookplane.store.model import Member, Presence, Role
 from hookplane.store.protocol import Store
-from support_store import ManualClock, open_sqlite
-from support_until import until
+from support.clocks.until import until
+from support.planes.store import ManualClock, open_sqlite
 
 
 class Faulty:
@@ -99,7 +99,7 @@ async def test_nothing_is_sent_when_the_lease_is_in_doubt(store: Faulty) -> None
     clock.advance(round(CERTAIN_SECONDS * 1_000))
     assert not membership.may_send()
     await membership.stop()
-    assert Alone().may_send()
+    assert SingleProcess().may_send()
 
 
 async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) -> None:

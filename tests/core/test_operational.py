@@ -6,13 +6,13 @@ from dataclasses import replace
 from hookplane.operational import (
     MAX_SUBJECTS,
     QUIET_PERIOD,
-    Notice,
     Notices,
+    OperationalEvent,
     OperationalType,
     operational_endpoint,
 )
 
-NOTICE = Notice(
+NOTICE = OperationalEvent(
     OperationalType.CIRCUIT_OPEN, "WebhookSubscription", "chat", "crm", "TargetFailing", "503"
 )
 

@@ -11,7 +11,7 @@ from hookplane.retry import (
     RETRY_AFTER_LEAST,
     RETRY_AFTER_MOST,
     SLACK,
-    Verdict,
+    OutcomeKind,
     attempts_allowed,
     classify,
     deadline,
@@ -59,27 +59,27 @@ def test_retry_after_survives_anything(text: str) -> None:
 @pytest.mark.parametrize(
     ("status", "header", "verdict"),
     [
-        (200, None, Verdict.SUCCESS),
-        (204, "5", Verdict.SUCCESS),
-        (299, None, Verdict.SUCCESS),
-        (301, None, Verdict.FAILED),  # never followed
-        (308, "5", Verdict.FAILED),
-        (400, None, Verdict.FAILED),
-        (404, "5", Verdict.FAILED),
-        (410, "5", Verdict.GONE),
-        (429, "5", Verdict.THROTTLED),
-        (503, "5", Verdict.THROTTLED),
-        (429, None, Verdict.FAILED),
-        (503, "soon", Verdict.FAILED),
-        (500, "5", Verdict.FAILED),
-        (0, None, Verdict.FAILED),  # no answer
-        (100, None, Verdict.FAILED),
+        (200, None, OutcomeKind.SUCCESS),
+        (204, "5", OutcomeKind.SUCCESS),
+        (299, None, OutcomeKind.SUCCESS),
+        (301, None, OutcomeKind.FAILED),  # never followed
+        (308, "5", OutcomeKind.FAILED),
+        (400, None, OutcomeKind.FAILED),
+        (404, "5", OutcomeKind.FAILED),
+        (410, "5", OutcomeKind.GONE),
+        (429, "5", OutcomeKind.THROTTLED),
+        (503, "5", OutcomeKind.THROTTLED),
+        (429, None, OutcomeKind.FAILED),
+        (503, "soon", OutcomeKind.FAILED),
+        (500, "5", OutcomeKind.FAILED),
+        (0, None, OutcomeKind.FAILED),  # no answer
+        (100, None, OutcomeKind.FAILED),
     ],
 )
-def test_classify(status: int, header: str | None, verdict: Verdict) -> None:
+def test_classify(status: int, header: str | None, verdict: OutcomeKind) -> None:
     outcome = classify(status, header, NOW)
     assert outcome.verdict is verdict
-    assert outcome.pause == (5_000 if verdict is Verdict.THROTTLED else 0)
+    assert outcome.pause == (5_000 if verdict is OutcomeKind.THROTTLED else 0)
 
 
 def test_the_schedule_and_its_end() -> None:

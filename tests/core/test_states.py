@@ -12,17 +12,17 @@ from hookplane.states import (
     ACTIVE_FOR,
     REJECTING_AFTER,
     REJECTING_FOR,
-    SubscriptionWord,
-    endpoint_word,
+    SubscriptionState,
+    endpoint_state,
     next_try,
-    subscription_word,
+    subscription_state,
 )
 from hookplane.store.model import (
     CircuitState,
     Counters,
-    EndpointStatus,
-    SubscriptionState,
-    SubscriptionStatus,
+    EndpointStats,
+    SubscriptionStats,
+    TargetHealth,
 )
 
 NOW = 1_800_000_000_000
@@ -41,8 +41,8 @@ def subscription(**facts: Any) -> SubscriptionConfig:
 
 def numbers(
     pending: int = 0, sending: int = 0, dead: int = 0, next_due: int = 0, **state: Any
-) -> SubscriptionStatus:
-    return SubscriptionStatus(
+) -> SubscriptionStats:
+    return SubscriptionStats(
         subscription="s",
         counters=Counters(),
         pending=pending,
@@ -51,7 +51,7 @@ def numbers(
         dead=dead,
         next_due=next_due,
         oldest_pending=0,
-        state=SubscriptionState(**state),
+        state=TargetHealth(**state),
         recent_failures=(),
     )
 
@@ -84,9 +84,9 @@ def numbers(
     ],
 )
 def test_word_of_a_subscription(
-    config: dict[str, Any], status: SubscriptionStatus, word: str | None
+    config: dict[str, Any], status: SubscriptionStats, word: str | None
 ) -> None:
-    assert subscription_word(subscription(**config), status, NOW) == word
+    assert subscription_state(subscription(**config), status, NOW) == word
 
 
 def endpoint(**facts: Any) -> EndpointConfig:
@@ -101,8 +101,8 @@ def endpoint(**facts: Any) -> EndpointConfig:
     )
 
 
-def requests(accepted: int = 0, rejected: int = 0, reason: str = "") -> EndpointStatus:
-    return EndpointStatus(
+def requests(accepted: int = 0, rejected: int = 0, reason: str = "") -> EndpointStats:
+    return EndpointStats(
         endpoint="e",
         accepted=1,
         stored=1,
@@ -146,9 +146,9 @@ WRONG = "SignatureMismatch"
     ],
 )
 def test_word_of_an_endpoint(
-    config: dict[str, Any], status: EndpointStatus, word: str | None
+    config: dict[str, Any], status: EndpointStats, word: str | None
 ) -> None:
-    assert endpoint_word(endpoint(**config), status, NOW) == word
+    assert endpoint_state(endpoint(**config), status, NOW) == word
 
 
 @pytest.mark.parametrize(
@@ -171,5 +171,5 @@ def test_word_of_an_endpoint(
         ("Suspended", numbers(next_due=5), 0),
     ],
 )
-def test_when_the_next_try_is(word: str, status: SubscriptionStatus, expected: int) -> None:
-    assert next_try(SubscriptionWord(word), status) == expected
+def test_when_the_next_try_is(word: str, status: SubscriptionStats, expected: int) -> None:
+    assert next_try(SubscriptionState(word), status) == expected

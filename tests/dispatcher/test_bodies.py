@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hookplane.store.model import LogEntry
 from hookplane_dispatcher.bodies import OVERHEAD, Bodies, Body
-from support_dispatcher import World, simulate
+from support.planes.dispatcher import World, simulate
 
 SIZE = 1_000 + OVERHEAD
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hookplane.errors import StoreUnavailable
 from hookplane.store.model import DeliveryState
-from support_dispatcher import Reply, World, simulate, subscription, url
+from support.planes.dispatcher import Reply, World, simulate, subscription, url
 
 
 def test_events_are_delivered_and_the_cursor_follows(tmp_path: Path) -> None:

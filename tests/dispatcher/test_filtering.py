@@ -19,7 +19,7 @@ from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
 from hookplane.store.model import DeliveryState
-from support_dispatcher import World, simulate, subscription, url
+from support.planes.dispatcher import World, simulate, subscription, url
 
 
 def test_types_and_expressions_and_what_fails(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_fault_about_one_event_holds_up_no_other(
         status = await world.until_status(shop, lambda s: s.counters.delivered)
         assert world.events == [wanted]
         assert (status.counters.filter_errors, status.counters.dead) == expected
-        notes = str(world.journal.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
+        notes = str(world.activity.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
         assert "a fault of Hookplane's own (RecursionError at hookplane" in notes
         assert "hush-hush" not in notes
 

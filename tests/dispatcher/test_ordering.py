@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hookplane.config.subscription import TransformConfig
-from support_dispatcher import Reply, Sent, World, simulate, subscription, url
+from support.planes.dispatcher import Reply, Sent, World, simulate, subscription, url
 
 
 def first_fails(ids: list[str]) -> Callable[[Sent], Reply]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SigningConfig
 from hookplane.store.model import CircuitState
-from support_dispatcher import HOUR, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import HOUR, Reply, World, simulate, subscription, url
 
 
 def test_suspended_keeps_events_and_stops_clocks(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_circuit_opens_probes_and_closes(tmp_path: Path) -> None:
         ids = await world.publish_many(8)
         status = await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
         assert (status.retrying, status.pending) == (3, 5)
-        assert ("default/shop", "CircuitOpen") in [note[:2] for note in world.journal.notes]
+        assert ("default/shop", "CircuitOpen") in [note[:2] for note in world.activity.notes]
         await world.until(lambda: len(world.egress.sent) == 7, HOUR, 1)
         gaps = [
             b.at - a.at for a, b in zip(world.egress.sent[2:], world.egress.sent[3:], strict=False)

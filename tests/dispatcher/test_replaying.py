@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hookplane.config.subscription import RetryConfig
 from hookplane.store.model import DeliveryState, ReplayJob, ReplayPhase
-from support_dispatcher import START, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import START, Reply, World, simulate, subscription, url
 
 
 async def finished(world: World, uid: str) -> ReplayJob:

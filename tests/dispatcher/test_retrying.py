@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.config.subscription import CircuitConfig, RetryConfig, TransformConfig
 from hookplane.store.model import DeliveryState
-from support_dispatcher import HOUR, NEVER, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import HOUR, NEVER, Reply, World, simulate, subscription, url
 
 DEFAULT = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """The default schedule in seconds."""
@@ -46,10 +46,10 @@ def test_a_failure_then_success(tmp_path: Path) -> None:
         status = await world.until_status(shop, lambda s: s.counters.delivered)
         assert (status.retrying, status.pending, status.counters.attempts) == (0, 0, 2)
         assert status.state.failing_since == 0
-        assert world.journal.failed_lines == [
+        assert world.activity.failed_lines == [
             ("default/shop", event, "503 Service Unavailable", 1, 3, 5_000)
         ]
-        assert world.journal.delivered_lines == [("default/shop", event, 204, 2)]
+        assert world.activity.delivered_lines == [("default/shop", event, 204, 2)]
 
     simulate(tmp_path, scenario)
 
@@ -112,7 +112,7 @@ def test_disabled_after_no_success_for_too_long(tmp_path: Path) -> None:
         assert (
             len(world.egress.sent) == 14
         )  # both at 0, 10, … 60 minutes; one of them may be under way
-        assert world.journal.notes[-1][1] == "Disabled"
+        assert world.activity.notes[-1][1] == "Disabled"
 
     simulate(tmp_path, scenario)
 
@@ -143,7 +143,7 @@ def test_a_delivery_dies_and_is_told_of(tmp_path: Path) -> None:
         event = await world.publish()
         status = await world.until_status(shop, lambda s: s.dead)
         assert status.recent_failures[0].event_id == event
-        assert world.journal.failed_lines[-1][-1] is None or len(world.journal.failed_lines) > 3
+        assert world.activity.failed_lines[-1][-1] is None or len(world.activity.failed_lines) > 3
         await world.until_status(watcher, lambda s: s.dead)
         told = await world.store.read_log(log, 0, 10)
         assert [entry.type for entry in told] == ["hookplane.delivery.dead"]

@@ -12,7 +12,7 @@ import pytest
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
 from hookplane.store.model import DeliveryState
-from support_dispatcher import Reply, Script, World, simulate, subscription, url
+from support.planes.dispatcher import Reply, Script, World, simulate, subscription, url
 
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}
 PATIENCE = 30_000

@@ -11,7 +11,7 @@ import pytest
 
 from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.model import DeliveryState
-from support_dispatcher import NEVER, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import NEVER, Reply, World, simulate, subscription, url
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -133,7 +133,7 @@ def test_an_owner_that_was_replaced_starts_over(tmp_path: Path) -> None:
         event = await world.publish()
         await world.until_status(shop, lambda s: s.counters.delivered == 2)
         assert world.events.count(event) == 2
-        assert "StaleOwner" in {note[1] for note in world.journal.notes}
+        assert "StaleOwner" in {note[1] for note in world.activity.notes}
 
     simulate(tmp_path, scenario)
 

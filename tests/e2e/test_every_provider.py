@@ -8,8 +8,8 @@ from pathlib import Path
 from standardwebhooks import Webhook
 
 from hookplane.providers import presets
-from support_e2e import plane, subscriber, until
-from support_providers import PROVIDERS, WHSEC, Provider
+from support.cluster.e2e import plane, subscriber, until
+from support.http.providers import PROVIDERS, WHSEC, Provider
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SUBSCRIPTION = """

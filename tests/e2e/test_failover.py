@@ -14,9 +14,9 @@ import aiohttp
 import asyncpg
 import pytest
 
-from support_cluster import ENDPOINT, SUBSCRIPTION, Cluster, cluster, post
-from support_e2e import subscriber, until
-from support_postgres import PostgresServer, require_binaries
+from support.cluster.e2e import subscriber, until
+from support.cluster.processes import ENDPOINT, SUBSCRIPTION, Cluster, cluster, post
+from support.postgres.server import PostgresServer, require_binaries
 
 EVENTS = 500
 """Accepted before, and again after."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support_e2e import Plane, plane
-from support_missing import left_out
-from support_strace import Kind, Step, steps, unsynced
+from support.cluster.e2e import Plane, plane
+from support.cluster.missing import left_out
+from support.cluster.strace import Kind, Step, steps, unsynced
 
 STRACE = shutil.which("strace")
 CALLS = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fdatasync,fsync"

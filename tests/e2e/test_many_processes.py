@@ -15,9 +15,9 @@ import asyncpg
 import pytest
 
 from hookplane.store.postgres.migrate import migrations
-from support_cluster import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
-from support_e2e import PATIENCE, Subscriber, subscriber, until
-from support_postgres import shared_server
+from support.cluster.e2e import PATIENCE, Subscriber, subscriber, until
+from support.cluster.processes import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
+from support.postgres.server import shared_server
 
 SUBSCRIPTIONS = 6
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support_ports import BLOCK, free_port
+from support.cluster.ports import BLOCK, free_port
 
 SUPPORT = Path(__file__).parents[1] / "support"
 ELSEWHERE = """
 import sys; sys.path.insert(0, sys.argv[1])
-from support_ports import BLOCK, free_port
+from support.cluster.ports import BLOCK, free_port
 print(*(free_port() for _ in range(BLOCK)), flush=True)
 sys.stdin.read()
 """

@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from support_e2e import Plane, Received, Subscriber, plane, subscriber, until
-from support_providers import WHSEC
+from support.cluster.e2e import Plane, Received, Subscriber, plane, subscriber, until
+from support.http.providers import WHSEC
 
 ENDPOINT = """
 apiVersion: v1

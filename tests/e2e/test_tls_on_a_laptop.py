@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from hookplane_receiver.client_certificates import NO_TLS
-from support_e2e import Plane, until
-from support_pki import Authority
-from support_tls import client_context, tls_settings
+from support.cluster.e2e import Plane, until
+from support.http.tls import client_context, tls_settings
+from support.kubernetes.pki import Authority
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = "https://hooks.example.com"
@@ -73,6 +73,6 @@ async def test_the_partners_example_is_served_with_tls(tmp_path: Path, partners:
         assert await send(url, client_context()) == 401
         assert await send(plane.url, True) == 401
         assert f"the same at {url}" in plane.output()
-        await until(lambda: NO_TLS in plane.output(), "the refusal in the journal", 60)
+        await until(lambda: NO_TLS in plane.output(), "the refusal in the activity", 60)
     finally:
         await plane.stop()

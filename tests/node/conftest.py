@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from support_figures import FIGURES, LEDGERS
-from support_real import Cluster, real_cluster
-from support_release import Release, installed
-from support_tenant import Tenant, tenant
+from support.node.figures import FIGURES, LEDGERS
+from support.node.real import Cluster, real_cluster
+from support.node.release import Release, installed
+from support.node.tenant import Tenant, tenant
 
 FIRST = "test_first_day.py"
 _REPORT = "HOOKPLANE_E2E_REPORT"

@@ -9,13 +9,13 @@ from typing import Final
 
 import pytest
 
-from support_figures import LEDGERS
-from support_kubernetes import condition
-from support_ledger import Ledger, ledger_of
-from support_manifests import Object, endpoint, key_of, secret
-from support_release import PATIENCE, Release, gateway, other_image
-from support_target import until
-from support_tenant import Tenant, tenant
+from support.http.subscriber import until
+from support.kubernetes.control_plane import condition
+from support.kubernetes.manifests import Object, endpoint, key_of, secret
+from support.node.figures import LEDGERS
+from support.node.ledger import Ledger, ledger_of
+from support.node.release import PATIENCE, Release, gateway, other_image
+from support.node.tenant import Tenant, tenant
 
 WAYS: Final = {"force": ("--grace-period=0", "--force"), "stop": ()}
 """Of ending a pod: at once as when a machine dies, or with time to finish."""

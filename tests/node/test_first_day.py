@@ -14,13 +14,13 @@ from typing import Any, Final
 import yaml
 from standardwebhooks import Webhook
 
-from support_figures import tell
-from support_kubernetes import ROOT, condition
-from support_manifests import Object, key_of, made
-from support_real import forwarded
-from support_release import Release, is_failing
-from support_target import until
-from support_tenant import Tenant, tenant
+from support.http.subscriber import until
+from support.kubernetes.control_plane import ROOT, condition
+from support.kubernetes.manifests import Object, key_of, made
+from support.node.figures import tell
+from support.node.real import forwarded
+from support.node.release import Release, is_failing
+from support.node.tenant import Tenant, tenant
 
 CHATBOT: Final = ROOT / "examples" / "chatbot.yaml"
 APP_SECRET: Final = "0123456789abcdef0123456789abcdef"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from support_release import Release
+from support.node.release import Release
 
 INSTALLED = """
 import importlib.metadata

@@ -11,11 +11,11 @@ from typing import Final
 
 import pytest
 
-from support_kubernetes import Kubectl
-from support_manifests import Object, key_of
-from support_release import SYSTEM, Release, is_failing
-from support_target import until
-from support_tenant import Tenant
+from support.http.subscriber import until
+from support.kubernetes.control_plane import Kubectl
+from support.kubernetes.manifests import Object, key_of
+from support.node.release import SYSTEM, Release, is_failing
+from support.node.tenant import Tenant
 
 GOLDEN: Final = Path(__file__).parent / "golden" / "rights.txt"
 ACCOUNTS: Final = ("hookplane-operator", "default-receiver", "default-dispatcher", "default")

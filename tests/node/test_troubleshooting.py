@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from support_kubernetes import ROOT
-from support_manifests import Object, endpoint, made, subscription
-from support_release import PATIENCE, Release
-from support_target import until
-from support_tenant import Tenant, tenant
+from support.http.subscriber import until
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.manifests import Object, endpoint, made, subscription
+from support.node.release import PATIENCE, Release
+from support.node.tenant import Tenant, tenant
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 KEYS = {"keys": [{"secretKeyRef": {"name": "github", "key": "token"}}]}

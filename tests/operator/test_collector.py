@@ -11,18 +11,19 @@ from kubernetes.aio.client.api_client import ApiClient
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import SystemClock
-from hookplane.compile.change import Change
+from hookplane.compile.change import ConfigDiff
+from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.model import Flush, NewEvent
-from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.status.collector import Collector, _Round
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import Key, Objects
-from support_plane import SEALERS, Place, place
+from hookplane_operator.watch.objects import Objects
+from support.planes.gateway_store import SEALERS, Place, place
 
 
 class Paper(StatusWriter):
@@ -31,7 +32,7 @@ class Paper(StatusWriter):
     offered: list[str]
     last: Any = None
 
-    def offer(self, key: Key, uid: str, status: Any) -> None:
+    def offer(self, key: ObjectKey, uid: str, status: Any) -> None:
         self.offered.append(key.name)
         self.last = status
 
@@ -49,8 +50,8 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
     collector = Collector(objects, paper, SystemClock(), lambda _: None, lambda _: None)
     for name, status in (("bad", "hush-hush"), ("good", {})):
         objects.put("WebhookEndpoint", endpoint(name, status))
-        key = Key("WebhookEndpoint", "shop", name)
-        collector.tell(key, Verdict(key, name, 1), None, frozenset(), None)
+        key = ObjectKey("WebhookEndpoint", "shop", name)
+        collector.tell(key, ReconcileResult(key, name, 1), None, frozenset(), None)
     await kube.close()
     assert paper.offered == ["good"]
     (record,) = caplog.records
@@ -82,11 +83,11 @@ class Scene:
 
     async def delete(self, name: str) -> None:
         """An endpoint, as a sweep does it."""
-        change = Change(deleted=(self.plane.book.documents[f"uid-{name}"],))
+        change = ConfigDiff(deleted=(self.plane.book.documents[f"uid-{name}"],))
         version = await self.plane.store.apply_config(change.rows(SEALERS.__getitem__))
         self.plane.book.take(change, version)
         self.plane.rounds += 1
-        del self.plane.verdicts[Key("WebhookEndpoint", "shop", name)]
+        del self.plane.verdicts[ObjectKey("WebhookEndpoint", "shop", name)]
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
 
 async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     """Nothing pended of the first one, something does of the second."""
-    shop = Key("WebhookSubscription", "shop", "shop")
+    shop = ObjectKey("WebhookSubscription", "shop", "shop")
     await scene.delete("orders")
     await scene.told()
     assert scene.plane.drained == {"uid-shop": frozenset({"uid-orders"})}

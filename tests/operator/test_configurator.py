@@ -8,8 +8,8 @@ import pytest
 
 from hookplane_operator.config import reconcile
 from hookplane_operator.config.reconcile import RETRY
-from support_plane import Place
-from support_plane import place as made_place
+from support.planes.gateway_store import Place
+from support.planes.gateway_store import place as made_place
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookplane_operator.watch.objects import Change, Key, Objects
+from hookplane.compile.model import ObjectKey
+from hookplane_operator.watch.objects import ObjectChange, Objects
 
-KEY = Key("WebhookEndpoint", "a", "x")
+KEY = ObjectKey("WebhookEndpoint", "a", "x")
 
 
 def body(version: int, generation: int = 1, uid: str = "u", **status: Any) -> dict[str, Any]:
@@ -22,18 +23,18 @@ def body(version: int, generation: int = 1, uid: str = "u", **status: Any) -> di
 
 def test_changes_are_told_apart() -> None:
     objects = Objects()
-    assert objects.put(KEY.kind, body(1)) is Change.MEANT
-    assert objects.put(KEY.kind, body(1)) is Change.NOTHING
-    assert objects.put(KEY.kind, body(2, state="Idle")) is Change.STATUS
-    assert objects.put(KEY.kind, body(3, generation=2)) is Change.MEANT
-    assert objects.remove(KEY.kind, body(4)) is Change.GONE
+    assert objects.put(KEY.kind, body(1)) is ObjectChange.MEANT
+    assert objects.put(KEY.kind, body(1)) is ObjectChange.NOTHING
+    assert objects.put(KEY.kind, body(2, state="Idle")) is ObjectChange.STATUS
+    assert objects.put(KEY.kind, body(3, generation=2)) is ObjectChange.MEANT
+    assert objects.remove(KEY.kind, body(4)) is ObjectChange.GONE
     assert objects.get(KEY) is None
 
 
 def test_an_older_version_changes_nothing() -> None:
     objects = Objects()
     objects.put(KEY.kind, body(5, generation=2))
-    assert objects.put(KEY.kind, body(4)) is Change.NOTHING
+    assert objects.put(KEY.kind, body(4)) is ObjectChange.NOTHING
     found = objects.get(KEY)
     assert found is not None
     assert found["metadata"]["generation"] == 2
@@ -43,14 +44,14 @@ def test_a_late_list_revives_nothing() -> None:
     objects = Objects()
     objects.put(KEY.kind, body(1))
     objects.remove(KEY.kind, body(2))
-    assert objects.put(KEY.kind, body(1)) is Change.NOTHING
+    assert objects.put(KEY.kind, body(1)) is ObjectChange.NOTHING
     assert objects.get(KEY) is None
 
 
 def test_the_deletion_of_a_predecessor_is_not_that_of_its_successor() -> None:
     objects = Objects()
     objects.put(KEY.kind, body(5, uid="new"))
-    assert objects.remove(KEY.kind, body(4, uid="old")) is Change.NOTHING
+    assert objects.remove(KEY.kind, body(4, uid="old")) is ObjectChange.NOTHING
     assert objects.get(KEY) is not None
 
 

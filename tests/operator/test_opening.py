@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.errors import StoreUnavailable
 from hookplane_operator.gateways.reconcile import _plane
-from support_plane import SEALERS, place
+from support.planes.gateway_store import SEALERS, place
 
 
 @pytest.mark.parametrize("call", ["load_config", "replays"])

@@ -17,7 +17,7 @@ from hookplane_operator.referred.secrets import (
     Found,
     secrets_in_use,
 )
-from support_store import ManualClock
+from support.planes.store import ManualClock
 
 
 async def _most_at_once(count: int) -> tuple[list[int], int]:

@@ -16,8 +16,8 @@ from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import SUBSCRIPTION, Object, Resource
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.settings import Scope
-from support_plane import Place, body
-from support_plane import place as made_place
+from support.planes.gateway_store import Place, body
+from support.planes.gateway_store import place as made_place
 
 
 class Cluster:

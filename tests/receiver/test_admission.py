@@ -18,7 +18,7 @@ from hookplane.providers import presets
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.model import Page
-from support_receiver import NOW, WHSEC, Door, FixedClock, endpoint, open_door, operational
+from support.planes.receiver import NOW, WHSEC, Door, FixedClock, endpoint, open_door, operational
 
 BODY = b'{"type":"order.created"}'
 
@@ -64,7 +64,7 @@ async def test_an_event_is_stored_as_it_came(tmp_path: Path) -> None:
         assert {"content-type", "x-trace", "webhook-id"} <= set(names)
         assert not {"authorization", "cookie", "x-some-token", "connection", "host"} & set(names)
         assert "webhook-signature" not in names
-        assert door.journal.receipts == [("default/e", event_id, "order.created", False)]
+        assert door.activity.receipts == [("default/e", event_id, "order.created", False)]
 
 
 async def test_a_duplicate_gets_the_answer_of_its_original(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ async def test_what_is_not_ready_or_suspended_is_asked_to_come_back(
         answer = await door.send("/default/e", BODY, signed())
         assert (answer.status, answer.body) == (503, b"Service Unavailable\n")
         assert int(answer.headers["Retry-After"]) > 0
-        assert door.journal.rejections[0][1] == reason
+        assert door.activity.rejections[0][1] == reason
         assert await door.events("e") == []
 
 
@@ -275,7 +275,7 @@ async def test_every_layer_must_pass(tmp_path: Path) -> None:
         assert (await door.send("/default/e", BODY, signed())).status == 401
         assert (await door.send("/default/e", BODY, ONE)).status == 401
         assert (await door.send("/default/e", BODY, ONE + signed())).status == 200
-        reasons = [rejection[1] for rejection in door.journal.rejections]
+        reasons = [rejection[1] for rejection in door.activity.rejections]
         assert reasons == ["ApiKeyMismatch", "SignatureMissing"]
 
 
@@ -389,7 +389,7 @@ async def test_rejections_are_told_as_an_operational_event_once(tmp_path: Path) 
 async def test_the_journal_is_not_flooded_by_one_sender(tmp_path: Path) -> None:
     async with open_door(tmp_path, keyed()) as door:
         await asyncio.gather(*[door.send("/default/e", BODY) for _ in range(60)])
-        assert len(door.journal.rejections) == 20
+        assert len(door.activity.rejections) == 20
         assert sample_of(door, "hookplane_rejected_total", reason="ApiKeyMismatch") == 60
 
 

@@ -23,9 +23,9 @@ from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
 from hookplane_receiver import client_certificates
 from hookplane_receiver.client_certificates import NO_TLS, NONE_SHOWN, Demand
-from support_pki import Authority, Pair
-from support_receiver import Door, FixedClock, endpoint, open_door
-from support_tls import client_context, tls_settings
+from support.http.tls import client_context, tls_settings
+from support.kubernetes.pki import Authority, Pair
+from support.planes.receiver import Door, FixedClock, endpoint, open_door
 
 PARTNER = "CN=erp.partner.example"
 REASON = "ClientCertificateMismatch"
@@ -53,7 +53,7 @@ async def refusal(door: Door, path: str, tls: ssl.SSLContext | None) -> str:
     """The detail of a 401 that is for the endpoint's people."""
     answer = await door.send(path, tls=tls)
     assert (answer.status, answer.body) == (401, b"Unauthorized\n")
-    _, reason, detail, _ = door.journal.rejections[-1]
+    _, reason, detail, _ = door.activity.rejections[-1]
     assert reason == REASON
     return detail
 
@@ -93,7 +93,7 @@ async def test_other_layers_count_as_well(tmp_path: Path) -> None:
     config = endpoint("a", client_certificate=demanding("x", ours).client_certificate)
     async with door_of(tmp_path, config) as door:
         answer = await door.send("/default/a", tls=client_context(ours.client("x")))
-        assert (answer.status, door.journal.rejections[-1][1]) == (401, "SignatureMissing")
+        assert (answer.status, door.activity.rejections[-1][1]) == (401, "SignatureMissing")
 
 
 async def test_rejections_are_counted_and_reported(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from hookplane.providers.samples import sample, types
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import SignatureScheme
-from support_receiver import NOW, FixedClock, endpoint, open_door
-from support_vectors import Vector, changed, generic_vectors, preset_vectors
+from support.http.vectors import Vector, changed, generic_vectors, preset_vectors
+from support.planes.receiver import NOW, FixedClock, endpoint, open_door
 
 PRESETS = preset_vectors()
 GENERIC = generic_vectors()
@@ -71,7 +71,7 @@ async def test_a_changed_request_is_refused(
         twice = [*vector.headers, (vector.signature_header, signature)]
         assert (await door.send("/default/e", vector.body, twice)).status == 400
         assert await door.events("e") == []
-        assert "does not match (1 key tried)" in door.journal.rejections[0][2]
+        assert "does not match (1 key tried)" in door.activity.rejections[0][2]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_an_old_or_early_request_is_refused(
 ) -> None:
     async with open_door(tmp_path, config, clock=FixedClock(vector.now + off)) as door:
         assert (await door.send("/default/e", vector.body, list(vector.headers))).status == 401
-        assert door.journal.rejections[0][1] == "TimestampOutOfTolerance"
+        assert door.activity.rejections[0][1] == "TimestampOutOfTolerance"
 
 
 @pytest.mark.parametrize("name", SIGNED_BY_SAMPLES)
@@ -166,7 +166,7 @@ async def test_meta_gets_its_challenge_only_with_our_word(tmp_path: Path) -> Non
         assert (good.status, good.body) == (200, b"42")
         bad = await door.send(f"/default/e{query}wrong", method="GET")
         assert (bad.status, bad.body) == (403, b"Forbidden\n")
-        assert door.journal.rejections[0][1] == "HandshakeRefused"
+        assert door.activity.rejections[0][1] == "HandshakeRefused"
         assert await door.events("e") == []
 
 

@@ -17,8 +17,8 @@ from hookplane.store.model import Page, Retention
 from hookplane_receiver.quotas import Account, share
 from hookplane_receiver.ratelimit import TokenBucket
 from hookplane_receiver.settings import QuotaSettings
-from support_receiver import Answered, Door, FixedClock, endpoint, open_door, operational
-from support_until import until
+from support.clocks.until import until
+from support.planes.receiver import Answered, Door, FixedClock, endpoint, open_door, operational
 
 DAY = 86_400_000
 GATEWAY = "system/default"
@@ -173,7 +173,7 @@ async def test_without_a_gateway_the_variable_is_named(tmp_path: Path) -> None:
         await send(door, "/default/a", 2)
         await send(door, "/default/a")
         await send(door, "/default/a", 0)
-        details = [detail for _, _, detail, _ in door.journal.rejections]
+        details = [detail for _, _, detail, _ in door.activity.rejections]
         assert ["HOOKPLANE_QUOTA_STORED_BYTES" in details[0], len(details)] == [True, 2]
         assert "HOOKPLANE_QUOTA_EVENTS_PER_SECOND" in details[1]
 

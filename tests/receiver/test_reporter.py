@@ -8,7 +8,7 @@ from hookplane.operational import QUIET_PERIOD, Notices, operational_endpoint
 from hookplane.store.model import Page, RejectReason
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.reporter import Reporter
-from support_receiver import FixedClock, endpoint, open_door, operational
+from support.planes.receiver import FixedClock, endpoint, open_door, operational
 
 
 async def told(store: SQLiteStore) -> int:

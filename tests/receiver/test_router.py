@@ -12,7 +12,7 @@ from hookplane.errors import InvalidValue
 from hookplane.store.model import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.router import Router
-from support_receiver import FixedClock, Notebook, endpoint
+from support.planes.receiver import FixedClock, Notebook, endpoint
 
 OF_A_NEWER_VERSION: dict[str, dict[str, Any]] = {
     "a handshake": {"handshake": "Tomorrow"},
@@ -26,14 +26,14 @@ def apply(router: Router, document: EndpointConfig) -> None:
 
 @pytest.mark.parametrize("name", OF_A_NEWER_VERSION)
 def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -> None:
-    journal = Notebook()
-    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), journal)
+    activity = Notebook()
+    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), activity)
     apply(router, endpoint("orders"))
     before = router.find("/default/orders")
     with pytest.raises(InvalidValue, match="this version cannot serve it"):
         apply(router, endpoint("orders", **OF_A_NEWER_VERSION[name]))
     assert router.find("/default/orders") is before
-    (note,) = journal.notes
+    (note,) = activity.notes
     assert note[:2] == ("webhookendpoints/default/orders", "ConfigRefused")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from hookplane.clock import Clock, Millis
-from hookplane.compile.change import Change, Configured, plan_change
+from hookplane.compile.change import ConfigDiff, Configured, plan_diff
 from hookplane.compile.findings import local_uid
 from hookplane.compile.model import (
     Compiled,
@@ -35,15 +35,15 @@ from hookplane.store.protocol import Store
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.immutable import Immutables
 from hookplane_cli.laptop.missed import Missed, missed
-from hookplane_cli.verdict import Verdict, judge
+from hookplane_cli.report import CheckReport, judge
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a load found and did."""
 
-    verdict: Verdict
-    change: Change
+    verdict: CheckReport
+    change: ConfigDiff
     wanted: tuple[WantedSecret, ...] = ()
     """Generated Secrets that are in use."""
     replays: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Reloader:
         resources, problems = self._immutables.check(manifests.resources, self.in_force)
         compiled = await asyncio.to_thread(self._compile, manifests, resources, gone)
         problems += compiled.problems
-        change = plan_change(
+        change = plan_diff(
             self.in_force,
             (*compiled.endpoints, *compiled.subscriptions),
             gone.doomed,
@@ -158,7 +158,7 @@ class Reloader:
         self._secrets = found if _secrets_known(manifests) else self._secrets | found
         return list(self._secrets.values())
 
-    async def _apply(self, change: Change) -> None:
+    async def _apply(self, change: ConfigDiff) -> None:
         if not change:
             return
         await self._store.apply_config(change.rows(lambda _: self._sealer))

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
-from hookplane.journal import Journal
 from hookplane.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.store.model import Role
@@ -35,7 +35,7 @@ class Surroundings:
     store: Store
     sealer: Sealer
     clock: Clock
-    journal: Journal
+    activity: ActivityLog
     registry: CollectorRegistry
     membership: Membership
 
@@ -77,7 +77,7 @@ class ReceiverPart:
             store=around.store,
             sealer=around.sealer,
             clock=around.clock,
-            journal=around.journal,
+            activity=around.activity,
             registry=around.registry,
             settings=ReceiverSettings(
                 listen=f"{host}:{port}",
@@ -137,7 +137,7 @@ class DispatcherPart:
             egress=self._egress,
             clock=around.clock,
             random=random.Random(),  # noqa: S311 - chance, not secrecy
-            journal=around.journal,
+            activity=around.activity,
             registry=around.registry,
             membership=around.membership,
         )

@@ -18,7 +18,7 @@ from hookplane.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.store.model import Presence, Role
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane_cli.journal.make import make_journal
+from hookplane_cli.activity.make import make_journal
 from hookplane_cli.keys import read_keys
 from hookplane_cli.process.health import HealthServer
 from hookplane_cli.process.parts import PARTS, Part, Surroundings
@@ -79,10 +79,10 @@ class Process:
         assert self._sealer is not None  # noqa: S101 - the settings demand the file
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:
-            journal = make_journal(self._settings.log, sys.stdout, clock=self._clock)
-            stack.callback(journal.close)
+            activity = make_journal(self._settings.log, sys.stdout, clock=self._clock)
+            stack.callback(activity.close)
             around = Surroundings(
-                self._settings, store, self._sealer, self._clock, journal, registry, membership
+                self._settings, store, self._sealer, self._clock, activity, registry, membership
             )
             part = self._part = PARTS[self._role](around)
             await stack.enter_async_context(self._served_health(registry))

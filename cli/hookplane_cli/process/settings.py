@@ -39,7 +39,7 @@ PROCESS: Final = (
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
-    Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the journal"),
+    Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the activity"),
     Variable("stop_delay", read.duration, "0s", "For which it goes on answering when told to stop"),
     Variable("grace", read.duration, "20s", "For what is under way when it stops"),
     Variable("gateway", read.name, None, "Gateway whose processes these are, for messages"),

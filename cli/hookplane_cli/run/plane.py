@@ -12,13 +12,13 @@ from typing import Final
 import click
 from prometheus_client import CollectorRegistry
 
+from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
-from hookplane.journal import Journal
 from hookplane.sealing import Sealer
 from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.activity.make import make_journal
 from hookplane_cli.address import taken
-from hookplane_cli.journal.make import make_journal
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring
 from hookplane_cli.laptop.reload import Reloader
@@ -55,8 +55,8 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         await reloader.restore()
         loaded = await reloader.load()
         teller.first(loaded)
-        journal = stack.enter_context(_journal(settings.style, clock))
-        parts = _Parts(settings, store, sealer, clock, journal)
+        activity = stack.enter_context(_activity(settings.style, clock))
+        parts = _Parts(settings, store, sealer, clock, activity)
         url, admin = await stack.enter_async_context(parts.running())
         tls_url = parts.tls_url
         facts = stack.enter_context(run_file(settings.data, url, admin, tls_url))
@@ -84,19 +84,24 @@ def _reloader(settings: RunSettings, store: Store, sealer: Sealer, clock: Clock)
 
 
 @contextmanager
-def _journal(style: str, clock: Clock) -> Iterator[Journal]:
-    journal = make_journal(style, sys.stdout, clock=clock)
+def _activity(style: str, clock: Clock) -> Iterator[ActivityLog]:
+    activity = make_journal(style, sys.stdout, clock=clock)
     try:
-        yield journal
+        yield activity
     finally:
-        journal.close()
+        activity.close()
 
 
 class _Parts:
     """The planes and the console of one process."""
 
     def __init__(
-        self, settings: RunSettings, store: Store, sealer: Sealer, clock: Clock, journal: Journal
+        self,
+        settings: RunSettings,
+        store: Store,
+        sealer: Sealer,
+        clock: Clock,
+        activity: ActivityLog,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -108,7 +113,7 @@ class _Parts:
             store=store,
             sealer=sealer,
             clock=clock,
-            journal=journal,
+            activity=activity,
             registry=registry,
             settings=ReceiverSettings(
                 listen=authority(settings.listen),
@@ -125,7 +130,7 @@ class _Parts:
             egress=self._egress,
             clock=clock,
             random=random.Random(),  # noqa: S311 - chance, not secrecy
-            journal=journal,
+            activity=activity,
             registry=registry,
             settings=DispatcherSettings(),
         )

@@ -27,7 +27,7 @@ class RunSettings:
     """Private address ranges that targets may live in, besides the loopback."""
     retention: Retention
     style: str
-    """How the journal is written; one of `hookplane_cli.journal.make.STYLES`."""
+    """How the activity is written; one of `hookplane_cli.activity.make.STYLES`."""
 
     def options(self) -> Options:
         """What compiling depends on."""

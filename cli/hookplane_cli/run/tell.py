@@ -18,7 +18,7 @@ _WIDTH: Final = 10
 
 
 class Teller:
-    """Lines in the journal's style: `text` for people, `json` for machines, `quiet` for problems
+    """Lines in the activity's style: `text` for people, `json` for machines, `quiet` for problems
     alone."""
 
     def __init__(self, style: str, out: TextIO, errors: TextIO, clock: Clock) -> None:

@@ -16,24 +16,24 @@ HOUR: Final[Millis] = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class DurationBounds:
     """Shortest and longest duration that a field takes, both included."""
 
     least: Millis
     most: Millis
 
 
-TOLERANCE: Final = Bounds(SECOND, 24 * HOUR)
-DEDUP_WINDOW: Final = Bounds(SECOND, 720 * HOUR)
-RATE_PER: Final = Bounds(1, 24 * HOUR)
-ROTATE_EVERY: Final = Bounds(SECOND, 99_999 * HOUR)
-OVERLAP: Final = Bounds(0, 99_999 * HOUR)
-PROBE: Final = Bounds(1, 24 * HOUR)
-PAUSE: Final = Bounds(0, 720 * HOUR)
-DISABLE_AFTER: Final = Bounds(0, 99_999 * HOUR)
+TOLERANCE: Final = DurationBounds(SECOND, 24 * HOUR)
+DEDUP_WINDOW: Final = DurationBounds(SECOND, 720 * HOUR)
+RATE_PER: Final = DurationBounds(1, 24 * HOUR)
+ROTATE_EVERY: Final = DurationBounds(SECOND, 99_999 * HOUR)
+OVERLAP: Final = DurationBounds(0, 99_999 * HOUR)
+PROBE: Final = DurationBounds(1, 24 * HOUR)
+PAUSE: Final = DurationBounds(0, 720 * HOUR)
+DISABLE_AFTER: Final = DurationBounds(0, 99_999 * HOUR)
 
 
-def bounded(text: str, bounds: Bounds, path: str, findings: Findings) -> Millis:
+def bounded(text: str, bounds: DurationBounds, path: str, findings: Findings) -> Millis:
     """The duration in milliseconds; out of bounds it is an error and cut to the bound."""
     millis = parse_duration(text)
     if not bounds.least <= millis <= bounds.most:

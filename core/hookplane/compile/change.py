@@ -20,7 +20,7 @@ Sealers = Callable[[ConfigKind], Sealer]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigDiff:
     """Documents to write and documents whose objects are gone."""
 
     created: tuple[Configured, ...] = ()
@@ -30,9 +30,9 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.created or self.changed or self.deleted)
 
-    def of_users(self) -> Change:
+    def of_users(self) -> ConfigDiff:
         """Without the endpoints that every namespace has by itself."""
-        return Change(_own(self.created), _own(self.changed), _own(self.deleted))
+        return ConfigDiff(_own(self.created), _own(self.changed), _own(self.deleted))
 
     def rows(self, sealer_of: Sealers) -> ConfigChange:
         """The form that the store takes."""
@@ -44,13 +44,13 @@ class Change:
         )
 
 
-def plan_change(
+def plan_diff(
     in_force: Mapping[str, Configured],
     compiled: Iterable[Configured],
     doomed: AbstractSet[str],
     trusted: bool,
     stale: AbstractSet[str] = frozenset(),
-) -> Change:
+) -> ConfigDiff:
     """`stale`: uids whose documents are to be written anew though they say the same. `trusted`
     False: some Secret could not be read, so an object that seems to miss one keeps what is in
     force."""
@@ -64,7 +64,7 @@ def plan_change(
         elif trusted or old.not_ready or not document.not_ready:
             changed.append(document)
     deleted = tuple(document for uid, document in in_force.items() if uid in doomed)
-    return Change(tuple(created), tuple(changed), deleted)
+    return ConfigDiff(tuple(created), tuple(changed), deleted)
 
 
 def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:

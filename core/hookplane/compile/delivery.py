@@ -8,7 +8,7 @@ from hookplane.clock import Millis
 from hookplane.compile.bounds import DISABLE_AFTER, HOUR, PAUSE, PROBE, bounded, rate_limit
 from hookplane.compile.findings import Findings
 from hookplane.config.subscription import CircuitConfig, RetryConfig
-from hookplane.kinds.subscription import Circuit, Delivery, Retry
+from hookplane.kinds.subscription import Circuit, DeliverySpec, Retry
 from hookplane.units import format_duration
 
 PATH: Final = "spec.delivery"
@@ -16,7 +16,7 @@ DEFAULT_IN_FLIGHT: Final = 16
 _RESERVE: Final[Millis] = 24 * HOUR
 
 
-def compile_delivery(spec: Delivery, retention: Millis, findings: Findings) -> dict[str, Any]:
+def compile_delivery(spec: DeliverySpec, retention: Millis, findings: Findings) -> dict[str, Any]:
     """Fields of the SubscriptionConfig."""
     strict = spec.ordering == "Strict"
     return {

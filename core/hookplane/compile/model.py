@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
@@ -17,6 +18,17 @@ from hookplane.secret import Secret
 from hookplane.store.model import NewReplay
 
 Resource = WebhookEndpoint | WebhookSubscription | WebhookReplay | WebhookGateway
+
+
+class ObjectKey(NamedTuple):
+    """Identity of an object for as long as it has this name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 class Severity(StrEnum):

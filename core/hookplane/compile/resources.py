@@ -135,7 +135,7 @@ class _Compiler:
         try:
             made = compiled(resource, findings)
         except Exception as error:
-            findings.error("", fault.told(error), Reason.INTERNAL_ERROR)
+            findings.error("", fault.describe(error), Reason.INTERNAL_ERROR)
             made = None
         self._problems += findings.problems
         return [] if made is None else [made]

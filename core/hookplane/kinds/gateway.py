@@ -77,7 +77,7 @@ class PostgreSQL(Spec):
     """Connection string with the rights to change the schema; only the operator uses it."""
 
 
-class Retention(Spec):
+class RetentionSpec(Spec):
     """How long data is kept."""
 
     events: Duration = "168h"
@@ -108,7 +108,7 @@ class GatewayStore(Spec):
 
     postgresql: PostgreSQL
     """A PostgreSQL database."""
-    retention: Retention = Retention()
+    retention: RetentionSpec = RetentionSpec()
     """How long data is kept."""
 
 
@@ -222,7 +222,7 @@ class Scaled(Spec):
         rule_check(not automatic or "cpu" in self.resources.requests, SCALE_RULES[1].message)
 
 
-class Receiver(Scaled):
+class ReceiverSpec(Scaled):
     """What takes requests in."""
 
     trusted_proxies: Annotated[list[CIDR], Field(max_length=64)] = []
@@ -254,7 +254,7 @@ class Egress(Spec):
     """Private address ranges that targets may live in; cloud metadata addresses never."""
 
 
-class Dispatcher(Scaled):
+class DispatcherSpec(Scaled):
     """What sends deliveries out."""
 
     egress: Egress = Egress()
@@ -272,14 +272,14 @@ class NamespaceQuota(Spec):
     an equal share, at least one a second; more is answered 429."""
 
 
-class Quotas(Spec):
+class QuotasSpec(Spec):
     """What tenants may use."""
 
     per_namespace: NamespaceQuota = NamespaceQuota()
     """What one namespace may use; absent: as much as it likes."""
 
 
-class Console(Spec):
+class ConsoleSpec(Spec):
     """The dashboard and query API."""
 
     enabled: bool = False
@@ -295,13 +295,13 @@ class GatewaySpec(Spec):
     """Which namespaces may use it."""
     store: GatewayStore
     """Where events are kept."""
-    receiver: Receiver = Receiver()
+    receiver: ReceiverSpec = ReceiverSpec()
     """What takes requests in."""
-    dispatcher: Dispatcher = Dispatcher()
+    dispatcher: DispatcherSpec = DispatcherSpec()
     """What sends deliveries out."""
-    quotas: Quotas = Quotas()
+    quotas: QuotasSpec = QuotasSpec()
     """What tenants may use."""
-    console: Console = Console()
+    console: ConsoleSpec = ConsoleSpec()
     """The dashboard and query API."""
 
 

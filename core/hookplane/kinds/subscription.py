@@ -352,7 +352,7 @@ class Circuit(Spec):
         rule_check(every <= at_most, self.RULES[1].message)
 
 
-class Delivery(Spec):
+class DeliverySpec(Spec):
     """How fast, in which order and how long."""
 
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -403,7 +403,7 @@ class SubscriptionSpec(Spec):
     """Where events are sent."""
     signing: Signing = Signing()
     """How deliveries are signed."""
-    delivery: Delivery = Delivery()
+    delivery: DeliverySpec = DeliverySpec()
     """How fast, in which order and how long."""
     start_from: StartFrom = "Latest"
     """Where a new subscription begins: Latest, Earliest, or a time such as 2026-11-21T00:00:00Z.

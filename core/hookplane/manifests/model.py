@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from hookplane.compile.model import Problem, Resource, SecretObject, Severity
-
-
-class Key(NamedTuple):
-    """Identity of an object."""
-
-    kind: str
-    namespace: str
-    name: str
+from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +48,9 @@ class Manifests:
     resources: tuple[Resource, ...] = ()
     secrets: tuple[SecretObject, ...] = ()
     findings: tuple[Finding, ...] = ()
-    origins: Mapping[Key, Origin] = field(default_factory=dict)
+    origins: Mapping[ObjectKey, Origin] = field(default_factory=dict)
     """All objects whose identity is known, the broken ones too."""
-    broken: frozenset[Key] = frozenset()
+    broken: frozenset[ObjectKey] = frozenset()
     """Objects that are there and cannot be used."""
     complete: bool = True
     """False: something could not be read so far that its objects would be known."""
@@ -75,6 +66,6 @@ class Manifests:
 
     def locate(self, problem: Problem) -> Finding:
         """A problem of one of the objects, with its place."""
-        key = Key(problem.kind, problem.namespace, problem.name)
+        key = ObjectKey(problem.kind, problem.namespace, problem.name)
         origin = self.origins.get(key, Origin(""))
         return Finding(problem, origin.file, origin.line(problem.path))

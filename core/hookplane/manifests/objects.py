@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hookplane import fault
-from hookplane.compile.model import Problem, Resource, SecretObject
+from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import API_VERSION, GROUP, OWN_NAME_PATTERN, ObjectMeta
 from hookplane.kinds.conditions import Reason
@@ -21,7 +21,6 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.explain import explain, nearest
-from hookplane.manifests.model import Key
 from hookplane.secret import Secret
 
 KINDS: Final[Mapping[str, type[Resource]]] = {
@@ -58,7 +57,7 @@ class SecretManifest(BaseModel):
 class Parsed:
     """One object. With `problems` there is no `value`."""
 
-    key: Key | None
+    key: ObjectKey | None
     """None: its identity is not known."""
     value: Resource | SecretObject | None = None
     problems: tuple[Problem, ...] = ()
@@ -82,7 +81,7 @@ def parse_object(data: Mapping[str, Any]) -> Parsed:
     except ValidationError as error:
         return subject.refused(explain(model, error))
     except Exception as error:  # one object's fault must not keep others from being read
-        return subject.refused([("", fault.told(error))], Reason.INTERNAL_ERROR)
+        return subject.refused([("", fault.describe(error))], Reason.INTERNAL_ERROR)
     if isinstance(made, SecretManifest):
         return subject.secret(made)
     unknown = [
@@ -116,9 +115,9 @@ class _Subject:
         return cls(str(data.get("kind", "")), known.get("namespace", "default"), known.get("name"))
 
     @property
-    def key(self) -> Key | None:
+    def key(self) -> ObjectKey | None:
         if isinstance(self.namespace, str) and isinstance(self.name, str):
-            return Key(self.kind, self.namespace, self.name)
+            return ObjectKey(self.kind, self.namespace, self.name)
         return None
 
     def check_kind(self, data: Mapping[str, Any]) -> Pairs:

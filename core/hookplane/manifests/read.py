@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hookplane.compile.model import Problem, Resource, SecretObject
+from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject
 from hookplane.manifests.files import Text
 from hookplane.manifests.json_nodes import read_json
-from hookplane.manifests.model import Finding, Key, Manifests, Origin
+from hookplane.manifests.model import Finding, Manifests, Origin
 from hookplane.manifests.nodes import Malformed, Node, read_nodes
 from hookplane.manifests.objects import Parsed, is_ours, parse_object
 
@@ -26,9 +26,9 @@ class _Reading:
     """What was read so far."""
 
     def __init__(self) -> None:
-        self._values: dict[Key, Resource | SecretObject] = {}
-        self._origins: dict[Key, Origin] = {}
-        self._broken: set[Key] = set()
+        self._values: dict[ObjectKey, Resource | SecretObject] = {}
+        self._origins: dict[ObjectKey, Origin] = {}
+        self._broken: set[ObjectKey] = set()
         self._others: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._complete = True
@@ -86,13 +86,13 @@ class _Reading:
             self._keep(parsed.key, parsed)
         self._report(origin, parsed.problems)
 
-    def _keep(self, key: Key, parsed: Parsed) -> None:
+    def _keep(self, key: ObjectKey, parsed: Parsed) -> None:
         if parsed.value is None:
             self._broken.add(key)
         else:
             self._values[key] = parsed.value
 
-    def _twice(self, key: Key) -> Problem:
+    def _twice(self, key: ObjectKey) -> Problem:
         first = self._origins[key]
         place = f"{first.file}:{first.line('')}" if first.lines else first.file
         message = f"stands already in {place}, which counts; remove one of them"

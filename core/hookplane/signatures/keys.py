@@ -36,14 +36,14 @@ RSA_BITS: Final = range(2048, 8193)
 _ED25519_BYTES: Final = 32
 
 
-class Key(Protocol):
+class VerificationKey(Protocol):
     """Something that signatures can be checked with."""
 
     def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
         """Whether any of `signatures` is one of `content`. Never raises."""
 
 
-def prepare(scheme: SignatureScheme, secret: Secret) -> Key:
+def prepare(scheme: SignatureScheme, secret: Secret) -> VerificationKey:
     """Reads a key as it stands in its Secret. Raises InvalidValue; the message says what is wrong
     and never shows the key."""
     material = key_bytes(scheme, secret)
@@ -119,7 +119,7 @@ def _any_equal(expected: bytes, signatures: Sequence[bytes]) -> bool:
     return True in matches
 
 
-def _ed25519(material: bytes, encoding: KeyEncoding) -> Key:
+def _ed25519(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     if encoding is not KeyEncoding.PEM and len(material) == _ED25519_BYTES:
         return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(material).verify)
     public = _load(material, encoding)
@@ -128,7 +128,7 @@ def _ed25519(material: bytes, encoding: KeyEncoding) -> Key:
     return PublicKey(public.verify)
 
 
-def _ecdsa(material: bytes, encoding: KeyEncoding) -> Key:
+def _ecdsa(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     public = _load(material, encoding)
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise InvalidValue("the key is not a public key on the curve P-256")
@@ -136,7 +136,7 @@ def _ecdsa(material: bytes, encoding: KeyEncoding) -> Key:
     return PublicKey(lambda signature, content: public.verify(signature, content, algorithm))
 
 
-def _rsa(material: bytes, encoding: KeyEncoding) -> Key:
+def _rsa(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     public = _load(material, encoding)
     if not isinstance(public, rsa.RSAPublicKey) or public.key_size not in RSA_BITS:
         raise InvalidValue("the key is not an RSA public key of 2048 to 8192 bits")
@@ -144,7 +144,7 @@ def _rsa(material: bytes, encoding: KeyEncoding) -> Key:
     return PublicKey(lambda signature, content: public.verify(signature, content, scheme, digest))
 
 
-_PUBLIC: Final[dict[Algorithm, Callable[[bytes, KeyEncoding], Key]]] = {
+_PUBLIC: Final[dict[Algorithm, Callable[[bytes, KeyEncoding], VerificationKey]]] = {
     Algorithm.ED25519: _ed25519,
     Algorithm.ECDSA_P256_SHA256: _ecdsa,
     Algorithm.RSA_SHA256: _rsa,

@@ -11,7 +11,7 @@ from hookplane.errors import InvalidValue
 from hookplane.signatures import layout
 from hookplane.signatures.content import delimiter_after_id, signed_content
 from hookplane.signatures.encoding import decode, to_bytes
-from hookplane.signatures.keys import Key
+from hookplane.signatures.keys import VerificationKey
 from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
 from hookplane.units import parse_time
 
@@ -40,7 +40,7 @@ class SignedRequest(NamedTuple):
     """As sent: never decompressed, decoded or re-serialised."""
 
 
-class Verdict(NamedTuple):
+class VerifyResult(NamedTuple):
     """Accepted with the id and time that were signed, or a flaw and a sentence for people."""
 
     flaw: Flaw | None = None
@@ -56,12 +56,12 @@ class Verdict(NamedTuple):
 class _Refused(Exception):
     def __init__(self, flaw: Flaw, detail: str) -> None:
         super().__init__(detail)
-        self.verdict = Verdict(flaw, detail)
+        self.verdict = VerifyResult(flaw, detail)
 
 
 def verify(
-    scheme: SignatureScheme, keys: Sequence[Key], request: SignedRequest, now: Millis
-) -> Verdict:
+    scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
+) -> VerifyResult:
     """Whether any key made any of the request's signatures, and its time is near `now`.
 
     Repeated signature, id or time headers are malformed: never does the first one win. The time
@@ -74,8 +74,8 @@ def verify(
 
 
 def _verify(
-    scheme: SignatureScheme, keys: Sequence[Key], request: SignedRequest, now: Millis
-) -> Verdict:
+    scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
+) -> VerifyResult:
     found = _signatures(scheme, request)
     id_ = _id(scheme, request)
     time = _time_text(scheme, request, found)
@@ -86,7 +86,7 @@ def _verify(
     if True not in matches:
         raise _Refused(Flaw.MISMATCH, f"signature does not match ({_tried(len(keys))})")
     at = None if scheme.timestamp is None else _checked_time(scheme.timestamp, time, now)
-    return Verdict(id=id_, timestamp=at)
+    return VerifyResult(id=id_, timestamp=at)
 
 
 def _signatures(scheme: SignatureScheme, request: SignedRequest) -> layout.Found:

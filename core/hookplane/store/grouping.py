@@ -20,7 +20,7 @@ other StoreError when the group as a whole failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class GroupBounds:
     """How big groups and the queue may get. Weights are bytes or rows, as the owner likes."""
 
     group_items: int
@@ -41,7 +41,7 @@ class GroupCommit(Generic[Item, Result]):
         self,
         commit: CommitGroup[Item, Result],
         weigh: Callable[[Item], int],
-        bounds: Bounds,
+        bounds: GroupBounds,
     ) -> None:
         self._commit: Final = commit
         self._weigh: Final = weigh

@@ -193,7 +193,7 @@ class CircuitState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionState:
+class TargetHealth:
     """What a restart must not forget of a subscription."""
 
     circuit: CircuitState = CircuitState.CLOSED
@@ -254,7 +254,7 @@ class Claimed:
     """Endpoint → last sequence."""
     deliveries: tuple[Delivery, ...]
     """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time."""
-    state: SubscriptionState
+    state: TargetHealth
     resume_requested: int
 
 
@@ -287,7 +287,7 @@ class Flush:
     """Rows (endpoint, sequence) of deliveries that succeeded."""
     attempts: tuple[Attempt, ...] = ()
     counters: Counters = Counters()
-    state: SubscriptionState | None = None
+    state: TargetHealth | None = None
     """None: unchanged."""
     shift_due: Millis = 0
     """Added to `due` and `deadline` of all RETRYING rows before `upserts`: clocks stood still."""
@@ -396,7 +396,7 @@ class EndpointReport:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointStatus:
+class EndpointStats:
     """An endpoint in numbers."""
 
     endpoint: str
@@ -414,7 +414,7 @@ class EndpointStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class RecentFailure:
+class FailingDelivery:
     """One of the last failing deliveries."""
 
     event_id: str
@@ -427,7 +427,7 @@ class RecentFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionStatus:
+class SubscriptionStats:
     """A subscription in numbers."""
 
     subscription: str
@@ -440,8 +440,8 @@ class SubscriptionStatus:
     """The earliest of all RETRYING rows; 0: none."""
     oldest_pending: Millis
     """Arrival of the oldest pending event; 0: none."""
-    state: SubscriptionState
-    recent_failures: tuple[RecentFailure, ...]
+    state: TargetHealth
+    recent_failures: tuple[FailingDelivery, ...]
     """Newest first, at most 5."""
 
 

@@ -17,7 +17,7 @@ from hookplane.store.model import (
     DeliveryRow,
     DeliveryState,
     EndpointReport,
-    EndpointStatus,
+    EndpointStats,
     EventRow,
     Expired,
     Flush,
@@ -31,7 +31,7 @@ from hookplane.store.model import (
     ReplayPage,
     Retention,
     Role,
-    SubscriptionStatus,
+    SubscriptionStats,
 )
 
 LEASE: Final[Millis] = 8_000
@@ -153,14 +153,14 @@ class Store(Protocol):
 
     # Reading ------------------------------------------------------------------------------------
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
         """Numbers of these endpoints."""
 
     async def stored_bytes(self) -> dict[str, int]:
         """Bodies that are stored, by namespace: those of deleted endpoints as well, those of
         built-in ones not. Sums that are kept with every append, so asking costs little."""
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
         """Numbers of these subscriptions."""
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:

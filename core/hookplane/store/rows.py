@@ -11,10 +11,10 @@ from hookplane.store.model import (
     Delivery,
     DeliveryRow,
     DeliveryState,
-    EndpointStatus,
+    EndpointStats,
+    FailingDelivery,
     LogEntry,
     NewReplay,
-    RecentFailure,
     ReplayCandidate,
     ReplayJob,
     ReplayPhase,
@@ -74,18 +74,18 @@ def _attempt_row(places: Places, subscription: int, event: int, *columns: Any) -
 
 def endpoint_status_of(
     uid: str, head: int, floor: int, *columns: Any, rejected: Mapping[str, int]
-) -> EndpointStatus:
+) -> EndpointStats:
     """From (…, last accepted, duplicates, conflicts, last rejected, its reason, its detail)."""
     last_accepted, duplicates, conflicts, *last_rejected = columns
     counts = (last_accepted, duplicates, conflicts, rejected)
-    return EndpointStatus(uid, sequence_of(head), head - floor, *counts, *last_rejected)
+    return EndpointStats(uid, sequence_of(head), head - floor, *counts, *last_rejected)
 
 
-def failure_of(*columns: Any) -> RecentFailure:
+def failure_of(*columns: Any) -> FailingDelivery:
     """From the columns in the order of the model."""
     event_id, type_, attempts, status_code, error, due, state = columns
     outcome = (status_code, error, due, DeliveryState(state))
-    return RecentFailure(event_id, type_, attempts, *outcome)
+    return FailingDelivery(event_id, type_, attempts, *outcome)
 
 
 def job_of(*columns: Any) -> ReplayJob:

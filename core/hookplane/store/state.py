@@ -7,13 +7,13 @@ from typing import Final
 
 import orjson
 
-from hookplane.store.model import CircuitState, SubscriptionState
+from hookplane.store.model import CircuitState, TargetHealth
 from hookplane.store.text import storable
 
-_NAMES: Final = frozenset(field.name for field in fields(SubscriptionState))
+_NAMES: Final = frozenset(field.name for field in fields(TargetHealth))
 
 
-def pack_state(state: SubscriptionState) -> bytes:
+def pack_state(state: TargetHealth) -> bytes:
     """The inverse of `unpack_state`."""
     try:
         return orjson.dumps(state)
@@ -24,9 +24,9 @@ def pack_state(state: SubscriptionState) -> bytes:
         )
 
 
-def unpack_state(packed: bytes) -> SubscriptionState:
+def unpack_state(packed: bytes) -> TargetHealth:
     """Reads `pack_state`'s form."""
     values = {name: value for name, value in orjson.loads(packed).items() if name in _NAMES}
     if "circuit" in values:
         values["circuit"] = CircuitState(values["circuit"])
-    return SubscriptionState(**values)
+    return TargetHealth(**values)

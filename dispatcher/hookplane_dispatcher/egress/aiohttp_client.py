@@ -16,7 +16,7 @@ from yarl import URL
 from hookplane.addresses import check_url
 from hookplane.clock import Clock, SystemClock
 from hookplane.secret import Secret
-from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, Request, Response
+from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.egress.failure import BadAnswer, describe
 from hookplane_dispatcher.egress.guard import AddressGuard
 from hookplane_dispatcher.egress.headers import complete
@@ -61,7 +61,7 @@ class AiohttpEgress:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post(self, request: Request) -> Response:
+    async def post(self, request: OutboundRequest) -> OutboundResponse:
         """See EgressClient."""
         clock = self._clock
         started = clock.monotonic()
@@ -70,8 +70,10 @@ class AiohttpEgress:
                 status, retry_after, body = await self._exchange(request)
         except Exception as error:
             failure = describe(error)
-            return Response(0, _millis(clock, started), error=failure.error, detail=failure.detail)
-        return Response(status, _millis(clock, started), body, retry_after)
+            return OutboundResponse(
+                0, _millis(clock, started), error=failure.error, detail=failure.detail
+            )
+        return OutboundResponse(status, _millis(clock, started), body, retry_after)
 
     async def close(self) -> None:
         """See EgressClient."""
@@ -79,7 +81,7 @@ class AiohttpEgress:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, request: Request) -> tuple[int, str | None, bytes]:
+    async def _exchange(self, request: OutboundRequest) -> tuple[int, str | None, bytes]:
         url = self._url(request.url)
         headers = complete(request.headers)
         context = await self._contexts.get(request.tls) if url.scheme == "https" else True

@@ -32,7 +32,7 @@ class EgressError(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class OutboundRequest:
     """A POST. `url` may be secret; it never shows in errors."""
 
     url: Secret
@@ -44,7 +44,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class OutboundResponse:
     """An answer, or why there is none (`status_code` 0 and `error` set)."""
 
     status_code: int
@@ -60,7 +60,7 @@ class Response:
 class EgressClient(Protocol):
     """Sends POSTs. No redirects, no proxy variables, no cookies, no decompression."""
 
-    async def post(self, request: Request) -> Response:
+    async def post(self, request: OutboundRequest) -> OutboundResponse:
         """Never raises for what a target or a network does."""
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import OAuth2Config
 from hookplane.errors import HookplaneError
 from hookplane.secret import Secret
-from hookplane_dispatcher.egress.client import EgressClient, Request, Response
+from hookplane_dispatcher.egress.client import EgressClient, OutboundRequest, OutboundResponse
 
 RENEW_SECONDS: Final = 60
 """A token is not used in its last seconds, so that it does not end on its way."""
@@ -98,7 +98,7 @@ class TokenSource:
         slot.ends = started + max(token.life_seconds - RENEW_SECONDS, token.life_seconds // 2)
 
 
-def token_request(config: OAuth2Config, timeout: Millis) -> Request:
+def token_request(config: OAuth2Config, timeout: Millis) -> OutboundRequest:
     """The client authenticates with `client_secret_basic` (RFC 6749 §2.3.1)."""
     user = quote_plus(config.client_id)
     password = quote_plus(config.client_secret.reveal())
@@ -110,10 +110,10 @@ def token_request(config: OAuth2Config, timeout: Millis) -> Request:
         ("content-type", "application/x-www-form-urlencoded"),
         ("accept", "application/json"),
     )
-    return Request(Secret(config.token_url), headers, urlencode(form).encode(), timeout)
+    return OutboundRequest(Secret(config.token_url), headers, urlencode(form).encode(), timeout)
 
 
-def read_token(response: Response) -> Token:
+def read_token(response: OutboundResponse) -> Token:
     """RFC 6749 §5. Raises NoToken with what people need to mend it."""
     if response.error is not None:
         raise NoToken(f"the token endpoint: {response.error}")

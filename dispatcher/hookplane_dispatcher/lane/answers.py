@@ -7,9 +7,9 @@ from http import HTTPStatus
 from hookplane import retry
 from hookplane.clock import Millis
 from hookplane.operational import OperationalType
-from hookplane.retry import Outcome, Verdict
+from hookplane.retry import Outcome, OutcomeKind
 from hookplane.store.model import Attempt, DeliveryState, LogEntry
-from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, Response
+from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
 from hookplane_dispatcher.lane.desk import Desk
 from hookplane_dispatcher.lane.job import Job
 from hookplane_dispatcher.lane.progress import Finish
@@ -23,7 +23,7 @@ class Answers:
         self._desk = desk
         self._ledger = desk.ledger
 
-    def settle(self, job: Job, response: Response) -> None:
+    def settle(self, job: Job, response: OutboundResponse) -> None:
         """An attempt has ended."""
         desk = self._desk
         now = desk.shared.clock.now()
@@ -33,7 +33,7 @@ class Answers:
         outcome = retry.classify(response.status_code, response.retry_after, now)
         attempt = _attempt(job, response, outcome)
         desk.shared.meters.seconds.observe(response.duration / 1000)
-        if outcome.verdict is Verdict.SUCCESS:
+        if outcome.verdict is OutcomeKind.SUCCESS:
             self._delivered(job, attempt, now)
         else:
             self._failed(job, attempt, outcome, now)
@@ -77,7 +77,7 @@ class Answers:
                 replay=replay,
             )
         )
-        desk.shared.journal.delivered(
+        desk.shared.activity.delivered(
             desk.name, attempt.event_id, attempt.status_code, attempt.duration, attempt.number
         )
 
@@ -85,7 +85,7 @@ class Answers:
         desk, health = self._desk, self._ledger.health
         at = health.time(now)
         health.failed(attempt, now)
-        if outcome.verdict is Verdict.THROTTLED:
+        if outcome.verdict is OutcomeKind.THROTTLED:
             health.block(now + outcome.pause)
         if job.number == 0:
             health.probe_failed(desk.config.circuit, now)
@@ -93,9 +93,9 @@ class Answers:
             next_at: Millis | None = health.blocked_until
         else:
             next_at = self._failed_try(job, attempt, outcome, at)
-        if outcome.verdict is Verdict.GONE:
+        if outcome.verdict is OutcomeKind.GONE:
             desk.tell(health.gone(now))
-        elif job.number and outcome.verdict is Verdict.FAILED:
+        elif job.number and outcome.verdict is OutcomeKind.FAILED:
             desk.tell(health.count(desk.config.circuit, now))
         desk.tell(health.check_disable(desk.config.disable_after, now))
         next_in = None if next_at is None else max(next_at - at, 0)
@@ -108,7 +108,7 @@ class Answers:
         row = job.row or Row.of(job.entry, DeliveryState.RETRYING, at)
         row.state, row.entry = DeliveryState.RETRYING, job.entry
         row.status_code, row.error = attempt.status_code, attempt.error
-        if outcome.verdict is Verdict.GONE:
+        if outcome.verdict is OutcomeKind.GONE:
             row.due = at
             self._ledger.retry(row, attempt)
             return row.due
@@ -131,11 +131,11 @@ class Answers:
     def _note_failure(self, event_id: str, error: str, number: int, next_in: Millis | None) -> None:
         desk = self._desk
         allowed = retry.attempts_allowed(desk.config.retry)
-        desk.shared.journal.failed(desk.name, event_id, error, number, allowed, next_in)
+        desk.shared.activity.failed(desk.name, event_id, error, number, allowed, next_in)
 
 
-def _attempt(job: Job, response: Response, outcome: Outcome) -> Attempt:
-    success = outcome.verdict is Verdict.SUCCESS
+def _attempt(job: Job, response: OutboundResponse, outcome: Outcome) -> Attempt:
+    success = outcome.verdict is OutcomeKind.SUCCESS
     entry = job.entry
     return Attempt(
         entry.endpoint,
@@ -152,7 +152,7 @@ def _attempt(job: Job, response: Response, outcome: Outcome) -> Attempt:
     )
 
 
-def _text(response: Response) -> str:
+def _text(response: OutboundResponse) -> str:
     if response.error is not None:
         return f"{response.error}: {response.detail}" if response.detail else str(response.error)
     return _STATUS.get(response.status_code, str(response.status_code))

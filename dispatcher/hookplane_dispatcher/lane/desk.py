@@ -6,9 +6,9 @@ from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.operational import Notice, OperationalType
+from hookplane.operational import OperationalEvent, OperationalType
 from hookplane_dispatcher.courier import Courier
-from hookplane_dispatcher.lane.health import Change
+from hookplane_dispatcher.lane.health import HealthChange
 from hookplane_dispatcher.lane.ledger import Ledger
 from hookplane_dispatcher.lane.limiter import Bucket
 from hookplane_dispatcher.lane.replays import Replays
@@ -22,8 +22,8 @@ MOST_BYTES: Final = 4 << 20
 """Bodies of one subscription under way, or one that is larger."""
 
 _NOTICES: Final = {
-    Change.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
-    Change.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
+    HealthChange.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
+    HealthChange.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
 }
 
 
@@ -80,7 +80,7 @@ class Desk:
         subscription by now; who knows better wakes the lane."""
         if self.stopping or self.paused or self.held_bytes >= MOST_BYTES:
             return 0
-        if not self.shared.tenancy.may_send():
+        if not self.shared.ownership.may_send():
             return 0
         free = self.slots - self.ledger.under_way
         if free <= 0 and self.ledger.all_held:
@@ -120,15 +120,15 @@ class Desk:
         blocked = max(self.ledger.health.blocked_until - self.now, 0) / 1000
         return max(blocked, self.bucket.wait(self.mono))
 
-    def tell(self, change: Change | None) -> None:
+    def tell(self, change: HealthChange | None) -> None:
         """Lets people know of a change."""
         if change is None:
             return
         health = self.ledger.health
         message = health.disabled_reason or f"last answer: {health.last_failure_error}"
-        if change is Change.DISABLED:
+        if change is HealthChange.DISABLED:
             message += "; events are kept. Mend the target, then resume the subscription"
-        self.shared.journal.noted(self.name, change, message)
+        self.shared.activity.noted(self.name, change, message)
         self.notice(*_NOTICES[change], message)
 
     def notice(self, type: OperationalType, reason: str, message: str) -> None:  # noqa: A002
@@ -136,4 +136,4 @@ class Desk:
         config = self.config
         if not config.operational:
             subject = ("WebhookSubscription", config.namespace, config.name)
-            self.shared.teller.tell(Notice(type, *subject, reason, message))
+            self.shared.teller.tell(OperationalEvent(type, *subject, reason, message))

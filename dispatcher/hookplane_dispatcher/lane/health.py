@@ -8,14 +8,14 @@ from typing import Final, Self
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import CircuitConfig
-from hookplane.store.model import Attempt, CircuitState, SubscriptionState
+from hookplane.store.model import Attempt, CircuitState, TargetHealth
 from hookplane.units import format_duration, format_time
 
 DISABLE_LEAST_ATTEMPTS: Final = 10
 GONE_REASON: Final = "the target answered 410 Gone"
 
 
-class Change(StrEnum):
+class HealthChange(StrEnum):
     """What people are told of."""
 
     CIRCUIT_OPENED = "CircuitOpen"
@@ -49,13 +49,13 @@ class Health:
     last_failure_attempt: int
 
     @classmethod
-    def of(cls, state: SubscriptionState) -> Self:
+    def of(cls, state: TargetHealth) -> Self:
         """Goes on from what the store remembers."""
         return cls(**{f.name: getattr(state, f.name) for f in fields(state)})
 
-    def snapshot(self) -> SubscriptionState:
+    def snapshot(self) -> TargetHealth:
         """What the store is to remember."""
-        return SubscriptionState(**{f.name: getattr(self, f.name) for f in fields(self)})
+        return TargetHealth(**{f.name: getattr(self, f.name) for f in fields(self)})
 
     @property
     def open(self) -> bool:
@@ -91,7 +91,7 @@ class Health:
         )
         self.failed_event = self.failed_event or attempt.event_id
 
-    def count(self, config: CircuitConfig, at: Millis) -> Change | None:
+    def count(self, config: CircuitConfig, at: Millis) -> HealthChange | None:
         """One more failure in a row; opens the circuit when there are enough."""
         self.consecutive_failures += 1
         if self.open or self.consecutive_failures < config.failures:
@@ -99,7 +99,7 @@ class Health:
         self.circuit = CircuitState.OPEN
         self.block(at + config.probe_every)
         self.probe_pause = min(2 * config.probe_every, config.probe_at_most_every)
-        return Change.CIRCUIT_OPENED
+        return HealthChange.CIRCUIT_OPENED
 
     def probe_failed(self, config: CircuitConfig, at: Millis) -> None:
         """The next probe comes later; if the circuit was closed meanwhile there is none."""
@@ -111,11 +111,11 @@ class Health:
         """Nothing starts before."""
         self.blocked_until = max(self.blocked_until, until)
 
-    def gone(self, at: Millis) -> Change | None:
+    def gone(self, at: Millis) -> HealthChange | None:
         """410: disabled at once."""
         return self._disable(at, GONE_REASON)
 
-    def check_disable(self, after: Millis, at: Millis) -> Change | None:
+    def check_disable(self, after: Millis, at: Millis) -> HealthChange | None:
         """Disabled when there was no success for too long; `after` 0: never."""
         if not after or not self.failing_since or at - self.failing_since < after:
             return None
@@ -145,12 +145,12 @@ class Health:
             self.failing_since += stood
         return stood
 
-    def _disable(self, at: Millis, reason: str) -> Change | None:
+    def _disable(self, at: Millis, reason: str) -> HealthChange | None:
         if self.disabled_at:
             return None
         self.disabled_at = at
         self.disabled_reason = reason
-        return Change.DISABLED
+        return HealthChange.DISABLED
 
     def _forget_failures(self) -> None:
         self.circuit = CircuitState.CLOSED

@@ -118,7 +118,7 @@ class Lane:
     async def _claim(self) -> Claimed:
         async with self._shared.claims:
             self._owns = True
-            return await self._shared.store.claim(self._config.uid, self._shared.tenancy.process)
+            return await self._shared.store.claim(self._config.uid, self._shared.ownership.process)
 
     async def _serve(self, claimed: Claimed) -> None:
         self._tenure = Tenure(
@@ -147,10 +147,10 @@ class Lane:
         except InvalidValue as error:
             flaws[config.uid] = str(error)
         except Exception as error:  # other lanes go on
-            flaws[config.uid] = fault.told(error)
+            flaws[config.uid] = fault.describe(error)
         self._note("NotReady", flaws[config.uid])
         return None
 
     def _note(self, reason: str, message: str) -> None:
         name = f"{self._config.namespace}/{self._config.name}"
-        self._shared.journal.noted(name, reason, message)
+        self._shared.activity.noted(name, reason, message)

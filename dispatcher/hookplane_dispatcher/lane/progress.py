@@ -13,7 +13,7 @@ from hookplane.store.model import (
     DeliveryState,
     Flush,
     ReplayProgress,
-    SubscriptionState,
+    TargetHealth,
 )
 
 Key = tuple[str, int]
@@ -106,7 +106,7 @@ class Progress:
         epoch: int,
         number: int,
         rows: Mapping[Key, Delivery],
-        state: SubscriptionState,
+        state: TargetHealth,
     ) -> Flush:
         """Everything so far."""
         return Flush(

@@ -12,7 +12,7 @@ from hookplane.errors import InvalidValue
 from hookplane.store.model import DeliveryState, LogEntry
 from hookplane_dispatcher.bodies import Body
 from hookplane_dispatcher.courier import Courier
-from hookplane_dispatcher.egress.client import Request
+from hookplane_dispatcher.egress.client import OutboundRequest
 from hookplane_dispatcher.lane.answers import Answers
 from hookplane_dispatcher.lane.desk import MOST_BYTES, Desk
 from hookplane_dispatcher.lane.job import Job
@@ -174,7 +174,7 @@ class Starter:
             self._filtered(entry, str(error))
             return False
         except Exception as error:  # one event must not hold up the others
-            self._filtered(entry, fault.told(error))
+            self._filtered(entry, fault.describe(error))
             return False
         self._filtered(entry)
         return False
@@ -185,7 +185,7 @@ class Starter:
         self._ledger.finish(Finish(key, DeliveryState.FILTERED, filter_error=failed))
         if failed:
             message = f"event {entry.event_id} was left out: {error}"
-            self._desk.shared.journal.noted(self._desk.name, "FilterError", message)
+            self._desk.shared.activity.noted(self._desk.name, "FilterError", message)
 
     # Sending ------------------------------------------------------------------------------------
 
@@ -208,7 +208,9 @@ class Starter:
         self._ledger.start(job)
         self._tasks.create_task(self._attempt(job, request, courier.oauth2))
 
-    async def _attempt(self, job: Job, request: Request, oauth2: OAuth2Config | None) -> None:
+    async def _attempt(
+        self, job: Job, request: OutboundRequest, oauth2: OAuth2Config | None
+    ) -> None:
         desk = self._desk
         desk.shared.meters.in_flight += 1
         try:
@@ -220,11 +222,11 @@ class Starter:
         self._answers.settle(job, response)
 
 
-def _request(courier: Courier, body: Body, now: Millis, replay: str) -> Request:
+def _request(courier: Courier, body: Body, now: Millis, replay: str) -> OutboundRequest:
     """Raises InvalidValue, whatever is wrong: one event must not hold up the others."""
     try:
         return courier.request(body.view, now, replay)
     except InvalidValue as error:
         raise InvalidValue(f"transform failed: {error}") from error
     except Exception as error:
-        raise InvalidValue(fault.told(error)) from error
+        raise InvalidValue(fault.describe(error)) from error

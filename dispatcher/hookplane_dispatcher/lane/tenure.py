@@ -222,7 +222,7 @@ class Tenure:
 
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
-        uid, process = self.desk.config.uid, self._shared.tenancy.process
+        uid, process = self.desk.config.uid, self._shared.ownership.process
         claimed = await self._shared.store.claim(uid, process)
         if claimed.flush_number != self._ledger.number:
             raise StaleOwner("somebody else wrote a flush")

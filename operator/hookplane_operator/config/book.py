@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from hookplane.compile.change import Change, Configured
+from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import SecretUnreadable
@@ -64,7 +64,7 @@ class Book:
         document = self.documents.get(uid)
         return document is not None and document.generation == generation
 
-    def take(self, change: Change, version: int) -> None:
+    def take(self, change: ConfigDiff, version: int) -> None:
         """What was just written."""
         self.taken += 1
         for document in (*change.created, *change.changed):

@@ -14,9 +14,10 @@ from itertools import islice
 from typing import Final
 
 from hookplane.clock import Clock, Millis
-from hookplane.compile.change import Change, Configured, plan_change
+from hookplane.compile.change import ConfigDiff, Configured, plan_diff
 from hookplane.compile.model import (
     Compiled,
+    ObjectKey,
     Problem,
     Resource,
     SecretObject,
@@ -30,8 +31,8 @@ from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import Parsed, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.config.uses import secret_names, service_name
-from hookplane_operator.config.verdict import Verdict
 from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
@@ -39,7 +40,7 @@ from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
 from hookplane_operator.referred.readings import Name, for_each
 from hookplane_operator.referred.secrets import Found, Secrets
 from hookplane_operator.referred.services import Services
-from hookplane_operator.watch.objects import Key, Objects, key_of
+from hookplane_operator.watch.objects import Objects, key_of
 
 IN_A_THREAD: Final = 20
 """More objects than this are compiled beside the event loop."""
@@ -57,17 +58,17 @@ _SECRETS: Final = ConditionType.SECRETS_RESOLVED
 class _Batch:
     """One round."""
 
-    resources: dict[Key, Resource] = field(default_factory=dict)
+    resources: dict[ObjectKey, Resource] = field(default_factory=dict)
     secrets: dict[Name, SecretObject] = field(default_factory=dict)
     found: dict[Name, Found | None] = field(default_factory=dict)
     gone: set[Name] = field(default_factory=set)
     """Endpoints whose object is not there any more."""
     refused_services: dict[str, str] = field(default_factory=dict)
     """`namespace/name` of a Service → why it cannot be a target."""
-    unknown: dict[Key, Trouble] = field(default_factory=dict)
+    unknown: dict[ObjectKey, Trouble] = field(default_factory=dict)
     """Objects of which something could not be read → what."""
 
-    def request_failed(self, key: Key, condition: ConditionType, message: str) -> None:
+    def request_failed(self, key: ObjectKey, condition: ConditionType, message: str) -> None:
         """It is left as it is, and looked at again."""
         self.unknown.setdefault(key, Trouble(condition, Reason.REQUEST_FAILED, message))
 
@@ -108,7 +109,7 @@ class Configurator:
                 plane.dirty |= taken
                 raise
 
-    def _take(self, plane: Plane) -> set[Key]:
+    def _take(self, plane: Plane) -> set[ObjectKey]:
         """All that was changed, and some of those that are only looked through: after a start these
         are thousands, which takes a while, and a change is not to wait for them."""
         taken = plane.take_dirty()
@@ -119,7 +120,7 @@ class Configurator:
         plane.dirty |= left
         return taken - left
 
-    def _is_changed(self, plane: Plane, key: Key) -> bool:
+    def _is_changed(self, plane: Plane, key: ObjectKey) -> bool:
         body = self._objects.get(key)
         if body is None:
             return True
@@ -128,7 +129,7 @@ class Configurator:
             return uid not in plane.replays
         return not plane.book.is_current(uid, generation)
 
-    async def _round(self, plane: Plane, keys: Iterable[Key]) -> float | None:
+    async def _round(self, plane: Plane, keys: Iterable[ObjectKey]) -> float | None:
         batch = _Batch()
         for number, key in enumerate(keys):
             plane.due.pop(key, None)
@@ -150,7 +151,7 @@ class Configurator:
 
     # Reading ------------------------------------------------------------------------------------
 
-    def _read(self, plane: Plane, key: Key, batch: _Batch) -> None:
+    def _read(self, plane: Plane, key: ObjectKey, batch: _Batch) -> None:
         body = self._objects.get(key)
         if body is None:
             self._forget(plane, key, batch)
@@ -164,7 +165,7 @@ class Configurator:
         else:
             batch.resources[key] = parsed.value
 
-    def _forget(self, plane: Plane, key: Key, batch: _Batch) -> None:
+    def _forget(self, plane: Plane, key: ObjectKey, batch: _Batch) -> None:
         self._secrets.use(key, frozenset())
         self._services.use(key, frozenset())
         plane.sweep_wanted = plane.sweep_wanted or key in plane.verdicts
@@ -173,7 +174,7 @@ class Configurator:
             batch.gone.add((key.namespace, key.name))
 
     async def _read_secrets(self, batch: _Batch) -> None:
-        names: dict[Key, frozenset[Name]] = {}
+        names: dict[ObjectKey, frozenset[Name]] = {}
         for key, resource in batch.resources.items():
             names[key] = secret_names(resource)
             self._secrets.use(key, names[key])
@@ -192,7 +193,7 @@ class Configurator:
                 batch.request_failed(key, _SECRETS, f"a Secret could not be read: {failed[0]}")
 
     async def _read_services(self, plane: Plane, batch: _Batch) -> None:
-        users: dict[Key, Name] = {}
+        users: dict[ObjectKey, Name] = {}
         for key, resource in batch.resources.items():
             name = service_name(resource) if self._admitted(plane, key.namespace) else None
             self._services.use(key, frozenset() if name is None else frozenset({name}))
@@ -233,7 +234,7 @@ class Configurator:
         if isinstance(document, EndpointConfig) and document.builtin:
             return True
         kind = ENDPOINT if isinstance(document, EndpointConfig) else SUBSCRIPTION
-        body = self._objects.get(Key(kind.kind, document.namespace, document.name))
+        body = self._objects.get(ObjectKey(kind.kind, document.namespace, document.name))
         return body is not None and body["metadata"].get("uid") == document.uid
 
     async def _generate(self, plane: Plane, batch: _Batch, compiled: Compiled) -> Compiled:
@@ -253,7 +254,7 @@ class Configurator:
         changed = before != batch.secrets
         return await self._compile(plane, batch) if changed or batch.unknown else compiled
 
-    async def _ensure(self, wish: Wish, key: Key, batch: _Batch) -> Millis | None:
+    async def _ensure(self, wish: Wish, key: ObjectKey, batch: _Batch) -> Millis | None:
         """When it is to be looked at again."""
         try:
             secret, due = await self._generated.ensure(wish, batch.found.get(wish.name))
@@ -272,7 +273,7 @@ class Configurator:
         documents += map(self._with_departed(plane), compiled.subscriptions)
         documents += self._withdrawn(plane, batch)
         closed = self._closed(plane, batch)
-        change = plan_change(
+        change = plan_diff(
             plane.book.documents, documents, closed, trusted=True, stale=plane.book.stale
         )
         for part in _parts(change):
@@ -331,7 +332,7 @@ class Configurator:
 
     # Afterwards ---------------------------------------------------------------------------------
 
-    def _touch_dependents(self, plane: Plane, change: Change, batch: _Batch) -> None:
+    def _touch_dependents(self, plane: Plane, change: ConfigDiff, batch: _Batch) -> None:
         """Those that refer to what has just come, gone, or got other labels. Each is looked at
         once, however much has changed."""
         written = (*change.created, *change.changed, *change.deleted)
@@ -341,7 +342,7 @@ class Configurator:
         plane.dirty.update(key for key in readers if key not in batch.resources)
         plane.dirty.update(self._replays_of(created))
 
-    def _readers(self, endpoints: set[Name]) -> Iterator[Key]:
+    def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
         """Subscriptions that name any of these endpoints, or select in its namespace."""
         namespaces = {namespace for namespace, _ in endpoints}
         for body in self._objects.all(SUBSCRIPTION.kind) if endpoints else ():
@@ -352,7 +353,7 @@ class Configurator:
             if named or ("endpointSelector" in spec and key.namespace in namespaces):
                 yield key
 
-    def _replays_of(self, subscriptions: set[Name]) -> Iterator[Key]:
+    def _replays_of(self, subscriptions: set[Name]) -> Iterator[ObjectKey]:
         for body in self._objects.all(REPLAY.kind) if subscriptions else ():
             key, ref = key_of(REPLAY.kind, body), body.get("spec", {}).get("subscriptionRef", {})
             if (key.namespace, ref.get("name")) in subscriptions:
@@ -366,7 +367,7 @@ class Configurator:
         for key, resource in batch.resources.items():
             if self._admitted(plane, key.namespace):
                 metadata = resource.metadata
-                plane.verdicts[key] = Verdict(
+                plane.verdicts[key] = ReconcileResult(
                     key=key,
                     uid=metadata.uid,
                     generation=metadata.generation,
@@ -390,14 +391,16 @@ def _without_status(body: Object) -> Object:
     return {name: value for name, value in body.items() if name != "status"}
 
 
-def _refused(key: Key, body: Object, parsed: Parsed) -> Verdict:
+def _refused(key: ObjectKey, body: Object, parsed: Parsed) -> ReconcileResult:
     """The schema took what the models do not: a rule of this version that is newer than the
     object."""
     metadata = body["metadata"]
-    return Verdict(key, metadata.get("uid", ""), metadata.get("generation", 1), parsed.problems)
+    return ReconcileResult(
+        key, metadata.get("uid", ""), metadata.get("generation", 1), parsed.problems
+    )
 
 
-def _not_admitted(key: Key, resource: Resource, plane: Plane) -> Verdict:
+def _not_admitted(key: ObjectKey, resource: Resource, plane: Plane) -> ReconcileResult:
     namespace, name = plane.name
     message = (
         f'WebhookGateway "{namespace}/{name}" does not admit namespace "{key.namespace}"; its '
@@ -405,10 +408,10 @@ def _not_admitted(key: Key, resource: Resource, plane: Plane) -> Verdict:
     )
     problem = Problem(*key, "spec.gatewayRef", message, Severity.ERROR, reason=Reason.NOT_ALLOWED)
     metadata = resource.metadata
-    return Verdict(key, metadata.uid, metadata.generation, (problem,), resource)
+    return ReconcileResult(key, metadata.uid, metadata.generation, (problem,), resource)
 
 
-def _parts(change: Change) -> Iterable[Change]:
+def _parts(change: ConfigDiff) -> Iterable[ConfigDiff]:
     """Endpoints before the subscriptions that read them, so many at once that no statement takes
     long."""
     written: Sequence[tuple[bool, Configured]] = sorted(
@@ -417,9 +420,9 @@ def _parts(change: Change) -> Iterable[Change]:
     )
     for start in range(0, len(written), ROWS_AT_ONCE):
         part = written[start : start + ROWS_AT_ONCE]
-        yield Change(
+        yield ConfigDiff(
             created=tuple(x for is_new, x in part if is_new),
             changed=tuple(x for is_new, x in part if not is_new),
         )
     if change.deleted:
-        yield Change(deleted=change.deleted)
+        yield ConfigDiff(deleted=change.deleted)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hookplane.clock import Clock, Millis
-from hookplane.compile.change import Change, Configured
+from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.compile.generated import SIGNING_SUFFIX, VERIFICATION_SUFFIX
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.store.postgres.orphans import Orphan
@@ -74,7 +74,7 @@ class Sweeper:
         self._note_blocked(plane, planned.blocked)
         if not planned.doomed:
             return
-        change = Change(deleted=planned.doomed)
+        change = ConfigDiff(deleted=planned.doomed)
         version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
         plane.book.take(change, version)
         plane.sweeps.append((time.monotonic(), len(planned.doomed)))

@@ -8,7 +8,7 @@ from hookplane.store.postgres.connection import Connections
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.tenure import Tenure
+from hookplane.store.postgres.writer_fence import WriterFence
 
 
 async def bring_up_to_date(dsn: Secret) -> None:
@@ -21,7 +21,7 @@ async def bring_up_to_date(dsn: Secret) -> None:
         await db.close()
 
 
-async def open_store(dsn: Secret, tenure: Tenure, clock: Clock, *, over: str) -> PostgresStore:
+async def open_store(dsn: Secret, tenure: WriterFence, clock: Clock, *, over: str) -> PostgresStore:
     """Ours from now on. Raises StoreInUse, StaleWriter, StoreUnavailable, StoreUnfit,
     InvalidValue."""
     settings = PostgresSettings(dsn=dsn, application="hookplane operator")

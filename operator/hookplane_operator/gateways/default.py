@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from hookplane.compile.model import ObjectKey
 from hookplane_operator.gateways.drift import has_drifted, stamped
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import GATEWAY, Object
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.watch.objects import Key, Objects
+from hookplane_operator.watch.objects import Objects
 
 AGAIN_SECONDS: Final = 60.0
 
@@ -30,7 +31,7 @@ class DefaultGatewayKeeper:
         wanted = self._wanted()
         if wanted is None:
             return None
-        live = self._objects.get(Key(GATEWAY.kind, *self.name))
+        live = self._objects.get(ObjectKey(GATEWAY.kind, *self.name))
         if has_drifted(wanted, live):
             await self._kube.apply(GATEWAY, wanted)
         return AGAIN_SECONDS

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hookplane.clock import Millis
-from hookplane.compile.model import Options
+from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -15,8 +15,7 @@ from hookplane.store.model import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
 from hookplane_operator.config.book import Book
-from hookplane_operator.config.verdict import Verdict
-from hookplane_operator.watch.objects import Key
+from hookplane_operator.config.result import ReconcileResult
 
 Name = tuple[str, str]
 """Namespace and name of a gateway."""
@@ -31,10 +30,10 @@ class Plane:
     store: PostgresStore
     sealers: Mapping[ConfigKind, Sealer]
     book: Book
-    dirty: set[Key] = field(default_factory=set)
+    dirty: set[ObjectKey] = field(default_factory=set)
     held: frozenset[str] = frozenset()
     """Kinds that are not compiled yet, because what they refer to could not be listed."""
-    verdicts: dict[Key, Verdict] = field(default_factory=dict)
+    verdicts: dict[ObjectKey, ReconcileResult] = field(default_factory=dict)
     sweep_wanted: bool = True
     swept_at: float = 0.0
     sweeps: list[tuple[float, int]] = field(default_factory=list)
@@ -46,7 +45,7 @@ class Plane:
     drained: dict[str, frozenset[str]] = field(default_factory=dict)
     """Uid of a subscription → its endpoints that are gone and have nothing left to deliver: it may
     leave these."""
-    due: dict[Key, Millis] = field(default_factory=dict)
+    due: dict[ObjectKey, Millis] = field(default_factory=dict)
     """When objects are to be looked at again: a key of theirs is to be rotated, or the API server
     could not be asked."""
     reopen: bool = False
@@ -86,14 +85,14 @@ class Plane:
         """Something can be compiled now."""
         return any(key.kind not in self.held for key in self.dirty)
 
-    def take_due(self, now: Millis) -> set[Key]:
+    def take_due(self, now: Millis) -> set[ObjectKey]:
         """What is to be looked at again by now."""
         taken = {key for key, due in self.due.items() if due <= now}
         for key in taken:
             del self.due[key]
         return taken
 
-    def take_dirty(self) -> set[Key]:
+    def take_dirty(self) -> set[ObjectKey]:
         """What is to be compiled now; whoever fails puts it back."""
         taken = {key for key in self.dirty if key.kind not in self.held}
         self.dirty -= taken

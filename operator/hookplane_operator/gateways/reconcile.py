@@ -10,6 +10,7 @@ from typing import Final
 
 from hookplane.certificates import check_server_pair
 from hookplane.clock import Clock
+from hookplane.compile.model import ObjectKey
 from hookplane.compile.secrets import FORBIDDEN_TYPES
 from hookplane.errors import (
     HookplaneError,
@@ -27,7 +28,7 @@ from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.model import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.postgres.tenure import Tenure
+from hookplane.store.postgres.writer_fence import WriterFence
 from hookplane_operator.config.book import Book
 from hookplane_operator.gateways.children import ChildMaker, desired
 from hookplane_operator.gateways.database import bring_up_to_date, open_store
@@ -44,7 +45,7 @@ from hookplane_operator.kube.errors import Conflict, NotLeader
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object, Resource
 from hookplane_operator.referred.secrets import Found, found_of
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.watch.objects import Key, Objects, uid_of
+from hookplane_operator.watch.objects import Objects, uid_of
 
 TAKE_OVER: Final = "hookplane.dev/take-over-store"
 """Annotation of a gateway: the owner whose database it may take."""
@@ -88,7 +89,7 @@ class Gateways:
 
     async def reconcile(self, name: Name) -> float | None:
         """Seconds until it is looked at again. Raises ApiError, NotLeader."""
-        body = self.objects.get(Key(GATEWAY.kind, *name))
+        body = self.objects.get(ObjectKey(GATEWAY.kind, *name))
         if body is None:
             self.facts.pop(name, None)
             await self.close(name)
@@ -198,8 +199,8 @@ class Gateways:
         if changed:
             self.opened(plane)
 
-    def _tenure(self, name: Name) -> Tenure:
-        return Tenure(f"{self.cluster}/{name[0]}/{name[1]}", self.term())
+    def _tenure(self, name: Name) -> WriterFence:
+        return WriterFence(f"{self.cluster}/{name[0]}/{name[1]}", self.term())
 
     async def _value(self, gateway: WebhookGateway, ref: SecretKeyRef, field: str) -> Secret:
         secret = await self._secret(gateway, ref.name)
@@ -268,7 +269,7 @@ class Gateways:
 
     async def _apply(self, child: Object) -> None:
         kind, metadata = child["kind"], child["metadata"]
-        live = self.objects.get(Key(kind, metadata["namespace"], metadata["name"]))
+        live = self.objects.get(ObjectKey(kind, metadata["namespace"], metadata["name"]))
         if not has_drifted(child, live):
             return
         if live is not None and kind == "Deployment" and "replicas" not in child["spec"]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.gateway import ParentRef, WebhookGateway
 from hookplane.store.model import Role
 from hookplane_operator.gateways.facts import WayIn
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.watch.objects import Key, Objects
+from hookplane_operator.watch.objects import Objects
 
 _REFUSALS: Final = (
     ("Accepted", Reason.ROUTE_NOT_ACCEPTED),
@@ -26,10 +27,10 @@ def way_in(gateway: WebhookGateway, objects: Objects) -> WayIn | None:
     receiver, own = gateway.spec.receiver, gateway.metadata
     name = Names(gateway).of(Role.RECEIVER)
     if receiver.route is not None:
-        live = objects.get(Key("HTTPRoute", own.namespace, name)) or {}
+        live = objects.get(ObjectKey("HTTPRoute", own.namespace, name)) or {}
         return of_route(receiver.route.parent_refs, live, own.namespace)
     if receiver.ingress is not None:
-        return of_ingress(objects.get(Key("Ingress", own.namespace, name)) or {})
+        return of_ingress(objects.get(ObjectKey("Ingress", own.namespace, name)) or {})
     return None
 
 

@@ -12,22 +12,23 @@ from typing import Any, Final
 
 from hookplane import fault
 from hookplane.clock import Clock
+from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.states import endpoint_word, subscription_word
-from hookplane.store.model import EndpointStatus, Presence, Role, SubscriptionStatus
-from hookplane_operator.config.verdict import Verdict
+from hookplane.states import endpoint_state, subscription_state
+from hookplane.store.model import EndpointStats, Presence, Role, SubscriptionStats
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.kinds import ENDPOINT, GATEWAY, REPLAY, SUBSCRIPTION
 from hookplane_operator.status.endpoint import endpoint_status
-from hookplane_operator.status.gateway import Served, gateway_status
+from hookplane_operator.status.gateway import ServedCounts, gateway_status
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.replay import replay_status
 from hookplane_operator.status.subscription import subscription_status
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import Key, Objects
+from hookplane_operator.watch.objects import Objects
 
 BREATH: Final = 50
 """After so many objects others have a turn."""
@@ -71,7 +72,7 @@ class _Round:
     """What was told last, and everything that it depends on."""
     told_at: float = 0.0
     away_since: float | None = None
-    told: dict[Key, Seen] = field(default_factory=dict)
+    told: dict[ObjectKey, Seen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +169,8 @@ class Collector:
     async def _observe(self, plane: Plane) -> Observation:
         store = plane.store
         members = tuple(await store.members())
-        endpoints: dict[str, EndpointStatus] = {}
-        subscriptions: dict[str, SubscriptionStatus] = {}
+        endpoints: dict[str, EndpointStats] = {}
+        subscriptions: dict[str, SubscriptionStats] = {}
         own = list(plane.book.of_users())
         for uids in _chunks([x.uid for x in own if isinstance(x, EndpointConfig)]):
             endpoints |= {x.endpoint: x for x in await store.endpoint_status(uids)}
@@ -225,8 +226,8 @@ class Collector:
 
     def tell(
         self,
-        key: Key,
-        verdict: Verdict,
+        key: ObjectKey,
+        verdict: ReconcileResult,
         plane: Plane | None,
         living: frozenset[str],
         seen: Observation | None,
@@ -261,7 +262,7 @@ class Collector:
     def _tell_gateway(self, plane: Plane, state: _Round) -> None:
         documents = list(plane.book.of_users())
         endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
-        served = Served(
+        served = ServedCounts(
             endpoints=endpoints,
             subscriptions=len(documents) - endpoints,
             version=plane.book.newest,
@@ -269,8 +270,10 @@ class Collector:
         )
         self.tell_gateway(plane.name, served, state.seen)
 
-    def tell_gateway(self, name: tuple[str, str], served: Served, seen: Observation | None) -> None:
-        key = Key(GATEWAY.kind, *name)
+    def tell_gateway(
+        self, name: tuple[str, str], served: ServedCounts, seen: Observation | None
+    ) -> None:
+        key = ObjectKey(GATEWAY.kind, *name)
         facts, body = self._facts(name), self._objects.get(key)
         if facts is not None and body is not None:
             old = body.get("status") or {}
@@ -291,21 +294,21 @@ class Collector:
                 plane.drained.pop(document.uid, None)
             elif left == 0 and plane.drained.get(document.uid) != gone:
                 plane.drained[document.uid] = gone
-                plane.dirty.add(Key(SUBSCRIPTION.kind, document.namespace, document.name))
+                plane.dirty.add(ObjectKey(SUBSCRIPTION.kind, document.namespace, document.name))
         if plane.has_work:
             self._drained(plane)
 
 
 @contextmanager
-def _alone(key: Key) -> Iterator[None]:
+def _alone(key: ObjectKey) -> Iterator[None]:
     """A fault about one object is that object's."""
     try:
         yield
     except Exception as error:
-        _log.error("the status of %s cannot be told: %s", key, fault.told(error))
+        _log.error("the status of %s cannot be told: %s", key, fault.describe(error))
 
 
-def _inputs(plane: Plane, verdict: Verdict, around: _Around) -> Seen:
+def _inputs(plane: Plane, verdict: ReconcileResult, around: _Around) -> Seen:
     uid, seen = verdict.uid, around.seen
     document = plane.book.documents.get(uid)
     version = plane.book.versions.get(uid, 0)
@@ -317,10 +320,10 @@ def _inputs(plane: Plane, verdict: Verdict, around: _Around) -> Seen:
     beside: object = around.base if verdict.key.kind == ENDPOINT.kind else None
     if isinstance(document, EndpointConfig):
         own = numbers = seen.endpoints.get(uid)
-        word = own and endpoint_word(document, own, seen.at)
+        word = own and endpoint_state(document, own, seen.at)
     elif isinstance(document, SubscriptionConfig):
         sub = numbers = seen.subscriptions.get(uid)
-        word = sub and subscription_word(document, sub, seen.at)
+        word = sub and subscription_state(document, sub, seen.at)
         beside = len(around.living.intersection(document.endpoints))
     return verdict, document, len(ready), current, refused, numbers, word, beside, seen.away
 

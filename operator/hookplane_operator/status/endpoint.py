@@ -9,11 +9,11 @@ from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint_status import MAX_REASONS, EndpointStatus, LastRejected, Requests
-from hookplane.states import EndpointWord, endpoint_word
-from hookplane.store.model import EndpointStatus as Numbers
+from hookplane.states import EndpointState, endpoint_state
+from hookplane.store.model import EndpointStats as Numbers
 from hookplane.store.model import Role
 from hookplane.units import format_time
-from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
@@ -24,16 +24,16 @@ from hookplane_operator.status.conditions import (
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
 
-_TRUTH: Final[Mapping[EndpointWord, tuple[Truth, Reason]]] = {
-    EndpointWord.IDLE: ("Unknown", Reason.IDLE),
-    EndpointWord.RECEIVING: ("True", Reason.RECEIVING),
-    EndpointWord.REJECTING: ("False", Reason.REJECTING),
-    EndpointWord.SUSPENDED: ("False", Reason.SUSPENDED),
+_TRUTH: Final[Mapping[EndpointState, tuple[Truth, Reason]]] = {
+    EndpointState.IDLE: ("Unknown", Reason.IDLE),
+    EndpointState.RECEIVING: ("True", Reason.RECEIVING),
+    EndpointState.REJECTING: ("False", Reason.REJECTING),
+    EndpointState.SUSPENDED: ("False", Reason.SUSPENDED),
 }
 
 
 def endpoint_status(
-    verdict: Verdict,
+    verdict: ReconcileResult,
     document: EndpointConfig | None,
     version: int | None,
     base: str,
@@ -54,7 +54,7 @@ def endpoint_status(
     facts = with_summaries(facts)
     word = None
     if document is not None and numbers is not None:
-        word = endpoint_word(document, numbers, now)
+        word = endpoint_state(document, numbers, now)
         facts += _receiving(word, numbers)
     ready = facts[0].status == "True"
     return EndpointStatus(
@@ -66,14 +66,14 @@ def endpoint_status(
     )
 
 
-def _receiving(word: EndpointWord | None, numbers: Numbers) -> list[Fact]:
+def _receiving(word: EndpointState | None, numbers: Numbers) -> list[Fact]:
     if word is None:
         return []
     truth, reason = _TRUTH[word]
     message = ""
-    if word is EndpointWord.REJECTING:
+    if word is EndpointState.REJECTING:
         message = f"{numbers.last_rejected_reason}: {numbers.last_rejected_detail}".rstrip(": ")
-    if word is EndpointWord.IDLE:
+    if word is EndpointState.IDLE:
         message = "no request for five minutes" if numbers.accepted else "no request so far"
     return [Fact(ConditionType.RECEIVING, truth, reason, message)]
 

@@ -31,7 +31,7 @@ _ROLES: Final = (Role.RECEIVER, Role.DISPATCHER)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedCounts:
     """What a gateway serves, and what is in its way."""
 
     endpoints: int = 0
@@ -44,7 +44,7 @@ class Served:
 
 def gateway_status(
     facts: GatewayFacts,
-    served: Served,
+    served: ServedCounts,
     seen: Observation | None,
     old: Mapping[str, Any],
     now: Millis,
@@ -86,7 +86,7 @@ def _store(facts: GatewayFacts, seen: Observation | None) -> Fact:
     return of_trouble(condition, facts.troubles, good)
 
 
-def _programmed(facts: GatewayFacts, served: Served, seen: Observation | None) -> Fact:
+def _programmed(facts: GatewayFacts, served: ServedCounts, seen: Observation | None) -> Fact:
     each = [programmed(role, "", served.version, 0, seen) for role in _ROLES]
     worst = next((x for x in each if x.status != "True"), None)
     words = ", ".join(x.message for x in each)

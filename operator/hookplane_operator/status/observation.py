@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from hookplane.clock import Millis
 from hookplane.store.model import (
-    EndpointStatus,
+    EndpointStats,
     Member,
     ReplayJob,
     Role,
-    SubscriptionStatus,
+    SubscriptionStats,
 )
 
 
@@ -23,8 +23,8 @@ class Observation:
     away: str = ""
     """Why the store does not answer, once it has not for a while."""
     members: tuple[Member, ...] = ()
-    endpoints: Mapping[str, EndpointStatus] = field(default_factory=dict)
-    subscriptions: Mapping[str, SubscriptionStatus] = field(default_factory=dict)
+    endpoints: Mapping[str, EndpointStats] = field(default_factory=dict)
+    subscriptions: Mapping[str, SubscriptionStats] = field(default_factory=dict)
     replays: Mapping[str, ReplayJob] = field(default_factory=dict)
     silent: str = ""
     """Why it did not answer just now: a gateway says so at once."""

@@ -10,7 +10,7 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.replay_status import ReplayStatus
 from hookplane.store.model import ReplayJob, ReplayPhase
 from hookplane.units import format_time
-from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
@@ -29,7 +29,7 @@ _COMPLETE: Final[Mapping[ReplayPhase, tuple[Truth, Reason]]] = {
 
 
 def replay_status(
-    verdict: Verdict, seen: Observation | None, old: Mapping[str, Any], now: Millis
+    verdict: ReconcileResult, seen: Observation | None, old: Mapping[str, Any], now: Millis
 ) -> ReplayStatus:
     """`old`: the status so far."""
     job = seen.replays.get(verdict.uid) if seen is not None else None

@@ -18,12 +18,12 @@ from hookplane.kinds.subscription_status import (
     RecentFailure,
     SubscriptionStatus,
 )
-from hookplane.states import SubscriptionWord, next_try, subscription_word
-from hookplane.store.model import DeliveryState, Role, SubscriptionState
-from hookplane.store.model import RecentFailure as Failure
-from hookplane.store.model import SubscriptionStatus as Numbers
+from hookplane.states import SubscriptionState, next_try, subscription_state
+from hookplane.store.model import DeliveryState, Role, TargetHealth
+from hookplane.store.model import FailingDelivery as Failure
+from hookplane.store.model import SubscriptionStats as Numbers
 from hookplane.units import format_time
-from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
@@ -35,18 +35,18 @@ from hookplane_operator.status.conditions import (
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
 
-_TRUTH: Final[Mapping[SubscriptionWord, tuple[Truth, Reason]]] = {
-    SubscriptionWord.IDLE: ("Unknown", Reason.IDLE),
-    SubscriptionWord.DELIVERING: ("True", Reason.DELIVERING),
-    SubscriptionWord.FAILING: ("False", Reason.TARGET_FAILING),
-    SubscriptionWord.CIRCUIT_OPEN: ("False", Reason.CIRCUIT_OPEN),
-    SubscriptionWord.DISABLED: ("False", Reason.DISABLED),
-    SubscriptionWord.SUSPENDED: ("False", Reason.SUSPENDED),
+_TRUTH: Final[Mapping[SubscriptionState, tuple[Truth, Reason]]] = {
+    SubscriptionState.IDLE: ("Unknown", Reason.IDLE),
+    SubscriptionState.DELIVERING: ("True", Reason.DELIVERING),
+    SubscriptionState.FAILING: ("False", Reason.TARGET_FAILING),
+    SubscriptionState.CIRCUIT_OPEN: ("False", Reason.CIRCUIT_OPEN),
+    SubscriptionState.DISABLED: ("False", Reason.DISABLED),
+    SubscriptionState.SUSPENDED: ("False", Reason.SUSPENDED),
 }
 
 
 def subscription_status(
-    verdict: Verdict,
+    verdict: ReconcileResult,
     document: SubscriptionConfig | None,
     version: int | None,
     living: frozenset[str],
@@ -70,7 +70,7 @@ def subscription_status(
     target = target_of(verdict)
     word = None
     if document is not None and numbers is not None:
-        word = subscription_word(document, numbers, now)
+        word = subscription_state(document, numbers, now)
         facts += _delivering(word, numbers, target)
     return SubscriptionStatus(
         observed_generation=verdict.generation,
@@ -82,7 +82,7 @@ def subscription_status(
     )
 
 
-def target_of(verdict: Verdict) -> str:
+def target_of(verdict: ReconcileResult) -> str:
     """Host of the target as its owner wrote it, without path and secrets."""
     if not isinstance(verdict.resource, WebhookSubscription):
         return ""
@@ -94,7 +94,7 @@ def target_of(verdict: Verdict) -> str:
 
 
 def _endpoints_resolved(
-    verdict: Verdict, document: SubscriptionConfig | None, living: frozenset[str]
+    verdict: ReconcileResult, document: SubscriptionConfig | None, living: frozenset[str]
 ) -> Fact:
     condition = ConditionType.ENDPOINTS_RESOLVED
     resource = verdict.resource
@@ -112,7 +112,7 @@ def _endpoints_resolved(
     return resolved(condition, verdict.problems, good)
 
 
-def _delivering(word: SubscriptionWord | None, numbers: Numbers, target: str) -> list[Fact]:
+def _delivering(word: SubscriptionState | None, numbers: Numbers, target: str) -> list[Fact]:
     if word is None:
         return []
     truth, reason = _TRUTH[word]
@@ -123,7 +123,7 @@ def _delivering(word: SubscriptionWord | None, numbers: Numbers, target: str) ->
 def _failing(numbers: Numbers, target: str) -> str:
     state = numbers.state
     since = f" since {format_time(state.failing_since)}" if state.failing_since else ""
-    soonest = next_try(SubscriptionWord.FAILING, numbers)
+    soonest = next_try(SubscriptionState.FAILING, numbers)
     due = f"; next try {format_time(soonest)}" if soonest else ""
     return f"{target} fails{since}: {_last_answer(state)}{due}"
 
@@ -148,20 +148,20 @@ def _disabled(numbers: Numbers, target: str) -> str:
 
 
 _WORDS: Final = {
-    SubscriptionWord.IDLE: lambda *_: "nothing to deliver for five minutes",
-    SubscriptionWord.DELIVERING: lambda _, target: f"{target} takes what it is sent",
-    SubscriptionWord.FAILING: _failing,
-    SubscriptionWord.CIRCUIT_OPEN: _circuit_open,
-    SubscriptionWord.DISABLED: _disabled,
-    SubscriptionWord.SUSPENDED: lambda *_: "spec.suspend is true; events are kept",
+    SubscriptionState.IDLE: lambda *_: "nothing to deliver for five minutes",
+    SubscriptionState.DELIVERING: lambda _, target: f"{target} takes what it is sent",
+    SubscriptionState.FAILING: _failing,
+    SubscriptionState.CIRCUIT_OPEN: _circuit_open,
+    SubscriptionState.DISABLED: _disabled,
+    SubscriptionState.SUSPENDED: lambda *_: "spec.suspend is true; events are kept",
 }
 
 
-def _last_answer(state: SubscriptionState) -> str:
+def _last_answer(state: TargetHealth) -> str:
     return state.last_failure_error or f"answer {state.last_failure_code}"
 
 
-def _delivery(word: SubscriptionWord | None, numbers: Numbers) -> DeliveryStatus:
+def _delivery(word: SubscriptionState | None, numbers: Numbers) -> DeliveryStatus:
     counters, state = numbers.counters, numbers.state
     return DeliveryStatus(
         delivered=counters.delivered,
@@ -182,7 +182,7 @@ def _delivery(word: SubscriptionWord | None, numbers: Numbers) -> DeliveryStatus
     )
 
 
-def _last_success(state: SubscriptionState) -> LastSuccess | None:
+def _last_success(state: TargetHealth) -> LastSuccess | None:
     if not state.last_success:
         return None
     return LastSuccess(
@@ -193,7 +193,7 @@ def _last_success(state: SubscriptionState) -> LastSuccess | None:
     )
 
 
-def _last_failure(state: SubscriptionState, numbers: Numbers) -> LastFailure | None:
+def _last_failure(state: TargetHealth, numbers: Numbers) -> LastFailure | None:
     if not state.last_failure:
         return None
     due = next(

@@ -6,15 +6,15 @@ from hookplane.clock import Millis
 from hookplane.kinds.base import Time
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.units import format_time
-from hookplane_operator.config.verdict import Verdict
+from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import Fact, resolved
 
 
-def accepted(verdict: Verdict) -> Fact:
+def accepted(verdict: ReconcileResult) -> Fact:
     return _judged(ConditionType.ACCEPTED, Reason.ACCEPTED, verdict)
 
 
-def secrets_resolved(verdict: Verdict) -> Fact:
+def secrets_resolved(verdict: ReconcileResult) -> Fact:
     return _judged(ConditionType.SECRETS_RESOLVED, Reason.RESOLVED, verdict)
 
 
@@ -22,7 +22,7 @@ def time_or_none(millis: Millis) -> Time | None:
     return format_time(millis) if millis else None
 
 
-def _judged(condition: ConditionType, good: Reason, verdict: Verdict) -> Fact:
+def _judged(condition: ConditionType, good: Reason, verdict: ReconcileResult) -> Fact:
     fact, unknown = Fact(condition, "True", good), verdict.unknown
     if unknown is not None and unknown.type is condition:
         fact = Fact(condition, "Unknown", unknown.reason, unknown.message)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final
 
+from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import ConditionType
 from hookplane.kinds.status import Status
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.watch.objects import Key, Objects
+from hookplane_operator.watch.objects import Objects
 
 PER_SECOND: Final = 20.0
 BURST: Final = 20.0
@@ -34,7 +35,7 @@ _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger("hookplane.operator")
 
-Written = Callable[[Key, Object, Mapping[str, Any], Mapping[str, Any]], None]
+Written = Callable[[ObjectKey, Object, Mapping[str, Any], Mapping[str, Any]], None]
 """Key, object, status before, status after."""
 
 
@@ -66,12 +67,12 @@ class StatusWriter:
         self._metrics = metrics
         self._written = written
         self._clock = clock
-        self._wanted: dict[Key, _Wanted] = {}
-        self._last: dict[Key, float] = {}
+        self._wanted: dict[ObjectKey, _Wanted] = {}
+        self._last: dict[ObjectKey, float] = {}
         self._tokens = BURST
         self._filled = clock()
 
-    def offer(self, key: Key, uid: str, status: Status) -> None:
+    def offer(self, key: ObjectKey, uid: str, status: Status) -> None:
         """The status as it is now; the newest replaces what was not written yet."""
         live = self._objects.get(key)
         if live is None or live["metadata"].get("uid") != uid:
@@ -104,13 +105,13 @@ class StatusWriter:
                 await asyncio.gather(*map(self._write, due[start : start + AT_ONCE]))
 
     def _earliest(
-        self, key: Key, wanted: Mapping[str, Any], since: float, *, counting: bool
+        self, key: ObjectKey, wanted: Mapping[str, Any], since: float, *, counting: bool
     ) -> float:
         if counting:
             return self._last.get(key, -COUNTERS_SECONDS) + COUNTERS_SECONDS
         return since + (SETTLE_SECONDS if _is_reconciling(wanted) else 0.0)
 
-    def _due(self) -> list[Key]:
+    def _due(self) -> list[ObjectKey]:
         """As many as the budget allows; those that flipped have waited since an earlier time."""
         now = self._clock()
         self._tokens = min(self._tokens + (now - self._filled) * PER_SECOND, BURST)
@@ -120,7 +121,7 @@ class StatusWriter:
         self._tokens -= len(taken)
         return [key for *_, key in taken]
 
-    async def _write(self, key: Key) -> None:
+    async def _write(self, key: ObjectKey) -> None:
         wanted = self._wanted.pop(key, None)
         live = self._objects.get(key)
         if wanted is None or live is None:
@@ -146,7 +147,7 @@ class StatusWriter:
         self._objects.put(key.kind, answer)
         self._written(key, answer, live.get("status") or {}, wanted.status)
 
-    def _remember(self, key: Key) -> None:
+    def _remember(self, key: ObjectKey) -> None:
         """When it was written last; those whose time is over are forgotten, so in order."""
         now = self._clock()
         self._last.pop(key, None)

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
+from hookplane.compile.model import ObjectKey
 from hookplane_operator.kube.kinds import Object
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-class Key(NamedTuple):
-    """Identity of an object for as long as it has this name."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
-
-
-class Change(StrEnum):
+class ObjectChange(StrEnum):
     """How an object differs from what was known."""
 
     NOTHING = "nothing"
@@ -44,7 +34,7 @@ class Objects:
         self._gone: dict[str, int] = {}
         """Uid → the version at which it was deleted, so that a late list does not revive it."""
 
-    def get(self, key: Key) -> Object | None:
+    def get(self, key: ObjectKey) -> Object | None:
         return self._kinds[key.kind].get((key.namespace, key.name))
 
     def all(self, kind: str, namespace: str | None = None) -> Iterator[Object]:
@@ -60,21 +50,21 @@ class Objects:
     def count(self, kind: str) -> int:
         return len(self._kinds[kind])
 
-    def put(self, kind: str, body: Object) -> Change:
+    def put(self, kind: str, body: Object) -> ObjectChange:
         """Takes a version in."""
         key = key_of(kind, body)
         old = self._kinds[kind].get((key.namespace, key.name))
         if uid_of(body) in self._gone or (old is not None and _version(old) >= _version(body)):
-            return Change.NOTHING
+            return ObjectChange.NOTHING
         self._forget(old)
         self._uids.add(uid_of(body))
         body = _kept(body)
         self._kinds[kind][key.namespace, key.name] = body
         if old is None or _meant(old) != _meant(body):
-            return Change.MEANT
-        return Change.STATUS
+            return ObjectChange.MEANT
+        return ObjectChange.STATUS
 
-    def remove(self, kind: str, body: Object) -> Change:
+    def remove(self, kind: str, body: Object) -> ObjectChange:
         """It was deleted."""
         key = key_of(kind, body)
         self._gone[uid_of(body)] = _version(body)
@@ -82,11 +72,11 @@ class Objects:
             del self._gone[next(iter(self._gone))]
         old = self._kinds[kind].get((key.namespace, key.name))
         if old is None or uid_of(old) != uid_of(body):
-            return Change.NOTHING
+            return ObjectChange.NOTHING
         self.drop(key)
-        return Change.GONE
+        return ObjectChange.GONE
 
-    def drop(self, key: Key) -> None:
+    def drop(self, key: ObjectKey) -> None:
         """A full list did not have it."""
         self._forget(self._kinds[key.kind].pop((key.namespace, key.name), None))
 
@@ -98,9 +88,9 @@ class Objects:
 _REMEMBERED = 10_000
 
 
-def key_of(kind: str, body: Object) -> Key:
+def key_of(kind: str, body: Object) -> ObjectKey:
     metadata = body["metadata"]
-    return Key(kind, metadata.get("namespace", ""), metadata["name"])
+    return ObjectKey(kind, metadata.get("namespace", ""), metadata["name"])
 
 
 def uid_of(body: Object) -> str:

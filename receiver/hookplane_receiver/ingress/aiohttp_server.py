@@ -31,9 +31,9 @@ from hookplane_receiver.ingress.server import (
     BodyTooLarge,
     ClientCertificates,
     Handler,
+    InboundRequest,
+    InboundResponse,
     IngressLimits,
-    Request,
-    Response,
 )
 from hookplane_receiver.ingress.tls import TlsProtocol, TlsTransport
 
@@ -128,18 +128,18 @@ class AiohttpServer:
             response = await self._answer(received, connection)
         except Exception:
             _log.exception("a request could not be handled")
-            response = Response(500, b"Internal Server Error\n", close=True)
+            response = InboundResponse(500, b"Internal Server Error\n", close=True)
         finally:
             connection.rest()
         return _to_wire(response, close=response.close or connection.last)
 
-    async def _answer(self, received: web.BaseRequest, connection: _Connection) -> Response:
+    async def _answer(self, received: web.BaseRequest, connection: _Connection) -> InboundResponse:
         refusal = self._refusal(received)
         if refusal is not None:
             return refusal
         reader = _BodyReader(received, self._limits)
         headers = _decoded(received.raw_headers)
-        request = Request(
+        request = InboundRequest(
             method=received.method,
             target=received.raw_path,
             headers=headers,
@@ -149,16 +149,16 @@ class AiohttpServer:
         )
         return await self._handler(request)
 
-    def _refusal(self, received: web.BaseRequest) -> Response | None:
+    def _refusal(self, received: web.BaseRequest) -> InboundResponse | None:
         """What the parser lets through and we do not."""
         if len(received.raw_path) > self._limits.target_bytes:
-            return Response(414, b"URI Too Long\n", close=True)
+            return InboundResponse(414, b"URI Too Long\n", close=True)
         size = sum(map(len, chain.from_iterable(received.raw_headers)))
         if size > self._limits.header_bytes:
-            return Response(431, b"Request Header Fields Too Large\n", close=True)
+            return InboundResponse(431, b"Request Header Fields Too Large\n", close=True)
         expect = received.headers.get("Expect")
         if expect is not None and expect.lower() != "100-continue":
-            return Response(417, b"Expectation Failed\n", close=True)
+            return InboundResponse(417, b"Expectation Failed\n", close=True)
         return None
 
 
@@ -290,7 +290,7 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """For requests that do not parse: constant words, and no second request after them."""
         self.rest()
-        return _to_wire(Response(status, b"Bad Request\n"), close=True)
+        return _to_wire(InboundResponse(status, b"Bad Request\n"), close=True)
 
     @property
     def client(self) -> ClientCertificates | None:
@@ -409,7 +409,7 @@ def _header_name(raw: bytes) -> str:
     return raw.decode("latin-1").lower()
 
 
-def _to_wire(response: Response, *, close: bool) -> web.Response:
+def _to_wire(response: InboundResponse, *, close: bool) -> web.Response:
     headers = CIMultiDict(response.headers)
     headers["Server"] = SERVER_NAME
     if response.body:

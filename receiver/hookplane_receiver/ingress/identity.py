@@ -9,9 +9,9 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from hookplane.activity import ActivityLog
 from hookplane.certificates import check_server_pair
 from hookplane.errors import InvalidValue
-from hookplane.journal import Journal
 from hookplane.secret import Secret
 from hookplane_receiver.ingress.tls import context
 
@@ -24,12 +24,12 @@ class Identity:
     """One certificate in force. New connections get the newest; those that are open stay."""
 
     def __init__(
-        self, certificate: Path, key: Path, asks: Callable[[], bool], journal: Journal
+        self, certificate: Path, key: Path, asks: Callable[[], bool], activity: ActivityLog
     ) -> None:
         """`asks`: whether clients are to be asked for certificates of theirs."""
         self._files = (certificate, key)
         self._asks = asks
-        self._journal = journal
+        self._activity = activity
         self.ends_at = 0
         """Unix seconds: from then on clients refuse the certificate in force."""
         self._seen: tuple[Secret, Secret] | None = None
@@ -77,4 +77,4 @@ class Identity:
             self._tell("CertificateRefused", f"{complaint}; the former one stays in force")
 
     def _tell(self, reason: str, message: str) -> None:
-        self._journal.noted("receiver", reason, message)
+        self._activity.noted("receiver", reason, message)

@@ -39,7 +39,7 @@ class ClientCertificates:
 
 
 @dataclass(slots=True)
-class Request:
+class InboundRequest:
     """A request whose headers are complete; its body is read on demand."""
 
     method: str
@@ -61,7 +61,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class InboundResponse:
     """An answer. `close` ends the connection after it."""
 
     status: int
@@ -83,7 +83,7 @@ class BodyBroken(Exception):
     """The body ended too early, or its chunks are malformed."""
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[InboundRequest], Awaitable[InboundResponse]]
 
 
 class IngressServer(Protocol):

@@ -12,8 +12,8 @@ from hookplane.config.endpoint import Answer, Source
 from hookplane.providers.presets import PRESETS
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
-from support_pki import Authority
-from support_run import (
+from support.kubernetes.pki import Authority
+from support.planes.compiled import (
     cluster,
     compiled_of,
     endpoint_text,

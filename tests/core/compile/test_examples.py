@@ -10,7 +10,7 @@ from hookplane.compile.model import Compiled, Severity
 from hookplane.compile.resources import compile_resources
 from hookplane.manifests.files import read_files
 from hookplane.manifests.read import read_manifests
-from support_run import NOW, cluster
+from support.planes.compiled import NOW, cluster
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

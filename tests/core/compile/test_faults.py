@@ -11,7 +11,7 @@ from hookplane.compile.subscription import SubscriptionCompiler
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.manifests.objects import parse_object
-from support_run import compiled_of, endpoint_text, subscription_text
+from support.planes.compiled import compiled_of, endpoint_text, subscription_text
 
 HUSH = "hush-hush"
 

@@ -8,7 +8,7 @@ from hookplane.compile.model import Absent
 from hookplane.compile.replay import ALL
 from hookplane.store.model import DeliveryState, NewReplay
 from hookplane.units import parse_time
-from support_run import NOW, compiled_of, endpoint_text, subscription_text
+from support.planes.compiled import NOW, compiled_of, endpoint_text, subscription_text
 
 FROM, TO = "2026-11-21T00:00:00Z", "2026-11-23T06:00:00Z"
 ONE = "evt_01jdb3q9k2m4n6p8r0s2t4v6w8"

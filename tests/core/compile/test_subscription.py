@@ -25,7 +25,7 @@ from hookplane.config.subscription import (
     TransformConfig,
 )
 from hookplane.secret import Secret
-from support_run import (
+from support.planes.compiled import (
     WHSEC,
     cluster,
     compiled_of,

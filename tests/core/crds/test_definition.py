@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.crds.definition import crd
 from hookplane.kinds.registry import KIND_BY_NAME, KINDS, Kind
-from support_crds import Schema, schema_of
+from support.kubernetes.crds import Schema, schema_of
 
 CONDITION = re.compile(r'^\.status\.conditions\[\?\(@\.type=="(\w+)"\)\]\.(status|reason|message)$')
 SCALARS = {"string", "integer", "boolean"}

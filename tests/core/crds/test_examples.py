@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hookplane.kinds.registry import KIND_BY_NAME
-from support_crds import ROOT, Object, defaulted, ours, refusals, schema_errors, schema_of
+from support.kubernetes.crds import (
+    ROOT,
+    Object,
+    defaulted,
+    ours,
+    refusals,
+    schema_errors,
+    schema_of,
+)
 
 FILES = sorted(path.name for path in (ROOT / "examples").glob("*.yaml"))
 OBJECTS = [

@@ -11,7 +11,7 @@ from hookplane.crds.__main__ import main
 from hookplane.crds.definition import crd
 from hookplane.crds.files import MARKER, drifted, generated, write
 from hookplane.kinds.registry import KINDS
-from support_crds import ROOT
+from support.kubernetes.crds import ROOT
 
 
 def test_no_generated_file_of_this_repository_has_drifted() -> None:

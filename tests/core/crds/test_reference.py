@@ -7,7 +7,7 @@ import pytest
 from hookplane.crds.reference import conditions_page, kind_page
 from hookplane.kinds.conditions import CONDITIONS, REASONS
 from hookplane.kinds.registry import KIND_BY_NAME, KINDS, Kind
-from support_crds import schema_of, walk
+from support.kubernetes.crds import schema_of, walk
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)

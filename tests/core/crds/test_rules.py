@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NAME_RULE, check_name
 from hookplane.kinds.registry import KIND_BY_NAME
-from support_crds import (
+from support.kubernetes.crds import (
     VALIDATIONS,
     Object,
     all_nodes,
@@ -19,7 +19,7 @@ from support_crds import (
     schema_errors,
     schema_of,
 )
-from support_rules import (
+from support.kubernetes.rules import (
     OUT_OF_SCHEMA,
     ROWS,
     UNIQUE_HEADERS,

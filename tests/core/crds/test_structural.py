@@ -14,7 +14,7 @@ import pytest
 from pydantic import StringConstraints, TypeAdapter
 
 from hookplane.kinds.registry import KINDS
-from support_crds import (
+from support.kubernetes.crds import (
     VALIDATIONS,
     Schema,
     all_nodes,

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from hookplane.kinds.registry import KIND_BY_NAME, KINDS, Kind
-from support_crds import schema_errors, schema_of
+from support.kubernetes.crds import schema_errors, schema_of
 
 SUBSCRIPTION = """
 observedGeneration: 4

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.compile.model import SecretObject
+from hookplane.compile.model import ObjectKey, SecretObject
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.manifests.files import Text, read_files
-from hookplane.manifests.model import Key, Manifests
+from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -198,7 +198,7 @@ def test_one_bad_object_does_not_stop_the_others() -> None:
         "chat",
         {"a": b"a", "b": b"c"},
     )
-    assert manifests.broken == {Key("WebhookEndpoint", "default", "bad")}
+    assert manifests.broken == {ObjectKey("WebhookEndpoint", "default", "bad")}
     assert manifests.others == {"Deployment": 1}
     assert (manifests.objects, manifests.files, manifests.complete) == (3, 2, True)
 

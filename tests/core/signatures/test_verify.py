@@ -21,8 +21,8 @@ from hookplane.signatures.scheme import (
     Timestamp,
     TimeUnit,
 )
-from hookplane.signatures.verify import Flaw, SignedRequest, Verdict, verify
-from support_vectors import Vector, changed, generic_vectors, preset_vectors
+from hookplane.signatures.verify import Flaw, SignedRequest, VerifyResult, verify
+from support.http.vectors import Vector, changed, generic_vectors, preset_vectors
 
 NOW = 1_700_000_000_000
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,13 +43,13 @@ def judge(
     keys: Sequence[str] = ("secret",),
     now: int = NOW,
     url: str = "https://hooks.example.com/in",
-) -> Verdict:
+) -> VerifyResult:
     assert scheme is not None
     prepared = [prepare(scheme, Secret(key)) for key in keys]
     return verify(scheme, prepared, SignedRequest("POST", url, headers, body), now)
 
 
-def judge_vector(scheme: SignatureScheme | None, v: Vector, **changes: object) -> Verdict:
+def judge_vector(scheme: SignatureScheme | None, v: Vector, **changes: object) -> VerifyResult:
     assert scheme is not None
     facts = vars(v) | changes
     request = SignedRequest(facts["method"], facts["url"], facts["headers"], facts["body"])
@@ -95,7 +95,7 @@ def test_time_counts_in_both_directions(off: int) -> None:
 
 @pytest.mark.parametrize("off", [-300_000, 0, 300_000])
 def test_time_within_tolerance_is_accepted(off: int) -> None:
-    assert judge(STRIPE, signed(STRIPE), now=NOW + off) == Verdict(timestamp=NOW)
+    assert judge(STRIPE, signed(STRIPE), now=NOW + off) == VerifyResult(timestamp=NOW)
 
 
 def test_time_is_looked_at_after_the_signature() -> None:

@@ -34,10 +34,10 @@ from hookplane.store.model import (
     Page,
     ReplayProgress,
     Retention,
-    SubscriptionState,
+    TargetHealth,
 )
 from hookplane.store.protocol import Store
-from support_store import DAY, DRIVERS, HOUR, START, EventIds, ManualClock
+from support.planes.store import DAY, DRIVERS, HOUR, START, EventIds, ManualClock
 
 ENDPOINTS: Final = ("e", "f", "g")
 NAMESPACES: Final = {"e": "shop", "f": "shop", "g": ""}
@@ -178,7 +178,7 @@ class BothDrivers(RuleBasedStateMachine):
             removes=tuple((x.endpoint, x.sequence) for x in done if x not in held),
             attempts=tuple(self._attempt(x, data.draw(st.booleans())) for x in tried),
             counters=Counters(delivered=len(done), attempts=len(tried)),
-            state=data.draw(st.sampled_from([None, SubscriptionState(CircuitState.OPEN, 3)])),
+            state=data.draw(st.sampled_from([None, TargetHealth(CircuitState.OPEN, 3)])),
             shift_due=data.draw(st.sampled_from([0, 0, 1_000])),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from hookplane.errors import RejectedEvent, StoreBusy, StoreError, StoreUnavailable, UnknownObject
-from hookplane.store.grouping import Bounds, GroupCommit
+from hookplane.store.grouping import GroupBounds, GroupCommit
 
 
 class Commits:
@@ -34,7 +34,7 @@ class Commits:
 
 
 def grouping(commits: Commits, items: int = 512, weight: int = 100, queue: int = 1_000) -> Group:
-    return GroupCommit(commits, abs, Bounds(items, weight, queue))
+    return GroupCommit(commits, abs, GroupBounds(items, weight, queue))
 
 
 Group = GroupCommit[int, int]

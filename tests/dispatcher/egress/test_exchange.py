@@ -10,9 +10,9 @@ import pytest
 
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
 from hookplane_dispatcher.egress.headers import USER_AGENT
-from support_egress import post
-from support_targets import OK, Wire, answers, target
-from support_until import until
+from support.clocks.until import until
+from support.http.egress import post
+from support.http.targets import OK, Wire, answers, target
 
 
 async def test_a_post_arrives_as_it_was_given(egress: EgressClient) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, EgressClient, EgressError
 from hookplane_dispatcher.egress.guard import AddressGuard
-from support_egress import SHORT, post
-from support_targets import OK, Wire, answers, target
-from support_until import until
+from support.clocks.until import until
+from support.http.egress import SHORT, post
+from support.http.targets import OK, Wire, answers, target
 
 Outcomes = set[int | EgressError]
 PROTOCOL, CLOSED = EgressError.PROTOCOL, EgressError.CLOSED

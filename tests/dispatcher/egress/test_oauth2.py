@@ -11,7 +11,7 @@ import pytest
 from hookplane.clock import Millis
 from hookplane.config.subscription import OAuth2Config
 from hookplane.secret import Secret
-from hookplane_dispatcher.egress.client import EgressClient, EgressError, Response
+from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundResponse
 from hookplane_dispatcher.egress.oauth2 import (
     DEFAULT_LIFE_SECONDS,
     MAX_LIFE_SECONDS,
@@ -20,9 +20,9 @@ from hookplane_dispatcher.egress.oauth2 import (
     TokenSource,
     read_token,
 )
-from support_egress import LONG, SHORT
-from support_targets import Script, Target, Wire, answers, target
-from support_until import until
+from support.clocks.until import until
+from support.http.egress import LONG, SHORT
+from support.http.targets import Script, Target, Wire, answers, target
 
 
 class HandClock:
@@ -181,7 +181,7 @@ async def test_the_token_endpoint_is_behind_the_same_guard(egress: EgressClient)
 )
 def test_the_life_of_a_token_is_bounded(expires: object, life: int) -> None:
     body = json.dumps({"access_token": "t", "expires_in": expires}).encode()
-    assert read_token(Response(200, 1, body)).life_seconds == life
+    assert read_token(OutboundResponse(200, 1, body)).life_seconds == life
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_the_life_of_a_token_is_bounded(expires: object, life: int) -> None:
 )
 def test_other_answers_hold_no_token(status: int, body: bytes, says: str) -> None:
     with pytest.raises(NoToken, match=says):
-        read_token(Response(status, 1, body))
+        read_token(OutboundResponse(status, 1, body))
 
 
 def test_no_answer_is_no_token() -> None:
     with pytest.raises(NoToken, match="the token endpoint: timed out"):
-        read_token(Response(0, 1, error=EgressError.TIMEOUT))
+        read_token(OutboundResponse(0, 1, error=EgressError.TIMEOUT))

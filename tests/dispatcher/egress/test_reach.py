@@ -9,10 +9,10 @@ import pytest
 
 from hookplane.addresses import MAX_URL_LENGTH
 from hookplane.secret import Secret
-from hookplane_dispatcher.egress.client import EgressClient, EgressError, Request
+from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundRequest
 from hookplane_dispatcher.egress.guard import AddressGuard, RefusedAddress
-from support_egress import LONG, Names, post
-from support_targets import OK, answers, target
+from support.http.egress import LONG, Names, post
+from support.http.targets import OK, answers, target
 
 Maker = Callable[[AddressGuard], EgressClient]
 
@@ -264,5 +264,5 @@ async def test_ports_of_other_services_are_refused(make: Maker, port: int) -> No
 
 async def test_a_url_that_is_not_text_is_refused(make: Maker) -> None:
     client = make(AddressGuard(loopback=True))
-    response = await client.post(Request(Secret(b"http://\xff\xfe/"), (), b"", LONG))
+    response = await client.post(OutboundRequest(Secret(b"http://\xff\xfe/"), (), b"", LONG))
     assert response.error is EgressError.BAD_URL

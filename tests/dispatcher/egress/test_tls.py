@@ -14,8 +14,8 @@ from hookplane.config.subscription import TLSConfig
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
 from hookplane_dispatcher.egress.tls import MAX_CONTEXTS, TLSContexts
-from support_egress import post
-from support_targets import OK, Authority, Identity, Wire, answers, server_context, target
+from support.http.egress import post
+from support.http.targets import OK, Authority, Identity, Wire, answers, server_context, target
 
 
 @pytest.fixture

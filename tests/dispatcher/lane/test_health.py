@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from hookplane.config.subscription import CircuitConfig
-from hookplane.store.model import Attempt, SubscriptionState
-from hookplane_dispatcher.lane.health import Change, Health
+from hookplane.store.model import Attempt, TargetHealth
+from hookplane_dispatcher.lane.health import Health, HealthChange
 
 NOW = 1_800_000_000_000
 CIRCUIT = CircuitConfig(failures=3, probe_every=30_000, probe_at_most_every=100_000)
@@ -14,18 +14,18 @@ def attempt(event: str = "evt_1", status: int = 500) -> Attempt:
 
 
 def health(**fields: int) -> Health:
-    return Health.of(SubscriptionState(**fields))  # type: ignore[arg-type]
+    return Health.of(TargetHealth(**fields))  # type: ignore[arg-type]
 
 
 def test_what_the_store_remembers_comes_back() -> None:
-    state = SubscriptionState(consecutive_failures=3, failed_event="evt_1", paused_at=7)
+    state = TargetHealth(consecutive_failures=3, failed_event="evt_1", paused_at=7)
     assert Health.of(state).snapshot() == state
 
 
 def test_the_circuit_opens_once_and_probes_come_rarer() -> None:
     sick = health()
     changes = [sick.count(CIRCUIT, NOW) for _ in range(5)]
-    assert changes == [None, None, Change.CIRCUIT_OPENED, None, None]
+    assert changes == [None, None, HealthChange.CIRCUIT_OPENED, None, None]
     blocked = [sick.blocked_until - NOW]
     for _ in range(3):
         now = sick.blocked_until
@@ -58,7 +58,7 @@ def test_disabling_needs_time_attempts_and_two_events() -> None:
     sick.failed(attempt("evt_1"), NOW)
     assert sick.check_disable(hour, NOW + hour - 1) is None
     assert sick.check_disable(0, NOW + 2 * hour) is None  # never
-    assert sick.check_disable(hour, NOW + hour) is Change.DISABLED
+    assert sick.check_disable(hour, NOW + hour) is HealthChange.DISABLED
     assert sick.check_disable(hour, NOW + hour) is None  # already
     assert "no success since 2027-01-15T08:00:00Z (1h): last answer 500 Oh" in sick.disabled_reason
 

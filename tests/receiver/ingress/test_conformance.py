@@ -19,13 +19,13 @@ from hookplane_receiver.ingress.server import (
     BodyTimeout,
     BodyTooLarge,
     Handler,
+    InboundRequest,
+    InboundResponse,
     IngressLimits,
     IngressServer,
-    Request,
-    Response,
 )
-from support_tls import client_context, server_context
-from support_until import until
+from support.clocks.until import until
+from support.http.tls import client_context, server_context
 
 Factory = Callable[[Handler, str, IngressLimits], IngressServer]
 SERVERS: dict[str, Factory] = {
@@ -34,7 +34,7 @@ SERVERS: dict[str, Factory] = {
     "TLS, certificates": partial(AiohttpServer, tls=lambda: server_context(ask=True)),
 }
 LIMIT = 1000
-OK = Response(200, b"ok")
+OK = InboundResponse(200, b"ok")
 CLOSED = b"HTTP/1.1 408 Request Timeout"
 
 
@@ -42,22 +42,22 @@ CLOSED = b"HTTP/1.1 408 Request Timeout"
 class Seen:
     """A handler that remembers, and what it was asked."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[InboundRequest] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     broken: list[type[Exception]] = field(default_factory=list)
-    answer: Response = OK
+    answer: InboundResponse = OK
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: InboundRequest) -> InboundResponse:
         self.requests.append(request)
         if request.path == "/unread":
-            return Response(404, b"no")
+            return InboundResponse(404, b"no")
         if request.path == "/crash":
             raise RuntimeError("a bug")
         try:
             self.bodies.append(await request.read_body(LIMIT))
         except (BodyTooLarge, BodyTimeout, BodyBroken) as error:
             self.broken.append(type(error))
-            return Response(413, b"broken", close=True)
+            return InboundResponse(413, b"broken", close=True)
         return self.answer
 
 
@@ -150,7 +150,7 @@ async def test_a_request_arrives_as_it_was_sent(factory: Factory) -> None:
 
 async def test_the_answer_says_no_more_than_it_must(factory: Factory) -> None:
     async with serving(factory) as wire:
-        wire.seen.answer = Response(202, b"x", "text/x", (("Retry-After", "5"),))
+        wire.seen.answer = InboundResponse(202, b"x", "text/x", (("Retry-After", "5"),))
         head, _, body = (await wire.talk(post())).partition(b"\r\n\r\n")
         lines = head.lower().split(b"\r\n")
         assert lines[0].startswith(b"http/1.1 202")
@@ -162,7 +162,7 @@ async def test_the_answer_says_no_more_than_it_must(factory: Factory) -> None:
 
 async def test_an_answer_without_a_body(factory: Factory) -> None:
     async with serving(factory) as wire:
-        wire.seen.answer = Response(204)
+        wire.seen.answer = InboundResponse(204)
         answer = await wire.talk(post())
         assert status(answer) == 204
         assert answer.endswith(b"\r\n\r\n")
@@ -388,7 +388,7 @@ async def test_many_tiny_chunks_are_one_body(factory: Factory) -> None:
 
 async def test_answers_that_nobody_reads_do_not_pile_up(factory: Factory) -> None:
     async with serving(factory) as wire:
-        wire.seen.answer = Response(200, b"x" * 500_000)
+        wire.seen.answer = InboundResponse(200, b"x" * 500_000)
         once = post().replace(b"Connection: close\r\n", b"")
         _, writer = await wire.connect()
         writer.write(once * 100)

@@ -17,18 +17,18 @@ from hookplane.errors import InvalidValue
 from hookplane_receiver.ingress import identity
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
 from hookplane_receiver.ingress.identity import Identity
-from hookplane_receiver.ingress.server import IngressLimits, Request, Response
-from support_pki import Pair, write_pair
-from support_receiver import Notebook
-from support_tls import client_context, server_context, server_pair, servers, tls_settings
-from support_until import until
+from hookplane_receiver.ingress.server import InboundRequest, InboundResponse, IngressLimits
+from support.clocks.until import until
+from support.http.tls import client_context, server_context, server_pair, servers, tls_settings
+from support.kubernetes.pki import Pair, write_pair
+from support.planes.receiver import Notebook
 
 HELLO = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 CLOSE = HELLO.replace(b"Host: x", b"Host: x\r\nConnection: close")
 
 
-async def answer(request: Request) -> Response:
-    return Response(200, await request.read_body(1 << 20))
+async def answer(request: InboundRequest) -> InboundResponse:
+    return InboundResponse(200, await request.read_body(1 << 20))
 
 
 @asynccontextmanager
@@ -244,13 +244,13 @@ async def renewing(
 ) -> AsyncIterator[tuple[int, Notebook, Pair]]:
     """A port with a certificate whose files are looked at all the time."""
     monkeypatch.setattr(identity, "LOOK_SECONDS", 0.01)
-    first, journal = server_pair(), Notebook()
+    first, activity = server_pair(), Notebook()
     settings = tls_settings(folder, first)
-    own = Identity(settings.certificate, settings.key, lambda: False, journal)
+    own = Identity(settings.certificate, settings.key, lambda: False, activity)
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
-        yield port, journal, first
+        yield port, activity, first
     following.cancel()
 
 
@@ -286,15 +286,15 @@ BROKEN = {
 async def test_a_broken_pair_changes_nothing_and_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    async with renewing(tmp_path, monkeypatch) as (port, journal, first):
+    async with renewing(tmp_path, monkeypatch) as (port, activity, first):
         broken = BROKEN[name]()
         write_pair(tmp_path, "tls", broken)
-        await until(lambda: any(x[1] == "CertificateRefused" for x in journal.notes))
+        await until(lambda: any(x[1] == "CertificateRefused" for x in activity.notes))
         await until_shown(port, first)
-        refusals = [x[2] for x in journal.notes if x[1] == "CertificateRefused"]
+        refusals = [x[2] for x in activity.notes if x[1] == "CertificateRefused"]
         assert len(set(refusals)) == len(refusals)
         assert "the former one stays in force" in refusals[-1]
-        assert "BEGIN PRIVATE" not in str(journal.notes)
+        assert "BEGIN PRIVATE" not in str(activity.notes)
         mended = server_pair()
         write_pair(tmp_path, "tls", mended)
         await until_shown(port, mended)

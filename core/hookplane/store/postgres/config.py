@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
-from hookplane.store.postgres.tenure import Tenure, check
+from hookplane.store.postgres.writer_fence import WriterFence, check
 from hookplane.store.sql import load_statements
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NAMES: Final = {ConfigKind.ENDPOINT: "endpoints", ConfigKind.SUBSCRIPTION: "sub
 
 
 async def apply_config(
-    db: Db, change: ConfigChange, now: Millis, tenure: Tenure | None = None
+    db: Db, change: ConfigChange, now: Millis, tenure: WriterFence | None = None
 ) -> tuple[int, bool]:
     """The version and whether it is new. Raises UnknownObject, StaleWriter, StoreInUse, and then
     changes nothing."""

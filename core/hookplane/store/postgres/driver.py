@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
-from hookplane.store.grouping import Bounds, GroupCommit
+from hookplane.store.grouping import GroupBounds, GroupCommit
 from hookplane.store.model import (
     Appended,
     AttemptRow,
@@ -18,7 +18,7 @@ from hookplane.store.model import (
     DeliveryRow,
     DeliveryState,
     EndpointReport,
-    EndpointStatus,
+    EndpointStats,
     EventRow,
     Expired,
     Flush,
@@ -32,7 +32,7 @@ from hookplane.store.model import (
     ReplayPage,
     Retention,
     Role,
-    SubscriptionStatus,
+    SubscriptionStats,
 )
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
 from hookplane.store.postgres.bell import Bell
@@ -58,7 +58,7 @@ from hookplane.store.postgres.replay import (
 from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.tenure import Tenure, take
+from hookplane.store.postgres.writer_fence import WriterFence, take
 from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
 
@@ -66,9 +66,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OnConnection = Callable[Concatenate[Db, P], Awaitable[T]]
 
-APPENDS: Final = Bounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
+APPENDS: Final = GroupBounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
 """In events and bytes."""
-FLUSHES: Final = Bounds(group_items=1_000, group_weight=4_000, queue_weight=1_000_000)
+FLUSHES: Final = GroupBounds(group_items=1_000, group_weight=4_000, queue_weight=1_000_000)
 """In flushes and rows."""
 EVENT_OVERHEAD: Final = 512
 """Bytes that an event without a body weighs in the queue."""
@@ -84,7 +84,7 @@ class PostgresStore:
         self._numbers = numbers
         self._clock = clock
         self._eras = Eras()
-        self._tenure: Tenure | None = None
+        self._tenure: WriterFence | None = None
         self._ready = False
         self._signals = Signals()
         self._bell = Bell(connections, self._signals, self._missed)
@@ -118,7 +118,7 @@ class PostgresStore:
         await self._bell.close()
         await self.connections.close()
 
-    async def take(self, tenure: Tenure, *, over: str = "") -> None:
+    async def take(self, tenure: WriterFence, *, over: str = "") -> None:
         """From now on this store writes configuration as this owner and in this term. `over`: the
         owner that the database may be taken from. Raises StoreInUse, StaleWriter."""
         await self._write(take, tenure, over=over)
@@ -227,13 +227,13 @@ class PostgresStore:
 
     # Reading ------------------------------------------------------------------------------------
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
         return await self._write(status.endpoint_status, endpoints)
 
     async def stored_bytes(self) -> dict[str, int]:
         return await self._write(status.stored_bytes)
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
         return await self._write(status.subscription_status, subscriptions)
 
     async def activity(self) -> tuple[int, ...]:

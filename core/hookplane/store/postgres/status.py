@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from hookplane.store.model import Counters, EndpointStatus, SubscriptionStatus
+from hookplane.store.model import Counters, EndpointStats, SubscriptionStats
 from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
 from hookplane.store.state import unpack_state
@@ -19,7 +19,7 @@ _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 _COUNTERS: Final = 7
 
 
-async def endpoint_status(db: Db, uids: Sequence[str]) -> list[EndpointStatus]:
+async def endpoint_status(db: Db, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
     return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_status"], uids)]
 
@@ -29,7 +29,7 @@ async def stored_bytes(db: Db) -> dict[str, int]:
     return {row[0]: row[1] for row in await db.fetch(_SQL["stored_bytes"])}
 
 
-async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionStatus]:
+async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out. One statement, so one state of all."""
     return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]
 
@@ -40,14 +40,14 @@ async def activity(db: Db) -> tuple[int, ...]:
     return tuple(int(number or 0) for number in row or ())
 
 
-def _endpoint(*row: Any) -> EndpointStatus:
+def _endpoint(*row: Any) -> EndpointStats:
     *columns, rejected = row
     return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
 
 
-def _subscription(uid: str, *columns: Any) -> SubscriptionStatus:
+def _subscription(uid: str, *columns: Any) -> SubscriptionStats:
     state, sending, retrying, dead, next_due, pending, oldest, failures = columns[_COUNTERS:]
-    return SubscriptionStatus(
+    return SubscriptionStats(
         subscription=uid,
         counters=Counters(*columns[:_COUNTERS]),
         pending=pending,

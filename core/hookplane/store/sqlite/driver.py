@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
-from hookplane.store.grouping import Bounds, GroupCommit
+from hookplane.store.grouping import GroupBounds, GroupCommit
 from hookplane.store.model import (
     Appended,
     AttemptRow,
@@ -22,7 +22,7 @@ from hookplane.store.model import (
     DeliveryRow,
     DeliveryState,
     EndpointReport,
-    EndpointStatus,
+    EndpointStats,
     EventRow,
     Expired,
     Flush,
@@ -36,7 +36,7 @@ from hookplane.store.model import (
     ReplayPage,
     Retention,
     Role,
-    SubscriptionStatus,
+    SubscriptionStats,
 )
 from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
@@ -68,9 +68,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OnConnection = Callable[Concatenate[sqlite3.Connection, P], T]
 
-APPENDS: Final = Bounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
+APPENDS: Final = GroupBounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
 """In events and bytes."""
-FLUSHES: Final = Bounds(group_items=1_000, group_weight=1_000, queue_weight=1_000_000)
+FLUSHES: Final = GroupBounds(group_items=1_000, group_weight=1_000, queue_weight=1_000_000)
 """In flushes and rows."""
 EVENT_OVERHEAD: Final = 512
 """Bytes that an event without a body weighs in the queue."""
@@ -221,13 +221,13 @@ class SQLiteStore:
 
     # Reading ------------------------------------------------------------------------------------
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStatus]:
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
         return await self._list(status.endpoint_status, endpoints)
 
     async def stored_bytes(self) -> dict[str, int]:
         return await self._list(status.stored_bytes)
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStatus]:
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
         return await self._list(status.subscription_status, subscriptions)
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:

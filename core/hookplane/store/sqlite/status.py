@@ -10,8 +10,8 @@ import orjson
 
 from hookplane.store.model import (
     Counters,
-    EndpointStatus,
-    SubscriptionStatus,
+    EndpointStats,
+    SubscriptionStats,
 )
 from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
@@ -21,7 +21,7 @@ from hookplane.store.state import unpack_state
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 
-def endpoint_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStatus]:
+def endpoint_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
     rows = db.execute(_SQL["endpoint_status"], (orjson.dumps(uids).decode(),))
     return [_endpoint(*row) for row in rows]
@@ -32,25 +32,25 @@ def stored_bytes(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute(_SQL["stored_bytes"]))
 
 
-def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStatus]:
+def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out."""
     with snapshot(db):
         rows = db.execute(_SQL["subscription_status"], (orjson.dumps(uids).decode(),)).fetchall()
         return [_subscription(db, *row) for row in rows]
 
 
-def _endpoint(*row: Any) -> EndpointStatus:
+def _endpoint(*row: Any) -> EndpointStats:
     *columns, rejected = row
     return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
 
 
 def _subscription(
     db: sqlite3.Connection, subscription: int, uid: str, *columns: Any
-) -> SubscriptionStatus:
+) -> SubscriptionStats:
     *counters, state = columns
     sending, retrying, dead, next_due = _one(db, "count_rows", subscription)
     failures = db.execute(_SQL["recent_failures"], (subscription,))
-    return SubscriptionStatus(
+    return SubscriptionStats(
         subscription=uid,
         counters=Counters(*counters),
         pending=_one(db, "count_pending", subscription)[0],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support_store import DRIVERS, ManualClock, Scene
+from support.planes.store import DRIVERS, ManualClock, Scene
 
 
 @pytest.fixture(params=sorted(DRIVERS))

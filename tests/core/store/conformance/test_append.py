@@ -19,7 +19,7 @@ from hookplane.store.model import (
     Page,
 )
 from hookplane.store.protocol import Topic
-from support_store import START, Scene
+from support.planes.store import START, Scene
 
 LATER = START + 1_000
 

@@ -7,7 +7,7 @@ import pytest
 from hookplane.errors import UnknownObject
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan, Retention
 from hookplane.store.protocol import Topic
-from support_store import DAY, Scene
+from support.planes.store import DAY, Scene
 
 ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION
 

@@ -6,7 +6,7 @@ import pytest
 
 from hookplane.clock import Millis
 from hookplane.store.model import ConfigKind, DeliveryState, Retention
-from support_store import DAY, START, Scene, delivery
+from support.planes.store import DAY, START, Scene, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 

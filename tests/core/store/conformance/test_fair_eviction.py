@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.store.model import ConfigKind, DeliveryState, Expired, Page, Retention
 from hookplane.store.retention import SLICE
-from support_store import DAY, Scene, delivery
+from support.planes.store import DAY, Scene, delivery
 
 KIB = b"x" * 1024
 YEAR = 365 * DAY

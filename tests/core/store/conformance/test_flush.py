@@ -15,10 +15,10 @@ from hookplane.store.model import (
     DeliveryState,
     Flush,
     Page,
-    SubscriptionState,
+    TargetHealth,
 )
 from hookplane.store.protocol import Topic
-from support_store import HOUR, START, Scene, attempt, delivery
+from support.planes.store import HOUR, START, Scene, attempt, delivery
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def scene(scene: Scene) -> Scene:
 
 async def test_a_new_owner_starts_from_what_was_flushed(scene: Scene) -> None:
     entries = await scene.fill(4)
-    state = SubscriptionState(circuit=CircuitState.OPEN, failed_event="evt", failed_several=True)
+    state = TargetHealth(circuit=CircuitState.OPEN, failed_event="evt", failed_several=True)
     owner = await scene.owner()
     await owner.flush(
         cursors={"e": 3},
@@ -54,7 +54,7 @@ async def test_a_new_owner_starts_from_what_was_flushed(scene: Scene) -> None:
 
 async def test_a_new_subscription_has_nothing_behind_it(scene: Scene) -> None:
     claimed = (await scene.owner()).claimed
-    assert (claimed.deliveries, claimed.state) == ((), SubscriptionState())
+    assert (claimed.deliveries, claimed.state) == ((), TargetHealth())
     assert claimed.resume_requested == 0
 
 
@@ -115,11 +115,11 @@ async def test_cursors_never_move_back(scene: Scene) -> None:
 async def test_counters_and_state_stay_unless_written(scene: Scene) -> None:
     owner = await scene.owner()
     everything = Counters(1, 2, 3, 4, 5, 6, 7)
-    await owner.flush(counters=everything, state=SubscriptionState(last_success=9))
+    await owner.flush(counters=everything, state=TargetHealth(last_success=9))
     await owner.flush(counters=Counters(delivered=1))
     status = await scene.status()
     assert status.counters == replace(everything, delivered=2)
-    assert status.state == SubscriptionState(last_success=9)
+    assert status.state == TargetHealth(last_success=9)
 
 
 async def test_rows_are_replaced_and_removed(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookplane.store.model import Counters, DeliveryState, LogEntry, Retention
-from support_store import DAY, DRIVERS, START, ManualClock, Owner, Scene, attempt, delivery
+from support.planes.store import DAY, DRIVERS, START, ManualClock, Owner, Scene, attempt, delivery
 
 STATES = [
     DeliveryState.DELIVERED,

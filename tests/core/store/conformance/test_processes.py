@@ -7,7 +7,7 @@ import pytest
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner
 from hookplane.store.model import Counters, Flush, Presence, Role
 from hookplane.store.protocol import LEASE, Topic
-from support_store import Scene
+from support.planes.store import Scene
 
 READY = Presence(ready=True, version=7, refused={"uid": "why"})
 STARTING = Presence(ready=False, version=0)

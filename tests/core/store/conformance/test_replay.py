@@ -15,7 +15,7 @@ from hookplane.store.model import (
     ReplayProgress,
 )
 from hookplane.store.protocol import Topic
-from support_store import START, Owner, Scene, attempt, delivery
+from support.planes.store import START, Owner, Scene, attempt, delivery
 
 DEAD, DELIVERED = DeliveryState.DEAD, DeliveryState.DELIVERED
 FILTERED, RETRYING = DeliveryState.FILTERED, DeliveryState.RETRYING

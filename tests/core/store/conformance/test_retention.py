@@ -6,7 +6,7 @@ import pytest
 
 from hookplane.errors import UnknownObject
 from hookplane.store.model import DeliveryState, Expired, Page, ReplayProgress, Retention
-from support_store import DAY, HOUR, START, Scene, attempt, delivery
+from support.planes.store import DAY, HOUR, START, Scene, attempt, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 ONE_DAY = Retention(DAY, DAY, 1 << 40)

@@ -9,11 +9,11 @@ from hookplane.store.model import (
     Counters,
     DeliveryRow,
     DeliveryState,
+    FailingDelivery,
     LogEntry,
     Page,
-    RecentFailure,
 )
-from support_store import HOUR, START, Scene, attempt, delivery
+from support.planes.store import HOUR, START, Scene, attempt, delivery
 
 ALL_STATES = [
     DeliveryState.DELIVERED,
@@ -137,7 +137,7 @@ async def test_recent_failures_are_the_last_five(scene: Scene) -> None:
     )
     failures = (await scene.status()).recent_failures
     newest = entries[7]
-    assert failures[0] == RecentFailure(
+    assert failures[0] == FailingDelivery(
         newest.event_id, newest.type, 9, 503, "Service Unavailable", 0, DeliveryState.DEAD
     )
     assert [x.event_id for x in failures[1:]] == [x.event_id for x in entries[5:1:-1]]

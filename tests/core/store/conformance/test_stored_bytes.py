@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hookplane.store.model import ConfigKind, Retention
 from hookplane.store.retention import KEEP_DELETED
-from support_store import DAY, START, Scene
+from support.planes.store import DAY, START, Scene
 
 KEEP = Retention(DAY, DAY, 1 << 40)
 

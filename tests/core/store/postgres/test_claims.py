@@ -10,7 +10,7 @@ from hookplane.clock import SystemClock
 from hookplane.errors import OwnedElsewhere
 from hookplane.store.model import Claimed, ConfigChange, ConfigKind, ConfigRow, Presence, Role
 from hookplane.store.postgres.driver import PostgresStore
-from support_postgres import database
+from support.postgres.server import database
 
 LOCK = "select 1 from hookplane.subscription where uid = 's' for no key update"
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"

@@ -25,10 +25,10 @@ from hookplane.store.model import Retention
 from hookplane.store.postgres.connection import SESSION, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from support_missing import left_out
-from support_ports import free_port
-from support_postgres import PostgresServer, database, require_binaries, shared_server
-from support_store import DAY, ManualClock, Scene
+from support.cluster.missing import left_out
+from support.cluster.ports import free_port
+from support.planes.store import DAY, ManualClock, Scene
+from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 
 VERSIONS = (None, 16, 18)
 """None: that of the distribution."""

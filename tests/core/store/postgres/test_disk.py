@@ -13,9 +13,9 @@ import pytest
 
 from hookplane.errors import StoreUnavailable
 from hookplane.store.postgres.driver import PostgresStore
-from support_missing import left_out
-from support_postgres import PostgresServer, database, require_binaries
-from support_store import ManualClock, Scene
+from support.cluster.missing import left_out
+from support.planes.store import ManualClock, Scene
+from support.postgres.server import PostgresServer, database, require_binaries
 
 DISK_MB = 160
 TRIES = 300

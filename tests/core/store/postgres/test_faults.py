@@ -17,9 +17,9 @@ from hookplane.store.model import Counters, Flush
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.protocol import Topic
-from support_postgres import PostgresServer, database, require_binaries, shared_server
-from support_proxy import Cut, FaultProxy, fault_proxy
-from support_store import ManualClock, Scene
+from support.planes.store import ManualClock, Scene
+from support.postgres.proxy import Cut, FaultProxy, fault_proxy
+from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 
 EVENTS = 50
 TRIES = 200

@@ -14,8 +14,8 @@ from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
 from hookplane.store.postgres.settings import PostgresSettings
-from support_postgres import database, shared_server
-from support_store import ManualClock, Scene, fill_namespaces
+from support.planes.store import ManualClock, Scene, fill_namespaces
+from support.postgres.server import database, shared_server
 
 NEXT = """
 alter table event add column made_up text not null default '';

@@ -9,7 +9,7 @@ from hookplane.clock import SystemClock
 from hookplane.ids import event_id
 from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent
 from hookplane.store.postgres.driver import PostgresStore
-from support_postgres import database
+from support.postgres.server import database
 
 WRITERS = 6
 EVENTS = 400

@@ -15,8 +15,8 @@ from hookplane.store.postgres import partitions as partitions_module
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.partitions import AHEAD, make_partitions
-from support_postgres import database, shared_server
-from support_store import DAY, ManualClock, Scene
+from support.planes.store import DAY, ManualClock, Scene
+from support.postgres.server import database, shared_server
 
 ERA_MILLIS = 1_000
 KEEP_ALL = Retention(DAY, DAY, 1 << 40)

@@ -12,10 +12,10 @@ from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.orphans import Orphan
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.tenure import Tenure
-from support_postgres import database
+from hookplane.store.postgres.writer_fence import WriterFence
+from support.postgres.server import database
 
-MINE = Tenure("cluster/system/default", 5)
+MINE = WriterFence("cluster/system/default", 5)
 CHANGE = ConfigChange(upserts=(ConfigRow(ConfigKind.ENDPOINT, "e", b"{}"),))
 
 
@@ -37,10 +37,10 @@ async def test_a_database_has_one_owner(stores: list[PostgresStore]) -> None:
     first, second = stores
     await first.take(MINE)
     with pytest.raises(StoreInUse, match="cluster/system/default"):
-        await second.take(Tenure("cluster/system/other", 9))
+        await second.take(WriterFence("cluster/system/other", 9))
     with pytest.raises(StoreInUse):
-        await second.take(Tenure("cluster/system/other", 9), over="cluster/system/third")
-    await second.take(Tenure("cluster/system/other", 9), over=MINE.owner)
+        await second.take(WriterFence("cluster/system/other", 9), over="cluster/system/third")
+    await second.take(WriterFence("cluster/system/other", 9), over=MINE.owner)
     with pytest.raises(StoreInUse):
         await first.apply_config(CHANGE)
 
@@ -49,7 +49,7 @@ async def test_a_leader_that_is_over_writes_nothing(stores: list[PostgresStore])
     first, second = stores
     await first.take(MINE)
     await first.apply_config(CHANGE)
-    await second.take(Tenure(MINE.owner, 6))
+    await second.take(WriterFence(MINE.owner, 6))
     with pytest.raises(StaleWriter):
         await first.apply_config(ConfigChange(deletes=((ConfigKind.ENDPOINT, "e"),)))
     assert len((await second.load_config(0))[1]) == 1

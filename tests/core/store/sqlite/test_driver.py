@@ -13,7 +13,7 @@ from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
 from hookplane.store.model import DeliveryState, Page, Retention
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
-from support_store import (
+from support.planes.store import (
     DAY,
     ManualClock,
     Scene,

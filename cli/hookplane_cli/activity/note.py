@@ -1,0 +1,37 @@
+"""One thing that happened, on its way to a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hookplane.clock import Millis
+
+
+class Verb(StrEnum):
+    """What happened."""
+
+    RECEIVED = "received"
+    REJECTED = "rejected"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    NOTED = "noted"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`facts` are the arguments of the activity's call of this name."""
+
+    at: Millis
+    verb: Verb
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a second held beyond the lines that were printed."""
+
+    at: Millis
+    counts: Mapping[Verb, int]

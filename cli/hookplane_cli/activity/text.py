@@ -1,0 +1,102 @@
+"""Lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import Any, Final
+
+from hookplane_cli import human
+from hookplane_cli.activity.note import Note, Summary, Verb
+
+_VERB_WIDTH: Final = max(map(len, Verb))
+_GAP: Final = "   "
+_COLOURS: Final = {
+    Verb.RECEIVED: "36",
+    Verb.DELIVERED: "32",
+    Verb.REJECTED: "33",
+    Verb.FAILED: "31",
+    Verb.NOTED: "35",
+}
+"""ANSI colours (ECMA-48 SGR) of the verbs."""
+
+
+class TextLines:
+    """Renders notes as `12:00:01 received   orders   order.created   evt_01jdb3q9k2…   …`."""
+
+    def __init__(self, colour: bool, zone: tzinfo | None = None) -> None:
+        self._colour = colour
+        self._zone = zone
+
+    def note(self, note: Note) -> str:
+        columns = _COLUMNS[note.verb](note.facts)
+        verb = self._paint(note.verb, f"{note.verb:<{_VERB_WIDTH}}")
+        fields = _GAP.join(human.printable(column) for column in columns if column)
+        return f"{human.clock_time(note.at, self._zone)} {verb}  {fields}"
+
+    def summary(self, summary: Summary) -> str:
+        told = ", ".join(f"{count:,} {verb}" for verb, count in summary.counts.items())
+        time = human.clock_time(summary.at, self._zone)
+        return f"{time} {'and':<{_VERB_WIDTH}}  {told} in the last second"
+
+    def lost(self, count: int) -> str:
+        return f"({human.counted(count, 'line')} left out: they are read too slowly)"
+
+    def _paint(self, verb: Verb, text: str) -> str:
+        return f"\x1b[{_COLOURS[verb]}m{text}\x1b[0m" if self._colour else text
+
+
+Facts = Mapping[str, Any]
+
+
+def _received(facts: Facts) -> list[str]:
+    stored = f"verified, stored in {human.duration(facts['duration'])}"
+    return [
+        human.short_name(facts["endpoint"]),
+        facts["type"],
+        human.short_id(facts["event_id"]),
+        human.size(facts["size"]),
+        "verified, seen before" if facts["duplicate"] else stored,
+    ]
+
+
+def _rejected(facts: Facts) -> list[str]:
+    return [
+        human.short_name(facts["endpoint"]),
+        facts["detail"] or facts["reason"],
+        facts["source"] and f"from {facts['source']}",
+    ]
+
+
+def _delivered(facts: Facts) -> list[str]:
+    again = f", attempt {facts['attempt']}" if facts["attempt"] > 1 else ""
+    return [
+        human.short_name(facts["subscription"]),
+        human.short_id(facts["event_id"]),
+        f"{facts['status_code']} in {human.duration(facts['duration'])}{again}",
+    ]
+
+
+def _failed(facts: Facts) -> list[str]:
+    which = f"attempt {facts['attempt']} of {facts['attempts']}" if facts["attempt"] else "probe"
+    pause = facts["next_in"]
+    then = "no further one" if pause is None else f"next in {human.duration(pause)}"
+    return [
+        human.short_name(facts["subscription"]),
+        human.short_id(facts["event_id"]),
+        facts["outcome"],
+        f"{which}, {then}",
+    ]
+
+
+def _noted(facts: Facts) -> list[str]:
+    return [human.short_name(facts["subject"]), facts["reason"], facts["message"]]
+
+
+_COLUMNS: Final[dict[Verb, Callable[[Facts], list[str]]]] = {
+    Verb.RECEIVED: _received,
+    Verb.REJECTED: _rejected,
+    Verb.DELIVERED: _delivered,
+    Verb.FAILED: _failed,
+    Verb.NOTED: _noted,
+}

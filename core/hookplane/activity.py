@@ -1,0 +1,87 @@
+"""What people and machines get to read while webhooks flow: one call per thing that happened.
+
+Names are `namespace/name` or, in the namespace `default`, the name alone is for the writer of the
+line to choose. No argument ever carries a secret or a payload.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hookplane.clock import Millis
+
+
+class ActivityLog(Protocol):
+    """Takes notes. Calls are made in the event loop and must return at once."""
+
+    def received(
+        self,
+        endpoint: str,
+        event_id: str,
+        type: str,  # noqa: A002
+        size: int,
+        duration: Millis,
+        *,
+        duplicate: bool,
+    ) -> None:
+        """A request was verified and stored, or recognised as a duplicate."""
+
+    def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
+        """A request was not accepted; `reason` is a RejectReason, `source` an address."""
+
+    def delivered(
+        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
+    ) -> None:
+        """A target answered 2xx."""
+
+    def failed(
+        self,
+        subscription: str,
+        event_id: str,
+        outcome: str,
+        attempt: int,
+        attempts: int,
+        next_in: Millis | None,
+    ) -> None:
+        """An attempt failed; `next_in` None: there is no further one. Attempt 0 is a probe."""
+
+    def noted(self, subject: str, reason: str, message: str) -> None:
+        """Something changed: a circuit opened, a subscription was disabled, config was refused."""
+
+
+class SilentActivityLog:
+    """Takes no notes."""
+
+    def received(
+        self,
+        endpoint: str,
+        event_id: str,
+        type: str,  # noqa: A002
+        size: int,
+        duration: Millis,
+        *,
+        duplicate: bool,
+    ) -> None:
+        """Nothing."""
+
+    def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
+        """Nothing."""
+
+    def delivered(
+        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
+    ) -> None:
+        """Nothing."""
+
+    def failed(
+        self,
+        subscription: str,
+        event_id: str,
+        outcome: str,
+        attempt: int,
+        attempts: int,
+        next_in: Millis | None,
+    ) -> None:
+        """Nothing."""
+
+    def noted(self, subject: str, reason: str, message: str) -> None:
+        """Nothing."""

@@ -1,0 +1,59 @@
+"""Objects of tenants, and which gateway each belongs to; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hookplane.compile.model import ObjectKey
+from hookplane.kinds.base import GatewayRef
+from hookplane_operator.gateways.admission import gateway_of
+from hookplane_operator.gateways.plane import Name
+from hookplane_operator.kube.kinds import REPLAY, SUBSCRIPTION, TENANTS, Object
+from hookplane_operator.settings import OperatorSettings, Scope
+from hookplane_operator.watch.objects import Objects, key_of
+
+
+class UserObject(NamedTuple):
+    """An endpoint, a subscription or a replay."""
+
+    key: ObjectKey
+    body: Object
+
+
+class UserObjects:
+    """Looks at the objects as they are now; remembers nothing."""
+
+    def __init__(self, objects: Objects, settings: OperatorSettings, scope: Scope) -> None:
+        self._objects = objects
+        self._settings = settings
+        self._scope = scope
+
+    def all(self, namespace: str | None = None) -> Iterator[UserObject]:
+        """Of one namespace, or of all."""
+        for resource in TENANTS:
+            for body in self._objects.all(resource.kind, namespace):
+                yield UserObject(key_of(resource.kind, body), body)
+
+    def of(self, gateway: Name) -> Iterator[UserObject]:
+        """Those that belong to a gateway, whether it is there or not."""
+        return (tenant for tenant in self.all() if self.gateway(tenant) == gateway)
+
+    def gateway(self, tenant: UserObject) -> Name:
+        """The one that it belongs to: a replay to that of its subscription."""
+        spec = tenant.body.get("spec", {})
+        if tenant.key.kind == REPLAY.kind:
+            wanted = spec.get("subscriptionRef", {}).get("name", "")
+            subscription = self._objects.get(
+                ObjectKey(SUBSCRIPTION.kind, tenant.key.namespace, wanted)
+            )
+            spec = (subscription or {}).get("spec", {})
+        return gateway_of(_ref(spec), self._settings, self._scope)
+
+
+def _ref(spec: Object) -> GatewayRef | None:
+    """Not validated, so that objects that cannot be read belong somewhere too."""
+    ref = spec.get("gatewayRef")
+    if not ref:
+        return None
+    return GatewayRef.model_construct(name=ref["name"], namespace=ref.get("namespace"))

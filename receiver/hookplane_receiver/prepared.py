@@ -1,0 +1,166 @@
+"""An endpoint made ready: everything that can be worked out before a request comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.config.base import RateLimit
+from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.errors import InvalidValue
+from hookplane.providers.extract import Extractor, reader
+from hookplane.providers.handshakes import HANDSHAKES, Handshake
+from hookplane.signatures.keys import VerificationKey, prepare
+from hookplane_receiver import answers
+from hookplane_receiver.addresses import Network, networks
+from hookplane_receiver.client_certificates import Demand
+from hookplane_receiver.metrics import EndpointMetrics
+from hookplane_receiver.ratelimit import TokenBucket
+
+NOTES: Final = RateLimit(tokens=10, per=1000, burst=20)
+"""So many rejections of an endpoint are written into the activity; all are counted."""
+_CLOUDEVENTS: Final = "CloudEventsOptions"
+
+
+@dataclass(slots=True)
+class PreparedEndpoint:
+    """One endpoint as the front door needs it."""
+
+    config: EndpointConfig
+    label: str
+    """`namespace/name`."""
+    not_ready: str
+    """Why requests are answered 503; empty: they are served."""
+    keys: tuple[VerificationKey, ...]
+    demand: Demand | None
+    """What a client certificate must be; None: none is asked for."""
+    handshake: Handshake | None
+    allow: str
+    """Methods that are answered."""
+    networks: tuple[Network, ...]
+    bucket: TokenBucket | None
+    notes: TokenBucket
+    credentials: frozenset[str]
+    """Headers that are not kept."""
+    single: frozenset[str]
+    """Headers that must not be repeated."""
+    event_type: Extractor
+    dedup_key: Extractor | None
+    answer: answers.PreparedAnswer
+    answers: dict[str, answers.PreparedAnswer]
+    query_token: bool
+    """A bearer token may stand in the query as `access_token`, as CloudEvents wants it."""
+    metrics: EndpointMetrics
+
+
+def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> PreparedEndpoint:
+    """Prepares an endpoint; what cannot be prepared makes it not ready, never open.
+
+    `now`: seconds of the monotonic clock. Raises ValueError for a document that names what this
+    version does not know.
+    """
+    keys, problem = _keys(config)
+    demand, flaw = _demand(config)
+    handshake = _handshake(config)
+    event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
+    query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
+    # RFC 6750 §2.3: an answer to a token in the query must not be cached by others.
+    extra = (("Cache-Control", "private"),) if query_token else ()
+    return PreparedEndpoint(
+        config=config,
+        label=f"{config.namespace}/{config.name}",
+        not_ready=config.not_ready or problem or flaw or _open(config),
+        keys=keys,
+        demand=demand,
+        handshake=handshake,
+        allow=_allow(handshake),
+        networks=networks(config.sources),
+        bucket=TokenBucket(config.rate, now) if config.rate else None,
+        notes=TokenBucket(NOTES, now),
+        credentials=frozenset(_credentials(config)),
+        single=frozenset(_single(config, event_type, dedup_key)),
+        event_type=event_type,
+        dedup_key=dedup_key,
+        answer=answers.prepare(config.answer, extra),
+        answers={kind: answers.prepare(own, extra) for kind, own in config.answers.items()},
+        query_token=query_token,
+        metrics=metrics,
+    )
+
+
+def _handshake(config: EndpointConfig) -> Handshake | None:
+    if not config.handshake:
+        return None
+    known = HANDSHAKES.get(config.handshake)
+    if known is None:
+        raise InvalidValue(f'there is no handshake "{config.handshake}"')
+    return known
+
+
+def _reader(source: Source | None) -> Extractor | None:
+    return None if source is None else reader(source)
+
+
+def _keys(config: EndpointConfig) -> tuple[tuple[VerificationKey, ...], str]:
+    """The keys, and what is wrong when there is none to verify with."""
+    if config.signature is None:
+        return (), ""
+    try:
+        keys = tuple(prepare(config.signature, secret) for secret in config.keys)
+    except InvalidValue as error:
+        return (), str(error)
+    return keys, "" if keys else "there is no key"
+
+
+def _demand(config: EndpointConfig) -> tuple[Demand | None, str]:
+    """What is demanded of client certificates, and why that cannot be told."""
+    if config.client_certificate is None:
+        return None, ""
+    try:
+        return Demand(config.client_certificate), ""
+    except InvalidValue as error:
+        return None, f"the authorities of client certificates: {error}"
+
+
+def _open(config: EndpointConfig) -> str:
+    """An endpoint that anybody could send to is not served."""
+    if config.api_key is not None and not _all_set(config.api_key.keys):
+        return "an API key is empty"
+    if config.basic is not None and not _all_set(config.basic.passwords):
+        return "a password is empty"
+    if config.bearer and not _all_set(config.bearer):
+        return "a bearer token is empty"
+    layers = (
+        config.signature,
+        config.api_key,
+        config.basic,
+        config.bearer or None,
+        config.client_certificate,
+    )
+    return "" if any(layer is not None for layer in layers) else "nothing says who may send"
+
+
+def _all_set(secrets: Sequence[object]) -> bool:
+    return bool(secrets) and all(secrets)
+
+
+def _allow(handshake: Handshake | None) -> str:
+    extra = [] if handshake is None or handshake.method == "POST" else [handshake.method]
+    return ", ".join([*extra, "POST"])
+
+
+def _credentials(config: EndpointConfig) -> Iterator[str]:
+    if config.signature is not None:
+        yield config.signature.header
+    if config.api_key is not None:
+        yield config.api_key.header
+
+
+def _single(config: EndpointConfig, *extractors: Extractor | None) -> Iterator[str]:
+    """The signature's own headers are looked after by `verify`."""
+    yield "authorization"
+    if config.api_key is not None:
+        yield config.api_key.header
+    for extractor in extractors:
+        yield from extractor.headers if extractor is not None else ()

@@ -1,0 +1,464 @@
+"""A dispatcher on the real store, a scripted network, and time that passes only when all wait."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import random
+import selectors
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
+
+from hookplane.clock import Millis
+from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.config.subscription import (
+    RetryConfig,
+    SigningConfig,
+    SigningScheme,
+    SubscriptionConfig,
+    TargetConfig,
+)
+from hookplane.membership import SingleProcess
+from hookplane.operational import Notices, operational_endpoint
+from hookplane.sealing import Sealer
+from hookplane.secret import Secret
+from hookplane.store.model import (
+    AttemptRow,
+    ConfigChange,
+    ConfigKind,
+    ConfigRow,
+    CursorPlan,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    NewEvent,
+    NewReplay,
+    Page,
+    ReplayJob,
+    SubscriptionStats,
+)
+from hookplane.store.protocol import Store, Topic
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_dispatcher.bodies import Bodies
+from hookplane_dispatcher.dispatcher import Dispatcher
+from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
+from hookplane_dispatcher.lane.lane import Lane
+from hookplane_dispatcher.logs import Logs
+from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.sender import Sender
+from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.teller import Teller
+
+START: Millis = 1_800_000_000_000
+HOUR = 3600.0
+
+
+class _Selector(selectors.DefaultSelector):
+    """Does not sleep: when nothing is ready and no thread is at work, time moves on instead."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if timeout is None or self.loop.busy:
+            return super().select(10 if self.loop.busy else 0.05)
+        self.loop.elapsed += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop with a time of its own."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+        self.busy = 0
+        """Calls into the store that have not returned."""
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.elapsed
+
+
+class VirtualClock:
+    """Tells the loop's time."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> Millis:
+        return START + round(self._loop.elapsed * 1000)
+
+    def monotonic(self) -> float:
+        return self._loop.elapsed
+
+
+class Watched:
+    """The store itself, with its calls under way counted."""
+
+    def __init__(self, store: SQLiteStore, loop: VirtualLoop) -> None:
+        self.store = store
+        self._loop = loop
+        self.fail: Callable[[str, tuple[Any, ...]], None] = lambda _name, _arguments: None
+        """May raise instead of the call."""
+        self.lose: Callable[[str], None] = lambda _name: None
+        """May raise when the call was carried out."""
+
+    def __getattr__(self, name: str) -> Any:
+        inner = getattr(self.store, name)
+        if not inspect.iscoroutinefunction(inner):
+            return inner
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.fail(name, arguments)
+            self._loop.busy += 1
+            try:
+                answer = await inner(*arguments, **named)
+            finally:
+                self._loop.busy -= 1
+            self.lose(name)
+            return answer
+
+        return call
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as the target saw it."""
+
+    at: Millis
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> str:
+        return self.headers["webhook-id"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a target does; `after` in seconds."""
+
+    status: int = 200
+    after: float = 0.01
+    retry_after: str | None = None
+    body: bytes = b""
+
+
+Script = Callable[[Sent], Reply]
+
+
+def ok(_: Sent) -> Reply:
+    return Reply()
+
+
+NEVER = Reply(after=1e9)
+
+
+class ScriptedEgress:
+    """The network: answers as the script says, by URL."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._clock = VirtualClock(loop)
+        self.scripts: dict[str, Script] = {}
+        self.sent: list[Sent] = []
+        self.under_way = 0
+        self.most_under_way = 0
+
+    async def post(self, request: OutboundRequest) -> OutboundResponse:
+        url = request.url.reveal().decode()
+        sent = Sent(self._clock.now(), url, dict(request.headers), request.body)
+        self.sent.append(sent)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            return await self._answer(self.scripts.get(url, ok)(sent), request.timeout)
+        finally:
+            self.under_way -= 1
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _answer(self, reply: Reply, timeout: Millis) -> OutboundResponse:
+        after = min(reply.after, timeout / 1000)
+        await asyncio.sleep(after)
+        if after < reply.after:
+            return OutboundResponse(0, timeout, error=EgressError.TIMEOUT)
+        return OutboundResponse(reply.status, round(after * 1000), reply.body, reply.retry_after)
+
+
+@dataclass
+class Notebook:
+    """A activity that can be read."""
+
+    delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
+    failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
+    notes: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def received(self, *_: Any, **__: Any) -> None:
+        """Not of interest."""
+
+    def rejected(self, *_: Any, **__: Any) -> None:
+        """Not of interest."""
+
+    def delivered(
+        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
+    ) -> None:
+        self.delivered_lines.append((subscription, event_id, status_code, attempt))
+
+    def failed(
+        self,
+        subscription: str,
+        event_id: str,
+        outcome: str,
+        attempt: int,
+        attempts: int,
+        next_in: Millis | None,
+    ) -> None:
+        self.failed_lines.append((subscription, event_id, outcome, attempt, attempts, next_in))
+
+    def noted(self, subject: str, reason: str, message: str) -> None:
+        self.notes.append((subject, reason, message))
+
+
+class World:
+    """Everything around a dispatcher, and the dispatcher."""
+
+    def __init__(self, loop: VirtualLoop, store: SQLiteStore, seed: int = 1) -> None:
+        self.loop = loop
+        self.clock = VirtualClock(loop)
+        self.watched = Watched(store, loop)
+        self.store = cast(Store, self.watched)
+        self.egress = ScriptedEgress(loop)
+        self.activity = Notebook()
+        self.sealer = Sealer({"a": bytes(32)}, "a")
+        self.random = random.Random(seed)
+        self.settings = DispatcherSettings()
+        self.dispatcher: Dispatcher | None = None
+        self.registry = CollectorRegistry()
+        self._ids = 0
+
+    # Config -------------------------------------------------------------------------------------
+
+    async def endpoint(self, *names: str) -> None:
+        """Adds endpoints; their uids are their names."""
+        rows = [self._endpoint_row(name) for name in names]
+        await self.store.apply_config(ConfigChange(upserts=tuple(rows)))
+
+    async def operational(self) -> str:
+        uid = operational_endpoint("default")
+        await self.endpoint(uid)
+        return uid
+
+    def _endpoint_row(self, uid: str) -> ConfigRow:
+        config = EndpointConfig(
+            uid=uid,
+            namespace="default",
+            name=uid,
+            path=f"/default/{uid}",
+            provider="Generic",
+            event_type=Source(value="x"),
+        )
+        return ConfigRow(ConfigKind.ENDPOINT, uid, config.dump(self.sealer))
+
+    async def subscribe(self, config: SubscriptionConfig) -> SubscriptionConfig:
+        """Adds or changes a subscription."""
+        row = ConfigRow(ConfigKind.SUBSCRIPTION, config.uid, config.dump(self.sealer))
+        plan = CursorPlan(config.uid, config.endpoints, config.start_from)
+        await self.store.apply_config(ConfigChange(upserts=(row,), cursors=(plan,)))
+        return config
+
+    async def change(self, config: SubscriptionConfig, **fields: Any) -> SubscriptionConfig:
+        return await self.subscribe(config.model_copy(update=fields))
+
+    # Events -------------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        endpoint: str = "orders",
+        type: str = "order.created",  # noqa: A002
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> str:
+        """Appends an event and gives its id."""
+        self._ids += 1
+        data = body if isinstance(body, bytes) else json.dumps(body or {"n": self._ids}).encode()
+        event = NewEvent(
+            endpoint,
+            f"evt_{self._ids:026d}",
+            self.clock.now(),
+            type,
+            (("content-type", content_type),),
+            data,
+        )
+        return (await self.store.append(event)).event_id
+
+    async def publish_many(self, count: int, endpoint: str = "orders") -> list[str]:
+        return list(await asyncio.gather(*[self.publish(endpoint) for _ in range(count)]))
+
+    async def replay(self, uid: str, config: SubscriptionConfig, **fields: Any) -> ReplayJob:
+        job = NewReplay(uid, "default", uid, config.uid, self.clock.now(), **fields)
+        return await self.store.create_replay(job)
+
+    # The dispatcher -----------------------------------------------------------------------------
+
+    async def start(self) -> Dispatcher:
+        self.registry = CollectorRegistry()
+        self.dispatcher = Dispatcher(
+            store=self.store,
+            sealer=self.sealer,
+            egress=self.egress,
+            clock=self.clock,
+            random=self.random,
+            activity=self.activity,
+            registry=self.registry,
+            settings=self.settings,
+        )
+        await self.dispatcher.start()
+        return self.dispatcher
+
+    async def start_lane(self, config: SubscriptionConfig) -> Lane:
+        """One lane without anything that polls, so that weeks pass quickly."""
+        settings = DispatcherSettings(poll=100 * HOUR, look=100 * HOUR)
+        meters = Meters(CollectorRegistry())
+        bodies = Bodies(self.store, lambda uid: ("default", uid), 1 << 20, 4)
+        logs = Logs(self.store, settings.poll, 4)
+        self.store.listen(Topic.EVENTS, logs.nudge)
+        shared = Shared(
+            self.store,
+            Sender(self.egress, self.clock),
+            self.clock,
+            self.random,
+            self.activity,
+            logs,
+            bodies,
+            meters,
+            Teller(self.store, self.clock, Notices()),
+            settings,
+            SingleProcess(),
+            asyncio.Semaphore(1),
+        )
+        lane = Lane(shared, config)
+        self._lane_tasks = [asyncio.create_task(lane.run())]
+        return lane
+
+    async def crash(self) -> None:
+        """The process is gone: nothing of the dispatcher runs on, nothing is written any more."""
+        doomed = [task for task in asyncio.all_tasks() if _is_ours(task)]
+        for task in doomed:
+            task.cancel()
+        await asyncio.gather(*doomed, return_exceptions=True)
+        self.dispatcher = None
+
+    async def stop(self, grace: Millis = 10_000) -> None:
+        if self.dispatcher is not None:
+            await self.dispatcher.stop(grace)
+            self.dispatcher = None
+
+    # Seeing -------------------------------------------------------------------------------------
+
+    async def until(
+        self, condition: Callable[[], Any], patience: float = 600.0, step: float = 0.05
+    ) -> Any:
+        """Lets time pass until the condition holds; `patience` in seconds of the virtual time."""
+        end = self.loop.time() + patience
+        while True:
+            found = condition()
+            if inspect.isawaitable(found):
+                found = await found
+            if found:
+                return found
+            assert self.loop.time() < end, f"waited {patience} s in vain"
+            await asyncio.sleep(step)
+
+    async def status(self, config: SubscriptionConfig) -> SubscriptionStats:
+        return (await self.store.subscription_status([config.uid]))[0]
+
+    async def until_status(
+        self,
+        config: SubscriptionConfig,
+        condition: Callable[[SubscriptionStats], Any],
+        patience: float = 600.0,
+        step: float = 0.5,
+    ) -> SubscriptionStats:
+        async def look() -> SubscriptionStats | None:
+            status = await self.status(config)
+            return status if condition(status) else None
+
+        return cast(SubscriptionStats, await self.until(look, patience, step))
+
+    async def attempts(self, config: SubscriptionConfig) -> list[AttemptRow]:
+        """Oldest first."""
+        rows = await self.store.attempts(Page(limit=10_000), config.uid)
+        return sorted(rows, key=lambda row: row.attempt.at)
+
+    async def deliveries(
+        self, config: SubscriptionConfig, *states: DeliveryState
+    ) -> list[DeliveryRow]:
+        return await self.store.deliveries(Page(limit=10_000), config.uid, frozenset(states))
+
+    async def rows(self, config: SubscriptionConfig) -> tuple[Delivery, ...]:
+        """Takes the subscription over and gives what its owner would start from."""
+        return (await self.store.claim(config.uid)).deliveries
+
+    @property
+    def events(self) -> list[str]:
+        return [sent.event for sent in self.egress.sent]
+
+
+def _is_ours(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    file = "" if code is None else code.co_filename
+    return "hookplane_dispatcher" in file or file.endswith("run_forever.py")
+
+
+def subscription(
+    name: str = "shop", endpoints: tuple[str, ...] = ("orders",), **fields: Any
+) -> Any:
+    """A config document with a target of its own."""
+    given: dict[str, Any] = {
+        "uid": name,
+        "namespace": "default",
+        "name": name,
+        "endpoints": endpoints,
+        "target": TargetConfig(url=Secret(f"http://{name}.test/"), host=f"{name}.test"),
+        "signing": SigningConfig(scheme=SigningScheme.NONE),
+        "retry": RetryConfig(schedule=(5_000, 60_000), jitter_percent=0),
+    }
+    return SubscriptionConfig(**(given | fields))
+
+
+def url(name: str = "shop") -> str:
+    return f"http://{name}.test/"
+
+
+def simulate(folder: Path, scenario: Callable[[World], Awaitable[None]], seed: int = 1) -> None:
+    """Runs a scenario in a world of its own with an endpoint `orders`."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(_live(folder, scenario, seed))
+
+
+async def _live(folder: Path, scenario: Callable[[World], Awaitable[None]], seed: int) -> None:
+    loop = cast(VirtualLoop, asyncio.get_running_loop())
+    loop.busy += 1
+    store = await SQLiteStore.open(folder / "data", VirtualClock(loop))
+    loop.busy -= 1
+    world = World(loop, store, seed)
+    try:
+        await world.endpoint("orders")
+        await scenario(world)
+    finally:
+        await world.crash()
+        loop.busy += 1
+        await store.close()
+        loop.busy -= 1
