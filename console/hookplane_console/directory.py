@@ -6,7 +6,7 @@ from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import UnknownObject
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 
 Key = tuple[str, str]
 """Namespace and name."""

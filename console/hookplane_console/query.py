@@ -10,7 +10,8 @@ import orjson
 
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
-from hookplane.store.model import DeliveryState, Page
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.queries import Page
 from hookplane.units import parse_duration, parse_time
 from hookplane_console.directory import Key
 from hookplane_console.refusal import Refusal

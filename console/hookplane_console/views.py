@@ -12,17 +12,14 @@ from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.states import SubscriptionState, endpoint_state, next_try, subscription_state
-from hookplane.store.model import (
+from hookplane.store.delivery_store import DeliveryState, ReplayJob, TargetHealth
+from hookplane.store.event_log import Content, LogEntry
+from hookplane.store.queries import (
     AttemptRow,
-    Content,
     DeliveryRow,
-    DeliveryState,
     EndpointStats,
     FailingDelivery,
-    LogEntry,
-    ReplayJob,
     SubscriptionStats,
-    TargetHealth,
 )
 from hookplane.units import format_time
 

@@ -14,8 +14,9 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import InvalidValue, SecretUnreadable, StoreUnavailable
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind, ConfigRow
-from hookplane.store.protocol import Store, Topic
+from hookplane.store.config_store import ConfigKind, ConfigRow
+from hookplane.store.notifications import Topic
+from hookplane.store.protocol import Store
 
 POLL_SECONDS: Final = 1.0
 """How long a change may stay unseen when its wake-up was lost."""

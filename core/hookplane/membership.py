@@ -9,8 +9,9 @@ from typing import Final, Protocol
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
-from hookplane.store.model import Member, Presence, Role
-from hookplane.store.protocol import LEASE, Store, Topic
+from hookplane.store.notifications import Topic
+from hookplane.store.process_registry import LEASE, Member, Presence, Role
+from hookplane.store.protocol import Store
 
 BEAT_SECONDS: Final = 2.0
 SOONEST_SECONDS: Final = 0.1

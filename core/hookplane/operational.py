@@ -10,7 +10,7 @@ from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.ids import event_id
-from hookplane.store.model import NewEvent
+from hookplane.store.event_log import NewEvent
 from hookplane.units import format_time
 
 QUIET_PERIOD: Final[Millis] = 300_000

@@ -12,7 +12,9 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.store.model import CircuitState, EndpointStats, RejectReason, SubscriptionStats
+from hookplane.rejections import RejectReason
+from hookplane.store.delivery_store import CircuitState
+from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 ACTIVE_FOR: Final[Millis] = 300_000
 """So long after the last success or the last accepted request something counts as going on."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hookplane.filters.event import EventView
-from hookplane.store.model import Content, LogEntry
+from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.protocol import Store
 
 OVERHEAD: Final = 2048

@@ -20,8 +20,10 @@ from hookplane.operational import Notices
 from hookplane.rendezvous import owner_of
 from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind, Role
-from hookplane.store.protocol import Store, Topic
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.notifications import Topic
+from hookplane.store.process_registry import Role
+from hookplane.store.protocol import Store
 from hookplane_dispatcher.bodies import Bodies
 from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.lane.lane import Lane

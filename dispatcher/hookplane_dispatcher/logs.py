@@ -10,7 +10,7 @@ from typing import Final
 
 from hookplane.errors import StoreUnavailable
 from hookplane.run_forever import run_forever
-from hookplane.store.model import LogEntry
+from hookplane.store.event_log import LogEntry
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.waker import Waker
 

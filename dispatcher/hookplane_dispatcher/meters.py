@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from hookplane.store.model import Counters
+from hookplane.store.delivery_store import Counters
 
 _SECONDS: Final = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
 _OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error")

@@ -7,7 +7,7 @@ import asyncio
 from hookplane.clock import Clock
 from hookplane.errors import StoreError
 from hookplane.operational import Notices, OperationalEvent
-from hookplane.store.model import NewEvent
+from hookplane.store.event_log import NewEvent
 from hookplane.store.protocol import Store
 
 

@@ -14,8 +14,9 @@ from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
 from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
+from hookplane.rejections import RejectReason
 from hookplane.signatures.verify import SignedRequest, verify
-from hookplane.store.model import Appended, NewEvent, RejectReason
+from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.protocol import Store
 from hookplane_receiver import credentials
 from hookplane_receiver.addresses import Network, client_address, contains

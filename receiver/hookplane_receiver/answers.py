@@ -9,7 +9,7 @@ from typing import Final
 
 from hookplane.config.endpoint import Answer
 from hookplane.providers.handshakes import Reply
-from hookplane.store.model import RejectReason
+from hookplane.rejections import RejectReason
 from hookplane_receiver.ingress.server import InboundResponse
 
 BODILESS: Final = frozenset({204, 205})

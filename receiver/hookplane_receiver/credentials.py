@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from hookplane.config.endpoint import ApiKey, Basic
+from hookplane.headers import Headers
 from hookplane.secret import Secret
 from hookplane.signatures.encoding import to_bytes
-from hookplane.store.model import Headers
 
 MAX_QUERY_FIELDS = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from hookplane.store.model import Headers
+from hookplane.headers import Headers
 
 HOP_BY_HOP: Final = frozenset(
     {

@@ -10,7 +10,7 @@ from typing import Final
 from hookplane.clock import Clock
 from hookplane.config.base import RateLimit
 from hookplane.errors import StoreError
-from hookplane.store.model import RejectReason
+from hookplane.rejections import RejectReason
 from hookplane.store.protocol import Store
 from hookplane.units import format_size
 from hookplane_receiver.answers import Rejected

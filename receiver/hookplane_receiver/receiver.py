@@ -15,7 +15,7 @@ from hookplane.follow import ConfigFollower
 from hookplane.operational import Notices
 from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane.store.protocol import Store
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission

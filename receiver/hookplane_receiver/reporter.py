@@ -13,7 +13,8 @@ from hookplane.clock import Clock, Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import StoreError, StoreUnavailable
 from hookplane.operational import QUIET_PERIOD, Notices, OperationalEvent, OperationalType
-from hookplane.store.model import EndpointReport, RejectReason
+from hookplane.rejections import RejectReason
+from hookplane.store.event_log import EndpointReport
 from hookplane.store.protocol import Store
 
 INTERVAL_SECONDS: Final = 3.0

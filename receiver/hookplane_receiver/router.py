@@ -7,7 +7,7 @@ from hookplane.clock import Clock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.prepared import PreparedEndpoint, serve
 

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from hookplane.store.protocol import Topic
+from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.address import taken
 from hookplane_cli.client.table import table

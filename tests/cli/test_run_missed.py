@@ -5,7 +5,7 @@ from __future__ import annotations
 from hookplane.compile.change import ConfigDiff, plan_diff
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind, CursorPlan
+from hookplane.store.config_store import ConfigKind, CursorPlan
 from hookplane_cli.laptop.immutable import Immutables
 from hookplane_cli.laptop.missed import CONFIRM_AFTER, Missed, missed
 from support.planes.compiled import (

@@ -13,7 +13,7 @@ import pytest
 from hookplane.compile.model import Options
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.store.model import ReplayPhase
+from hookplane.store.delivery_store import ReplayPhase
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.keyring import open_keyring

@@ -9,14 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
-from hookplane.store.model import (
-    ConfigChange,
-    ConfigKind,
-    ConfigRow,
-    CursorPlan,
-    NewEvent,
-    Retention,
-)
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.event_log import NewEvent
+from hookplane.store.maintenance import Retention
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.serving.retention import keep_tidy
 from support.clocks.until import until

@@ -11,7 +11,7 @@ import pytest
 from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.compile.model import Problem, Severity
 from hookplane.manifests.model import Finding
-from hookplane.store.model import Retention
+from hookplane.store.maintenance import Retention
 from hookplane_cli.laptop.reload import Loaded
 from hookplane_cli.report import CheckReport
 from hookplane_cli.run.banner import banner

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hookplane.store.model import ConfigChange, ConfigKind
+from hookplane.store.config_store import ConfigChange, ConfigKind
 from support.planes.console import (
     SHOP,
     TOP_SECRET,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hookplane.store.model import DeliveryState, Page
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.queries import Page
 from hookplane_console.api.replays import new_replay
 from hookplane_console.query import (
     name_of,

@@ -13,7 +13,7 @@ from hookplane.errors import InvalidValue
 from hookplane.follow import ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore
 from support.clocks.until import until

@@ -17,13 +17,8 @@ from hookplane.states import (
     next_try,
     subscription_state,
 )
-from hookplane.store.model import (
-    CircuitState,
-    Counters,
-    EndpointStats,
-    SubscriptionStats,
-    TargetHealth,
-)
+from hookplane.store.delivery_store import CircuitState, Counters, TargetHealth
+from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 NOW = 1_800_000_000_000
 

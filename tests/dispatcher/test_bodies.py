@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from hookplane.store.model import LogEntry
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.bodies import OVERHEAD, Bodies, Body
 from support.planes.dispatcher import World, simulate
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from hookplane.errors import StoreUnavailable
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import Reply, World, simulate, subscription, url
 
 

@@ -18,7 +18,7 @@ from hookplane.config.subscription import (
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import World, simulate, subscription, url
 
 

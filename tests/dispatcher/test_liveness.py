@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
-from hookplane.store.model import CircuitState
+from hookplane.store.delivery_store import CircuitState
 from support.planes.dispatcher import Reply, Sent, VirtualClock, World, simulate, subscription, url
 
 RETRY = RetryConfig(schedule=(500, 2_000, 8_000), jitter_percent=0)

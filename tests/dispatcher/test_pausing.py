@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SigningConfig
-from hookplane.store.model import CircuitState
+from hookplane.store.delivery_store import CircuitState
 from support.planes.dispatcher import HOUR, Reply, World, simulate, subscription, url
 
 

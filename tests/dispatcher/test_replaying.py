@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hookplane.config.subscription import RetryConfig
-from hookplane.store.model import DeliveryState, ReplayJob, ReplayPhase
+from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
 from support.planes.dispatcher import START, Reply, World, simulate, subscription, url
 
 

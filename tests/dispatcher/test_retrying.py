@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hookplane.config.subscription import CircuitConfig, RetryConfig, TransformConfig
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import HOUR, NEVER, Reply, World, simulate, subscription, url
 
 DEFAULT = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

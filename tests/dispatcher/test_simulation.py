@@ -11,7 +11,7 @@ import pytest
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import Reply, Script, World, simulate, subscription, url
 
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import NEVER, Reply, World, simulate, subscription, url
 
 
@@ -248,7 +248,7 @@ def test_a_laggard_reads_on_its_own_and_catches_up(tmp_path: Path) -> None:
 
 def test_a_deleted_subscription_sends_no_more(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        from hookplane.store.model import ConfigChange, ConfigKind
+        from hookplane.store.config_store import ConfigChange, ConfigKind
 
         shop = await world.subscribe(subscription())
         await world.start()

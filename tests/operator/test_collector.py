@@ -14,7 +14,8 @@ from hookplane.clock import SystemClock
 from hookplane.compile.change import ConfigDiff
 from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.store.model import Flush, NewEvent
+from hookplane.store.delivery_store import Flush
+from hookplane.store.event_log import NewEvent
 from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane.store.model import Member, Presence, Role
+from hookplane.store.process_registry import Member, Presence, Role
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,

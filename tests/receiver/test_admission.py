@@ -17,7 +17,7 @@ from hookplane.operational import operational_endpoint
 from hookplane.providers import presets
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
-from hookplane.store.model import Page
+from hookplane.store.queries import Page
 from support.planes.receiver import NOW, WHSEC, Door, FixedClock, endpoint, open_door, operational
 
 BODY = b'{"type":"order.created"}'

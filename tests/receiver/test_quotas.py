@@ -13,7 +13,8 @@ from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import ApiKey, EndpointConfig
 from hookplane.operational import operational_endpoint
 from hookplane.secret import Secret
-from hookplane.store.model import Page, Retention
+from hookplane.store.maintenance import Retention
+from hookplane.store.queries import Page
 from hookplane_receiver.quotas import Account, share
 from hookplane_receiver.ratelimit import TokenBucket
 from hookplane_receiver.settings import QuotaSettings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hookplane.operational import QUIET_PERIOD, Notices, operational_endpoint
-from hookplane.store.model import Page, RejectReason
+from hookplane.rejections import RejectReason
+from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.reporter import Reporter
 from support.planes.receiver import FixedClock, endpoint, open_door, operational

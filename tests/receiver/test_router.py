@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.router import Router
 from support.planes.receiver import FixedClock, Notebook, endpoint

@@ -15,8 +15,8 @@ from hookplane.clock import SystemClock
 from hookplane.compile.change import Configured, kind_of
 from hookplane.compile.model import Options
 from hookplane.errors import HookplaneError, InvalidValue
-from hookplane.store.model import Member
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.process_registry import Member
 from hookplane.units import parse_duration
 from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.human import counted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane_cli.process.command import role_command
 
 command: Final = role_command(

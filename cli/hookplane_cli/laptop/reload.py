@@ -30,7 +30,8 @@ from hookplane.manifests.objects import KINDS
 from hookplane.manifests.read import read_manifests
 from hookplane.operational import operational_endpoint
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind, ConfigRow, NewReplay, ReplayPhase
+from hookplane.store.config_store import ConfigKind, ConfigRow
+from hookplane.store.delivery_store import NewReplay, ReplayPhase
 from hookplane.store.protocol import Store
 from hookplane_cli.laptop.generated import GeneratedSecrets
 from hookplane_cli.laptop.immutable import Immutables

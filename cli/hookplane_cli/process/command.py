@@ -9,7 +9,7 @@ import click
 
 from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane_cli.process.process import Process
 from hookplane_cli.process.settings import PROCESS, process_settings
 from hookplane_cli.serving.loop import run_until_signal

@@ -14,7 +14,7 @@ from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
 from hookplane.membership import Membership
 from hookplane.sealing import Sealer
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store
 from hookplane_cli.process.settings import ProcessSettings
 from hookplane_cli.serving.retention import keep_tidy

@@ -16,8 +16,8 @@ from hookplane.clock import Clock
 from hookplane.errors import StoreReplaced, StoreUnavailable
 from hookplane.membership import Membership
 from hookplane.sealing import Sealer
-from hookplane.store.model import Presence, Role
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.process_registry import Presence, Role
 from hookplane_cli.activity.make import make_journal
 from hookplane_cli.keys import read_keys
 from hookplane_cli.process.health import HealthServer

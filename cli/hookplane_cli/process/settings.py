@@ -12,7 +12,7 @@ from typing import Any, Final
 from hookplane.compile.model import Options
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
-from hookplane.store.model import Retention
+from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import Variable, read_all, unknown

@@ -12,7 +12,7 @@ import click
 from hookplane.addresses import AddressPolicy, check_url
 from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue, StoreLocked
-from hookplane.store.model import Retention
+from hookplane.store.maintenance import Retention
 from hookplane.units import parse_duration, parse_size
 from hookplane_cli.address import AddressType
 from hookplane_cli.client.options import DEFAULT_DATA

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hookplane.compile.model import Options
-from hookplane.store.model import Retention
+from hookplane.store.maintenance import Retention
 from hookplane_receiver.settings import TlsSettings
 
 

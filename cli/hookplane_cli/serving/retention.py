@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreUnavailable
-from hookplane.store.model import Expired, Retention
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.protocol import Store
 
 LOOK_SECONDS: Final = 30.0

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane.store.model import Content, LogEntry
+from hookplane.store.event_log import Content, LogEntry
 from hookplane_console.api.context import Context, Routes, answer, listing
 from hookplane_console.query import event_id_of, following, name_of, page_of, type_of
 from hookplane_console.views import event_detail_view, event_view

@@ -10,7 +10,7 @@ from aiohttp import web
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.ids import EVENT_PREFIX, event_id
-from hookplane.store.model import DeliveryState, NewReplay
+from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane_console.api.context import Context, Routes, answer, listing, path_key
 from hookplane_console.query import name_of, namespace_of, object_of, text_of, time_of
 from hookplane_console.refusal import Refusal

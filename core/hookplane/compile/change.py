@@ -11,7 +11,7 @@ from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.units import parse_time
 
 Configured = EndpointConfig | SubscriptionConfig

@@ -15,7 +15,7 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.secret import Secret
-from hookplane.store.model import NewReplay
+from hookplane.store.delivery_store import NewReplay
 
 Resource = WebhookEndpoint | WebhookSubscription | WebhookReplay | WebhookGateway
 

@@ -10,7 +10,7 @@ from hookplane.compile.model import Absent
 from hookplane.compile.references import Neighbours
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.replay import ReplayEvents, WebhookReplay
-from hookplane.store.model import DeliveryState, NewReplay
+from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.units import parse_time
 
 ALL: Final = frozenset(

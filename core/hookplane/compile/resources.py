@@ -31,7 +31,7 @@ from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
-from hookplane.store.model import NewReplay
+from hookplane.store.delivery_store import NewReplay
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")

@@ -20,7 +20,7 @@ MAX_DIGITS: Final = 15
 
 
 class Flaw(StrEnum):
-    """What is wrong; the values are those of store.model.RejectReason."""
+    """What is wrong; the values are those of hookplane.rejections.RejectReason."""
 
     MISSING = "SignatureMissing"
     MISMATCH = "SignatureMismatch"

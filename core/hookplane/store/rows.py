@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from hookplane.store.model import (
+from hookplane.store.delivery_store import (
     Attempt,
-    AttemptRow,
     Delivery,
-    DeliveryRow,
     DeliveryState,
-    EndpointStats,
-    FailingDelivery,
-    LogEntry,
     NewReplay,
     ReplayCandidate,
     ReplayJob,
     ReplayPhase,
 )
+from hookplane.store.event_log import LogEntry
 from hookplane.store.numbering import endpoint_of, sequence_of
+from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
 
 FOR_EVER: Final = (1 << 63) - 1
 """A time that never comes."""

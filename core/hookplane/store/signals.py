@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hookplane.store.protocol import Topic
+from hookplane.store.notifications import Topic
 
 Callback = Callable[[str], None]
 

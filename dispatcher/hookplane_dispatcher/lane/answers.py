@@ -8,7 +8,8 @@ from hookplane import retry
 from hookplane.clock import Millis
 from hookplane.operational import OperationalType
 from hookplane.retry import Outcome, OutcomeKind
-from hookplane.store.model import Attempt, DeliveryState, LogEntry
+from hookplane.store.delivery_store import Attempt, DeliveryState
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
 from hookplane_dispatcher.lane.desk import Desk
 from hookplane_dispatcher.lane.job import Job

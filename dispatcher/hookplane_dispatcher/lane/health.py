@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import CircuitConfig
-from hookplane.store.model import Attempt, CircuitState, TargetHealth
+from hookplane.store.delivery_store import Attempt, CircuitState, TargetHealth
 from hookplane.units import format_duration, format_time
 
 DISABLE_LEAST_ATTEMPTS: Final = 10

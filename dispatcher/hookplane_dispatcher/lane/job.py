@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hookplane.clock import Millis
-from hookplane.store.model import LogEntry
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.bodies import Body
 from hookplane_dispatcher.lane.progress import Key
 from hookplane_dispatcher.lane.rows import Row

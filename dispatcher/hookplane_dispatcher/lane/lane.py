@@ -15,7 +15,7 @@ from hookplane.errors import (
     StoreReplaced,
     UnknownObject,
 )
-from hookplane.store.model import Claimed
+from hookplane.store.delivery_store import Claimed
 from hookplane_dispatcher.courier import Courier
 from hookplane_dispatcher.lane.tenure import Tenure
 from hookplane_dispatcher.shared import Shared

@@ -10,14 +10,8 @@ from collections import deque
 from typing import Final
 
 from hookplane.clock import Millis
-from hookplane.store.model import (
-    Attempt,
-    Claimed,
-    Delivery,
-    DeliveryState,
-    Flush,
-    LogEntry,
-)
+from hookplane.store.delivery_store import Attempt, Claimed, Delivery, DeliveryState, Flush
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.lane.health import Health
 from hookplane_dispatcher.lane.job import Job
 from hookplane_dispatcher.lane.progress import Finish, Key, Progress

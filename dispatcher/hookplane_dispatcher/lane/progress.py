@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from hookplane.clock import Millis
-from hookplane.store.model import (
+from hookplane.store.delivery_store import (
     Attempt,
     Counters,
     Delivery,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import (
+from hookplane.store.delivery_store import (
     DeliveryState,
     ReplayCandidate,
     ReplayJob,

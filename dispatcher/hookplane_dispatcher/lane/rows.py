@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hookplane.clock import Millis
-from hookplane.store.model import Delivery, DeliveryState, LogEntry
+from hookplane.store.delivery_store import Delivery, DeliveryState
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.lane.progress import Key
 
 

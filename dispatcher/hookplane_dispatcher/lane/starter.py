@@ -9,7 +9,8 @@ from hookplane import fault
 from hookplane.clock import Millis
 from hookplane.config.subscription import OAuth2Config
 from hookplane.errors import InvalidValue
-from hookplane.store.model import DeliveryState, LogEntry
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.bodies import Body
 from hookplane_dispatcher.courier import Courier
 from hookplane_dispatcher.egress.client import OutboundRequest

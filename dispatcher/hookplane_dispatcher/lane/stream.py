@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from hookplane.store.model import LogEntry
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.lane.window import Window
 
 LOW: Final = 64

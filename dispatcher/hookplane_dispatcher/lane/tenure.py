@@ -8,7 +8,7 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StaleOwner, StoreUnavailable
-from hookplane.store.model import Claimed, Flush
+from hookplane.store.delivery_store import Claimed, Flush
 from hookplane_dispatcher.courier import Courier
 from hookplane_dispatcher.lane.answers import Answers
 from hookplane_dispatcher.lane.desk import Desk

@@ -14,7 +14,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import SecretUnreadable
 from hookplane.sealing import Sealer
-from hookplane.store.model import ConfigKind, ConfigRow
+from hookplane.store.config_store import ConfigKind, ConfigRow
 from hookplane.store.protocol import Store
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.kinds.gateway import Autoscaling, PodResources, Scaled, WebhookGateway
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane_operator.gateways.names import (
     CONSOLE,
     HTTP,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.gateway import WebhookGateway
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hookplane.errors import SecretUnreadable
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.sealing import KEY_BYTES, Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.pods import INBOUND, OUTBOUND
 from hookplane_operator.kube.kinds import SECRET, Object

@@ -11,7 +11,7 @@ from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
 from hookplane_operator.config.book import Book

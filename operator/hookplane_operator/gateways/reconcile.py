@@ -26,7 +26,7 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import ConfigKind
+from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.writer_fence import WriterFence
 from hookplane_operator.config.book import Book

@@ -8,7 +8,7 @@ from typing import Any, Final
 from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.gateway import ParentRef, WebhookGateway
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane_operator.gateways.facts import WayIn
 from hookplane_operator.gateways.names import Names
 from hookplane_operator.kube.kinds import Object

@@ -17,7 +17,8 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.states import endpoint_state, subscription_state
-from hookplane.store.model import EndpointStats, Presence, Role, SubscriptionStats
+from hookplane.store.process_registry import Presence, Role
+from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.gateways.facts import GatewayFacts
 from hookplane_operator.gateways.plane import Plane

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from hookplane.compile.model import Problem, Severity
 from hookplane.kinds.conditions import CONDITIONS, ConditionType, Reason
 from hookplane.kinds.status import Condition
-from hookplane.store.model import Member, Role
+from hookplane.store.process_registry import Member, Role
 from hookplane_operator.gateways.facts import Trouble
 from hookplane_operator.status.observation import Observation
 

@@ -10,8 +10,8 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint_status import MAX_REASONS, EndpointStatus, LastRejected, Requests
 from hookplane.states import EndpointState, endpoint_state
-from hookplane.store.model import EndpointStats as Numbers
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
+from hookplane.store.queries import EndpointStats as Numbers
 from hookplane.units import format_time
 from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import (

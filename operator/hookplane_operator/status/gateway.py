@@ -14,7 +14,7 @@ from hookplane.kinds.gateway_status import (
     ResourcesStatus,
     StoreStatus,
 )
-from hookplane.store.model import Role
+from hookplane.store.process_registry import Role
 from hookplane.units import format_time
 from hookplane_operator.config.sweep import CONFIRM
 from hookplane_operator.gateways.facts import GatewayFacts

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hookplane.clock import Millis
-from hookplane.store.model import (
-    EndpointStats,
-    Member,
-    ReplayJob,
-    Role,
-    SubscriptionStats,
-)
+from hookplane.store.delivery_store import ReplayJob
+from hookplane.store.process_registry import Member, Role
+from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 
 @dataclass(frozen=True, slots=True)

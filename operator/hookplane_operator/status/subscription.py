@@ -19,9 +19,10 @@ from hookplane.kinds.subscription_status import (
     SubscriptionStatus,
 )
 from hookplane.states import SubscriptionState, next_try, subscription_state
-from hookplane.store.model import DeliveryState, Role, TargetHealth
-from hookplane.store.model import FailingDelivery as Failure
-from hookplane.store.model import SubscriptionStats as Numbers
+from hookplane.store.delivery_store import DeliveryState, TargetHealth
+from hookplane.store.process_registry import Role
+from hookplane.store.queries import FailingDelivery as Failure
+from hookplane.store.queries import SubscriptionStats as Numbers
 from hookplane.units import format_time
 from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.status.conditions import (

@@ -23,8 +23,8 @@ from multidict import CIMultiDict
 from OpenSSL import SSL
 
 from hookplane.clock import Millis
+from hookplane.headers import Headers
 from hookplane.signatures.encoding import TEXT_ERRORS
-from hookplane.store.model import Headers
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,

@@ -6,7 +6,7 @@ import pytest
 
 from hookplane.compile.model import Absent
 from hookplane.compile.replay import ALL
-from hookplane.store.model import DeliveryState, NewReplay
+from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.units import parse_time
 from support.planes.compiled import NOW, compiled_of, endpoint_text, subscription_text
 

@@ -15,28 +15,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hookplane.errors import StoreError
-from hookplane.store.model import (
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.delivery_store import (
     Attempt,
     CircuitState,
-    ConfigChange,
-    ConfigKind,
-    ConfigRow,
     Counters,
-    CursorPlan,
     Delivery,
     DeliveryState,
-    EndpointReport,
-    Expired,
     Flush,
-    LogEntry,
-    NewEvent,
     NewReplay,
-    Page,
     ReplayProgress,
-    Retention,
     TargetHealth,
 )
+from hookplane.store.event_log import EndpointReport, LogEntry, NewEvent
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.protocol import Store
+from hookplane.store.queries import Page
 from support.planes.store import DAY, DRIVERS, HOUR, START, EventIds, ManualClock
 
 ENDPOINTS: Final = ("e", "f", "g")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hookplane.config.subscription import CircuitConfig
-from hookplane.store.model import Attempt, TargetHealth
+from hookplane.store.delivery_store import Attempt, TargetHealth
 from hookplane_dispatcher.lane.health import Health, HealthChange
 
 NOW = 1_800_000_000_000

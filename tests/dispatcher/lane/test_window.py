@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.store.model import DeliveryState
+from hookplane.store.delivery_store import DeliveryState
 from hookplane_dispatcher.lane.progress import Finish
 from hookplane_dispatcher.lane.window import Window
 

@@ -16,21 +16,17 @@ from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import (
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.delivery_store import (
     Attempt,
     CircuitState,
-    ConfigChange,
-    ConfigKind,
-    ConfigRow,
     Counters,
-    CursorPlan,
     Delivery,
     DeliveryState,
-    EndpointReport,
     Flush,
-    NewEvent,
     TargetHealth,
 )
+from hookplane.store.event_log import EndpointReport, NewEvent
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_console.console import Console
 from hookplane_console.trigger import TriggerRefused, TriggerResult

@@ -27,22 +27,12 @@ from hookplane.membership import SingleProcess
 from hookplane.operational import Notices, operational_endpoint
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import (
-    AttemptRow,
-    ConfigChange,
-    ConfigKind,
-    ConfigRow,
-    CursorPlan,
-    Delivery,
-    DeliveryRow,
-    DeliveryState,
-    NewEvent,
-    NewReplay,
-    Page,
-    ReplayJob,
-    SubscriptionStats,
-)
-from hookplane.store.protocol import Store, Topic
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.delivery_store import Delivery, DeliveryState, NewReplay, ReplayJob
+from hookplane.store.event_log import NewEvent
+from hookplane.store.notifications import Topic
+from hookplane.store.protocol import Store
+from hookplane.store.queries import AttemptRow, DeliveryRow, Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_dispatcher.bodies import Bodies
 from hookplane_dispatcher.dispatcher import Dispatcher

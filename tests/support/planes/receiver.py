@@ -22,12 +22,8 @@ from hookplane.operational import operational_endpoint
 from hookplane.providers import presets
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.model import (
-    ConfigKind,
-    EndpointStats,
-    EventRow,
-    Page,
-)
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.queries import EndpointStats, EventRow, Page
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.receiver import Receiver

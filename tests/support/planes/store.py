@@ -12,29 +12,23 @@ from typing import Any
 
 from hookplane.clock import Clock, Millis
 from hookplane.ids import event_id
-from hookplane.store.model import (
-    Appended,
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.delivery_store import (
     Attempt,
     Claimed,
-    ConfigChange,
-    ConfigKind,
-    ConfigRow,
     Counters,
-    CursorPlan,
     Delivery,
     DeliveryState,
     Flush,
-    LogEntry,
-    NewEvent,
     NewReplay,
-    Page,
     ReplayJob,
     ReplayProgress,
-    SubscriptionStats,
 )
+from hookplane.store.event_log import Appended, LogEntry, NewEvent
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.protocol import Store
+from hookplane.store.queries import Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
 from support.postgres.server import database
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 
 from hookplane.errors import StoreError
+from hookplane.store.notifications import Topic
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.faults import translated
-from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.postgres.writer_fence import WriterFence, check
 from hookplane.store.sql import load_statements
 

@@ -7,33 +7,19 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
-from hookplane.store.grouping import GroupBounds, GroupCommit
-from hookplane.store.model import (
-    Appended,
-    AttemptRow,
+from hookplane.store.config_store import ConfigChange, ConfigRow
+from hookplane.store.delivery_store import (
     Claimed,
-    ConfigChange,
-    ConfigRow,
-    Content,
-    DeliveryRow,
     DeliveryState,
-    EndpointReport,
-    EndpointStats,
-    EventRow,
-    Expired,
     Flush,
-    LogEntry,
-    Member,
-    NewEvent,
     NewReplay,
-    Page,
-    Presence,
     ReplayJob,
     ReplayPage,
-    Retention,
-    Role,
-    SubscriptionStats,
 )
+from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
+from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.maintenance import Expired, Retention
+from hookplane.store.notifications import Topic
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
 from hookplane.store.postgres.bell import Bell
 from hookplane.store.postgres.connection import Connections, Db, Purpose
@@ -59,7 +45,15 @@ from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import WriterFence, take
-from hookplane.store.protocol import Topic
+from hookplane.store.process_registry import Member, Presence, Role
+from hookplane.store.queries import (
+    AttemptRow,
+    DeliveryRow,
+    EndpointStats,
+    EventRow,
+    Page,
+    SubscriptionStats,
+)
 from hookplane.store.signals import Signals
 
 P = ParamSpec("P")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
-from hookplane.store.model import Claimed, Flush, ReplayProgress
+from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.numbering import event_number, sequence_of
 from hookplane.store.postgres.numbers import Numbers
-from hookplane.store.protocol import LEASE
+from hookplane.store.process_registry import LEASE
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
 from hookplane.store.state import pack_state, unpack_state

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import Appended, NewEvent
+from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.sql import load_statements
 from hookplane.store.text import pack_headers, storable
 

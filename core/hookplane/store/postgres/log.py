@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from hookplane.store.model import Content, LogEntry
+from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.numbering import SEQUENCE_MASK, event_number
 from hookplane.store.postgres.eras import Eras
 from hookplane.store.postgres.numbers import Numbers

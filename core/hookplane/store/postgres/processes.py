@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from hookplane.errors import LeaseLost
-from hookplane.store.model import Member, Presence, Role
-from hookplane.store.protocol import LEASE
+from hookplane.store.process_registry import LEASE, Member, Presence, Role
 from hookplane.store.sql import load_statements
 from hookplane.store.text import storable
 

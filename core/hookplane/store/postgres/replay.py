@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import NewReplay, ReplayJob, ReplayPage, ReplayPhase
+from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
 from hookplane.store.postgres.numbers import Numbers
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from hookplane.store.model import EndpointReport
+from hookplane.store.event_log import EndpointReport
 from hookplane.store.postgres.numbers import Numbers
 from hookplane.store.sql import load_statements
 from hookplane.store.text import storable

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from hookplane.clock import Millis
-from hookplane.store.model import Expired, Retention
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.numbering import endpoint_of
 from hookplane.store.postgres.partitions import (
     drop_partitions,

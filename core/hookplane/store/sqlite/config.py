@@ -7,7 +7,7 @@ from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction
 

@@ -11,34 +11,28 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
-from hookplane.store.grouping import GroupBounds, GroupCommit
-from hookplane.store.model import (
-    Appended,
-    AttemptRow,
+from hookplane.store.config_store import ConfigChange, ConfigRow
+from hookplane.store.delivery_store import (
     Claimed,
-    ConfigChange,
-    ConfigRow,
-    Content,
-    DeliveryRow,
     DeliveryState,
-    EndpointReport,
-    EndpointStats,
-    EventRow,
-    Expired,
     Flush,
-    LogEntry,
-    Member,
-    NewEvent,
     NewReplay,
-    Page,
-    Presence,
     ReplayJob,
     ReplayPage,
-    Retention,
-    Role,
+)
+from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
+from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.maintenance import Expired, Retention
+from hookplane.store.notifications import Topic
+from hookplane.store.process_registry import Member, Presence, Role
+from hookplane.store.queries import (
+    AttemptRow,
+    DeliveryRow,
+    EndpointStats,
+    EventRow,
+    Page,
     SubscriptionStats,
 )
-from hookplane.store.protocol import Topic
 from hookplane.store.signals import Signals
 from hookplane.store.sqlite import config, flush, ingest, listings, log, status
 from hookplane.store.sqlite.connection import connect_reader, connect_writer

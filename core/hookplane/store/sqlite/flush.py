@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
-from hookplane.store.model import Claimed, Flush, ReplayProgress
+from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.numbering import event_number, sequence_of
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import Appended, NewEvent
+from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction

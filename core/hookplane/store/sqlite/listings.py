@@ -8,15 +8,9 @@ from typing import Final
 import orjson
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import (
-    AttemptRow,
-    Content,
-    DeliveryRow,
-    DeliveryState,
-    EventRow,
-    LogEntry,
-    Page,
-)
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.event_log import Content, LogEntry
+from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Page
 from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from hookplane.store.model import Content, LogEntry
+from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.numbering import SEQUENCE_MASK, event_number
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.numbers import Numbers

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere
-from hookplane.store.model import Member, Presence, Role
-from hookplane.store.protocol import LEASE
+from hookplane.store.process_registry import LEASE, Member, Presence, Role
 
 
 @dataclass(slots=True)

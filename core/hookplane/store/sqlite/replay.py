@@ -9,7 +9,7 @@ import orjson
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
-from hookplane.store.model import NewReplay, ReplayJob, ReplayPage, ReplayPhase
+from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from hookplane.store.model import EndpointReport
+from hookplane.store.event_log import EndpointReport
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.numbers import Numbers

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from hookplane.clock import Millis
-from hookplane.store.model import Expired, Retention
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.retention import (
     KEEP_DELETED,
     SLICE,

@@ -8,11 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from hookplane.store.model import (
-    Counters,
-    EndpointStats,
-    SubscriptionStats,
-)
+from hookplane.store.delivery_store import Counters
+from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from hookplane.errors import RejectedEvent, UnknownObject
-from hookplane.store.model import (
-    Appended,
-    ConfigKind,
-    Content,
-    EndpointReport,
-    LogEntry,
-    NewEvent,
-    Page,
-)
-from hookplane.store.protocol import Topic
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
+from hookplane.store.notifications import Topic
+from hookplane.store.queries import Page
 from support.planes.store import START, Scene
 
 LATER = START + 1_000

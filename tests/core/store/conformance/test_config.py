@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, CursorPlan, Retention
-from hookplane.store.protocol import Topic
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
+from hookplane.store.maintenance import Retention
+from hookplane.store.notifications import Topic
 from support.planes.store import DAY, Scene
 
 ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION

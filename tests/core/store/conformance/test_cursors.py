@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hookplane.clock import Millis
-from hookplane.store.model import ConfigKind, DeliveryState, Retention
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.maintenance import Retention
 from support.planes.store import DAY, START, Scene, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)

@@ -6,7 +6,10 @@ from collections import Counter
 
 import pytest
 
-from hookplane.store.model import ConfigKind, DeliveryState, Expired, Page, Retention
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.maintenance import Expired, Retention
+from hookplane.store.queries import Page
 from hookplane.store.retention import SLICE
 from support.planes.store import DAY, Scene, delivery
 

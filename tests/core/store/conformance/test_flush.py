@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 
 from hookplane.errors import RejectedEvent, StaleOwner, UnknownObject
-from hookplane.store.model import (
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.delivery_store import (
     CircuitState,
-    ConfigKind,
     Counters,
     DeliveryState,
     Flush,
-    Page,
     TargetHealth,
 )
-from hookplane.store.protocol import Topic
+from hookplane.store.notifications import Topic
+from hookplane.store.queries import Page
 from support.planes.store import HOUR, START, Scene, attempt, delivery
 
 

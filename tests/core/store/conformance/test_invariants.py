@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookplane.store.model import Counters, DeliveryState, LogEntry, Retention
+from hookplane.store.delivery_store import Counters, DeliveryState
+from hookplane.store.event_log import LogEntry
+from hookplane.store.maintenance import Retention
 from support.planes.store import DAY, DRIVERS, START, ManualClock, Owner, Scene, attempt, delivery
 
 STATES = [

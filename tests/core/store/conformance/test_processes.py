@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner
-from hookplane.store.model import Counters, Flush, Presence, Role
-from hookplane.store.protocol import LEASE, Topic
+from hookplane.store.delivery_store import Counters, Flush
+from hookplane.store.notifications import Topic
+from hookplane.store.process_registry import LEASE, Presence, Role
 from support.planes.store import Scene
 
 READY = Presence(ready=True, version=7, refused={"uid": "why"})

@@ -7,14 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import (
-    DeliveryState,
-    LogEntry,
-    ReplayJob,
-    ReplayPhase,
-    ReplayProgress,
-)
-from hookplane.store.protocol import Topic
+from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase, ReplayProgress
+from hookplane.store.event_log import LogEntry
+from hookplane.store.notifications import Topic
 from support.planes.store import START, Owner, Scene, attempt, delivery
 
 DEAD, DELIVERED = DeliveryState.DEAD, DeliveryState.DELIVERED

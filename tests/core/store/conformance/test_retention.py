@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import DeliveryState, Expired, Page, ReplayProgress, Retention
+from hookplane.store.delivery_store import DeliveryState, ReplayProgress
+from hookplane.store.maintenance import Expired, Retention
+from hookplane.store.queries import Page
 from support.planes.store import DAY, HOUR, START, Scene, attempt, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)

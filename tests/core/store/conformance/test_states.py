@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.model import (
-    Counters,
-    DeliveryRow,
-    DeliveryState,
-    FailingDelivery,
-    LogEntry,
-    Page,
-)
+from hookplane.store.delivery_store import Counters, DeliveryState
+from hookplane.store.event_log import LogEntry
+from hookplane.store.queries import DeliveryRow, FailingDelivery, Page
 from support.planes.store import HOUR, START, Scene, attempt, delivery
 
 ALL_STATES = [

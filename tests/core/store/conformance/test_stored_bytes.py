@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hookplane.store.model import ConfigKind, Retention
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.maintenance import Retention
 from hookplane.store.retention import KEEP_DELETED
 from support.planes.store import DAY, START, Scene
 

@@ -8,8 +8,10 @@ import asyncpg
 
 from hookplane.clock import SystemClock
 from hookplane.errors import OwnedElsewhere
-from hookplane.store.model import Claimed, ConfigChange, ConfigKind, ConfigRow, Presence, Role
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.delivery_store import Claimed
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.process_registry import Presence, Role
 from support.postgres.server import database
 
 LOCK = "select 1 from hookplane.subscription where uid = 's' for no key update"

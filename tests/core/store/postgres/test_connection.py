@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from hookplane.errors import StoreError, StoreUnfit
 from hookplane.secret import Secret
-from hookplane.store.model import Retention
+from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.connection import SESSION, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings

@@ -13,10 +13,10 @@ import pytest
 
 from hookplane.errors import StoreReplaced, StoreUnavailable, StoreUnfit
 from hookplane.secret import Secret
-from hookplane.store.model import Counters, Flush
+from hookplane.store.delivery_store import Counters, Flush
+from hookplane.store.notifications import Topic
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.protocol import Topic
 from support.planes.store import ManualClock, Scene
 from support.postgres.proxy import Cut, FaultProxy, fault_proxy
 from support.postgres.server import PostgresServer, database, require_binaries, shared_server

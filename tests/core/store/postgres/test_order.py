@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from hookplane.clock import SystemClock
 from hookplane.ids import event_id
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.event_log import NewEvent
 from hookplane.store.postgres.driver import PostgresStore
 from support.postgres.server import database
 

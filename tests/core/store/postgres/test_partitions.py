@@ -10,11 +10,13 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import UnknownObject
-from hookplane.store.model import LogEntry, Page, Retention
+from hookplane.store.event_log import LogEntry
+from hookplane.store.maintenance import Retention
 from hookplane.store.postgres import partitions as partitions_module
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.partitions import AHEAD, make_partitions
+from hookplane.store.queries import Page
 from support.planes.store import DAY, ManualClock, Scene
 from support.postgres.server import database, shared_server
 

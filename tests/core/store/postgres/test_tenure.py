@@ -8,7 +8,8 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import StaleWriter, StoreInUse
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.event_log import NewEvent
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.orphans import Orphan
 from hookplane.store.postgres.settings import PostgresSettings

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from hookplane.clock import SystemClock
 from hookplane.ids import event_id
-from hookplane.store.model import ConfigChange, ConfigKind, ConfigRow, NewEvent
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
+from hookplane.store.event_log import NewEvent
 from hookplane.store.sqlite.driver import SQLiteStore
 
 TASKS = 50

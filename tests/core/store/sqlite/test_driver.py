@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
-from hookplane.store.model import DeliveryState, Page, Retention
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.maintenance import Retention
+from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
 from support.planes.store import (

@@ -1,0 +1,275 @@
+"""What the owner of a subscription reads and writes: cursors, unfinished deliveries, replays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.store.event_log import LogEntry
+
+
+class DeliveryState(StrEnum):
+    """A delivery (subscription, event) is always in exactly one of these."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    FILTERED = "filtered"
+    DEAD = "dead"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row for what is not done: SENDING, RETRYING or DEAD."""
+
+    endpoint: str
+    sequence: int
+    event_id: str
+    type: str
+    state: DeliveryState
+    attempts: int
+    """Attempts made that count for the schedule."""
+    due: Millis
+    deadline: Millis
+    """When its schedule ends."""
+    status_code: int = 0
+    error: str = ""
+    replay: str = ""
+    """Uid of the replay job that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `number` 0 is a probe, which does not count for the schedule."""
+
+    endpoint: str
+    sequence: int
+    event_id: str
+    at: Millis
+    number: int
+    duration: Millis
+    success: bool
+    status_code: int = 0
+    """0: no answer."""
+    error: str = ""
+    answer: bytes = b""
+    """First bytes of the answer's body."""
+    replay: str = ""
+
+
+class CircuitState(StrEnum):
+    """Whether a subscription sends its stream (CLOSED) or one probe at a time (OPEN)."""
+
+    CLOSED = "Closed"
+    OPEN = "Open"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """What a restart must not forget of a subscription."""
+
+    circuit: CircuitState = CircuitState.CLOSED
+    consecutive_failures: int = 0
+    probe_pause: Millis = 0
+    """Pause before the next probe after another failure."""
+    blocked_until: Millis = 0
+    """Nothing is sent before: Retry-After, or the next probe of an open circuit."""
+    failing_since: Millis = 0
+    """First failure after the last success; 0: the last attempt succeeded."""
+    failed_attempts: int = 0
+    """Failed attempts since then."""
+    failed_event: str = ""
+    """The one event that failed since then."""
+    failed_several: bool = False
+    """More than one event failed since then."""
+    disabled_at: Millis = 0
+    disabled_reason: str = ""
+    paused_at: Millis = 0
+    """Since when clocks stand still (suspended or disabled); 0: they run."""
+    resume_seen: int = 0
+    """The last resume request that was carried out."""
+    last_success: Millis = 0
+    last_success_event: str = ""
+    last_success_code: int = 0
+    last_success_duration: Millis = 0
+    last_failure: Millis = 0
+    last_failure_event: str = ""
+    last_failure_code: int = 0
+    last_failure_error: str = ""
+    last_failure_attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Numbers since a subscription was created, or an addition to them."""
+
+    delivered: int = 0
+    filtered: int = 0
+    filter_errors: int = 0
+    """Of those filtered: because the expression failed."""
+    dead: int = 0
+    """Deliveries that died; `Delivery` rows tell how many are dead now."""
+    expired: int = 0
+    attempts: int = 0
+    failed_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """All that the owner of a subscription starts from."""
+
+    epoch: int
+    flush_number: int
+    cursors: Mapping[str, int]
+    """Endpoint → everything up to this sequence is settled."""
+    heads: Mapping[str, int]
+    """Endpoint → last sequence."""
+    deliveries: tuple[Delivery, ...]
+    """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time."""
+    state: TargetHealth
+    resume_requested: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProgress:
+    """An addition to a replay job, written with the flush that it belongs to."""
+
+    uid: str
+    position: tuple[str, int] | None = None
+    """Endpoint and sequence up to which candidates were taken; None: unchanged."""
+    matched: int = 0
+    delivered: int = 0
+    failed: int = 0
+    exhausted: bool = False
+    """No candidates are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What an owner writes in one transaction. Compare-and-set on (epoch, number)."""
+
+    subscription: str
+    epoch: int
+    number: int
+    """One more than the last one."""
+    cursors: Mapping[str, int] = field(default_factory=dict)
+    """Only those that moved; they never move back."""
+    upserts: tuple[Delivery, ...] = ()
+    removes: tuple[tuple[str, int], ...] = ()
+    """Rows (endpoint, sequence) of deliveries that succeeded."""
+    attempts: tuple[Attempt, ...] = ()
+    counters: Counters = Counters()
+    state: TargetHealth | None = None
+    """None: unchanged."""
+    shift_due: Millis = 0
+    """Added to `due` and `deadline` of all RETRYING rows before `upserts`: clocks stood still."""
+    replays: tuple[ReplayProgress, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows it writes."""
+        return 1 + len(self.cursors) + len(self.upserts) + len(self.removes) + len(self.attempts)
+
+
+class ReplayPhase(StrEnum):
+    """States of a replay job."""
+
+    RUNNING = "Running"
+    COMPLETE = "Complete"
+    CANCELLED = "Cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class NewReplay:
+    """A replay job. `ids` xor the range; the store fixes its bounds at creation."""
+
+    uid: str
+    namespace: str
+    name: str
+    subscription: str
+    created: Millis
+    ids: tuple[str, ...] = ()
+    received_from: Millis = 0
+    received_to: Millis = 0
+    states: frozenset[DeliveryState] = frozenset({DeliveryState.DEAD})
+    """DEAD, DELIVERED, FILTERED, and RETRYING with any; all four stand for All."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayJob:
+    """A replay job and how far it is."""
+
+    uid: str
+    namespace: str
+    name: str
+    subscription: str
+    created: Millis
+    phase: ReplayPhase
+    matched: int
+    delivered: int
+    failed: int
+    exhausted: bool
+    finished: Millis = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCandidate:
+    """An event that a job asks for, and its state now (never PENDING or SENDING)."""
+
+    entry: LogEntry
+    state: DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPage:
+    """Some candidates in order of (endpoint, sequence)."""
+
+    candidates: tuple[ReplayCandidate, ...]
+    position: tuple[str, int] | None
+    """To be written with the flush that takes these candidates in."""
+    exhausted: bool
+
+
+class DeliveryStore(Protocol):
+    """Ownership and progress of subscriptions."""
+
+    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
+        """Takes ownership: raises the epoch, so that flushes of a former owner fail.
+
+        `process`: the registration that the ownership hangs on; None for the only process there is,
+        who takes it from anybody. Raises UnknownObject, LeaseLost, and OwnedElsewhere while the
+        owner is alive. An owner whose lease expired is found dead only by a process that has itself
+        been alive for one lease, so that after an outage of the store everybody has time to come
+        back. A registration of the same instance takes over at once."""
+
+    async def release(self, subscription: str, epoch: int) -> None:
+        """Lets another process claim at once. Nothing happens when the epoch has passed."""
+
+    async def flush(self, flush: Flush) -> None:
+        """Writes an owner's progress in one transaction; returns after the commit is on disk.
+        A flush whose number was the last one written is taken as done. Raises StaleOwner, and
+        RejectedEvent when a value cannot be stored."""
+
+    async def request_resume(self, subscription: str) -> None:
+        """Asks the owner to clear a disabled state, a block and an open circuit."""
+
+    async def resume_requested(self, subscription: str) -> int:
+        """Number of the last resume request."""
+
+    async def create_replay(self, replay: NewReplay) -> ReplayJob:
+        """Creates a job, or returns the one with this uid: a job runs once. Its bounds are the
+        subscription's endpoints, the time range and the cursors as they are now."""
+
+    async def cancel_replay(self, uid: str) -> None:
+        """Ends a running job; what it already handed over is still delivered."""
+
+    async def running_replays(self, subscription: str) -> list[ReplayJob]:
+        """Jobs of a subscription in phase RUNNING, oldest first."""
+
+    async def replay_page(self, uid: str, limit: int) -> ReplayPage:
+        """The next candidates behind the job's written position. Pending ones are left out."""

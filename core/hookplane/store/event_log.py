@@ -1,0 +1,88 @@
+"""Event logs, one for each endpoint, with dense sequence numbers. Times are in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A request on its way into an endpoint's log."""
+
+    endpoint: str
+    event_id: str
+    received: Millis
+    type: str
+    headers: Headers
+    body: bytes
+    dedup_key: bytes | None = None
+    """None: the event is its own; else at most 64 bytes (longer keys are hashed by the caller)."""
+    dedup_until: Millis = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a request ended up. A duplicate carries the id of its original."""
+
+    event_id: str
+    duplicate: bool = False
+    conflict: bool = False
+    """A duplicate with another body; the first one was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An event without headers and body."""
+
+    endpoint: str
+    sequence: int
+    event_id: str
+    received: Millis
+    type: str
+    size: int
+    """Bytes of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The rest of an event."""
+
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointReport:
+    """What a receiver adds to an endpoint's numbers from time to time."""
+
+    endpoint: str
+    duplicates: int = 0
+    conflicts: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """RejectReason → count."""
+    last_rejected: Millis = 0
+    last_rejected_reason: str = ""
+    last_rejected_detail: str = ""
+
+
+class EventLog(Protocol):
+    """Takes in what arrives, and gives it to those who deliver."""
+
+    async def append(self, event: NewEvent) -> Appended:
+        """Stores one event, in a group with what else is waiting; returns after the commit is on
+        disk. Raises StoreBusy when the queue is full, RejectedEvent for this event alone,
+        UnknownObject for an endpoint that is not configured."""
+
+    async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
+        """Adds to the endpoints' numbers."""
+
+    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
+        """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
+
+    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
+        """Headers and bodies; what retention has removed is absent."""

@@ -1,0 +1,137 @@
+"""Listings and numbers, for people and statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.store.delivery_store import Attempt, Counters, DeliveryState, ReplayJob, TargetHealth
+from hookplane.store.event_log import Content, LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStats:
+    """An endpoint in numbers."""
+
+    endpoint: str
+    accepted: int
+    """The head: sequence of the last event."""
+    stored: int
+    """Events not yet removed by retention."""
+    last_accepted: Millis
+    duplicates: int
+    conflicts: int
+    rejected: Mapping[str, int]
+    last_rejected: Millis
+    last_rejected_reason: str
+    last_rejected_detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailingDelivery:
+    """One of the last failing deliveries."""
+
+    event_id: str
+    type: str
+    attempts: int
+    status_code: int
+    error: str
+    due: Millis
+    state: DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStats:
+    """A subscription in numbers."""
+
+    subscription: str
+    counters: Counters
+    pending: int
+    sending: int
+    retrying: int
+    dead: int
+    next_due: Millis
+    """The earliest of all RETRYING rows; 0: none."""
+    oldest_pending: Millis
+    """Arrival of the oldest pending event; 0: none."""
+    state: TargetHealth
+    recent_failures: tuple[FailingDelivery, ...]
+    """Newest first, at most 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event in a listing."""
+
+    entry: LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery in a listing, whatever its state."""
+
+    subscription: str
+    entry: LogEntry
+    state: DeliveryState
+    attempts: int
+    due: Millis
+    status_code: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt in a listing."""
+
+    subscription: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a listing: newest first, `before` an event id, at most `limit`."""
+
+    limit: int = 50
+    before: str = ""
+
+
+class Queries(Protocol):
+    """Reads; changes nothing."""
+
+    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
+        """Numbers of these endpoints."""
+
+    async def stored_bytes(self) -> dict[str, int]:
+        """Bodies that are stored, by namespace: those of deleted endpoints as well, those of
+        built-in ones not. Sums that are kept with every append, so asking costs little."""
+
+    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
+        """Numbers of these subscriptions."""
+
+    async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
+        """Raises UnknownObject."""
+
+    async def events(
+        self,
+        page: Page,
+        endpoint: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> list[EventRow]:
+        """Events, newest first."""
+
+    async def deliveries(
+        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+    ) -> list[DeliveryRow]:
+        """Deliveries of one subscription, newest event first; empty `states`: all."""
+
+    async def attempts(
+        self, page: Page, subscription: str | None = None, event_id: str | None = None
+    ) -> list[AttemptRow]:
+        """Attempts, those of the newest event first, within an event the newest first;
+        `page.before` is an event id and counts only without `event_id`. A page does not end within
+        an event, so it may be longer than its limit."""
+
+    async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
+        """All jobs, newest first."""
