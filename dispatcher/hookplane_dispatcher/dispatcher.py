@@ -1,4 +1,4 @@
-"""The dispatcher: follows the config and runs a lane for every subscription."""
+"""The dispatcher: follows the config and runs a worker for every subscription."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store
-from hookplane_dispatcher.bodies import Bodies
+from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.egress.client import EgressClient
-from hookplane_dispatcher.lane.lane import Lane
-from hookplane_dispatcher.logs import Logs
-from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.metrics import DispatcherMetrics
+from hookplane_dispatcher.reading.content_cache import ContentCache
+from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.shared import Shared
 from hookplane_dispatcher.teller import Teller
+from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
 """Under way at once."""
@@ -58,20 +58,20 @@ class Dispatcher:
         """`membership`: its place among other dispatchers, started by the caller; None: it is the
         only one."""
         settings = settings or DispatcherSettings()
-        meters = Meters(registry)
+        metrics = DispatcherMetrics(registry)
         self._store = store
         self._names: dict[str, tuple[str, str]] = {}
-        bodies = Bodies(store, self._name_of, settings.body_bytes, settings.readers)
-        meters.body_bytes.set_function(lambda: bodies.used)
-        self._shared = Shared(
+        bodies = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
+        metrics.body_bytes.set_function(lambda: bodies.used)
+        self._dependencies = Dependencies(
             store=store,
             sender=Sender(egress, clock),
             clock=clock,
             random=random,
             activity=activity,
-            logs=Logs(store, settings.poll, settings.readers),
+            logs=LogReader(store, settings.poll, settings.readers),
             bodies=bodies,
-            meters=meters,
+            metrics=metrics,
             teller=Teller(store, clock, notices or Notices()),
             settings=settings,
             ownership=membership or SingleProcess(),
@@ -86,7 +86,7 @@ class Dispatcher:
         self._peers: frozenset[str] = frozenset()
         self._follower = ConfigFollower(store, sealer, self._apply, self._loaded)
         self._following: asyncio.Task[None] | None = None
-        self._lanes: dict[str, Lane] = {}
+        self._workers: dict[str, SubscriptionWorker] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._unlisten: list[Callable[[], None]] = []
         self.ready = False
@@ -100,11 +100,11 @@ class Dispatcher:
     @property
     def refused(self) -> dict[str, str]:
         """Uid → why its newest document was not taken, or nothing can be sent as it says."""
-        return self._follower.refused | self._shared.flaws
+        return self._follower.refused | self._dependencies.flaws
 
     async def start(self) -> None:
         """Loads the config and begins. Raises StoreUnavailable."""
-        logs = self._shared.logs
+        logs = self._dependencies.logs
         self._unlisten = [
             self._store.listen(Topic.EVENTS, logs.nudge),
             self._store.listen(Topic.SUBSCRIPTION, self._look),
@@ -123,17 +123,17 @@ class Dispatcher:
         for unlisten in self._unlisten:
             unlisten()
         await _end([self._following] if self._following else [])
-        for lane in self._lanes.values():
-            lane.stop(leaving=True)
+        for worker in self._workers.values():
+            worker.stop(leaving=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace / 1000)
         await _end(list(self._tasks))
-        await self._shared.logs.close()
-        await self._shared.teller.close()
+        await self._dependencies.logs.close()
+        await self._dependencies.teller.close()
 
     def _look(self, subscription: str) -> None:
-        if (lane := self._lanes.get(subscription)) is not None:
-            lane.look_soon()
+        if (worker := self._workers.get(subscription)) is not None:
+            worker.look_soon()
 
     def _name_of(self, endpoint: str) -> tuple[str, str]:
         return self._names.get(endpoint, ("", endpoint))
@@ -145,7 +145,7 @@ class Dispatcher:
             self._configure(document)
         elif kind is ConfigKind.SUBSCRIPTION:
             self._configs.pop(uid, None)
-            self._stop_lane(uid)
+            self._stop_worker(uid)
 
     def _loaded(self) -> None:
         """The others should know which version is in force here."""
@@ -166,8 +166,8 @@ class Dispatcher:
 
     def _wake(self) -> None:
         """What did not start while this process was not certain of what it owns may start now."""
-        for lane in self._lanes.values():
-            lane.wake()
+        for worker in self._workers.values():
+            worker.wake()
 
     def _live(self) -> frozenset[str]:
         if self._membership is None:
@@ -176,13 +176,13 @@ class Dispatcher:
 
     def _place(self, config: SubscriptionConfig) -> None:
         if not self._owns(config.uid):
-            self._stop_lane(config.uid)
+            self._stop_worker(config.uid)
         elif not self._is_served(config.uid):
             self._configure(config)
 
     def _is_served(self, uid: str) -> bool:
-        lane = self._lanes.get(uid)
-        return lane is not None and not lane.stopping
+        worker = self._workers.get(uid)
+        return worker is not None and not worker.stopping
 
     def _owns(self, uid: str) -> bool:
         membership = self._membership
@@ -194,43 +194,43 @@ class Dispatcher:
         """Nothing of it is ours any more, and nothing may be written: another may have it."""
         for task in self._tasks:
             task.cancel()
-        for lane in self._lanes.values():
-            lane.forget()
-        self._lanes.clear()
+        for worker in self._workers.values():
+            worker.forget()
+        self._workers.clear()
         self._peers = frozenset()
 
-    # Lanes --------------------------------------------------------------------------------------
+    # Workers --------------------------------------------------------------------------------------
 
-    def _stop_lane(self, uid: str) -> None:
-        if (lane := self._lanes.get(uid)) is not None:
-            lane.stop()
+    def _stop_worker(self, uid: str) -> None:
+        if (worker := self._workers.get(uid)) is not None:
+            worker.stop()
 
     def _configure(self, config: SubscriptionConfig) -> None:
         self._configs[config.uid] = config
         if not self._owns(config.uid):
             return
-        lane = self._lanes.get(config.uid)
-        if lane is not None and not lane.stopping:
-            lane.configure(config)
+        worker = self._workers.get(config.uid)
+        if worker is not None and not worker.stopping:
+            worker.configure(config)
             return
-        before = [task for task, uid in self._tasks.items() if uid == config.uid] if lane else []
-        lane = self._lanes[config.uid] = Lane(self._shared, config)
-        task = asyncio.create_task(_run(lane, before), name=f"lane {config.uid}")
+        before = [task for task, uid in self._tasks.items() if uid == config.uid] if worker else []
+        worker = self._workers[config.uid] = SubscriptionWorker(self._dependencies, config)
+        task = asyncio.create_task(_run(worker, before), name=f"worker {config.uid}")
         self._tasks[task] = config.uid
-        task.add_done_callback(lambda done: self._ended(done, lane))
+        task.add_done_callback(lambda done: self._ended(done, worker))
 
-    def _ended(self, task: asyncio.Task[None], lane: Lane) -> None:
+    def _ended(self, task: asyncio.Task[None], worker: SubscriptionWorker) -> None:
         uid = self._tasks.pop(task)
-        if self._lanes.get(uid) is lane:
-            del self._lanes[uid]
-            lane.forget()
+        if self._workers.get(uid) is worker:
+            del self._workers[uid]
+            worker.forget()
 
 
-async def _run(lane: Lane, before: list[asyncio.Task[None]]) -> None:
+async def _run(worker: SubscriptionWorker, before: list[asyncio.Task[None]]) -> None:
     """After its predecessors here have finished: a claim would take from them what is under way."""
     if before:
         await asyncio.wait(before)
-    await lane.run()
+    await worker.run()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -24,7 +24,7 @@ class Sender:
         self._tokens = TokenSource(egress, clock)
 
     async def send(self, request: OutboundRequest, oauth2: OAuth2Config | None) -> OutboundResponse:
-        """Never raises: a fault of the egress client is a failed attempt, not the end of a lane.
+        """Never raises: a fault of the egress client is a failed attempt, not the end of a worker.
         The time that a token takes counts towards the request's."""
         try:
             if oauth2 is None:

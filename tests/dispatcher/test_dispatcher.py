@@ -50,7 +50,7 @@ def test_what_is_ours_again_waits_for_what_is_under_way(tmp_path: Path) -> None:
         await world.until(lambda: len(world.events) == 2)
         await asyncio.sleep(2)
         for _ in range(2):
-            dispatcher._stop_lane(shop.uid)
+            dispatcher._stop_worker(shop.uid)
             dispatcher._place(shop)
         events.append(await world.publish())
         await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
@@ -84,7 +84,7 @@ def test_letting_go_outlives_a_store_that_is_away(tmp_path: Path) -> None:
         await world.until_status(shop, lambda s: s.counters.delivered == 1)
         releases = Calls("release", failing=3)
         world.watched.fail = releases.note
-        dispatcher._stop_lane(shop.uid)
+        dispatcher._stop_worker(shop.uid)
         await world.until(lambda: not dispatcher._tasks, 60)
         assert releases.count == 4
 
@@ -98,7 +98,7 @@ def test_a_claim_whose_answer_was_lost_is_let_go_of(tmp_path: Path) -> None:
         shop = await world.subscribe(subscription())
         dispatcher = await world.start()
         await world.until(lambda: claims.count == 1)
-        dispatcher._stop_lane(shop.uid)
+        dispatcher._stop_worker(shop.uid)
         await world.until(lambda: not dispatcher._tasks, 60)
         assert (claims.count, releases.count) == (2, 1)
 

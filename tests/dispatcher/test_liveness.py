@@ -1,4 +1,4 @@
-"""No lane waits for something that never comes."""
+"""No worker waits for something that never comes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_timer_that_is_early_loses_no_turn(tmp_path: Path) -> None:
         rate = RateLimit(tokens=5, per=1_000, burst=1)
         shop = await world.subscribe(subscription(rate=rate, strict=True))
         await world.publish_many(50)
-        await world.start_lane(shop)  # nothing but the lane itself wakes it
+        await world.start_worker(shop)  # nothing but the worker itself wakes it
         await world.until_status(shop, lambda s: s.counters.delivered == 50, 60)
 
     simulate(tmp_path, scenario)

@@ -21,7 +21,7 @@ def test_the_whole_default_schedule_over_75_hours(tmp_path: Path) -> None:
         shop = subscription(retry=retry, circuit=NO_CIRCUIT, disable_after=0)
         world.egress.scripts[url()] = lambda _: NEVER
         await world.subscribe(shop)
-        await world.start_lane(shop)
+        await world.start_worker(shop)
         event = await world.publish()
         status = await world.until_status(shop, lambda s: s.dead, patience=90 * HOUR, step=600)
         assert world.events == [event] * 10
@@ -62,7 +62,7 @@ def test_retry_after_pauses_the_subscription(tmp_path: Path, text: str, pause: i
         world.egress.scripts[url()] = lambda _: (
             Reply(429, retry_after=text) if len(world.egress.sent) == 1 else Reply()
         )
-        await world.start_lane(shop)
+        await world.start_worker(shop)
         await world.publish()
         await world.until(lambda: world.egress.sent)
         await world.until_status(shop, lambda s: s.retrying)
@@ -103,7 +103,7 @@ def test_disabled_after_no_success_for_too_long(tmp_path: Path) -> None:
         shop = subscription(retry=retry, circuit=NO_CIRCUIT, disable_after=3_600_000)
         await world.subscribe(shop)
         world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start_lane(shop)
+        await world.start_worker(shop)
         await world.publish_many(2)
         status = await world.until_status(shop, lambda s: s.state.disabled_at, 2 * HOUR, 10)
         assert "no success since" in status.state.disabled_reason
@@ -123,7 +123,7 @@ def test_one_failing_event_alone_disables_nothing(tmp_path: Path) -> None:
         shop = subscription(retry=retry, circuit=NO_CIRCUIT, disable_after=3_600_000)
         await world.subscribe(shop)
         world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start_lane(shop)
+        await world.start_worker(shop)
         await world.publish()
         status = await world.until_status(shop, lambda s: s.dead, 10 * HOUR, 60)
         assert status.state.disabled_at == 0

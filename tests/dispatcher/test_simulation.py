@@ -1,4 +1,4 @@
-"""Many lanes, random targets, crashes: every delivery is in exactly one state, and ends."""
+"""Many workers, random targets, crashes: every delivery is in exactly one state, and ends."""
 
 from __future__ import annotations
 

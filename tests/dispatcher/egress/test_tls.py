@@ -1,4 +1,4 @@
-"""Certificates: whose are believed, which are shown, and that connections are not shared."""
+"""Certificates: whose are believed, which are shown, and that connections are not dependencies."""
 
 from __future__ import annotations
 

@@ -34,16 +34,16 @@ from hookplane.store.notifications import Topic
 from hookplane.store.protocol import Store
 from hookplane.store.queries import AttemptRow, DeliveryRow, Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_dispatcher.bodies import Bodies
+from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
-from hookplane_dispatcher.lane.lane import Lane
-from hookplane_dispatcher.logs import Logs
-from hookplane_dispatcher.meters import Meters
+from hookplane_dispatcher.metrics import DispatcherMetrics
+from hookplane_dispatcher.reading.content_cache import ContentCache
+from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.shared import Shared
 from hookplane_dispatcher.teller import Teller
+from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 START: Millis = 1_800_000_000_000
 HOUR = 3600.0
@@ -317,14 +317,14 @@ class World:
         await self.dispatcher.start()
         return self.dispatcher
 
-    async def start_lane(self, config: SubscriptionConfig) -> Lane:
-        """One lane without anything that polls, so that weeks pass quickly."""
+    async def start_worker(self, config: SubscriptionConfig) -> SubscriptionWorker:
+        """One worker without anything that polls, so that weeks pass quickly."""
         settings = DispatcherSettings(poll=100 * HOUR, look=100 * HOUR)
-        meters = Meters(CollectorRegistry())
-        bodies = Bodies(self.store, lambda uid: ("default", uid), 1 << 20, 4)
-        logs = Logs(self.store, settings.poll, 4)
+        metrics = DispatcherMetrics(CollectorRegistry())
+        bodies = ContentCache(self.store, lambda uid: ("default", uid), 1 << 20, 4)
+        logs = LogReader(self.store, settings.poll, 4)
         self.store.listen(Topic.EVENTS, logs.nudge)
-        shared = Shared(
+        dependencies = Dependencies(
             self.store,
             Sender(self.egress, self.clock),
             self.clock,
@@ -332,15 +332,15 @@ class World:
             self.activity,
             logs,
             bodies,
-            meters,
+            metrics,
             Teller(self.store, self.clock, Notices()),
             settings,
             SingleProcess(),
             asyncio.Semaphore(1),
         )
-        lane = Lane(shared, config)
-        self._lane_tasks = [asyncio.create_task(lane.run())]
-        return lane
+        worker = SubscriptionWorker(dependencies, config)
+        self._worker_tasks = [asyncio.create_task(worker.run())]
+        return worker
 
     async def crash(self) -> None:
         """The process is gone: nothing of the dispatcher runs on, nothing is written any more."""

@@ -12,11 +12,11 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Attempt, Claimed, Delivery, DeliveryState, Flush
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.lane.health import Health
-from hookplane_dispatcher.lane.job import Job
-from hookplane_dispatcher.lane.progress import Finish, Key, Progress
-from hookplane_dispatcher.lane.rows import Row, Rows
-from hookplane_dispatcher.lane.stream import Stream
+from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
+from hookplane_dispatcher.worker.health import Health
+from hookplane_dispatcher.worker.job import RunningAttempt
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
+from hookplane_dispatcher.worker.stream import Stream
 
 HANGS_AFTER: Final = 1.0
 """Seconds; then a first attempt gets a row, so that the cursor can pass it."""
@@ -24,7 +24,7 @@ MOST_ROWS: Final = 10_000
 """With so many deliveries that are not done the cursor waits."""
 
 
-class Ledger:
+class DeliveryTracker:
     """Keeps the books; decides nothing."""
 
     def __init__(self, subscription: str, claimed: Claimed, strict: bool) -> None:
@@ -37,12 +37,12 @@ class Ledger:
         self.strict = strict
         self.health = Health.of(claimed.state)
         self.streams: dict[str, Stream] = {}
-        self.rows = Rows()
-        self.active: dict[Key, Job] = {}
-        self.progress = Progress()
+        self.rows = RetryQueue()
+        self.active: dict[Key, RunningAttempt] = {}
+        self.progress = FlushBuffer()
         self.under_way = 0
         """Attempts begun and not flushed: what a crash can send twice."""
-        self._young: deque[Job] = deque()
+        self._young: deque[RunningAttempt] = deque()
         self._finishing: list[str] = []
         """Endpoints of attempts whose end the next flush writes."""
         self._flushing: list[str] = []
@@ -50,7 +50,7 @@ class Ledger:
     # Taking in ----------------------------------------------------------------------------------
 
     def restore(self, deliveries: tuple[Delivery, ...], now: Millis, timeout: Millis) -> None:
-        """Rows of a predecessor. What it was sending is tried again at once."""
+        """RetryQueue of a predecessor. What it was sending is tried again at once."""
         for delivery in deliveries:
             row = _row(delivery)
             if delivery.state is DeliveryState.SENDING:
@@ -92,7 +92,7 @@ class Ledger:
 
     # Attempts -----------------------------------------------------------------------------------
 
-    def start(self, job: Job) -> None:
+    def start(self, job: RunningAttempt) -> None:
         """An attempt goes out."""
         self.active[job.key] = job
         self.under_way += 1
@@ -102,7 +102,7 @@ class Ledger:
         if job.row is None and job.number and not self.strict:
             self._young.append(job)
 
-    def end(self, job: Job) -> None:
+    def end(self, job: RunningAttempt) -> None:
         """Its answer is there."""
         job.done = True
         self.active.pop(job.key, None)
@@ -118,12 +118,12 @@ class Ledger:
         """When the next one will have taken long; monotonic."""
         return self._young[0].since + HANGS_AFTER if self._young else None
 
-    def retry(self, row: Row, attempt: Attempt) -> None:
+    def retry(self, row: QueuedDelivery, attempt: Attempt) -> None:
         """It failed and will be tried again; `row` says when."""
         self._tried(attempt)
         self.put(row)
 
-    def probed(self, job: Job, attempt: Attempt) -> None:
+    def probed(self, job: RunningAttempt, attempt: Attempt) -> None:
         """A probe failed: the event is where it was before."""
         self._tried(attempt)
         if job.row is not None:
@@ -132,7 +132,7 @@ class Ledger:
             stream.sifted.add(job.entry.sequence)
             stream.put_back([job.entry])
 
-    def put(self, row: Row) -> None:
+    def put(self, row: QueuedDelivery) -> None:
         """A row is new or has changed; without order the cursor passes it."""
         row.active = row.key in self.active
         self.rows.put(row)
@@ -142,7 +142,7 @@ class Ledger:
             stream.window.settle(row.sequence, None)
             self._advance(stream)
 
-    def finish(self, finish: Finish) -> None:
+    def finish(self, finish: Settlement) -> None:
         """A delivery is done; it counts once the cursor is past it."""
         self.rows.drop(finish.key)
         stream = self.streams.get(finish.key[0])
@@ -187,7 +187,7 @@ class Ledger:
         flush = self.progress.flush(
             self.subscription, self.epoch, self.number + 1, self.rows, self.health.snapshot()
         )
-        self.progress = Progress()
+        self.progress = FlushBuffer()
         self._flushing, self._finishing = self._finishing, []
         self.writing = True
         return flush
@@ -207,7 +207,7 @@ class Ledger:
         self.progress.attempted(attempt)
         self._finishing.append(attempt.endpoint)
 
-    def _finished(self, finish: Finish) -> None:
+    def _finished(self, finish: Settlement) -> None:
         self.progress.finished(finish)
         if finish.attempt is not None:
             self._finishing.append(finish.key[0])
@@ -225,16 +225,16 @@ class Ledger:
                 stream.window.settle(sequence, None)
         self._advance(stream)
 
-    def _hangs(self, job: Job, now: float) -> bool:
+    def _hangs(self, job: RunningAttempt, now: float) -> bool:
         return now - job.since >= HANGS_AFTER
 
-    def _put_hanging(self, job: Job) -> None:
-        job.row = Row.of(job.entry, DeliveryState.SENDING, job.started)
+    def _put_hanging(self, job: RunningAttempt) -> None:
+        job.row = QueuedDelivery.of(job.entry, DeliveryState.SENDING, job.started)
         self.put(job.row)
 
 
-def _row(delivery: Delivery) -> Row:
-    return Row(
+def _row(delivery: Delivery) -> QueuedDelivery:
+    return QueuedDelivery(
         delivery.endpoint,
         delivery.sequence,
         delivery.event_id,

@@ -21,7 +21,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class Settlement:
     """The last thing that happens to a delivery."""
 
     key: Key
@@ -35,12 +35,12 @@ class Finish:
     filter_error: bool = False
 
 
-class Progress:
+class FlushBuffer:
     """Adds up what happened since the last flush was made."""
 
     def __init__(self) -> None:
         self.dirty: set[Key] = set()
-        """Rows to be written as they are in memory by then."""
+        """RetryQueue to be written as they are in memory by then."""
         self.state_changed = False
         self._cursors: dict[str, int] = {}
         self._attempts: list[Attempt] = []
@@ -81,7 +81,7 @@ class Progress:
         self._attempts.append(attempt)
         self._failed += not attempt.success
 
-    def finished(self, finish: Finish) -> None:
+    def finished(self, finish: Settlement) -> None:
         """A delivery came to its end."""
         if finish.attempt is not None:
             self.attempted(finish.attempt)
@@ -133,30 +133,30 @@ class Progress:
             failed_attempts=self._failed,
         )
 
-    def _add_delivered(self, finish: Finish) -> None:
+    def _add_delivered(self, finish: Settlement) -> None:
         self._delivered += 1
         self._add_removed(finish)
 
-    def _add_filtered(self, finish: Finish) -> None:
+    def _add_filtered(self, finish: Settlement) -> None:
         self._filtered += 1
         self._filter_errors += finish.filter_error
 
-    def _add_dead(self, finish: Finish) -> None:
+    def _add_dead(self, finish: Settlement) -> None:
         self._died += 1
         if finish.dead is not None:
             self._dead[finish.key] = finish.dead
 
-    def _add_removed(self, finish: Finish) -> None:
+    def _add_removed(self, finish: Settlement) -> None:
         if finish.had_row:
             self._dead.pop(finish.key, None)
             self._removes.add(finish.key)
 
 
-_COUNT: dict[DeliveryState, Callable[[Progress, Finish], None]] = {
-    DeliveryState.DELIVERED: Progress._add_delivered,
-    DeliveryState.FILTERED: Progress._add_filtered,
-    DeliveryState.DEAD: Progress._add_dead,
-    DeliveryState.EXPIRED: Progress._add_removed,
+_COUNT: dict[DeliveryState, Callable[[FlushBuffer, Settlement], None]] = {
+    DeliveryState.DELIVERED: FlushBuffer._add_delivered,
+    DeliveryState.FILTERED: FlushBuffer._add_filtered,
+    DeliveryState.DEAD: FlushBuffer._add_dead,
+    DeliveryState.EXPIRED: FlushBuffer._add_removed,
 }
 
 

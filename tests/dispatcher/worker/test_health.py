@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hookplane.config.subscription import CircuitConfig
 from hookplane.store.delivery_store import Attempt, TargetHealth
-from hookplane_dispatcher.lane.health import Health, HealthChange
+from hookplane_dispatcher.worker.health import Health, HealthChange
 
 NOW = 1_800_000_000_000
 CIRCUIT = CircuitConfig(failures=3, probe_every=30_000, probe_at_most_every=100_000)

@@ -1,4 +1,4 @@
-"""What the parts of a lane share while one ownership lasts."""
+"""What the parts of a worker share while one ownership lasts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.operational import OperationalEvent, OperationalType
-from hookplane_dispatcher.courier import Courier
-from hookplane_dispatcher.lane.health import HealthChange
-from hookplane_dispatcher.lane.ledger import Ledger
-from hookplane_dispatcher.lane.limiter import Bucket
-from hookplane_dispatcher.lane.replays import Replays
-from hookplane_dispatcher.lane.rows import Row
-from hookplane_dispatcher.lane.stream import Stream
-from hookplane_dispatcher.meters import LaneMeters
-from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.dependencies import Dependencies
+from hookplane_dispatcher.metrics import SubscriptionMetrics
+from hookplane_dispatcher.request_builder import RequestBuilder
 from hookplane_dispatcher.waker import Waker
+from hookplane_dispatcher.worker.health import HealthChange
+from hookplane_dispatcher.worker.limiter import Bucket
+from hookplane_dispatcher.worker.replays import Replays
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
+from hookplane_dispatcher.worker.stream import Stream
+from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
 MOST_BYTES: Final = 4 << 20
-"""Bodies of one subscription under way, or one that is larger."""
+"""ContentCache of one subscription under way, or one that is larger."""
 
 _NOTICES: Final = {
     HealthChange.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
@@ -27,27 +27,27 @@ _NOTICES: Final = {
 }
 
 
-class Desk:
+class Capacity:
     """Facts and the questions that follow from them: may something start, and if not, when?"""
 
     def __init__(
         self,
-        shared: Shared,
+        dependencies: Dependencies,
         config: SubscriptionConfig,
-        courier: Courier | None,
-        ledger: Ledger,
-        meters: LaneMeters,
+        builder: RequestBuilder | None,
+        tracker: DeliveryTracker,
+        metrics: SubscriptionMetrics,
         waker: Waker,
     ) -> None:
-        self.shared = shared
+        self.dependencies = dependencies
         self.config = config
-        self.courier = courier
+        self.builder = builder
         """None: nothing can be sent with this config."""
-        self.ledger = ledger
-        self.meters = meters
+        self.tracker = tracker
+        self.metrics = metrics
         self.waker = waker
-        self.replays = Replays(shared.store, ledger)
-        self.bucket = Bucket(config.rate, shared.clock.monotonic())
+        self.replays = Replays(dependencies.store, tracker)
+        self.bucket = Bucket(config.rate, dependencies.clock.monotonic())
         self.name = f"{config.namespace}/{config.name}"
         self.now: Millis = 0
         self.mono = 0.0
@@ -58,48 +58,48 @@ class Desk:
         self.probing = False
         """A probe is under way."""
         self.held_bytes = 0
-        """Bodies of attempts under way."""
+        """ContentCache of attempts under way."""
 
     def tick(self) -> None:
         """A new turn."""
-        self.now = self.shared.clock.now()
-        self.mono = self.shared.clock.monotonic()
+        self.now = self.dependencies.clock.now()
+        self.mono = self.dependencies.clock.monotonic()
 
     @property
     def paused(self) -> bool:
         """Nothing starts and nothing ages."""
-        return self.config.suspended or self.courier is None or self.ledger.health.disabled_at > 0
+        return self.config.suspended or self.builder is None or self.tracker.health.disabled_at > 0
 
     @property
     def slots(self) -> int:
         """Attempts that may be under way at once: Strict has one for each endpoint."""
-        return len(self.ledger.streams) if self.config.strict else self.config.max_in_flight
+        return len(self.tracker.streams) if self.config.strict else self.config.max_in_flight
 
     def free(self) -> int:
         """Slots that are free, leaving time out of account. None while another process may own the
-        subscription by now; who knows better wakes the lane."""
+        subscription by now; who knows better wakes the worker."""
         if self.stopping or self.paused or self.held_bytes >= MOST_BYTES:
             return 0
-        if not self.shared.ownership.may_send():
+        if not self.dependencies.ownership.may_send():
             return 0
-        free = self.slots - self.ledger.under_way
-        if free <= 0 and self.ledger.all_held:
+        free = self.slots - self.tracker.under_way
+        if free <= 0 and self.tracker.all_held:
             free = 1  # nothing ends any more that could make room
-        if self.ledger.health.open:
+        if self.tracker.health.open:
             return min(free, 0 if self.probing else 1)
         return free
 
     def room(self) -> int:
         """How many attempts may start now."""
         free = self.free()
-        if free <= 0 or self.now < self.ledger.health.blocked_until:
+        if free <= 0 or self.now < self.tracker.health.blocked_until:
             return 0
         return min(free, self.bucket.available(self.mono))
 
-    def in_turn(self, row: Row) -> bool:
+    def in_turn(self, row: QueuedDelivery) -> bool:
         """Whether a row may go. One above the cursor would keep its slot until what comes before it
         is settled, and that may need the slot; with order it has to wait anyway."""
-        stream = self.ledger.streams.get(row.endpoint)
+        stream = self.tracker.streams.get(row.endpoint)
         if stream is None:
             return True
         if self.config.strict:
@@ -108,7 +108,7 @@ class Desk:
 
     def has_turn(self, stream: Stream) -> bool:
         """With order one attempt for each endpoint."""
-        return not (self.config.strict and stream.under_way) or self.ledger.all_held
+        return not (self.config.strict and stream.under_way) or self.tracker.all_held
 
     def may_go(self, stream: Stream) -> bool:
         """Whether the first waiting event of a stream is not held by one before it."""
@@ -117,18 +117,18 @@ class Desk:
 
     def wait(self) -> float:
         """Seconds until time alone lets something start, from the turn's time."""
-        blocked = max(self.ledger.health.blocked_until - self.now, 0) / 1000
+        blocked = max(self.tracker.health.blocked_until - self.now, 0) / 1000
         return max(blocked, self.bucket.wait(self.mono))
 
     def tell(self, change: HealthChange | None) -> None:
         """Lets people know of a change."""
         if change is None:
             return
-        health = self.ledger.health
+        health = self.tracker.health
         message = health.disabled_reason or f"last answer: {health.last_failure_error}"
         if change is HealthChange.DISABLED:
             message += "; events are kept. Mend the target, then resume the subscription"
-        self.shared.activity.noted(self.name, change, message)
+        self.dependencies.activity.noted(self.name, change, message)
         self.notice(*_NOTICES[change], message)
 
     def notice(self, type: OperationalType, reason: str, message: str) -> None:  # noqa: A002
@@ -136,4 +136,4 @@ class Desk:
         config = self.config
         if not config.operational:
             subject = ("WebhookSubscription", config.namespace, config.name)
-            self.shared.teller.tell(OperationalEvent(type, *subject, reason, message))
+            self.dependencies.teller.tell(OperationalEvent(type, *subject, reason, message))

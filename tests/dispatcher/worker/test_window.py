@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookplane.store.delivery_store import DeliveryState
-from hookplane_dispatcher.lane.progress import Finish
-from hookplane_dispatcher.lane.window import Window
+from hookplane_dispatcher.worker.flush_buffer import Settlement
+from hookplane_dispatcher.worker.window import Window
 
 
-def done(sequence: int) -> Finish:
-    return Finish(("e", sequence), DeliveryState.DELIVERED)
+def done(sequence: int) -> Settlement:
+    return Settlement(("e", sequence), DeliveryState.DELIVERED)
 
 
 def test_what_is_done_above_the_cursor_is_held_back() -> None:

@@ -9,47 +9,47 @@ from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StaleOwner, StoreUnavailable
 from hookplane.store.delivery_store import Claimed, Flush
-from hookplane_dispatcher.courier import Courier
-from hookplane_dispatcher.lane.answers import Answers
-from hookplane_dispatcher.lane.desk import Desk
-from hookplane_dispatcher.lane.ledger import Ledger
-from hookplane_dispatcher.lane.limiter import Bucket
-from hookplane_dispatcher.lane.starter import Starter
-from hookplane_dispatcher.meters import LaneMeters
-from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.dependencies import Dependencies
+from hookplane_dispatcher.metrics import SubscriptionMetrics
+from hookplane_dispatcher.request_builder import RequestBuilder
 from hookplane_dispatcher.waker import Waker
+from hookplane_dispatcher.worker.capacity import Capacity
+from hookplane_dispatcher.worker.limiter import Bucket
+from hookplane_dispatcher.worker.outcomes import OutcomeHandler
+from hookplane_dispatcher.worker.scheduler import Scheduler
+from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
 QUIET_FLUSH: Final = 5.0
 """Seconds between flushes that say only what was filtered."""
 STORE_AWAY: Final = 0.5
 """Seconds until the store is asked again."""
 MOST_DEATHS: Final = 500
-"""Rows that die in one step."""
+"""RetryQueue that die in one step."""
 NOT_ITS_TURN: Final = 1.0
 """Seconds until a due row that waits for another one is looked at again, though nobody woke us."""
 _SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait of nothing would keep the loop busy."""
 
 
-class Tenure:
+class OwnershipSession:
     """Looks, starts, flushes, waits."""
 
     def __init__(
         self,
-        shared: Shared,
+        dependencies: Dependencies,
         config: SubscriptionConfig,
-        courier: Courier | None,
+        builder: RequestBuilder | None,
         claimed: Claimed,
-        meters: LaneMeters,
+        metrics: SubscriptionMetrics,
         waker: Waker,
     ) -> None:
-        ledger = Ledger(config.uid, claimed, config.strict)
-        self._shared = shared
-        self._clock = shared.clock
-        self._ledger = ledger
+        tracker = DeliveryTracker(config.uid, claimed, config.strict)
+        self._dependencies = dependencies
+        self._clock = dependencies.clock
+        self._tracker = tracker
         self._waker = waker
-        self.desk = Desk(shared, config, courier, ledger, meters, waker)
-        self._answers = Answers(self.desk)
+        self.capacity = Capacity(dependencies, config, builder, tracker, metrics, waker)
+        self._outcomes = OutcomeHandler(self.capacity)
         self._resume = False
         self._rewind = False
         self._requested = claimed.resume_requested
@@ -58,26 +58,26 @@ class Tenure:
         self._flushed_at = self._clock.monotonic()
         now = self._clock.now()
         timeout = config.target.timeout if config.target is not None else 0
-        ledger.restore(claimed.deliveries, now, timeout)
+        tracker.restore(claimed.deliveries, now, timeout)
         self._adopt(claimed)
 
     @property
     def epoch(self) -> int:
         """Of the last claim."""
-        return self._ledger.epoch
+        return self._tracker.epoch
 
     # Told from outside --------------------------------------------------------------------------
 
-    def configure(self, config: SubscriptionConfig, courier: Courier | None) -> None:
+    def configure(self, config: SubscriptionConfig, builder: RequestBuilder | None) -> None:
         """A new document; it counts for everything that has not started."""
-        old, self.desk.config = self.desk.config, config
-        self.desk.courier = courier
+        old, self.capacity.config = self.capacity.config, config
+        self.capacity.builder = builder
         self._resume = self._resume or (old.suspended and not config.suspended)
         if (old.types, old.filter_cel) != (config.types, config.filter_cel):
             self._rewind = True
         if old.rate != config.rate:
-            self.desk.bucket = Bucket(config.rate, self._clock.monotonic())
-        self._ledger.set_strict(config.strict)
+            self.capacity.bucket = Bucket(config.rate, self._clock.monotonic())
+        self._tracker.set_strict(config.strict)
         self._waker.wake()
 
     def look_soon(self) -> None:
@@ -87,7 +87,7 @@ class Tenure:
 
     def stop(self) -> None:
         """Nothing starts any more; ends when everything is written."""
-        self.desk.stopping = True
+        self.capacity.stopping = True
         self._waker.wake()
 
     # The loop -----------------------------------------------------------------------------------
@@ -96,20 +96,20 @@ class Tenure:
         """Until stopped. Raises StaleOwner when somebody else owns the subscription."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                starter = Starter(self.desk, self._answers, tasks)
+                starter = Scheduler(self.capacity, self._outcomes, tasks)
                 while not self._over():
                     await self._step(starter)
                     if self._flush_due():
-                        tasks.create_task(self._write(self._ledger.flush()))
+                        tasks.create_task(self._write(self._tracker.flush()))
                     await self._waker.wait(self._pause())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            for endpoint in self._ledger.streams:
-                self._shared.logs.detach(endpoint, self._waker.wake)
+            for endpoint in self._tracker.streams:
+                self._dependencies.logs.detach(endpoint, self._waker.wake)
 
-    async def _step(self, starter: Starter) -> None:
-        self.desk.tick()
+    async def _step(self, starter: Scheduler) -> None:
+        self.capacity.tick()
         self._mind_time()
         if self._clock.monotonic() < self._away_until:
             return
@@ -120,9 +120,9 @@ class Tenure:
             self._away_until = self._clock.monotonic() + STORE_AWAY
 
     def _over(self) -> bool:
-        ledger = self._ledger
-        idle = not (ledger.active or ledger.writing)
-        return self.desk.stopping and idle and ledger.progress.empty
+        tracker = self._tracker
+        idle = not (tracker.active or tracker.writing)
+        return self.capacity.stopping and idle and tracker.progress.empty
 
     # Time ---------------------------------------------------------------------------------------
 
@@ -131,73 +131,73 @@ class Tenure:
         now = self._clock.now()
         self._mind_resume()
         self._mind_clocks(now)
-        self._ledger.let_hanging_pass(self._clock.monotonic())
+        self._tracker.let_hanging_pass(self._clock.monotonic())
         if self._rewind:
             self._rewind = False
-            for stream in self._ledger.streams.values():
+            for stream in self._tracker.streams.values():
                 stream.rewind()
-        if not self.desk.paused:
+        if not self.capacity.paused:
             self._bury(now)
         self._show()
 
     def _mind_resume(self) -> None:
-        health = self._ledger.health
+        health = self._tracker.health
         if self._requested > health.resume_seen:
             health.resume_seen = self._requested
             self._resume = True
         if self._resume:
             self._resume = False
             health.resume()
-            self._ledger.progress.state_changed = True
+            self._tracker.progress.state_changed = True
 
     def _mind_clocks(self, now: Millis) -> None:
-        health, progress = self._ledger.health, self._ledger.progress
-        if self.desk.paused and not health.paused_at:
+        health, progress = self._tracker.health, self._tracker.progress
+        if self.capacity.paused and not health.paused_at:
             health.stop_clocks(now)
             progress.state_changed = True
-        elif health.paused_at and not self.desk.paused:
+        elif health.paused_at and not self.capacity.paused:
             stood = health.start_clocks(now)
-            self._ledger.rows.shift(stood)
+            self._tracker.rows.shift(stood)
             progress.shifted(stood)
             progress.state_changed = True
 
     def _bury(self, now: Millis) -> None:
         for _ in range(MOST_DEATHS):
-            row = self._ledger.rows.take_overdue(now)
+            row = self._tracker.rows.take_overdue(now)
             if row is None:
                 return
-            self._answers.die_overdue(row)
+            self._outcomes.die_overdue(row)
 
     def _show(self) -> None:
-        meters, health = self.desk.meters, self._ledger.health
-        meters.circuit_open.set(health.open)
-        meters.disabled.set(health.disabled_at > 0)
-        meters.retrying.set(len(self._ledger.rows))
+        metrics, health = self.capacity.metrics, self._tracker.health
+        metrics.circuit_open.set(health.open)
+        metrics.disabled.set(health.disabled_at > 0)
+        metrics.retrying.set(len(self._tracker.rows))
 
     def _pause(self) -> float:
         """Seconds to sleep when nobody wakes us."""
         if self._over():
             return 0.0
         mono = self._clock.monotonic()
-        passed = mono - self.desk.mono
+        passed = mono - self.capacity.mono
         times = [self._look_at - mono, *(x - passed for x in self._start_times())]
-        hang = self._ledger.next_hang()
+        hang = self._tracker.next_hang()
         if hang is not None:
             times.append(hang - mono)
-        if not self._ledger.progress.empty and not self._ledger.writing:
+        if not self._tracker.progress.empty and not self._tracker.writing:
             times.append(self._flushed_at + QUIET_FLUSH - mono)
         return max(min(times), _SHORTEST_WAIT)
 
     def _start_times(self) -> list[float]:
         """Seconds, from the turn's time, until something could start or must die."""
-        desk, rows, now = self.desk, self._ledger.rows, self.desk.now
-        if desk.paused or desk.stopping:
+        capacity, rows, now = self.capacity, self._tracker.rows, self.capacity.now
+        if capacity.paused or capacity.stopping:
             return []
         deadline = rows.next_deadline()
         times = [] if deadline is None else [(deadline + 1 - now) / 1000]
-        if desk.free() <= 0:
+        if capacity.free() <= 0:
             return times
-        wait = max(desk.wait(), self._away_until - desk.mono)
+        wait = max(capacity.wait(), self._away_until - capacity.mono)
         if wait > 0:
             times.append(wait)
         due = rows.next_due()
@@ -211,41 +211,41 @@ class Tenure:
         """Joins and leaves endpoints, asks for replays and resumes. Raises StoreUnavailable."""
         if self._clock.monotonic() < self._look_at:
             return
-        if set(self.desk.config.endpoints) != set(self._ledger.streams):
-            if self._ledger.writing:
+        if set(self.capacity.config.endpoints) != set(self._tracker.streams):
+            if self._tracker.writing:
                 return  # it comes again when the flush is written
             await self._regroup()
-        self._look_at = self._clock.monotonic() + self._shared.settings.look
-        self._requested = await self._shared.store.resume_requested(self.desk.config.uid)
-        await self.desk.replays.refresh(self.desk.config.uid)
+        self._look_at = self._clock.monotonic() + self._dependencies.settings.look
+        self._requested = await self._dependencies.store.resume_requested(self.capacity.config.uid)
+        await self.capacity.replays.refresh(self.capacity.config.uid)
         self._mind_time()
 
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
-        uid, process = self.desk.config.uid, self._shared.ownership.process
-        claimed = await self._shared.store.claim(uid, process)
-        if claimed.flush_number != self._ledger.number:
+        uid, process = self.capacity.config.uid, self._dependencies.ownership.process
+        claimed = await self._dependencies.store.claim(uid, process)
+        if claimed.flush_number != self._tracker.number:
             raise StaleOwner("somebody else wrote a flush")
-        self._ledger.epoch = claimed.epoch
+        self._tracker.epoch = claimed.epoch
         self._adopt(claimed)
 
     def _adopt(self, claimed: Claimed) -> None:
-        streams, wanted = self._ledger.streams, set(self.desk.config.endpoints)
+        streams, wanted = self._tracker.streams, set(self.capacity.config.endpoints)
         for endpoint in [endpoint for endpoint in streams if endpoint not in wanted]:
-            self._ledger.leave(endpoint)
-            self._shared.logs.detach(endpoint, self._waker.wake)
+            self._tracker.leave(endpoint)
+            self._dependencies.logs.detach(endpoint, self._waker.wake)
         for endpoint in sorted(wanted - set(streams)):
             if endpoint in claimed.cursors:
-                self._ledger.join(endpoint, claimed.cursors[endpoint])
+                self._tracker.join(endpoint, claimed.cursors[endpoint])
                 head = claimed.heads.get(endpoint, claimed.cursors[endpoint])
-                self._shared.logs.attach(endpoint, head, self._waker.wake)
+                self._dependencies.logs.attach(endpoint, head, self._waker.wake)
 
     def _flush_due(self) -> bool:
-        progress = self._ledger.progress
-        if self._ledger.writing or progress.empty:
+        progress = self._tracker.progress
+        if self._tracker.writing or progress.empty:
             return False
         quiet = self._clock.monotonic() - self._flushed_at < QUIET_FLUSH
-        return progress.urgent or self.desk.stopping or not quiet
+        return progress.urgent or self.capacity.stopping or not quiet
 
     async def _write(self, flush: Flush) -> None:
         """Writes it, however often the store must be asked. Raises StaleOwner."""
@@ -253,13 +253,13 @@ class Tenure:
         pause = STORE_AWAY / 8
         while True:
             try:
-                await self._shared.store.flush(flush)
+                await self._dependencies.store.flush(flush)
                 break
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 8 * STORE_AWAY)
-        self._ledger.flushed(flush)
+        self._tracker.flushed(flush)
         self._flushed_at = self._clock.monotonic()
-        self.desk.meters.add(flush.counters)
-        self._shared.meters.flush_seconds.observe(self._flushed_at - started)
+        self.capacity.metrics.add(flush.counters)
+        self._dependencies.metrics.flush_seconds.observe(self._flushed_at - started)
         self._waker.wake()

@@ -12,16 +12,16 @@ _SECONDS: Final = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
 _OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error")
 
 
-class LaneMeters:
+class SubscriptionMetrics:
     """The children of one subscription, looked up once."""
 
-    def __init__(self, meters: Meters, subscription: str) -> None:
-        self._meters = meters
+    def __init__(self, metrics: DispatcherMetrics, subscription: str) -> None:
+        self._metrics = metrics
         self._name = subscription
-        self._outcomes = {o: meters.deliveries.labels(subscription, o) for o in _OUTCOMES}
-        self.circuit_open = meters.circuit_open.labels(subscription)
-        self.disabled = meters.disabled.labels(subscription)
-        self.retrying = meters.retrying.labels(subscription)
+        self._outcomes = {o: metrics.deliveries.labels(subscription, o) for o in _OUTCOMES}
+        self.circuit_open = metrics.circuit_open.labels(subscription)
+        self.disabled = metrics.disabled.labels(subscription)
+        self.retrying = metrics.retrying.labels(subscription)
 
     def add(self, counters: Counters) -> None:
         """What one flush wrote."""
@@ -38,12 +38,12 @@ class LaneMeters:
     def forget(self) -> None:
         """The subscription is gone."""
         for outcome in _OUTCOMES:
-            self._meters.deliveries.remove(self._name, outcome)
-        for gauge in (self._meters.circuit_open, self._meters.disabled, self._meters.retrying):
+            self._metrics.deliveries.remove(self._name, outcome)
+        for gauge in (self._metrics.circuit_open, self._metrics.disabled, self._metrics.retrying):
             gauge.remove(self._name)
 
 
-class Meters:
+class DispatcherMetrics:
     """All of them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -87,6 +87,6 @@ class Meters:
             "hookplane_retrying", "Deliveries that are not done.", name, registry=registry
         )
 
-    def lane(self, subscription: str) -> LaneMeters:
+    def worker(self, subscription: str) -> SubscriptionMetrics:
         """The children of one subscription."""
-        return LaneMeters(self, subscription)
+        return SubscriptionMetrics(self, subscription)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.lane.window import Window
+from hookplane_dispatcher.worker.window import Window
 
 LOW: Final = 64
 """More is read from the log when fewer events than this are waiting."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Delivery, DeliveryState
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.lane.progress import Key
+from hookplane_dispatcher.worker.flush_buffer import Key
 
 
 @dataclass(slots=True)
-class Row:
+class QueuedDelivery:
     """A delivery's row in memory; `delivery()` is what the store keeps of it."""
 
     endpoint: str
@@ -53,7 +53,9 @@ class Row:
         )
 
     @classmethod
-    def of(cls, entry: LogEntry, state: DeliveryState, due: Millis, replay: str = "") -> Row:
+    def of(
+        cls, entry: LogEntry, state: DeliveryState, due: Millis, replay: str = ""
+    ) -> QueuedDelivery:
         """A row for an event that has none yet; its schedule has not begun."""
         return cls(
             entry.endpoint,
@@ -72,12 +74,12 @@ class Row:
 _Heap = list[tuple[Millis, Key]]
 
 
-class Rows(Mapping[Key, Delivery]):
+class RetryQueue(Mapping[Key, Delivery]):
     """As a mapping it shows what the store is to keep. Heaps hold stale entries, which are passed
     over when they come up."""
 
     def __init__(self) -> None:
-        self._rows: dict[Key, Row] = {}
+        self._rows: dict[Key, QueuedDelivery] = {}
         self._due: _Heap = []
         self._deadlines: _Heap = []
 
@@ -93,11 +95,11 @@ class Rows(Mapping[Key, Delivery]):
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
-    def row(self, key: Key) -> Row | None:
+    def row(self, key: Key) -> QueuedDelivery | None:
         """The row itself."""
         return self._rows.get(key)
 
-    def put(self, row: Row) -> None:
+    def put(self, row: QueuedDelivery) -> None:
         """Adds a row, or takes notice of its new times."""
         key = row.key
         self._rows[key] = row
@@ -111,10 +113,12 @@ class Rows(Mapping[Key, Delivery]):
         """Forgets a row that is done."""
         self._rows.pop(key, None)
 
-    def take_due(self, now: Millis, most: int, free: Callable[[Row], bool]) -> list[Row]:
+    def take_due(
+        self, now: Millis, most: int, free: Callable[[QueuedDelivery], bool]
+    ) -> list[QueuedDelivery]:
         """The oldest due rows that are `free`, marked active."""
-        taken: list[Row] = []
-        left: list[Row] = []
+        taken: list[QueuedDelivery] = []
+        left: list[QueuedDelivery] = []
         while len(taken) < most and (row := self._peek(self._due, _is_due)) is not None:
             if row.due > now:
                 break
@@ -125,7 +129,7 @@ class Rows(Mapping[Key, Delivery]):
             heapq.heappush(self._due, (row.due, row.key))
         return taken
 
-    def take_overdue(self, now: Millis) -> Row | None:
+    def take_overdue(self, now: Millis) -> QueuedDelivery | None:
         """A row whose schedule has ended."""
         row = self._peek(self._deadlines, _is_deadline)
         return row if row is not None and row.deadline < now else None
@@ -151,7 +155,9 @@ class Rows(Mapping[Key, Delivery]):
         heapq.heapify(self._due)
         heapq.heapify(self._deadlines)
 
-    def _peek(self, heap: _Heap, valid: Callable[[Row, Millis], bool]) -> Row | None:
+    def _peek(
+        self, heap: _Heap, valid: Callable[[QueuedDelivery, Millis], bool]
+    ) -> QueuedDelivery | None:
         while heap:
             at, key = heap[0]
             row = self._rows.get(key)
@@ -161,9 +167,9 @@ class Rows(Mapping[Key, Delivery]):
         return None
 
 
-def _is_due(row: Row, at: Millis) -> bool:
+def _is_due(row: QueuedDelivery, at: Millis) -> bool:
     return row.due == at
 
 
-def _is_deadline(row: Row, at: Millis) -> bool:
+def _is_deadline(row: QueuedDelivery, at: Millis) -> bool:
     return row.attempts > 0 and row.deadline == at

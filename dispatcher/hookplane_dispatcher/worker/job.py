@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from hookplane.clock import Millis
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.bodies import Body
-from hookplane_dispatcher.lane.progress import Key
-from hookplane_dispatcher.lane.rows import Row
+from hookplane_dispatcher.reading.content_cache import CachedEvent
+from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 
 
 @dataclass(slots=True)
-class Job:
+class RunningAttempt:
     """What is needed when the answer comes."""
 
     entry: LogEntry
-    body: Body
-    row: Row | None
+    body: CachedEvent
+    row: QueuedDelivery | None
     """None: the event's first attempt, and it does not take long yet."""
     number: int
     """0: a probe."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.config.base import RateLimit
-from hookplane_dispatcher.lane.limiter import Bucket
+from hookplane_dispatcher.worker.limiter import Bucket
 
 
 def test_a_bucket_empties_and_fills() -> None:

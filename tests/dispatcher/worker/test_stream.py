@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.lane.stream import Stream
+from hookplane_dispatcher.worker.stream import Stream
 
 FOUR, FIVE, SIX = (LogEntry("orders", n, f"evt_{n}", 0, "order.created", 10) for n in (4, 5, 6))
 

@@ -11,66 +11,66 @@ from hookplane.retry import Outcome, OutcomeKind
 from hookplane.store.delivery_store import Attempt, DeliveryState
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
-from hookplane_dispatcher.lane.desk import Desk
-from hookplane_dispatcher.lane.job import Job
-from hookplane_dispatcher.lane.progress import Finish
-from hookplane_dispatcher.lane.rows import Row
+from hookplane_dispatcher.worker.capacity import Capacity
+from hookplane_dispatcher.worker.flush_buffer import Settlement
+from hookplane_dispatcher.worker.job import RunningAttempt
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 
 
-class Answers:
+class OutcomeHandler:
     """Settles in memory; the next flush makes it last."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._ledger = desk.ledger
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._tracker = capacity.tracker
 
-    def settle(self, job: Job, response: OutboundResponse) -> None:
+    def settle(self, job: RunningAttempt, response: OutboundResponse) -> None:
         """An attempt has ended."""
-        desk = self._desk
-        now = desk.shared.clock.now()
-        self._ledger.end(job)
-        desk.probing = desk.probing and job.number != 0
-        self._ledger.progress.state_changed = True
+        capacity = self._capacity
+        now = capacity.dependencies.clock.now()
+        self._tracker.end(job)
+        capacity.probing = capacity.probing and job.number != 0
+        self._tracker.progress.state_changed = True
         outcome = retry.classify(response.status_code, response.retry_after, now)
         attempt = _attempt(job, response, outcome)
-        desk.shared.meters.seconds.observe(response.duration / 1000)
+        capacity.dependencies.metrics.seconds.observe(response.duration / 1000)
         if outcome.verdict is OutcomeKind.SUCCESS:
             self._delivered(job, attempt, now)
         else:
             self._failed(job, attempt, outcome, now)
-        desk.waker.wake()
+        capacity.waker.wake()
 
-    def die(self, row: Row, reason: str, attempt: Attempt | None = None) -> None:
+    def die(self, row: QueuedDelivery, reason: str, attempt: Attempt | None = None) -> None:
         """Kept for replay until retention ends."""
         replay, row.replay = row.replay, ""
         row.error = reason
         dead = row.delivery(DeliveryState.DEAD)
         key = row.key
-        self._ledger.finish(Finish(key, DeliveryState.DEAD, attempt, dead, replay=replay))
-        self._desk.notice(
+        self._tracker.finish(Settlement(key, DeliveryState.DEAD, attempt, dead, replay=replay))
+        self._capacity.notice(
             OperationalType.DELIVERY_DEAD,
             "DeliveryDead",
             f"event {row.event_id} after {row.attempts} attempts: {reason}",
         )
 
-    def die_untried(self, entry: LogEntry, row: Row | None, reason: str) -> None:
+    def die_untried(self, entry: LogEntry, row: QueuedDelivery | None, reason: str) -> None:
         """No request could be made of it."""
-        now = self._desk.shared.clock.now()
-        row = row or Row.of(entry, DeliveryState.SENDING, now)
+        now = self._capacity.dependencies.clock.now()
+        row = row or QueuedDelivery.of(entry, DeliveryState.SENDING, now)
         self._note_failure(entry.event_id, reason, row.attempts + 1, None)
         self.die(row, reason)
 
-    def die_overdue(self, row: Row) -> None:
+    def die_overdue(self, row: QueuedDelivery) -> None:
         """Its schedule ended while it was held back."""
         self._note_failure(row.event_id, row.error, row.attempts, None)
         self.die(row, row.error or "its schedule ended")
 
-    def _delivered(self, job: Job, attempt: Attempt, now: Millis) -> None:
-        desk = self._desk
-        self._ledger.health.succeeded(attempt, now)
+    def _delivered(self, job: RunningAttempt, attempt: Attempt, now: Millis) -> None:
+        capacity = self._capacity
+        self._tracker.health.succeeded(attempt, now)
         replay = job.row.replay if job.row is not None else ""
-        self._ledger.finish(
-            Finish(
+        self._tracker.finish(
+            Settlement(
                 job.key,
                 DeliveryState.DELIVERED,
                 attempt,
@@ -78,64 +78,68 @@ class Answers:
                 replay=replay,
             )
         )
-        desk.shared.activity.delivered(
-            desk.name, attempt.event_id, attempt.status_code, attempt.duration, attempt.number
+        capacity.dependencies.activity.delivered(
+            capacity.name, attempt.event_id, attempt.status_code, attempt.duration, attempt.number
         )
 
-    def _failed(self, job: Job, attempt: Attempt, outcome: Outcome, now: Millis) -> None:
-        desk, health = self._desk, self._ledger.health
+    def _failed(self, job: RunningAttempt, attempt: Attempt, outcome: Outcome, now: Millis) -> None:
+        capacity, health = self._capacity, self._tracker.health
         at = health.time(now)
         health.failed(attempt, now)
         if outcome.verdict is OutcomeKind.THROTTLED:
             health.block(now + outcome.pause)
         if job.number == 0:
-            health.probe_failed(desk.config.circuit, now)
-            self._ledger.probed(job, attempt)
+            health.probe_failed(capacity.config.circuit, now)
+            self._tracker.probed(job, attempt)
             next_at: Millis | None = health.blocked_until
         else:
             next_at = self._failed_try(job, attempt, outcome, at)
         if outcome.verdict is OutcomeKind.GONE:
-            desk.tell(health.gone(now))
+            capacity.tell(health.gone(now))
         elif job.number and outcome.verdict is OutcomeKind.FAILED:
-            desk.tell(health.count(desk.config.circuit, now))
-        desk.tell(health.check_disable(desk.config.disable_after, now))
+            capacity.tell(health.count(capacity.config.circuit, now))
+        capacity.tell(health.check_disable(capacity.config.disable_after, now))
         next_in = None if next_at is None else max(next_at - at, 0)
         self._note_failure(attempt.event_id, attempt.error, attempt.number, next_in)
 
     def _failed_try(
-        self, job: Job, attempt: Attempt, outcome: Outcome, at: Millis
+        self, job: RunningAttempt, attempt: Attempt, outcome: Outcome, at: Millis
     ) -> Millis | None:
         """When it is tried again; None: it is dead. A 410 uses up no attempt."""
-        row = job.row or Row.of(job.entry, DeliveryState.RETRYING, at)
+        row = job.row or QueuedDelivery.of(job.entry, DeliveryState.RETRYING, at)
         row.state, row.entry = DeliveryState.RETRYING, job.entry
         row.status_code, row.error = attempt.status_code, attempt.error
         if outcome.verdict is OutcomeKind.GONE:
             row.due = at
-            self._ledger.retry(row, attempt)
+            self._tracker.retry(row, attempt)
             return row.due
         self._count_try(row, job)
-        due = retry.due(self._desk.config.retry, row.attempts, at, self._desk.shared.random)
+        due = retry.due(
+            self._capacity.config.retry, row.attempts, at, self._capacity.dependencies.random
+        )
         if due is None:
             self.die(row, row.error, attempt)
             return None
         row.due = due + max(outcome.pause - (due - at), 0)
-        self._ledger.retry(row, attempt)
+        self._tracker.retry(row, attempt)
         return row.due
 
-    def _count_try(self, row: Row, job: Job) -> None:
+    def _count_try(self, row: QueuedDelivery, job: RunningAttempt) -> None:
         if not row.attempts:
-            config = self._desk.config
+            config = self._capacity.config
             timeout = config.target.timeout if config.target is not None else 0
             row.deadline = retry.deadline(job.started, config.retry, timeout)
         row.attempts += 1
 
     def _note_failure(self, event_id: str, error: str, number: int, next_in: Millis | None) -> None:
-        desk = self._desk
-        allowed = retry.attempts_allowed(desk.config.retry)
-        desk.shared.activity.failed(desk.name, event_id, error, number, allowed, next_in)
+        capacity = self._capacity
+        allowed = retry.attempts_allowed(capacity.config.retry)
+        capacity.dependencies.activity.failed(
+            capacity.name, event_id, error, number, allowed, next_in
+        )
 
 
-def _attempt(job: Job, response: OutboundResponse, outcome: Outcome) -> Attempt:
+def _attempt(job: RunningAttempt, response: OutboundResponse, outcome: Outcome) -> Attempt:
     success = outcome.verdict is OutcomeKind.SUCCESS
     entry = job.entry
     return Attempt(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookplane_dispatcher.lane.progress import Finish
+from hookplane_dispatcher.worker.flush_buffer import Settlement
 
 
 class Window:
@@ -19,7 +19,7 @@ class Window:
         """Everything up to this sequence is settled."""
         self.taken = cursor
         """Everything up to this sequence was read from the log."""
-        self._above: dict[int, tuple[int, Finish | None]] = {}
+        self._above: dict[int, tuple[int, Settlement | None]] = {}
 
     def take(self, sequence: int) -> None:
         """The next event of the log; a gap before it is what retention removed."""
@@ -27,7 +27,7 @@ class Window:
             self._bridge(self.taken + 1, sequence)
         self.taken = max(self.taken, sequence)
 
-    def settle(self, sequence: int, finish: Finish | None) -> bool:
+    def settle(self, sequence: int, finish: Settlement | None) -> bool:
         """Settles one event; False when the cursor has passed it. `finish` None: it has a row."""
         if sequence <= self.cursor:
             return False
@@ -46,9 +46,9 @@ class Window:
             finish is not None and finish.attempt is not None for _, finish in self._above.values()
         )
 
-    def advance(self) -> list[Finish]:
+    def advance(self) -> list[Settlement]:
         """Moves the cursor as far as it goes and gives what it passed."""
-        passed: list[Finish] = []
+        passed: list[Settlement] = []
         while (found := self._above.pop(self.cursor + 1, None)) is not None:
             last, finish = found
             if finish is not None:
@@ -72,7 +72,7 @@ class Window:
         if start < end:
             self._above[start] = (end - 1, None)
 
-    def _inside(self, last: int) -> list[Finish]:
+    def _inside(self, last: int) -> list[Settlement]:
         """What was finished of events that retention removed meanwhile."""
         found = [self._above.pop(key) for key in sorted(self._above) if key <= last]
         return [finish for _, finish in found if finish is not None]

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.bodies import OVERHEAD, Bodies, Body
+from hookplane_dispatcher.reading.content_cache import OVERHEAD, CachedEvent, ContentCache
 from support.planes.dispatcher import World, simulate
 
 SIZE = 1_000 + OVERHEAD
@@ -18,11 +18,11 @@ async def filled(world: World, count: int) -> list[LogEntry]:
     return await world.store.read_log("orders", 0, count)
 
 
-def bodies(world: World, events: int) -> Bodies:
-    return Bodies(world.store, lambda uid: ("default", uid), events * SIZE, 2)
+def bodies(world: World, events: int) -> ContentCache:
+    return ContentCache(world.store, lambda uid: ("default", uid), events * SIZE, 2)
 
 
-def held(found: dict[int, Body | None]) -> list[Body]:
+def held(found: dict[int, CachedEvent | None]) -> list[CachedEvent]:
     return [body for body in found.values() if body is not None]
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_fit_now_is_left_out(tmp_path: Path) -> None:
 def test_one_that_is_larger_than_the_budget_goes_alone(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         entries = await filled(world, 1)
-        cache = Bodies(world.store, lambda uid: ("default", uid), 10, 2)
+        cache = ContentCache(world.store, lambda uid: ("default", uid), 10, 2)
         assert len(held(await cache.acquire(entries))) == 1
 
     simulate(tmp_path, scenario)

@@ -1,4 +1,4 @@
-"""Replay jobs of one subscription: hands their events to the ledger a few at a time."""
+"""Replay jobs of one subscription: hands their events to the tracker a few at a time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hookplane.store.delivery_store import (
     ReplayProgress,
 )
 from hookplane.store.protocol import Store
-from hookplane_dispatcher.lane.ledger import MOST_ROWS, Ledger
-from hookplane_dispatcher.lane.progress import Key
-from hookplane_dispatcher.lane.rows import Row
+from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
+from hookplane_dispatcher.worker.tracker import MOST_ROWS, DeliveryTracker
 
 
 class Replays:
     """The oldest running job gets up to half of the subscription's slots for events that it has
     not tried yet; what failed once is an ordinary retry."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, tracker: DeliveryTracker) -> None:
         self._store = store
-        self._ledger = ledger
+        self._tracker = tracker
         self._jobs: list[ReplayJob] = []
         self._names: dict[str, str] = {}
         self._exhausted: set[str] = set()
@@ -38,7 +38,7 @@ class Replays:
     async def refresh(self, subscription: str) -> None:
         """Looks which jobs are running."""
         self._jobs = await self._store.running_replays(subscription)
-        known = {row.replay for row in map(self._ledger.rows.row, self._ledger.rows) if row}
+        known = {row.replay for row in map(self._tracker.rows.row, self._tracker.rows) if row}
         names = {job.uid: f"{job.namespace}/{job.name}" for job in self._jobs}
         self._names = {u: n for u, n in self._names.items() if u in known} | names
         self._exhausted &= set(names)
@@ -48,10 +48,10 @@ class Replays:
         job = next(
             (j for j in self._jobs if not j.exhausted and j.uid not in self._exhausted), None
         )
-        if job is None or self._ledger.number < self._flush_number:
+        if job is None or self._tracker.number < self._flush_number:
             return
         room = max(1, slots // 2) - self._count_untried()
-        if room <= 0 or len(self._ledger.rows) + room > MOST_ROWS:
+        if room <= 0 or len(self._tracker.rows) + room > MOST_ROWS:
             return
         try:
             page = await self._store.replay_page(job.uid, room)
@@ -61,30 +61,30 @@ class Replays:
         self._enter(job.uid, page, now)
 
     def _count_untried(self) -> int:
-        rows = self._ledger.rows
+        rows = self._tracker.rows
         self._untried = {k for k in self._untried if (row := rows.row(k)) and not row.attempts}
         return len(self._untried)
 
     def _enter(self, uid: str, page: ReplayPage, now: Millis) -> None:
         matched = sum([self._enter_one(uid, candidate, now) for candidate in page.candidates])
-        self._ledger.progress.replayed(
+        self._tracker.progress.replayed(
             ReplayProgress(uid, page.position, matched=matched, exhausted=page.exhausted)
         )
-        self._flush_number = self._ledger.next_number
+        self._flush_number = self._tracker.next_number
         if page.exhausted:
             self._exhausted.add(uid)
 
     def _enter_one(self, uid: str, candidate: ReplayCandidate, now: Millis) -> bool:
         """Whether the job gets this one; not one that another job has, or that was just done."""
         key = (candidate.entry.endpoint, candidate.entry.sequence)
-        row = self._ledger.rows.row(key)
+        row = self._tracker.rows.row(key)
         if row is None:
             if candidate.state is DeliveryState.RETRYING:
                 return False
-            row = Row.of(candidate.entry, DeliveryState.RETRYING, now)
+            row = QueuedDelivery.of(candidate.entry, DeliveryState.RETRYING, now)
         if row.replay:
             return False
         row.replay, row.due = uid, min(row.due, now)
         self._untried.add(key)
-        self._ledger.put(row)
+        self._tracker.put(row)
         return True

@@ -1,4 +1,4 @@
-"""Endpoints' logs: the tail of each is read once for all its lanes; laggards page on their own."""
+"""Endpoints' logs: the tail of each is read once for all its workers; laggards read pages alone."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from hookplane_dispatcher.waker import Waker
 PAGE: Final = 256
 """Events read at once."""
 MOST_REMEMBERED: Final = 4096
-"""Events of a tail that are kept for lanes that are not quite at the end."""
+"""Events of a tail that are kept for workers that are not quite at the end."""
 
 Wake = Callable[[], None]
 
 
-class Tail:
+class LogTail:
     """The newest events of one endpoint."""
 
     def __init__(self, endpoint: str, end: int) -> None:
         self.endpoint = endpoint
         self.end = end
         """The last sequence that was read."""
-        self.lanes: dict[Wake, None] = {}
+        self.workers: dict[Wake, None] = {}
         self.waker = Waker()
         self._entries: list[LogEntry] = []
 
@@ -43,25 +43,25 @@ class Tail:
         return self._entries[start : start + PAGE]
 
     def add(self, entries: list[LogEntry]) -> None:
-        """Takes in what follows, and wakes the lanes."""
+        """Takes in what follows, and wakes the workers."""
         if not entries:
             return
         self.end = entries[-1].sequence
         self._entries.extend(entries)
         if len(self._entries) > MOST_REMEMBERED:
             del self._entries[: MOST_REMEMBERED // 2]
-        for wake in self.lanes:
+        for wake in self.workers:
             wake()
 
 
-class Logs:
-    """Tails by endpoint, each followed by a task of its own while lanes are attached."""
+class LogReader:
+    """Tails by endpoint, each followed by a task of its own while workers are attached."""
 
     def __init__(self, store: Store, poll: float, readers: int) -> None:
         self._store = store
         self._poll = poll
         self._readers = asyncio.Semaphore(readers)
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[str, LogTail] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def nudge(self, endpoint: str) -> None:
@@ -73,20 +73,20 @@ class Logs:
         """From now on `wake` is called for news; `head` is where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
-            tail = self._tails[endpoint] = Tail(endpoint, head)
+            tail = self._tails[endpoint] = LogTail(endpoint, head)
             follow = partial(self._follow, tail)
             self._tasks[endpoint] = asyncio.create_task(
                 run_forever(f"the log of {endpoint}", follow)
             )
-        tail.lanes[wake] = None
+        tail.workers[wake] = None
 
     def detach(self, endpoint: str, wake: Wake) -> None:
         """No more news, please."""
         tail = self._tails.get(endpoint)
         if tail is None:
             return
-        tail.lanes.pop(wake, None)
-        if not tail.lanes:
+        tail.workers.pop(wake, None)
+        if not tail.workers:
             del self._tails[endpoint]
             self._tasks.pop(endpoint).cancel()
 
@@ -114,7 +114,7 @@ class Logs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, tail: Tail) -> None:
+    async def _follow(self, tail: LogTail) -> None:
         while True:
             try:
                 entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)

@@ -20,7 +20,7 @@ REPLAY_HEADER: Final = "hookplane-replay"
 _PLAIN_BYTES: Final = "application/octet-stream"
 
 
-class Courier:
+class RequestBuilder:
     """Everything that a config says about requests, prepared once."""
 
     def __init__(self, config: SubscriptionConfig) -> None:

@@ -16,10 +16,10 @@ from hookplane.errors import (
     UnknownObject,
 )
 from hookplane.store.delivery_store import Claimed
-from hookplane_dispatcher.courier import Courier
-from hookplane_dispatcher.lane.tenure import Tenure
-from hookplane_dispatcher.shared import Shared
+from hookplane_dispatcher.dependencies import Dependencies
+from hookplane_dispatcher.request_builder import RequestBuilder
 from hookplane_dispatcher.waker import Waker
+from hookplane_dispatcher.worker.session import OwnershipSession
 
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 8.0
@@ -28,20 +28,20 @@ LONGEST_TURN: Final = 1.0
 """The same while another process still has it."""
 
 
-class Lane:
+class SubscriptionWorker:
     """Lives as long as the subscription is configured here."""
 
-    def __init__(self, shared: Shared, config: SubscriptionConfig) -> None:
-        self._shared = shared
+    def __init__(self, dependencies: Dependencies, config: SubscriptionConfig) -> None:
+        self._dependencies = dependencies
         self._config = config
-        self._courier = self._prepare(config)
-        self._meters = shared.meters.lane(f"{config.namespace}/{config.name}")
+        self._builder = self._prepare(config)
+        self._metrics = dependencies.metrics.worker(f"{config.namespace}/{config.name}")
         self._waker = Waker()
         self._stopping = False
         self._leaving = False
         self._owns = False
         """The store may say that it is ours: then nobody else gets it as long as we live."""
-        self._tenure: Tenure | None = None
+        self._session: OwnershipSession | None = None
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -60,15 +60,15 @@ class Lane:
     def configure(self, config: SubscriptionConfig) -> None:
         """A new document."""
         self._config = config
-        self._courier = self._prepare(config)
-        if self._tenure is not None:
-            self._tenure.configure(config, self._courier)
-            self._tenure.look_soon()
+        self._builder = self._prepare(config)
+        if self._session is not None:
+            self._session.configure(config, self._builder)
+            self._session.look_soon()
 
     def look_soon(self) -> None:
         """A replay or a resume was asked for, or a former owner released it."""
-        if self._tenure is not None:
-            self._tenure.look_soon()
+        if self._session is not None:
+            self._session.look_soon()
         else:
             self._waker.wake()
 
@@ -81,14 +81,14 @@ class Lane:
         we let go. `leaving`: the process goes, so the store need not be told."""
         self._stopping = True
         self._leaving = self._leaving or leaving
-        if self._tenure is not None:
-            self._tenure.stop()
+        if self._session is not None:
+            self._session.stop()
         self._waker.wake()
 
     def forget(self) -> None:
         """Its metrics go with it."""
-        self._meters.forget()
-        self._shared.flaws.pop(self._config.uid, None)
+        self._metrics.forget()
+        self._dependencies.flaws.pop(self._config.uid, None)
 
     async def run(self) -> None:
         """Until stopped, and until the store knows that we let go."""
@@ -110,47 +110,49 @@ class Lane:
                 self._note("StaleOwner", "another dispatcher took over; claiming again")
             except StoreError as error:
                 self._note(type(error).__name__, str(error))
-            except Exception as error:  # one lane's fault must not end it, nor any other
+            except Exception as error:  # one worker's fault must not end it, nor any other
                 self._note("LaneFailed", f"{type(error).__name__}; claiming again")
             await self._rest(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _claim(self) -> Claimed:
-        async with self._shared.claims:
+        async with self._dependencies.claims:
             self._owns = True
-            return await self._shared.store.claim(self._config.uid, self._shared.ownership.process)
+            return await self._dependencies.store.claim(
+                self._config.uid, self._dependencies.ownership.process
+            )
 
     async def _serve(self, claimed: Claimed) -> None:
-        self._tenure = Tenure(
-            self._shared, self._config, self._courier, claimed, self._meters, self._waker
+        self._session = OwnershipSession(
+            self._dependencies, self._config, self._builder, claimed, self._metrics, self._waker
         )
         if self._stopping:  # it came while the claim was under way
-            self._tenure.stop()
+            self._session.stop()
         try:
-            await self._tenure.serve()
-            await self._shared.store.release(self._config.uid, self._tenure.epoch)
+            await self._session.serve()
+            await self._dependencies.store.release(self._config.uid, self._session.epoch)
             self._owns = False
         finally:
-            self._tenure = None
+            self._session = None
 
     async def _rest(self, seconds: float) -> None:
         if not self._over:
             await self._waker.wait(seconds)
 
-    def _prepare(self, config: SubscriptionConfig) -> Courier | None:
-        flaws = self._shared.flaws
+    def _prepare(self, config: SubscriptionConfig) -> RequestBuilder | None:
+        flaws = self._dependencies.flaws
         flaws.pop(config.uid, None)
         if config.not_ready or config.target is None:
             return None
         try:
-            return Courier(config)
+            return RequestBuilder(config)
         except InvalidValue as error:
             flaws[config.uid] = str(error)
-        except Exception as error:  # other lanes go on
+        except Exception as error:  # other workers go on
             flaws[config.uid] = fault.describe(error)
         self._note("NotReady", flaws[config.uid])
         return None
 
     def _note(self, reason: str, message: str) -> None:
         name = f"{self._config.namespace}/{self._config.name}"
-        self._shared.activity.noted(name, reason, message)
+        self._dependencies.activity.noted(name, reason, message)

@@ -1,4 +1,4 @@
-"""Bodies in memory: each event once, however many lanes send it, and never more than a budget."""
+"""Contents of events in memory: each is read once for all workers, within one budget of bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NameOf = Callable[[str], tuple[str, str]]
 """Endpoint uid → (namespace, name)."""
 
 
-class Body:
+class CachedEvent:
     """An event with its content. Whoever acquired it releases it."""
 
     __slots__ = ("key", "references", "size", "view")
@@ -32,7 +32,7 @@ class Body:
         self.references = 0
 
 
-class Bodies:
+class ContentCache:
     """Those in use, and as many others as fit, which go when room is needed."""
 
     def __init__(self, store: Store, name_of: NameOf, limit: int, readers: int) -> None:
@@ -40,18 +40,18 @@ class Bodies:
         self._name_of = name_of
         self._limit = limit
         self._readers = asyncio.Semaphore(readers)
-        self._all: dict[Key, Body] = {}
-        self._idle: OrderedDict[Key, Body] = OrderedDict()
+        self._all: dict[Key, CachedEvent] = {}
+        self._idle: OrderedDict[Key, CachedEvent] = OrderedDict()
         self._idle_bytes = 0
         self._loading: dict[Key, asyncio.Future[None]] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.used = 0
         """Bytes; at most the limit, or one event that is larger."""
 
-    async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, Body | None]:
+    async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, CachedEvent | None]:
         """Contents by sequence, for entries of one endpoint; None: removed by retention. What
         there is no room for now is left out, but never all. Raises StoreUnavailable."""
-        held: dict[int, Body | None] = {}
+        held: dict[int, CachedEvent | None] = {}
         try:
             while left := self._hold_present(entries, held):
                 if not await self._progress(left, held):
@@ -61,19 +61,19 @@ class Bodies:
             raise
         return held
 
-    def release(self, body: Body) -> None:
+    def release(self, body: CachedEvent) -> None:
         """Gives it back; it stays while there is room."""
         body.references -= 1
         if not body.references:
             self._rest(body)
 
-    def _release_all(self, held: dict[int, Body | None]) -> None:
+    def _release_all(self, held: dict[int, CachedEvent | None]) -> None:
         for body in held.values():
             if body is not None:
                 self.release(body)
 
     def _hold_present(
-        self, entries: Sequence[LogEntry], held: dict[int, Body | None]
+        self, entries: Sequence[LogEntry], held: dict[int, CachedEvent | None]
     ) -> list[LogEntry]:
         """Holds what is here and gives what is not."""
         left = []
@@ -88,12 +88,12 @@ class Bodies:
                 held[entry.sequence] = body
         return left
 
-    def _hold(self, body: Body) -> None:
+    def _hold(self, body: CachedEvent) -> None:
         if not body.references and self._idle.pop(body.key, None) is not None:
             self._idle_bytes -= body.size
         body.references += 1
 
-    def _rest(self, body: Body) -> None:
+    def _rest(self, body: CachedEvent) -> None:
         self._idle[body.key] = body
         self._idle_bytes += body.size
         self._call_next()
@@ -105,7 +105,7 @@ class Bodies:
                 waiter.set_result(None)
                 return
 
-    async def _progress(self, left: list[LogEntry], held: dict[int, Body | None]) -> bool:
+    async def _progress(self, left: list[LogEntry], held: dict[int, CachedEvent | None]) -> bool:
         """One step: others' reads, a read, or a wait for room; False: go with what is held."""
         others = [self._loading[key] for e in left if (key := _key(e)) in self._loading]
         if others:
@@ -163,7 +163,7 @@ class Bodies:
             content = found.get(entry.sequence)
             if content is None:
                 continue
-            body = Body(_key(entry), self._view(entry, content), _size(entry))
+            body = CachedEvent(_key(entry), self._view(entry, content), _size(entry))
             self._all[body.key] = self._idle[body.key] = body
             self._idle_bytes += body.size
             self.used += body.size

@@ -1,1 +1,0 @@
-"""One lane per subscription: its memory, its decisions, its progress. Lanes share no slots."""

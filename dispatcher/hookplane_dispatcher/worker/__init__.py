@@ -1,0 +1,1 @@
+"""One worker per subscription: its memory, its decisions, its progress. Workers share no slots."""
