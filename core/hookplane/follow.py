@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -17,6 +16,7 @@ from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow
 from hookplane.store.notifications import Topic
 from hookplane.store.protocol import Store
+from hookplane.waiting import Waker
 
 POLL_SECONDS: Final = 1.0
 """How long a change may stay unseen when its wake-up was lost."""
@@ -49,7 +49,7 @@ class ConfigFollower:
         self._store = store
         self._sealer = sealer
         self._apply = apply
-        self._woken = asyncio.Event()
+        self._waker = Waker()
         self.version = 0
         """The version that is in force here."""
         self.refused: dict[str, str] = {}
@@ -67,24 +67,16 @@ class ConfigFollower:
 
     async def run(self) -> None:
         """Follows until cancelled; a store that is away is asked again."""
-        stop = self._store.listen(Topic.CONFIG, lambda _: self._woken.set())
+        stop = self._store.listen(Topic.CONFIG, lambda _: self._waker.wake())
         try:
             while True:
-                await self._wait()
+                await self._waker.wait(POLL_SECONDS)
                 try:
                     await self.load()
                 except StoreUnavailable:
                     continue
         finally:
             stop()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
 
     def _take(self, row: ConfigRow) -> None:
         try:

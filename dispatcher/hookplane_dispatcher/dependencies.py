@@ -9,13 +9,13 @@ from random import Random
 from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
 from hookplane.membership import OwnershipGuard
+from hookplane.operational import OperationalEventPublisher
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.teller import Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Dependencies:
     logs: LogReader
     bodies: ContentCache
     metrics: DispatcherMetrics
-    teller: Teller
+    publisher: OperationalEventPublisher
     settings: DispatcherSettings
     ownership: OwnershipGuard
     claims: asyncio.Semaphore

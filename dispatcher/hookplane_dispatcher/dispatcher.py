@@ -16,7 +16,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.follow import ConfigFollower
 from hookplane.membership import Membership, SingleProcess
-from hookplane.operational import Notices
+from hookplane.operational import OperationalEventPublisher
 from hookplane.rendezvous import owner_of
 from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
@@ -31,7 +31,6 @@ from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.teller import Teller
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
@@ -52,7 +51,6 @@ class Dispatcher:
         activity: ActivityLog,
         registry: CollectorRegistry,
         settings: DispatcherSettings | None = None,
-        notices: Notices | None = None,
         membership: Membership | None = None,
     ) -> None:
         """`membership`: its place among other dispatchers, started by the caller; None: it is the
@@ -72,7 +70,7 @@ class Dispatcher:
             logs=LogReader(store, settings.poll, settings.readers),
             bodies=bodies,
             metrics=metrics,
-            teller=Teller(store, clock, notices or Notices()),
+            publisher=OperationalEventPublisher(store, clock),
             settings=settings,
             ownership=membership or SingleProcess(),
             claims=asyncio.Semaphore(CLAIMS),
@@ -129,7 +127,7 @@ class Dispatcher:
             await asyncio.wait(self._tasks, timeout=grace / 1000)
         await _end(list(self._tasks))
         await self._dependencies.logs.close()
-        await self._dependencies.teller.close()
+        await self._dependencies.publisher.close()
 
     def _look(self, subscription: str) -> None:
         if (worker := self._workers.get(subscription)) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Final
 
 from hookplane.clock import Millis
@@ -11,11 +10,11 @@ from hookplane.errors import InvalidValue
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.filters.types import TypeFilter
+from hookplane.headers import USER_AGENT
 from hookplane.signatures.deliver import make_signer
 from hookplane.transform import make_transform
 from hookplane_dispatcher.egress.client import OutboundRequest
 
-USER_AGENT: Final = f"hookplane/{version('hookplane')}"
 REPLAY_HEADER: Final = "hookplane-replay"
 _PLAIN_BYTES: Final = "application/octet-stream"
 

@@ -174,7 +174,7 @@ class Admission:
     ) -> InboundResponse:
         self._metrics.reject(served.label, served.metrics, rejected.reason.value)
         self._reporter.rejected(served.config, rejected.reason, rejected.detail)
-        if not served.notes.take(self._clock.monotonic()):
+        if not served.notes.try_spend(self._clock.monotonic()):
             source = self._source(request)
             self._activity.rejected(served.label, rejected.reason.value, rejected.detail, source)
         return rejected.response()
@@ -197,7 +197,7 @@ def check_ready(served: PreparedEndpoint) -> None:
 
 def check_rate(served: PreparedEndpoint, now: float) -> None:
     """`now`: seconds of the monotonic clock."""
-    wait = served.bucket.take(now) if served.bucket is not None else 0
+    wait = served.bucket.try_spend(now) if served.bucket is not None else 0
     if wait:
         raise Rejected(RejectReason.RATE, "more requests than the rate allows", retry_seconds=wait)
 

@@ -5,23 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from hookplane.headers import Headers
+from hookplane.headers import CONNECTION_HEADERS, Headers
 
-HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""About this connection, not about the event (RFC 9110 §7.6.1)."""
 CREDENTIAL_WORDS: Final = (
     "api-key",
     "apikey",
@@ -57,4 +42,4 @@ def repeated(headers: Headers, names: frozenset[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_harmless(name: str) -> bool:
-    return name not in HOP_BY_HOP and not any(word in name for word in CREDENTIAL_WORDS)
+    return name not in CONNECTION_HEADERS and not any(word in name for word in CREDENTIAL_WORDS)

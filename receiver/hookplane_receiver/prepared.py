@@ -12,11 +12,11 @@ from hookplane.errors import InvalidValue
 from hookplane.providers.extract import Extractor, reader
 from hookplane.providers.handshakes import HANDSHAKES, Handshake
 from hookplane.signatures.keys import VerificationKey, prepare
+from hookplane.token_bucket import TokenBucket
 from hookplane_receiver import answers
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import Demand
 from hookplane_receiver.metrics import EndpointMetrics
-from hookplane_receiver.ratelimit import TokenBucket
 
 NOTES: Final = RateLimit(tokens=10, per=1000, burst=20)
 """So many rejections of an endpoint are written into the activity; all are counted."""

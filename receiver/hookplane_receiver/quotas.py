@@ -12,10 +12,10 @@ from hookplane.config.base import RateLimit
 from hookplane.errors import StoreError
 from hookplane.rejections import RejectReason
 from hookplane.store.protocol import Store
+from hookplane.token_bucket import TokenBucket
 from hookplane.units import format_size
 from hookplane_receiver.answers import Rejected
 from hookplane_receiver.metrics import ReceiverMetrics
-from hookplane_receiver.ratelimit import TokenBucket
 from hookplane_receiver.settings import QuotaSettings
 
 ASK_SECONDS: Final = 5.0
@@ -91,7 +91,8 @@ class Quotas:
         limit = self._settings.stored_bytes
         if limit is not None and account.used + size > limit:
             raise Rejected(RejectReason.STORAGE_QUOTA, self._full(namespace, limit))
-        wait = account.bucket.take(self._clock.monotonic()) if account.bucket is not None else 0
+        bucket = account.bucket
+        wait = 0.0 if bucket is None else bucket.try_spend(self._clock.monotonic())
         if wait:
             detail = self._too_fast(namespace)
             raise Rejected(RejectReason.EVENTS_QUOTA, detail, retry_seconds=wait)
@@ -107,7 +108,7 @@ class Quotas:
         rate, now = share(events, receivers), self._clock.monotonic()
         for account in self._accounts.values():
             if account.bucket is not None:
-                account.bucket.change(rate, now)
+                account.bucket.change_rate(rate, now)
 
     async def ask(self) -> None:
         """Brings all accounts up to date with the store. Raises StoreUnavailable, StoreReplaced."""

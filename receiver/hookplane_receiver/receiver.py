@@ -12,7 +12,7 @@ from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
 from hookplane.follow import ConfigFollower
-from hookplane.operational import Notices
+from hookplane.operational import OperationalEventPublisher
 from hookplane.run_forever import run_forever
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind
@@ -50,7 +50,8 @@ class Receiver:
         self._follower = ConfigFollower(
             store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
         )
-        self._reporter = Reporter(store, clock, Notices())
+        self._publisher = OperationalEventPublisher(store, clock)
+        self._reporter = Reporter(store, clock, self._publisher)
         self._quotas = Quotas(settings.quotas, store, clock, metrics)
         admission = Admission(
             router=router,
@@ -139,3 +140,4 @@ class Receiver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(StoreError):
             await self._reporter.flush()
+        await self._publisher.close()

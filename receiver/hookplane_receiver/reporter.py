@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.config.endpoint import EndpointConfig
-from hookplane.errors import StoreError, StoreUnavailable
-from hookplane.operational import QUIET_PERIOD, Notices, OperationalEvent, OperationalType
+from hookplane.errors import StoreUnavailable
+from hookplane.operational import OperationalEvent, OperationalEventPublisher, OperationalType
 from hookplane.rejections import RejectReason
 from hookplane.store.event_log import EndpointReport
 from hookplane.store.protocol import Store
@@ -69,13 +68,11 @@ class _Tally:
 class Reporter:
     """Collects, and reports by itself while `run` runs."""
 
-    def __init__(self, store: Store, clock: Clock, notices: Notices) -> None:
+    def __init__(self, store: Store, clock: Clock, publisher: OperationalEventPublisher) -> None:
         self._store = store
         self._clock = clock
-        self._notices = notices
+        self._publisher = publisher
         self._tallies: dict[str, _Tally] = {}
-        self._rejecting: dict[Subject, Millis] = {}
-        """Last rejection that was news."""
 
     def duplicate(self, config: EndpointConfig, *, conflict: bool) -> None:
         """An event came again, with another body if `conflict`."""
@@ -107,7 +104,8 @@ class Reporter:
             return
         for tally in tallies.values():
             for subject, reasons in _news(tally).items():
-                await self._tell(subject, _notice(subject[0], tally, reasons))
+                event = _operational_event(subject[0], tally, reasons)
+                self._publisher.publish(event, only_onset=True)
 
     def _tally(self, config: EndpointConfig) -> _Tally:
         tally = self._tallies.get(config.uid)
@@ -118,24 +116,6 @@ class Reporter:
     def _keep(self, tallies: dict[str, _Tally]) -> None:
         for tally in tallies.values():
             self._tally(tally.config).add(tally)
-
-    async def _tell(self, subject: Subject, notice: OperationalEvent) -> None:
-        """An operational event when rejections start: none came for the quiet period before."""
-        now = self._clock.now()
-        before = self._rejecting.pop(subject, -QUIET_PERIOD)
-        self._rejecting[subject] = now
-        self._forget_old(now)
-        event = self._notices.event(notice, now)
-        if now - before < QUIET_PERIOD or event is None:
-            return
-        # A namespace without its built-in endpoint has nobody to tell.
-        with contextlib.suppress(StoreError):
-            await self._store.append(event)
-
-    def _forget_old(self, now: Millis) -> None:
-        """The oldest stand first."""
-        while now - self._rejecting[oldest := next(iter(self._rejecting))] >= QUIET_PERIOD:
-            del self._rejecting[oldest]
 
 
 def _news(tally: _Tally) -> dict[Subject, list[str]]:
@@ -153,7 +133,11 @@ def _subject(reason: RejectReason, config: EndpointConfig) -> Subject:
     return OperationalType.ENDPOINT_REJECTING, config.uid
 
 
-def _notice(type: OperationalType, tally: _Tally, reasons: Collection[str]) -> OperationalEvent:  # noqa: A002
+def _operational_event(
+    type: OperationalType,  # noqa: A002
+    tally: _Tally,
+    reasons: Collection[str],
+) -> OperationalEvent:
     config = tally.config
     of_endpoint = type is OperationalType.ENDPOINT_REJECTING
     count = sum(tally.rejected[reason] for reason in reasons)

@@ -15,8 +15,8 @@ from hookplane.operational import operational_endpoint
 from hookplane.secret import Secret
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
+from hookplane.token_bucket import TokenBucket
 from hookplane_receiver.quotas import Account, share
-from hookplane_receiver.ratelimit import TokenBucket
 from hookplane_receiver.settings import QuotaSettings
 from support.clocks.until import until
 from support.planes.receiver import Answered, Door, FixedClock, endpoint, open_door, operational
@@ -250,7 +250,7 @@ def test_an_account_is_kept_while_it_tells_something() -> None:
     account = Account(TokenBucket(RateLimit(tokens=1, per=1000, burst=1), now=0))
     assert account.is_idle(0)
     assert account.bucket is not None
-    account.bucket.take(0)
+    account.bucket.try_spend(0)
     assert not account.is_idle(0.5)
     assert account.is_idle(1.5)
     account.learn(stored=1, included=0)

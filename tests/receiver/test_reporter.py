@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hookplane.operational import QUIET_PERIOD, Notices, operational_endpoint
+from hookplane.operational import QUIET_PERIOD, OperationalEventPublisher, operational_endpoint
 from hookplane.rejections import RejectReason
 from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore
@@ -19,24 +19,29 @@ async def told(store: SQLiteStore) -> int:
 async def test_a_notice_when_rejections_start_and_not_while_they_go_on(tmp_path: Path) -> None:
     clock, config = FixedClock(), endpoint("e")
     async with open_door(tmp_path, config, operational(), clock=clock) as door:
-        reporter = Reporter(door.store, clock, Notices())
+        publisher = OperationalEventPublisher(door.store, clock)
+        reporter = Reporter(door.store, clock, publisher)
         for _ in range(3):
             reporter.rejected(config, RejectReason.SIGNATURE, "no")
             await reporter.flush()
+            await publisher.close()
             clock.advance(QUIET_PERIOD - 1)
         assert await told(door.store) == 1
         clock.advance(QUIET_PERIOD)
         reporter.rejected(config, RejectReason.SIGNATURE, "no")
         await reporter.flush()
+        await publisher.close()
         assert await told(door.store) == 2
 
 
 async def test_our_own_refusals_are_no_news(tmp_path: Path) -> None:
     config = endpoint("e")
     async with open_door(tmp_path, config, operational()) as door:
-        reporter = Reporter(door.store, door.clock, Notices())
+        publisher = OperationalEventPublisher(door.store, door.clock)
+        reporter = Reporter(door.store, door.clock, publisher)
         reporter.rejected(config, RejectReason.SUSPENDED, "no")
         await reporter.flush()
+        await publisher.close()
         assert await told(door.store) == 0
         assert (await door.status("e")).rejected == {"Suspended": 1}
 
@@ -46,7 +51,9 @@ async def test_without_a_built_in_endpoint_nobody_is_told_and_nothing_breaks(
 ) -> None:
     config = endpoint("e")
     async with open_door(tmp_path, config) as door:
-        reporter = Reporter(door.store, door.clock, Notices())
+        publisher = OperationalEventPublisher(door.store, door.clock)
+        reporter = Reporter(door.store, door.clock, publisher)
         reporter.rejected(config, RejectReason.SIGNATURE, "no")
         await reporter.flush()
+        await publisher.close()
         assert (await door.status("e")).rejected == {"SignatureMismatch": 1}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from hookplane.headers import CONNECTION_HEADER_NAMES, CONNECTION_HEADERS
 from hookplane.kinds.base import (
     BY_NAME,
     TIME_PATTERN,
@@ -35,12 +36,7 @@ from hookplane.units import parse_duration
 DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]
 """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
 RESERVED_PREFIXES: Final = ("webhook-", "hookplane-")
-_RESERVED: Final = (
-    "Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Proxy-Connection, Upgrade, "
-    "TE, Trailer, Expect"
-)
-RESERVED_HEADERS: Final = frozenset(_RESERVED.lower().split(", "))
-RESERVED_NAMES: Final = f"{_RESERVED}, webhook-* or hookplane-*"
+RESERVED_NAMES: Final = f"{', '.join(CONNECTION_HEADER_NAMES)}, webhook-* or hookplane-*"
 
 StartFrom = Annotated[
     str,
@@ -58,7 +54,7 @@ def _not_reserved(name: str) -> str:
     """CEL over an expression that gives a header's name; in Python: `is_reserved_header`."""
     lower = f"{name}.lowerAscii()"
     prefixes = [f"!{lower}.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES]
-    return " && ".join([*prefixes, f"!({lower} in {sorted(RESERVED_HEADERS)})"])
+    return " && ".join([*prefixes, f"!({lower} in {sorted(CONNECTION_HEADERS)})"])
 
 
 class LocalName(Spec):
@@ -241,7 +237,7 @@ class Target(Spec):
 
 def is_reserved_header(name: str) -> bool:
     """Whether a header belongs to Hookplane or to HTTP itself; `name` in lower case."""
-    return name in RESERVED_HEADERS or name.startswith(RESERVED_PREFIXES)
+    return name in CONNECTION_HEADERS or name.startswith(RESERVED_PREFIXES)
 
 
 class CustomSignature(Spec):

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.metadata import version
 from typing import Final
 
 from hookplane.errors import HookplaneError
+from hookplane.headers import CONNECTION_HEADERS, USER_AGENT, Headers
 
-Headers = tuple[tuple[str, str], ...]
-
-USER_AGENT: Final = f"hookplane/{version('hookplane')}"
-FRAMING: Final = frozenset(
-    {
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "expect",
-        "upgrade",
-        "te",
-        "trailer",
-    }
-)
-"""Belong to the connection (RFC 9110 §7.6.1), so the client alone sets them."""
 _DEFAULTS: Final = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 """Answers are kept as sent, for people to read: so they are asked for uncompressed."""
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -55,6 +37,6 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadHeader("a header's name has a character in it that names do not have")
     lower = name.lower()
-    if lower in FRAMING:
+    if lower in CONNECTION_HEADERS:
         raise BadHeader(f"{lower} is set by the client alone")
     return lower

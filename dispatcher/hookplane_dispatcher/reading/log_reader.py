@@ -12,7 +12,7 @@ from hookplane.errors import StoreUnavailable
 from hookplane.run_forever import run_forever
 from hookplane.store.event_log import LogEntry
 from hookplane.store.protocol import Store
-from hookplane_dispatcher.waker import Waker
+from hookplane.waiting import Waker
 
 PAGE: Final = 256
 """Events read at once."""

@@ -7,12 +7,12 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.operational import OperationalEvent, OperationalType
+from hookplane.token_bucket import UNLIMITED, TokenBucket
+from hookplane.waiting import Waker
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.request_builder import RequestBuilder
-from hookplane_dispatcher.waker import Waker
 from hookplane_dispatcher.worker.health import HealthChange
-from hookplane_dispatcher.worker.limiter import Bucket
 from hookplane_dispatcher.worker.replays import Replays
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.stream import Stream
@@ -47,7 +47,7 @@ class Capacity:
         self.metrics = metrics
         self.waker = waker
         self.replays = Replays(dependencies.store, tracker)
-        self.bucket = Bucket(config.rate, dependencies.clock.monotonic())
+        self.bucket = TokenBucket(config.rate or UNLIMITED, dependencies.clock.monotonic())
         self.name = f"{config.namespace}/{config.name}"
         self.now: Millis = 0
         self.mono = 0.0
@@ -118,7 +118,7 @@ class Capacity:
     def wait(self) -> float:
         """Seconds until time alone lets something start, from the turn's time."""
         blocked = max(self.tracker.health.blocked_until - self.now, 0) / 1000
-        return max(blocked, self.bucket.wait(self.mono))
+        return max(blocked, self.bucket.seconds_to_token(self.mono))
 
     def tell(self, change: HealthChange | None) -> None:
         """Lets people know of a change."""
@@ -136,4 +136,4 @@ class Capacity:
         config = self.config
         if not config.operational:
             subject = ("WebhookSubscription", config.namespace, config.name)
-            self.dependencies.teller.tell(OperationalEvent(type, *subject, reason, message))
+            self.dependencies.publisher.publish(OperationalEvent(type, *subject, reason, message))

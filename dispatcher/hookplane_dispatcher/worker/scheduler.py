@@ -221,7 +221,7 @@ class Scheduler:
         number = 0 if self._tracker.health.open else (row.attempts if row is not None else 0) + 1
         job = RunningAttempt(entry, body, row, number, now, dependencies.clock.monotonic())
         capacity.probing = capacity.probing or number == 0
-        capacity.bucket.take()
+        capacity.bucket.spend()
         capacity.held_bytes += body.size
         self._tracker.start(job)
         self._tasks.create_task(self._attempt(job, request, builder.oauth2))

@@ -9,12 +9,12 @@ from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StaleOwner, StoreUnavailable
 from hookplane.store.delivery_store import Claimed, Flush
+from hookplane.token_bucket import UNLIMITED, TokenBucket
+from hookplane.waiting import Waker
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.request_builder import RequestBuilder
-from hookplane_dispatcher.waker import Waker
 from hookplane_dispatcher.worker.capacity import Capacity
-from hookplane_dispatcher.worker.limiter import Bucket
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.scheduler import Scheduler
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
@@ -76,7 +76,7 @@ class OwnershipSession:
         if (old.types, old.filter_cel) != (config.types, config.filter_cel):
             self._rewind = True
         if old.rate != config.rate:
-            self.capacity.bucket = Bucket(config.rate, self._clock.monotonic())
+            self.capacity.bucket = TokenBucket(config.rate or UNLIMITED, self._clock.monotonic())
         self._tracker.set_strict(config.strict)
         self._waker.wake()
 

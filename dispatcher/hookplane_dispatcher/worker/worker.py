@@ -16,9 +16,9 @@ from hookplane.errors import (
     UnknownObject,
 )
 from hookplane.store.delivery_store import Claimed
+from hookplane.waiting import Waker
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.request_builder import RequestBuilder
-from hookplane_dispatcher.waker import Waker
 from hookplane_dispatcher.worker.session import OwnershipSession
 
 FIRST_PAUSE: Final = 0.25

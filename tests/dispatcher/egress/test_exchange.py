@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hookplane.headers import USER_AGENT
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
-from hookplane_dispatcher.egress.headers import USER_AGENT
 from support.clocks.until import until
 from support.http.egress import post
 from support.http.targets import OK, Wire, answers, target

@@ -24,7 +24,7 @@ from hookplane.config.subscription import (
     TargetConfig,
 )
 from hookplane.membership import SingleProcess
-from hookplane.operational import Notices, operational_endpoint
+from hookplane.operational import OperationalEventPublisher, operational_endpoint
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
@@ -42,7 +42,6 @@ from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.teller import Teller
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 START: Millis = 1_800_000_000_000
@@ -333,7 +332,7 @@ class World:
             logs,
             bodies,
             metrics,
-            Teller(self.store, self.clock, Notices()),
+            OperationalEventPublisher(self.store, self.clock),
             settings,
             SingleProcess(),
             asyncio.Semaphore(1),
