@@ -17,6 +17,7 @@ from typing import Final
 
 from hookplane import fault
 from hookplane.clock import Clock, Millis
+from hookplane.config.endpoint import operational_endpoint
 from hookplane.errors import StoreError
 from hookplane.ids import event_id
 from hookplane.store.event_log import EventLog, NewEvent
@@ -46,11 +47,6 @@ class OperationalType(StrEnum):
     """Requests are rejected because the namespace receives more events than it may."""
     STORAGE_QUOTA_EXCEEDED = "hookplane.quota.storage_exceeded"
     """Requests are rejected because the namespace stores as much as it may."""
-
-
-def operational_endpoint(namespace: str) -> str:
-    """Uid of the built-in endpoint of a namespace."""
-    return f"operational/{namespace}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hookplane.config.endpoint import operational_endpoint
 from hookplane.errors import StoreUnavailable
 from hookplane.operational import (
     MAX_SUBJECTS,
@@ -18,7 +19,6 @@ from hookplane.operational import (
     OperationalType,
     QuietPeriods,
     new_event,
-    operational_endpoint,
 )
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.queries import Page

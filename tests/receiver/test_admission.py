@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 
 from hookplane.config.base import RateLimit
-from hookplane.config.endpoint import Answer, ApiKey, Basic, EndpointConfig, Source
-from hookplane.operational import operational_endpoint
+from hookplane.config.endpoint import (
+    Answer,
+    ApiKey,
+    Basic,
+    EndpointConfig,
+    Source,
+    operational_endpoint,
+)
 from hookplane.providers import presets
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from hookplane.config.base import RateLimit
-from hookplane.config.endpoint import ApiKey, EndpointConfig
-from hookplane.operational import operational_endpoint
+from hookplane.config.endpoint import ApiKey, EndpointConfig, operational_endpoint
 from hookplane.secret import Secret
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hookplane.operational import QUIET_PERIOD, OperationalEventPublisher, operational_endpoint
+from hookplane.config.endpoint import operational_endpoint
+from hookplane.operational import QUIET_PERIOD, OperationalEventPublisher
 from hookplane.rejections import RejectReason
 from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore

@@ -21,14 +21,13 @@ from hookplane.compile.model import (
     WantedSecret,
 )
 from hookplane.compile.resources import compile_resources
-from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.endpoint import EndpointConfig, operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import SecretUnreadable
 from hookplane.manifests.files import read_files
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.objects import KINDS
 from hookplane.manifests.read import read_manifests
-from hookplane.operational import operational_endpoint
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow
 from hookplane.store.delivery_store import NewReplay, ReplayPhase

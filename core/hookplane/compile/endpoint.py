@@ -12,7 +12,7 @@ from hookplane.compile.generated import KeyMaker
 from hookplane.compile.model import Options
 from hookplane.compile.secrets import SecretBook
 from hookplane.compile.verification import Verifier
-from hookplane.config.endpoint import Answer, EndpointConfig, Source
+from hookplane.config.endpoint import Answer, EndpointConfig, Source, operational_endpoint
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import (
     DeduplicationKey,
@@ -20,7 +20,6 @@ from hookplane.kinds.endpoint import (
     EventType,
     WebhookEndpoint,
 )
-from hookplane.operational import operational_endpoint
 from hookplane.providers import presets
 from hookplane.providers.presets import Preset
 from hookplane.signatures.scheme import SignatureScheme

@@ -8,12 +8,11 @@ from typing import Final
 from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent
 from hookplane.config.base import Document
-from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.endpoint import EndpointConfig, operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.base import LabelSelector, LabelSelectorRequirement
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import LocalName, SubscriptionSpec
-from hookplane.operational import operational_endpoint
 
 _EXISTS: Final = {"Exists": True, "DoesNotExist": False}
 

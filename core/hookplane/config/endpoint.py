@@ -89,3 +89,8 @@ class EndpointConfig(Document):
     answer: Answer = Answer()
     answers: dict[str, Answer] = {}
     """Answers to events of certain types, before `answer`."""
+
+
+def operational_endpoint(namespace: str) -> str:
+    """Uid of the built-in endpoint that takes a namespace's operational events."""
+    return f"operational/{namespace}"

@@ -15,7 +15,7 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Millis
-from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.config.subscription import (
     RetryConfig,
     SigningConfig,
@@ -24,7 +24,7 @@ from hookplane.config.subscription import (
     TargetConfig,
 )
 from hookplane.membership import SingleProcess
-from hookplane.operational import OperationalEventPublisher, operational_endpoint
+from hookplane.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan

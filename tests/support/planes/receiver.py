@@ -17,8 +17,7 @@ from yarl import URL
 from hookplane.activity import SilentActivityLog
 from hookplane.clock import Millis
 from hookplane.compile.change import ConfigDiff
-from hookplane.config.endpoint import EndpointConfig, Source
-from hookplane.operational import operational_endpoint
+from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.providers import presets
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
