@@ -11,8 +11,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
-from hookplane.follow import ConfigFollower
-from hookplane.run_forever import run_forever
+from hookplane.pacing.run_forever import run_forever
+from hookplane.process.follow import ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.store.protocol import Store
 from hookplane_console.api.context import MAX_BODY_BYTES, Context

@@ -11,7 +11,12 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.states import SubscriptionState, endpoint_state, next_try, subscription_state
+from hookplane.reporting.states import (
+    SubscriptionState,
+    endpoint_state,
+    next_try,
+    subscription_state,
+)
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, TargetHealth
 from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.queries import (

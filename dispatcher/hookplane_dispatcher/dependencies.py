@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from random import Random
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
-from hookplane.membership import OwnershipGuard
-from hookplane.operational import OperationalEventPublisher
+from hookplane.process.membership import OwnershipGuard
+from hookplane.reporting.activity import ActivityLog
+from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.store.protocol import Store
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache

@@ -9,16 +9,16 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.follow import ConfigFollower
-from hookplane.membership import Membership, SingleProcess
-from hookplane.operational import OperationalEventPublisher
-from hookplane.rendezvous import owner_of
-from hookplane.run_forever import run_forever
+from hookplane.pacing.run_forever import run_forever
+from hookplane.process.follow import ConfigFollower
+from hookplane.process.membership import Membership, SingleProcess
+from hookplane.process.rendezvous import owner_of
+from hookplane.reporting.activity import ActivityLog
+from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.notifications import Topic

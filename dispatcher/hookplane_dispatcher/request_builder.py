@@ -9,10 +9,10 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import InvalidValue
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
+from hookplane.filters.transform import make_transform
 from hookplane.filters.types import TypeFilter
-from hookplane.headers import USER_AGENT
+from hookplane.network.headers import USER_AGENT
 from hookplane.signatures.deliver import make_signer
-from hookplane.transform import make_transform
 from hookplane_dispatcher.egress.client import OutboundRequest
 
 REPLAY_HEADER: Final = "hookplane-replay"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
 from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
+from hookplane.reporting.activity import ActivityLog
 from hookplane.signatures.verify import SignedRequest, verify
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.protocol import Store

@@ -10,15 +10,15 @@ from cryptography.x509 import Certificate, ExtendedKeyUsage, ExtensionNotFound, 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from hookplane.certificates import (
+from hookplane.clock import Millis
+from hookplane.config.endpoint import ClientCertificate
+from hookplane.network.certificates import (
     UNREADABLE,
     check_certificates,
     check_subject,
     weak_key,
     weak_signature,
 )
-from hookplane.clock import Millis
-from hookplane.config.endpoint import ClientCertificate
 from hookplane_receiver.ingress.server import ClientCertificates
 
 HOLDS: Final[Millis] = 60_000

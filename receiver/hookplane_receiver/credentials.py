@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from hookplane.config.endpoint import ApiKey, Basic
-from hookplane.headers import Headers
+from hookplane.network.headers import Headers
 from hookplane.secret import Secret
 from hookplane.signatures.encoding import to_bytes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from hookplane.headers import CONNECTION_HEADERS, Headers
+from hookplane.network.headers import CONNECTION_HEADERS, Headers
 
 CREDENTIAL_WORDS: Final = (
     "api-key",

@@ -9,10 +9,10 @@ from typing import Final
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.errors import InvalidValue
+from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.providers.extract import Extractor, reader
 from hookplane.providers.handshakes import HANDSHAKES, Handshake
 from hookplane.signatures.keys import VerificationKey, prepare
-from hookplane.token_bucket import TokenBucket
 from hookplane_receiver import answers
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import Demand

@@ -10,9 +10,9 @@ from typing import Final
 from hookplane.clock import Clock
 from hookplane.config.base import RateLimit
 from hookplane.errors import StoreError
+from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.rejections import RejectReason
 from hookplane.store.protocol import Store
-from hookplane.token_bucket import TokenBucket
 from hookplane.units import format_size
 from hookplane_receiver.answers import Rejected
 from hookplane_receiver.metrics import ReceiverMetrics

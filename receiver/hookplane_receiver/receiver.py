@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 
 from prometheus_client import CollectorRegistry
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
-from hookplane.follow import ConfigFollower
-from hookplane.operational import OperationalEventPublisher
-from hookplane.run_forever import run_forever
+from hookplane.pacing.run_forever import run_forever
+from hookplane.process.follow import ConfigFollower
+from hookplane.reporting.activity import ActivityLog
+from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.protocol import Store

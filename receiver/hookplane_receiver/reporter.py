@@ -11,8 +11,12 @@ from typing import Final
 from hookplane.clock import Clock, Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.operational import OperationalEvent, OperationalEventPublisher, OperationalType
 from hookplane.rejections import RejectReason
+from hookplane.reporting.operational import (
+    OperationalEvent,
+    OperationalEventPublisher,
+    OperationalType,
+)
 from hookplane.store.event_log import EndpointReport
 from hookplane.store.protocol import Store
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
+from hookplane.reporting.activity import ActivityLog
 from hookplane.store.config_store import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.prepared import PreparedEndpoint, serve

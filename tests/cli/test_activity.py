@@ -9,9 +9,9 @@ from datetime import UTC
 
 import pytest
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
+from hookplane.reporting.activity import ActivityLog
 from hookplane_cli.activity.json_lines import JsonLines
 from hookplane_cli.activity.make import LineJournal, Lines, make_journal
 from hookplane_cli.activity.text import TextLines

@@ -16,10 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from hookplane.certificates import weak_signature
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import ClientCertificate, EndpointConfig
 from hookplane.errors import InvalidValue
+from hookplane.network.certificates import weak_signature
 from hookplane.secret import Secret
 from hookplane_receiver import client_certificates
 from hookplane_receiver.client_certificates import NO_TLS, NONE_SHOWN, Demand

@@ -11,10 +11,10 @@ import pytest
 
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import ApiKey, EndpointConfig, operational_endpoint
+from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.secret import Secret
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
-from hookplane.token_bucket import TokenBucket
 from hookplane_receiver.quotas import Account, share
 from hookplane_receiver.settings import QuotaSettings
 from support.clocks.until import until

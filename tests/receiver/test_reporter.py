@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hookplane.config.endpoint import operational_endpoint
-from hookplane.operational import QUIET_PERIOD, OperationalEventPublisher
 from hookplane.rejections import RejectReason
+from hookplane.reporting.operational import QUIET_PERIOD, OperationalEventPublisher
 from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.reporter import Reporter

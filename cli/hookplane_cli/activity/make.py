@@ -7,9 +7,9 @@ import os
 import threading
 from typing import Any, Final, Protocol, TextIO
 
-from hookplane.activity import SilentActivityLog
 from hookplane.clock import Clock, Millis, SystemClock
 from hookplane.errors import InvalidValue
+from hookplane.reporting.activity import SilentActivityLog
 from hookplane_cli.activity.json_lines import JsonLines
 from hookplane_cli.activity.note import Note, Summary, Verb
 from hookplane_cli.activity.text import TextLines

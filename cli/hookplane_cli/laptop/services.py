@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from hookplane.addresses import AddressPolicy, check_url
 from hookplane.errors import InvalidValue
+from hookplane.network.addresses import AddressPolicy, check_url
 
 _ANYWHERE: Final = AddressPolicy(loopback=True, allowed=("0.0.0.0/0", "::/0"))
 """Only the form is checked here; where deliveries may go is for compile to say."""

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock
-from hookplane.membership import Membership
+from hookplane.process.membership import Membership
+from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
 from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store

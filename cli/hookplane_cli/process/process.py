@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreReplaced, StoreUnavailable
-from hookplane.membership import Membership
+from hookplane.process.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Presence, Role

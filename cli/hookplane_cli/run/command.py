@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import click
 
-from hookplane.addresses import AddressPolicy, check_url
 from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue, StoreLocked
+from hookplane.network.addresses import AddressPolicy, check_url
 from hookplane.store.maintenance import Retention
 from hookplane.units import parse_duration, parse_size
 from hookplane_cli.address import AddressType

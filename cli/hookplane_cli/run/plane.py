@@ -12,8 +12,8 @@ from typing import Final
 import click
 from prometheus_client import CollectorRegistry
 
-from hookplane.activity import ActivityLog
 from hookplane.clock import Clock, Millis
+from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
 from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore

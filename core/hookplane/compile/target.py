@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from hookplane.addresses import AddressPolicy, check_url
-from hookplane.certificates import check_certificates, check_pair
 from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent, Options
 from hookplane.compile.secrets import SecretBook
@@ -17,6 +15,8 @@ from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, SecretKeyRef, SecretValue
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import OAuth2, ServiceRef, Target, TargetTLS
+from hookplane.network.addresses import AddressPolicy, check_url
+from hookplane.network.certificates import check_certificates, check_pair
 from hookplane.secret import Secret
 from hookplane.units import parse_duration
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.certificates import check_certificates, check_subject
 from hookplane.compile.bounds import TOLERANCE, bounded
 from hookplane.compile.findings import Findings
 from hookplane.compile.generated import VERIFICATION_SUFFIX, KeyMaker
@@ -24,6 +23,7 @@ from hookplane.kinds.endpoint import (
     TimestampSource,
     Verification,
 )
+from hookplane.network.certificates import check_certificates, check_subject
 from hookplane.providers.presets import VERIFY_TOKEN, Preset, Variant
 from hookplane.secret import Secret
 from hookplane.signatures.keys import check_key

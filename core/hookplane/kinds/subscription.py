@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from hookplane.headers import CONNECTION_HEADER_NAMES, CONNECTION_HEADERS
 from hookplane.kinds.base import (
     BY_NAME,
     TIME_PATTERN,
@@ -31,6 +30,7 @@ from hookplane.kinds.base import (
     unique_names_rule,
 )
 from hookplane.kinds.endpoint import KEYS_RULE, Keys, check_keys
+from hookplane.network.headers import CONNECTION_HEADER_NAMES, CONNECTION_HEADERS
 from hookplane.units import parse_duration
 
 DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]

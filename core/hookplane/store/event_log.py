@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hookplane.clock import Millis
-from hookplane.headers import Headers
+from hookplane.network.headers import Headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from hookplane.headers import Headers
+from hookplane.network.headers import Headers
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 

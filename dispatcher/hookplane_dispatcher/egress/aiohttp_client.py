@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from hookplane.addresses import check_url
 from hookplane.clock import Clock, SystemClock
+from hookplane.network.addresses import check_url
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.egress.failure import BadAnswer, describe

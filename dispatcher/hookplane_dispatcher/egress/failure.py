@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from hookplane.addresses import AddressNotAllowed
 from hookplane.errors import InvalidValue
+from hookplane.network.addresses import AddressNotAllowed
 from hookplane_dispatcher.egress.client import EgressError
 from hookplane_dispatcher.egress.guard import RefusedAddress
 from hookplane_dispatcher.egress.headers import BadHeader

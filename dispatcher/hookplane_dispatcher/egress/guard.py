@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from hookplane.addresses import AddressPolicy
+from hookplane.network.addresses import AddressPolicy
 from hookplane_dispatcher.egress.lookup import Lookup, SystemLookup
 
 AddressInfo = tuple[

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from hookplane.errors import HookplaneError
-from hookplane.headers import CONNECTION_HEADERS, USER_AGENT, Headers
+from hookplane.network.headers import CONNECTION_HEADERS, USER_AGENT, Headers
 
 _DEFAULTS: Final = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 """Answers are kept as sent, for people to read: so they are asked for uncompressed."""

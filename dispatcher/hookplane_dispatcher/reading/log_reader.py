@@ -9,10 +9,10 @@ from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
-from hookplane.run_forever import run_forever
+from hookplane.pacing.run_forever import run_forever
+from hookplane.pacing.waiting import Waker
 from hookplane.store.event_log import LogEntry
 from hookplane.store.protocol import Store
-from hookplane.waiting import Waker
 
 PAGE: Final = 256
 """Events read at once."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from hookplane import retry
 from hookplane.clock import Millis
-from hookplane.operational import OperationalType
+from hookplane.reporting.operational import OperationalType
 from hookplane.retry import Outcome, OutcomeKind
 from hookplane.store.delivery_store import Attempt, DeliveryState
 from hookplane.store.event_log import LogEntry

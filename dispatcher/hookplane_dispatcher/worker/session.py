@@ -8,9 +8,9 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StaleOwner, StoreUnavailable
+from hookplane.pacing.token_bucket import UNLIMITED, TokenBucket
+from hookplane.pacing.waiting import Waker
 from hookplane.store.delivery_store import Claimed, Flush
-from hookplane.token_bucket import UNLIMITED, TokenBucket
-from hookplane.waiting import Waker
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.request_builder import RequestBuilder

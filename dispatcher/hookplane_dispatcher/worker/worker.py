@@ -15,8 +15,8 @@ from hookplane.errors import (
     StoreReplaced,
     UnknownObject,
 )
+from hookplane.pacing.waiting import Waker
 from hookplane.store.delivery_store import Claimed
-from hookplane.waiting import Waker
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.request_builder import RequestBuilder
 from hookplane_dispatcher.worker.session import OwnershipSession

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.certificates import check_server_pair
 from hookplane.clock import Clock
 from hookplane.compile.model import ObjectKey
 from hookplane.compile.secrets import FORBIDDEN_TYPES
@@ -24,6 +23,7 @@ from hookplane.kinds.base import SecretKeyRef
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
+from hookplane.network.certificates import check_server_pair
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind

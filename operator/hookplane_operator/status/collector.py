@@ -16,7 +16,7 @@ from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.states import endpoint_state, subscription_state
+from hookplane.reporting.states import endpoint_state, subscription_state
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane_operator.config.result import ReconcileResult

@@ -18,7 +18,7 @@ from hookplane.kinds.subscription_status import (
     RecentFailure,
     SubscriptionStatus,
 )
-from hookplane.states import SubscriptionState, next_try, subscription_state
+from hookplane.reporting.states import SubscriptionState, next_try, subscription_state
 from hookplane.store.delivery_store import DeliveryState, TargetHealth
 from hookplane.store.process_registry import Role
 from hookplane.store.queries import FailingDelivery as Failure

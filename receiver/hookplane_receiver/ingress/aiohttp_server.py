@@ -23,7 +23,7 @@ from multidict import CIMultiDict
 from OpenSSL import SSL
 
 from hookplane.clock import Millis
-from hookplane.headers import Headers
+from hookplane.network.headers import Headers
 from hookplane.signatures.encoding import TEXT_ERRORS
 from hookplane_receiver.ingress.server import (
     BodyBroken,

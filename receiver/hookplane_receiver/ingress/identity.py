@@ -9,9 +9,9 @@ from typing import Final
 
 from OpenSSL import SSL
 
-from hookplane.activity import ActivityLog
-from hookplane.certificates import check_server_pair
 from hookplane.errors import InvalidValue
+from hookplane.network.certificates import check_server_pair
+from hookplane.reporting.activity import ActivityLog
 from hookplane.secret import Secret
 from hookplane_receiver.ingress.tls import context
 

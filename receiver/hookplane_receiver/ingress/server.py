@@ -9,7 +9,7 @@ from typing import Protocol
 from cryptography.x509 import Certificate
 
 from hookplane.clock import Millis
-from hookplane.headers import Headers
+from hookplane.network.headers import Headers
 
 
 @dataclass(frozen=True, slots=True)

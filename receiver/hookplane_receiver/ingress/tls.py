@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 from cryptography.x509 import Certificate
 from OpenSSL import SSL
 
-from hookplane.certificates import UNREADABLE, Pair
 from hookplane.errors import InvalidValue
+from hookplane.network.certificates import UNREADABLE, Pair
 from hookplane_receiver.ingress.server import ClientCertificates
 
 CHUNK: Final = 64 * 1024

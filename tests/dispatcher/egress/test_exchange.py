@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.headers import USER_AGENT
+from hookplane.network.headers import USER_AGENT
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
 from support.clocks.until import until
 from support.http.egress import post

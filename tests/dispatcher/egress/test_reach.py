@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hookplane.addresses import MAX_URL_LENGTH
+from hookplane.network.addresses import MAX_URL_LENGTH
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundRequest
 from hookplane_dispatcher.egress.guard import AddressGuard, RefusedAddress

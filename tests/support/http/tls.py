@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from OpenSSL import SSL
 
-from hookplane.certificates import check_pair
+from hookplane.network.certificates import check_pair
 from hookplane.secret import Secret
 from hookplane_receiver.ingress.tls import context
 from hookplane_receiver.settings import TlsSettings

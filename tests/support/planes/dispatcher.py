@@ -23,8 +23,8 @@ from hookplane.config.subscription import (
     SubscriptionConfig,
     TargetConfig,
 )
-from hookplane.membership import SingleProcess
-from hookplane.operational import OperationalEventPublisher
+from hookplane.process.membership import SingleProcess
+from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
@@ -408,7 +408,7 @@ class World:
 def _is_ours(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     file = "" if code is None else code.co_filename
-    return "hookplane_dispatcher" in file or file.endswith("run_forever.py")
+    return "hookplane_dispatcher" in file or file.endswith(("run_forever.py", "operational.py"))
 
 
 def subscription(

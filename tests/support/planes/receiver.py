@@ -14,11 +14,11 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from hookplane.activity import SilentActivityLog
 from hookplane.clock import Millis
 from hookplane.compile.change import ConfigDiff
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.providers import presets
+from hookplane.reporting.activity import SilentActivityLog
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.addresses import (
+from hookplane.errors import InvalidValue
+from hookplane.network.addresses import (
     DENIED_PORTS,
     MAX_URL_LENGTH,
     AddressNotAllowed,
@@ -16,7 +17,6 @@ from hookplane.addresses import (
     ParsedTarget,
     check_url,
 )
-from hookplane.errors import InvalidValue
 
 
 def _words(text: str) -> list[str]:

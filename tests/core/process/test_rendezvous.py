@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.rendezvous import owner_of
+from hookplane.process.rendezvous import owner_of
 
 members = st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=8)
 

@@ -12,11 +12,11 @@ from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import InvalidValue, SecretUnreadable, StoreUnavailable
+from hookplane.pacing.waiting import Waker
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow
 from hookplane.store.notifications import Topic
 from hookplane.store.protocol import Store
-from hookplane.waiting import Waker
 
 POLL_SECONDS: Final = 1.0
 """How long a change may stay unseen when its wake-up was lost."""

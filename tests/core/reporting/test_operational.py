@@ -11,7 +11,7 @@ import pytest
 
 from hookplane.config.endpoint import operational_endpoint
 from hookplane.errors import StoreUnavailable
-from hookplane.operational import (
+from hookplane.reporting.operational import (
     MAX_SUBJECTS,
     QUIET_PERIOD,
     OperationalEvent,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane.backoff import Backoff, pause_after
+from hookplane.pacing.backoff import Backoff, pause_after
 
 
 def test_pauses_double_up_to_the_longest_until_it_succeeds() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hookplane.config.subscription import TransformConfig
 from hookplane.errors import InvalidValue
 from hookplane.filters.event import EventView
-from hookplane.transform import make_transform
+from hookplane.filters.transform import make_transform
 
 BODY = b'{"a": 1.0}'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.config.base import RateLimit
-from hookplane.token_bucket import UNLIMITED, TokenBucket
+from hookplane.pacing.token_bucket import UNLIMITED, TokenBucket
 
 
 def test_a_burst_then_a_trickle() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookplane.waiting import Waker, wait_until_set
+from hookplane.pacing.waiting import Waker, wait_until_set
 from support.planes.dispatcher import VirtualLoop
 
 

@@ -1,4 +1,4 @@
-"""What goes on whatever befalls it."""
+"""Work that is begun again after each failure, on virtual time."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import contextlib
 
 import pytest
 
-from hookplane import run_forever as module
 from hookplane.errors import StoreUnfit
-from hookplane.run_forever import run_forever
+from hookplane.pacing.run_forever import AGAIN_SECONDS, run_forever
+from support.planes.dispatcher import VirtualLoop
 
 
-async def run(*answers: Exception | None) -> int:
-    """Runs work that ends like that, one after the other, and gives how often it began."""
+async def begin_times(*answers: Exception | None) -> list[float]:
+    """Runs work that ends like that, one after the other, and gives when it began each time."""
     left = list(answers)
-    begun = 0
-    over = asyncio.Event()
+    begun: list[float] = []
+    last = asyncio.Event()
 
     async def work() -> None:
-        nonlocal begun
-        begun += 1
-        answer = left.pop(0) if left else None
+        begun.append(asyncio.get_running_loop().time())
+        answer = left.pop(0)
         if not left:
-            over.set()
+            last.set()
         if answer is not None:
             raise answer
         await asyncio.Event().wait()
 
     task = asyncio.create_task(run_forever("the work", work))
-    await over.wait()
+    await last.wait()
     await asyncio.sleep(0)
     assert not task.done()
     task.cancel()
@@ -39,12 +38,13 @@ async def run(*answers: Exception | None) -> int:
     return begun
 
 
-async def test_it_begins_again_and_says_why_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_it_begins_again_after_a_pause_and_says_why_once(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
     unfit = StoreUnfit("no right to read")
-    assert await run(unfit, unfit, ValueError("a secret"), None) == 4
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        begun = runner.run(begin_times(unfit, unfit, ValueError("a secret"), None))
+    assert begun == pytest.approx([n * AGAIN_SECONDS for n in range(4)])
     first, second = (record.getMessage() for record in caplog.records)
     assert first == "the work: no right to read; going on"
     assert "ValueError" in second

@@ -11,7 +11,7 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
-from hookplane.membership import CERTAIN_SECONDS, Membership, SingleProcess
+from hookplane.process.membership import CERTAIN_SECONDS, Membership, SingleProcess
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.protocol import Store
 from support.clocks.until import until

@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
-from hookplane.states import (
+from hookplane.reporting.states import (
     ACTIVE_FOR,
     REJECTING_AFTER,
     REJECTING_FOR,

@@ -10,7 +10,7 @@ from hookplane.clock import SystemClock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.errors import InvalidValue
-from hookplane.follow import ConfigFollower
+from hookplane.process.follow import ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
@@ -102,7 +102,7 @@ async def test_a_bad_document_never_replaces_a_good_one(store: Store, bad: Confi
     ("error", "told"),
     [
         (InvalidValue("this version has no such handshake"), "this version has no such handshake"),
-        (KeyError("canary"), "a fault of Hookplane's own (KeyError at hookplane.follow:"),
+        (KeyError("canary"), "a fault of Hookplane's own (KeyError at hookplane.process.follow:"),
     ],
 )
 async def test_what_cannot_be_taken_in_stops_nothing_else(
