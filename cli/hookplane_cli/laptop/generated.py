@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from hookplane.clock import Millis
 from hookplane.compile.model import SecretObject, WantedSecret
-from hookplane.compile.rotation import Kept, kept_now
+from hookplane.compile.rotation import GeneratedKey, current_key
 from hookplane.errors import SecretUnreadable
 from hookplane.ids import RandomBytes
 from hookplane_cli.laptop.private_file import write_private
@@ -35,18 +35,18 @@ class GeneratedSecrets:
         self.due = min((time for time in times if time is not None), default=None)
         return [kept.as_object(want) for want, kept in found]
 
-    def _ensured(self, want: WantedSecret, now: Millis) -> Kept:
+    def _ensured(self, want: WantedSecret, now: Millis) -> GeneratedKey:
         path = self._folder / want.namespace / f"{want.name}.json"
         kept = _read(path)
-        right = kept_now(kept, want, now, random_bytes=self._random_bytes)
+        right = current_key(kept, want, now, random_bytes=self._random_bytes)
         if right != kept:
             write_private(path, right.model_dump_json(indent=1).encode())
         return right
 
 
-def _read(path: Path) -> Kept | None:
+def _read(path: Path) -> GeneratedKey | None:
     try:
-        return Kept.model_validate_json(path.read_bytes())
+        return GeneratedKey.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:

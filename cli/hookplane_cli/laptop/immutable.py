@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hookplane.compile.findings import Findings, uid_of
-from hookplane.compile.model import Problem, Resource
+from hookplane.compile.model import Problem, Resource, uid_of
+from hookplane.compile.problems import Problems
 from hookplane.config.base import Document
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.replay import ReplaySpec, WebhookReplay
@@ -23,26 +23,26 @@ class Immutables:
     ) -> tuple[list[Resource], list[Problem]]:
         """The resources that may be used as they are, and what is wrong with the others."""
         allowed: list[Resource] = []
-        problems: list[Problem] = []
+        found: list[Problem] = []
         for resource in resources:
-            findings = Findings(resource)
+            problems = Problems(resource)
             if isinstance(resource, WebhookSubscription):
-                _check_start(resource, in_force.get(uid_of(resource)), findings)
+                _check_start(resource, in_force.get(uid_of(resource)), problems)
             if isinstance(resource, WebhookReplay):
-                self._check_replay(resource, findings)
-            problems += findings.problems
-            if not findings.failed:
+                self._check_replay(resource, problems)
+            found += problems.found
+            if not problems.failed:
                 allowed.append(resource)
-        return allowed, problems
+        return allowed, found
 
-    def _check_replay(self, resource: WebhookReplay, findings: Findings) -> None:
+    def _check_replay(self, resource: WebhookReplay, problems: Problems) -> None:
         if self._replays.setdefault(uid_of(resource), resource.spec) != resource.spec:
-            findings.error("spec", "is immutable; a replay runs once, so create another")
+            problems.error("spec", "is immutable; a replay runs once, so create another")
 
 
-def _check_start(resource: WebhookSubscription, old: Document | None, findings: Findings) -> None:
+def _check_start(resource: WebhookSubscription, old: Document | None, problems: Problems) -> None:
     if isinstance(old, SubscriptionConfig) and old.start_from != resource.spec.start_from:
-        findings.error(
+        problems.error(
             "spec.startFrom",
             f'is immutable and was "{old.start_from}"; put it back, or create a subscription of '
             "another name",

@@ -12,21 +12,21 @@ from pydantic import ValidationError
 
 from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured, plan_diff
-from hookplane.compile.findings import local_uid
 from hookplane.compile.model import (
     Compiled,
     Options,
     Resource,
     SecretObject,
     WantedSecret,
+    local_uid,
 )
 from hookplane.compile.resources import compile_resources
 from hookplane.config.endpoint import EndpointConfig, operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import SecretUnreadable
+from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.manifests.files import read_files
 from hookplane.manifests.model import Manifests
-from hookplane.manifests.objects import KINDS
 from hookplane.manifests.read import read_manifests
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow
@@ -189,7 +189,7 @@ _REPLAY_PREFIX: Final = local_uid("WebhookReplay", "", "").rstrip("/") + "/"
 
 def _named(manifests: Manifests) -> frozenset[str]:
     """Uids of all objects that the files know, and of what belongs to their namespaces."""
-    ours = [key for key in manifests.origins if key.kind in KINDS]
+    ours = [key for key in manifests.origins if key.kind in KIND_BY_NAME]
     builtin = {operational_endpoint(key.namespace) for key in ours}
     return frozenset({local_uid(*key) for key in ours} | builtin)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import Millis
-from hookplane.compile.findings import Findings
+from hookplane.compile.problems import Problems
 from hookplane.config.base import RateLimit
 from hookplane.kinds.base import Rate
 from hookplane.units import format_duration, parse_duration
@@ -33,17 +33,17 @@ PAUSE: Final = DurationBounds(0, 720 * HOUR)
 DISABLE_AFTER: Final = DurationBounds(0, 99_999 * HOUR)
 
 
-def bounded(text: str, bounds: DurationBounds, path: str, findings: Findings) -> Millis:
+def bounded(text: str, bounds: DurationBounds, path: str, problems: Problems) -> Millis:
     """The duration in milliseconds; out of bounds it is an error and cut to the bound."""
     millis = parse_duration(text)
     if not bounds.least <= millis <= bounds.most:
         least, most = format_duration(bounds.least), format_duration(bounds.most)
-        findings.error(path, f'"{text}" is out of bounds; it can be {least} to {most}')
+        problems.error(path, f'"{text}" is out of bounds; it can be {least} to {most}')
     return min(max(millis, bounds.least), bounds.most)
 
 
-def rate_limit(rate: Rate | None, path: str, findings: Findings) -> RateLimit | None:
+def rate_limit(rate: Rate | None, path: str, problems: Problems) -> RateLimit | None:
     if rate is None:
         return None
-    per = bounded(rate.per, RATE_PER, f"{path}.per", findings)
+    per = bounded(rate.per, RATE_PER, f"{path}.per", problems)
     return RateLimit(tokens=rate.requests, per=per, burst=rate.burst or rate.requests)

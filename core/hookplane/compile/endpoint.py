@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.compile.bounds import DEDUP_WINDOW, bounded, rate_limit
-from hookplane.compile.findings import Findings, uid_of
-from hookplane.compile.generated import KeyMaker
-from hookplane.compile.model import Options
-from hookplane.compile.secrets import SecretBook
-from hookplane.compile.verification import Verifier
+from hookplane.compile.generated import GeneratedKeys
+from hookplane.compile.model import Options, uid_of
+from hookplane.compile.problems import Problems
+from hookplane.compile.secrets import SecretLookup
+from hookplane.compile.verification import VerificationCompiler
 from hookplane.config.endpoint import Answer, EndpointConfig, Source, operational_endpoint
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import (
@@ -35,17 +35,17 @@ BUILTIN_NAME: Final = "hookplane.operational"
 
 @dataclass(frozen=True, slots=True)
 class EndpointCompiler:
-    """Compiles one endpoint; what is wrong with it goes to `findings`."""
+    """Compiles one endpoint; what is wrong with it goes to `problems`."""
 
     resource: WebhookEndpoint
-    book: SecretBook
+    secrets: SecretLookup
     options: Options
-    findings: Findings
-    maker: KeyMaker
+    problems: Problems
+    generated: GeneratedKeys
 
     def compile(self) -> EndpointConfig | None:
         """None when something is wrong."""
-        preset = self.findings.checked(
+        preset = self.problems.checked(
             "spec.provider",
             lambda: presets.get(self.resource.spec.provider),
             Reason.UNKNOWN_PROVIDER,
@@ -53,14 +53,14 @@ class EndpointCompiler:
         if preset is None:
             return None
         document = self._document(preset)
-        return None if self.findings.failed else document
+        return None if self.problems.failed else document
 
     def _document(self, preset: Preset) -> EndpointConfig:
         spec, metadata = self.resource.spec, self.resource.metadata
-        verifier = Verifier(spec.verification, preset, self.book, self.findings)
-        keys = verifier.keys(metadata.name, self.maker)
-        variant = verifier.variant(keys)
-        signature = verifier.signature(variant, keys)
+        verification = VerificationCompiler(spec.verification, preset, self.secrets, self.problems)
+        keys = verification.keys(metadata.name, self.generated)
+        variant = verification.variant(keys)
+        signature = verification.signature(variant, keys)
         window = spec.deduplication.window
         document = EndpointConfig(
             uid=uid_of(self.resource),
@@ -74,29 +74,29 @@ class EndpointCompiler:
             keys=keys,
             signature=signature,
             public_url=self._public_url(signature),
-            parameters=verifier.parameters(),
-            handshake=verifier.handshake(),
-            api_key=verifier.api_key(),
-            basic=verifier.basic(),
-            bearer=verifier.bearer(),
-            client_certificate=verifier.client_certificate(self.options.receiver_tls),
+            parameters=verification.parameters(),
+            handshake=verification.handshake(),
+            api_key=verification.api_key(),
+            basic=verification.basic(),
+            bearer=verification.bearer(),
+            client_certificate=verification.client_certificate(self.options.receiver_tls),
             sources=tuple(spec.verification.sources),
             event_type=_type_source(spec.event_type) or preset.event_type,
             dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,
-            dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.findings),
+            dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.problems),
             max_body_size=parse_size(spec.limits.max_body_size),
-            rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.findings),
+            rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.problems),
             answer=_answer(spec.response) or preset.answer,
             answers={} if spec.response else dict(preset.answers),
         )
-        return document.model_copy(update={"not_ready": self.findings.not_ready})
+        return document.model_copy(update={"not_ready": self.problems.not_ready})
 
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
         """Only where it is part of what is signed."""
         if signature is None or "{url}" not in signature.content:
             return None
         if self.options.public_url is None:
-            self.findings.missing(
+            self.problems.missing(
                 "spec.verification",
                 "requests are signed over their URL, so the public URL must be known "
                 f"({_WHERE_PUBLIC_URL[self.options.gateways]})",

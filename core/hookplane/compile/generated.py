@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hookplane.compile.bounds import OVERLAP, ROTATE_EVERY, bounded
-from hookplane.compile.findings import Findings
 from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.problems import Problems
+from hookplane.compile.secrets import SecretLookup
 from hookplane.kinds.base import Rotation
 from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
@@ -20,11 +20,11 @@ SIGNING_SUFFIX: Final = "-signing"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyMaker:
+class GeneratedKeys:
     """Finds the generated keys of one object and notes that they are wanted."""
 
-    book: SecretBook
-    findings: Findings
+    secrets: SecretLookup
+    problems: Problems
     owner: str
     """The object's uid."""
     wanted: list[WantedSecret] = field(default_factory=list)
@@ -34,12 +34,12 @@ class KeyMaker:
     ) -> list[Secret]:
         """The key and, during overlap, its predecessor; none while they are not generated."""
         self.wanted.append(self._want(name, kind, rotation, f"{path}.rotation"))
-        secret = self.book.find(self.findings.namespace, name)
+        secret = self.secrets.find(self.problems.namespace, name)
         if secret is None:
-            self.findings.wait(f'Secret "{name}" is not generated yet')
+            self.problems.mark_not_ready(f'Secret "{name}" is not generated yet')
             return []
         if not secret.generated:
-            self.findings.error(
+            self.problems.error(
                 f"{path}.keys",
                 f'a key is to be generated into Secret "{name}", which exists; refer to its key '
                 "here, or give that Secret another name",
@@ -53,9 +53,9 @@ class KeyMaker:
     ) -> WantedSecret:
         every = overlap = 0
         if rotation is not None:
-            every = bounded(rotation.every, ROTATE_EVERY, f"{path}.every", self.findings)
-            overlap = bounded(rotation.overlap, OVERLAP, f"{path}.overlap", self.findings)
-        namespace = self.findings.namespace
+            every = bounded(rotation.every, ROTATE_EVERY, f"{path}.every", self.problems)
+            overlap = bounded(rotation.overlap, OVERLAP, f"{path}.overlap", self.problems)
+        namespace = self.problems.namespace
         return WantedSecret(namespace, name, kind, self.owner, every, overlap)
 
 

@@ -1,4 +1,4 @@
-"""What compile takes and gives."""
+"""What compile takes and gives, and how objects are identified."""
 
 from __future__ import annotations
 
@@ -12,12 +12,29 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
+from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.secret import Secret
 from hookplane.store.delivery_store import NewReplay
 
 Resource = WebhookEndpoint | WebhookSubscription | WebhookReplay | WebhookGateway
+
+
+def kind_of(resource: Resource) -> str:
+    """`WebhookEndpoint` and so on."""
+    return type(resource).__name__
+
+
+def uid_of(resource: Resource) -> str:
+    """The object's uid in a cluster, `<plural>/<namespace>/<name>` on a laptop."""
+    metadata = resource.metadata
+    return metadata.uid or local_uid(kind_of(resource), metadata.namespace, metadata.name)
+
+
+def local_uid(kind: str, namespace: str, name: str) -> str:
+    """The uid of an object on a laptop, where nothing but its name tells it from others."""
+    return f"{KIND_BY_NAME[kind].plural}/{namespace}/{name}"
 
 
 class ObjectKey(NamedTuple):
@@ -32,17 +49,20 @@ class ObjectKey(NamedTuple):
 
 
 class Severity(StrEnum):
-    """ERROR: the object is not as it must be. MISSING: something it needs is not there (yet).
-    NOTE: worth knowing, nothing is wrong."""
+    """How bad a problem is."""
 
     ERROR = "error"
+    """The object is not as it must be. It gets no document; an older one stays in force."""
     MISSING = "missing"
+    """Something that the object refers to is not there, or not yet. It gets a document, which may
+    say that it is not ready."""
     NOTE = "note"
+    """Worth knowing; nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Something that is not at hand and may well exist elsewhere."""
+    """Something that an object refers to and that compile was not given; it may yet appear."""
 
     kind: str
     name: str
@@ -52,7 +72,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one field of one object, and what would be right."""
+    """What is wrong with one field of one object. The message also says what would be right."""
 
     kind: str
     namespace: str
@@ -62,9 +82,9 @@ class Problem:
     message: str
     severity: Severity = Severity.ERROR
     absent: Absent | None = None
-    """What it would take, when nothing is wrong but that."""
+    """What has to be there to solve it, when nothing else is wrong."""
     reason: Reason = Reason.INVALID
-    """The condition's reason that stands for it in a cluster."""
+    """The reason that the object's condition gets in a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +96,11 @@ class SecretObject:
     data: Mapping[str, Secret]
     type: str = "Opaque"
     generated: bool = False
-    """We made it; only then are its keys `key` and `previous` used for a WantedSecret."""
+    """Whether Hookplane made it; only then are its keys `key` and `previous` used for a
+    WantedSecret."""
     reserved: str = ""
-    """What it is for that nothing else may refer to it; empty: it is anybody's."""
+    """What it is, when it serves one purpose only and no object may refer to it; empty: any object
+    may."""
 
 
 class GeneratedKind(StrEnum):
@@ -108,29 +130,31 @@ class WantedSecret:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What differs between a laptop and a cluster."""
+    """What differs between a laptop and a cluster, and between gateways."""
 
     loopback_allowed: bool = False
+    """Whether targets may be on this machine."""
     allowed_cidrs: tuple[str, ...] = ()
     """Private address ranges that targets may live in."""
     services: Mapping[str, str] = field(default_factory=dict)
-    """Service name → base URL (`--service NAME=URL`); a cluster makes URLs of its own."""
+    """Service name → base URL (`--service NAME=URL`); only for a laptop."""
     cluster_services: bool = False
     """True: serviceRef becomes `http://<name>.<namespace>.svc:<port>`."""
     refused_services: Mapping[str, str] = field(default_factory=dict)
     """`namespace/name` of Services that cannot be targets → why."""
     public_url: str | None = None
+    """The URL that endpoints are below, as senders see it; None: not known."""
     retention_events: int = 604_800_000
     """Milliseconds; a schedule longer than this less 24 h is refused."""
     gateways: bool = False
-    """False: there is one data plane and no WebhookGateway has a meaning; that is said once."""
+    """False: there is one data plane, so a WebhookGateway means nothing, which a note says."""
     receiver_tls: bool = False
     """Whether receivers end TLS themselves, so that client certificates can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Everything that is in order, and everything that is not."""
+    """The documents of all objects that have no error, and the problems of all objects."""
 
     endpoints: tuple[EndpointConfig, ...]
     subscriptions: tuple[SubscriptionConfig, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent
+from hookplane.compile.problems import Problems
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig, operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
@@ -35,35 +35,35 @@ class Neighbours:
         """Its uid."""
         return self._subscriptions.get((namespace, name))
 
-    def endpoints(self, spec: SubscriptionSpec, findings: Findings) -> tuple[str, ...]:
+    def endpoints(self, spec: SubscriptionSpec, problems: Problems) -> tuple[str, ...]:
         """Uids, sorted. Those that are not there are told and left out; the others work."""
         if spec.operational_events:
-            return (operational_endpoint(findings.namespace),)
+            return (operational_endpoint(problems.namespace),)
         if spec.endpoint_selector is not None:
-            return self._selected(spec.endpoint_selector, findings)
-        return self._named(spec.endpoint_refs or [], findings)
+            return self._selected(spec.endpoint_selector, problems)
+        return self._named(spec.endpoint_refs or [], problems)
 
-    def _named(self, refs: list[LocalName], findings: Findings) -> tuple[str, ...]:
+    def _named(self, refs: list[LocalName], problems: Problems) -> tuple[str, ...]:
         uids = set()
         for index, ref in enumerate(refs):
             path = f"spec.endpointRefs[{index}].name"
-            found = self._endpoints.get((findings.namespace, ref.name))
+            found = self._endpoints.get((problems.namespace, ref.name))
             if found is None:
                 message = f'there is no WebhookEndpoint "{ref.name}" in this namespace'
                 absent = Absent("WebhookEndpoint", ref.name)
-                findings.lacking(path, message, Reason.ENDPOINT_NOT_FOUND, absent)
+                problems.missing_part(path, message, Reason.ENDPOINT_NOT_FOUND, absent)
             else:
                 uids.add(found.uid)
         return tuple(sorted(uids))
 
-    def _selected(self, selector: LabelSelector, findings: Findings) -> tuple[str, ...]:
+    def _selected(self, selector: LabelSelector, problems: Problems) -> tuple[str, ...]:
         uids = sorted(
             endpoint.uid
             for (namespace, _), endpoint in self._endpoints.items()
-            if namespace == findings.namespace and selects(selector, endpoint.labels)
+            if namespace == problems.namespace and selects(selector, endpoint.labels)
         )
         if not uids:
-            findings.note("spec.endpointSelector", "matches no endpoint so far")
+            problems.note("spec.endpointSelector", "matches no endpoint so far")
         return tuple(uids)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from hookplane.clock import Millis
-from hookplane.compile.findings import Findings, uid_of
-from hookplane.compile.model import Absent
+from hookplane.compile.model import Absent, uid_of
+from hookplane.compile.problems import Problems
 from hookplane.compile.references import Neighbours
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.replay import ReplayEvents, WebhookReplay
@@ -24,14 +24,14 @@ ALL: Final = frozenset(
 
 
 def compile_replay(
-    resource: WebhookReplay, neighbours: Neighbours, now: Millis, findings: Findings
+    resource: WebhookReplay, neighbours: Neighbours, now: Millis, problems: Problems
 ) -> NewReplay | None:
     """None while its subscription is not there."""
     metadata, spec = resource.metadata, resource.spec
     name = spec.subscription_ref.name
     subscription = neighbours.subscription(metadata.namespace, name)
     if subscription is None:
-        findings.missing(
+        problems.missing(
             "spec.subscriptionRef.name",
             f'there is no WebhookSubscription "{name}" in this namespace',
             Reason.SUBSCRIPTION_NOT_FOUND,

@@ -9,8 +9,7 @@ from typing import Final, TypeVar
 from hookplane import fault
 from hookplane.clock import Millis
 from hookplane.compile.endpoint import EndpointCompiler, builtin_endpoints
-from hookplane.compile.findings import Findings, uid_of
-from hookplane.compile.generated import KeyMaker
+from hookplane.compile.generated import GeneratedKeys
 from hookplane.compile.model import (
     Compiled,
     Options,
@@ -18,10 +17,12 @@ from hookplane.compile.model import (
     Resource,
     SecretObject,
     WantedSecret,
+    uid_of,
 )
+from hookplane.compile.problems import Problems
 from hookplane.compile.references import Neighbours
 from hookplane.compile.replay import compile_replay
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.secrets import SecretLookup
 from hookplane.compile.subscription import SubscriptionCompiler
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
@@ -49,7 +50,7 @@ def compile_resources(
 ) -> Compiled:
     """Pure. `now` becomes the creation time of replays; `known` are documents in force whose
     objects are not among `resources`: references to them hold."""
-    compiler = _Compiler(SecretBook(secrets), options, now)
+    compiler = _Compiler(SecretLookup(secrets), options, now)
     compiler.endpoints(resources, known)
     compiler.subscriptions(resources, known)
     compiler.replays(resources)
@@ -60,8 +61,8 @@ def compile_resources(
 class _Compiler:
     """What is compiled so far."""
 
-    def __init__(self, book: SecretBook, options: Options, now: Millis) -> None:
-        self._book = book
+    def __init__(self, secrets: SecretLookup, options: Options, now: Millis) -> None:
+        self._secrets = secrets
         self._options = options
         self._now = now
         self._endpoints: list[EndpointConfig] = []
@@ -103,41 +104,43 @@ class _Compiler:
         about = next((x for x in resources if _mentions_gateway(x)), None)
         if about is None or self._options.gateways:
             return
-        findings = Findings(about)
+        problems = Problems(about)
         path = "" if isinstance(about, WebhookGateway) else "spec.gatewayRef"
-        findings.note(path, _ONLY_IN_A_CLUSTER)
-        self._problems += findings.problems
+        problems.note(path, _ONLY_IN_A_CLUSTER)
+        self._problems += problems.found
 
-    def _endpoint(self, resource: WebhookEndpoint, findings: Findings) -> EndpointConfig | None:
-        with self._keys(resource, findings) as maker:
-            return EndpointCompiler(resource, self._book, self._options, findings, maker).compile()
-
-    def _subscription(
-        self, resource: WebhookSubscription, findings: Findings
-    ) -> SubscriptionConfig | None:
-        with self._keys(resource, findings) as maker:
-            return SubscriptionCompiler(
-                resource, self._book, self._neighbours, self._options, findings, maker
+    def _endpoint(self, resource: WebhookEndpoint, problems: Problems) -> EndpointConfig | None:
+        with self._keys(resource, problems) as generated:
+            return EndpointCompiler(
+                resource, self._secrets, self._options, problems, generated
             ).compile()
 
-    def _replay(self, resource: WebhookReplay, findings: Findings) -> NewReplay | None:
-        return compile_replay(resource, self._neighbours, self._now, findings)
+    def _subscription(
+        self, resource: WebhookSubscription, problems: Problems
+    ) -> SubscriptionConfig | None:
+        with self._keys(resource, problems) as generated:
+            return SubscriptionCompiler(
+                resource, self._secrets, self._neighbours, self._options, problems, generated
+            ).compile()
+
+    def _replay(self, resource: WebhookReplay, problems: Problems) -> NewReplay | None:
+        return compile_replay(resource, self._neighbours, self._now, problems)
 
     @contextmanager
-    def _keys(self, resource: Resource, findings: Findings) -> Iterator[KeyMaker]:
-        maker = KeyMaker(self._book, findings, uid_of(resource))
-        yield maker
-        self._wanted += maker.wanted
+    def _keys(self, resource: Resource, problems: Problems) -> Iterator[GeneratedKeys]:
+        generated = GeneratedKeys(self._secrets, problems, uid_of(resource))
+        yield generated
+        self._wanted += generated.wanted
 
-    def _guarded(self, resource: R, compiled: Callable[[R, Findings], T | None]) -> list[T]:
+    def _guarded(self, resource: R, compiled: Callable[[R, Problems], T | None]) -> list[T]:
         """What comes of one object, if anything; what nobody foresaw is a problem of that one."""
-        findings = Findings(resource)
+        problems = Problems(resource)
         try:
-            made = compiled(resource, findings)
+            made = compiled(resource, problems)
         except Exception as error:
-            findings.error("", fault.describe(error), Reason.INTERNAL_ERROR)
+            problems.error("", fault.describe(error), Reason.INTERNAL_ERROR)
             made = None
-        self._problems += findings.problems
+        self._problems += problems.found
         return [] if made is None else [made]
 
 

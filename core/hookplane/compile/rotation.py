@@ -16,7 +16,7 @@ from hookplane.secret import Secret
 from hookplane.signatures.deliver import generate_key
 
 
-class Kept(BaseModel):
+class GeneratedKey(BaseModel):
     """One generated Secret as it is kept; where it is kept is for its owner alone, so keys are
     plain."""
 
@@ -33,7 +33,7 @@ class Kept(BaseModel):
     previous_until: Millis = 0
 
     def __repr__(self) -> str:
-        return f"Kept({self.kind}, {self.owner})"
+        return f"GeneratedKey({self.kind}, {self.owner})"
 
     __str__ = __repr__
 
@@ -51,14 +51,14 @@ class Kept(BaseModel):
         return SecretObject(want.namespace, want.name, self.data(), generated=True)
 
 
-def kept_now(
-    kept: Kept | None,
+def current_key(
+    kept: GeneratedKey | None,
     want: WantedSecret,
     now: Millis,
     *,
     asked: bool = False,
     random_bytes: RandomBytes = secrets.token_bytes,
-) -> Kept:
+) -> GeneratedKey:
     """`asked`: a new key is to be made whatever the schedule says. A key of another kind cannot be
     used any more."""
 
@@ -66,7 +66,7 @@ def kept_now(
         return generate_key(want.kind, random_bytes).reveal().decode()
 
     if kept is None or kept.kind is not want.kind:
-        return Kept(kind=want.kind, owner=want.owner, key=new_key(), since=now)
+        return GeneratedKey(kind=want.kind, owner=want.owner, key=new_key(), since=now)
     if asked or (want.rotate_every and now >= kept.since + want.rotate_every):
         rotated = {"key": new_key(), "since": now}
         overlap = {"previous": kept.key, "previous_until": now + want.overlap}

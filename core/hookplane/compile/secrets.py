@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent, SecretObject
+from hookplane.compile.problems import Problems
 from hookplane.kinds.base import SecretKeyRef, SecretValue
 from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
@@ -24,7 +24,7 @@ FORBIDDEN_TYPES: Final = frozenset(
 _SHOWN_KEYS: Final = 10
 
 
-class SecretBook:
+class SecretLookup:
     """All Secrets at hand."""
 
     def __init__(self, secrets: Iterable[SecretObject]) -> None:
@@ -33,29 +33,29 @@ class SecretBook:
     def find(self, namespace: str, name: str) -> SecretObject | None:
         return self._secrets.get((namespace, name))
 
-    def value(self, ref: SecretKeyRef, path: str, findings: Findings) -> Secret | None:
-        """What the reference stands for; None when it is missing, which findings then say unless
+    def value(self, ref: SecretKeyRef, path: str, problems: Problems) -> Secret | None:
+        """What the reference stands for; None when it is missing, which problems then say unless
         the reference is optional."""
-        secret = self.find(findings.namespace, ref.name)
+        secret = self.find(problems.namespace, ref.name)
         if secret is not None and secret.type in FORBIDDEN_TYPES:
             message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
-            findings.error(path, message, Reason.SECRET_NOT_ALLOWED)
+            problems.error(path, message, Reason.SECRET_NOT_ALLOWED)
             return None
         if secret is not None and secret.reserved:
             message = f'Secret "{ref.name}" is {secret.reserved}: not for webhooks'
-            findings.error(path, message, Reason.SECRET_NOT_ALLOWED)
+            problems.error(path, message, Reason.SECRET_NOT_ALLOWED)
             return None
         value = secret.data.get(ref.key) if secret is not None else None
         if value:
             return value
         if not ref.optional:
-            findings.missing(path, *_lack(ref, secret))
+            problems.missing(path, *_lack(ref, secret))
         return None
 
-    def values(self, refs: Sequence[SecretValue], path: str, findings: Findings) -> list[Secret]:
+    def values(self, refs: Sequence[SecretValue], path: str, problems: Problems) -> list[Secret]:
         """Those that are there, in order."""
         found = (
-            self.value(ref.secret_key_ref, f"{path}[{index}]", findings)
+            self.value(ref.secret_key_ref, f"{path}[{index}]", problems)
             for index, ref in enumerate(refs)
         )
         return [value for value in found if value is not None]

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.compile.findings import Findings
-from hookplane.compile.generated import SIGNING_SUFFIX, KeyMaker
+from hookplane.compile.generated import SIGNING_SUFFIX, GeneratedKeys
 from hookplane.compile.model import GeneratedKind
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.problems import Problems
+from hookplane.compile.secrets import SecretLookup
 from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import CustomSignature, Signing
@@ -30,16 +30,16 @@ class SigningCompiler:
     """Compiles how one subscription's deliveries are signed."""
 
     spec: Signing
-    book: SecretBook
-    findings: Findings
-    maker: KeyMaker
+    secrets: SecretLookup
+    problems: Problems
+    generated: GeneratedKeys
 
     def compile(self, subscription: str, sent_headers: Iterable[str]) -> SigningConfig:
         """`sent_headers`: names that the target's headers take already."""
         scheme = SigningScheme(self.spec.scheme)
         keys = self._keys(scheme, subscription)
         for index, key in enumerate(keys):
-            with self.findings.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
+            with self.problems.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
                 check_signing_key(scheme, key)
         return SigningConfig(scheme=scheme, keys=tuple(keys), custom=self._custom(sent_headers))
 
@@ -47,9 +47,9 @@ class SigningCompiler:
         if scheme is SigningScheme.NONE:
             return []
         if self.spec.keys is not None:
-            return self.book.values(self.spec.keys, f"{PATH}.keys", self.findings)
+            return self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems)
         name = f"{subscription}{SIGNING_SUFFIX}"
-        return self.maker.keys(name, GENERATED[scheme], self.spec.rotation, PATH)
+        return self.generated.keys(name, GENERATED[scheme], self.spec.rotation, PATH)
 
     def _custom(self, sent_headers: Iterable[str]) -> CustomFormat | None:
         spec = self.spec.custom
@@ -76,5 +76,5 @@ class SigningCompiler:
         ):
             if name and name.lower() in taken:
                 message = f'"{name}" is sent already; choose another header'
-                self.findings.error(f"{PATH}.custom.{field}", message)
+                self.problems.error(f"{PATH}.custom.{field}", message)
             taken.add((name or "").lower())

@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
-from hookplane.compile.delivery import compile_delivery
-from hookplane.compile.findings import Findings, uid_of
-from hookplane.compile.generated import KeyMaker
-from hookplane.compile.model import Options
+from hookplane.clock import Millis
+from hookplane.compile.bounds import DISABLE_AFTER, HOUR, PAUSE, PROBE, bounded, rate_limit
+from hookplane.compile.generated import GeneratedKeys
+from hookplane.compile.model import Options, uid_of
+from hookplane.compile.problems import Problems
 from hookplane.compile.references import Neighbours
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.secrets import SecretLookup
 from hookplane.compile.signing import SigningCompiler
 from hookplane.compile.target import TargetCompiler
-from hookplane.config.subscription import SubscriptionConfig, TransformConfig
+from hookplane.config.subscription import (
+    CircuitConfig,
+    RetryConfig,
+    SubscriptionConfig,
+    TransformConfig,
+)
 from hookplane.filters.cel import check_expression
-from hookplane.kinds.subscription import Transform, WebhookSubscription
+from hookplane.kinds.subscription import (
+    Circuit,
+    DeliverySpec,
+    Retry,
+    Transform,
+    WebhookSubscription,
+)
+from hookplane.units import format_duration
+
+_DELIVERY: Final = "spec.delivery"
+DEFAULT_IN_FLIGHT: Final = 16
+_RESERVE: Final[Millis] = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCompiler:
-    """Compiles one subscription; what is wrong with it goes to `findings`."""
+    """Compiles one subscription; what is wrong with it goes to `problems`."""
 
     resource: WebhookSubscription
-    book: SecretBook
+    secrets: SecretLookup
     neighbours: Neighbours
     options: Options
-    findings: Findings
-    maker: KeyMaker
+    problems: Problems
+    generated: GeneratedKeys
 
     def compile(self) -> SubscriptionConfig | None:
         """None when something is wrong."""
         spec, metadata = self.resource.spec, self.resource.metadata
-        target = TargetCompiler(spec.target, self.book, self.options, self.findings).compile()
+        target = TargetCompiler(spec.target, self.secrets, self.options, self.problems).compile()
         sent = [header.name for header in spec.target.headers]
-        signing = SigningCompiler(spec.signing, self.book, self.findings, self.maker)
+        signing = SigningCompiler(spec.signing, self.secrets, self.problems, self.generated)
         document = SubscriptionConfig(
             uid=uid_of(self.resource),
             namespace=metadata.namespace,
             name=metadata.name,
             generation=metadata.generation,
-            endpoints=self.neighbours.endpoints(spec, self.findings),
+            endpoints=self.neighbours.endpoints(spec, self.problems),
             start_from=spec.start_from,
             types=tuple(spec.filter.types),
             filter_cel=self._expression(spec.filter.cel, "spec.filter.cel", expect_bool=True),
@@ -48,13 +66,13 @@ class SubscriptionCompiler:
             signing=signing.compile(metadata.name, sent),
             operational=spec.operational_events,
             suspended=spec.suspend,
-            **compile_delivery(spec.delivery, self.options.retention_events, self.findings),
+            **_delivery(spec.delivery, self.options.retention_events, self.problems),
         )
-        return None if self.findings.failed else self._ready(document)
+        return None if self.problems.failed else self._ready(document)
 
     def _ready(self, document: SubscriptionConfig) -> SubscriptionConfig:
         """What is not ready has no target."""
-        reason = self.findings.not_ready
+        reason = self.problems.not_ready
         if not reason:
             return document
         return document.model_copy(update={"not_ready": reason, "target": None})
@@ -67,6 +85,56 @@ class SubscriptionCompiler:
 
     def _expression(self, text: str | None, path: str, *, expect_bool: bool) -> str | None:
         if text is not None:
-            with self.findings.checking(path):
+            with self.problems.checking(path):
                 check_expression(text, expect_bool)
         return text
+
+
+def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict[str, Any]:
+    """Fields of the SubscriptionConfig."""
+    strict = spec.ordering == "Strict"
+    return {
+        "strict": strict,
+        "max_in_flight": 1 if strict else spec.max_in_flight or DEFAULT_IN_FLIGHT,
+        "rate": rate_limit(spec.rate, f"{_DELIVERY}.rate", problems),
+        "retry": _retry(spec.retry, retention, problems),
+        "circuit": _circuit(spec.circuit, problems),
+        "disable_after": bounded(
+            spec.disable_after, DISABLE_AFTER, f"{_DELIVERY}.disableAfter", problems
+        ),
+    }
+
+
+def _longest_schedule(retention: Millis) -> Millis:
+    """An event must outlive its schedule by a day, so that what died can still be replayed; where
+    events are kept for less than two days, by half of that time."""
+    return max(retention - _RESERVE, retention // 2)
+
+
+def _retry(spec: Retry, retention: Millis, problems: Problems) -> RetryConfig:
+    path = f"{_DELIVERY}.retry.schedule"
+    pauses = [
+        bounded(text, PAUSE, f"{path}[{index}]", problems)
+        for index, text in enumerate(spec.schedule)
+    ]
+    total = sum(pauses) * (100 + spec.jitter_percent) // 100
+    longest = _longest_schedule(retention)
+    if total > longest:
+        problems.error(
+            path,
+            f"takes {_hours(total)} with jitter; events are kept for "
+            f"{format_duration(retention)}, so it can take at most {format_duration(longest)}",
+        )
+    return RetryConfig(schedule=tuple(pauses), jitter_percent=spec.jitter_percent)
+
+
+def _circuit(spec: Circuit, problems: Problems) -> CircuitConfig:
+    path = f"{_DELIVERY}.circuit"
+    first = bounded(spec.probe_every, PROBE, f"{path}.probeEvery", problems)
+    most = bounded(spec.probe_at_most_every, PROBE, f"{path}.probeAtMostEvery", problems)
+    return CircuitConfig(failures=spec.failures, probe_every=first, probe_at_most_every=most)
+
+
+def _hours(millis: Millis) -> str:
+    """Without the small parts that jitter makes."""
+    return format_duration(millis - millis % 60_000) if millis >= HOUR else format_duration(millis)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from hookplane.compile.findings import Findings
 from hookplane.compile.model import Absent, Options
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.problems import Problems
+from hookplane.compile.secrets import SecretLookup
 from hookplane.config.subscription import OAuth2Config, TargetConfig, TLSConfig
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, SecretKeyRef, SecretValue
@@ -32,9 +32,9 @@ class TargetCompiler:
     """Compiles one target."""
 
     spec: Target
-    book: SecretBook
+    secrets: SecretLookup
     options: Options
-    findings: Findings
+    problems: Problems
 
     def compile(self) -> TargetConfig | None:
         """None when the URL is missing or something is wrong."""
@@ -45,7 +45,7 @@ class TargetCompiler:
         if url is None:
             return None
         if tls is not None and urlsplit(url).scheme != "https":
-            self.findings.error(f"{PATH}.tls", "is for https:// targets; this one is http://")
+            self.problems.error(f"{PATH}.tls", "is for https:// targets; this one is http://")
         hidden = self.spec.url_from is not None
         return TargetConfig(
             url=Secret(url),
@@ -66,23 +66,23 @@ class TargetCompiler:
 
     def _secret_url(self, ref: SecretKeyRef) -> str | None:
         path = f"{PATH}.urlFrom"
-        value = self.book.value(ref, path, self.findings)
+        value = self.secrets.value(ref, path, self.problems)
         text = (
-            None if value is None else self.findings.checked(path, lambda: _text(value), _UNUSABLE)
+            None if value is None else self.problems.checked(path, lambda: _text(value), _UNUSABLE)
         )
         return None if text is None else self._checked(text.strip(), path)
 
     def _service_url(self, ref: ServiceRef) -> str | None:
-        namespace, path = self.findings.namespace, f"{PATH}.serviceRef"
+        namespace, path = self.problems.namespace, f"{PATH}.serviceRef"
         if (why := self.options.refused_services.get(f"{namespace}/{ref.name}")) is not None:
-            self.findings.missing(path, why, Reason.NOT_ALLOWED, Absent("Service", ref.name))
+            self.problems.missing(path, why, Reason.NOT_ALLOWED, Absent("Service", ref.name))
             return None
         if self.options.cluster_services:
             return f"{ref.scheme.lower()}://{ref.name}.{namespace}.svc:{ref.port}{ref.path}"
         services = self.options.services
         base = services.get(f"{namespace}/{ref.name}") or services.get(ref.name)
         if base is None:
-            self.findings.missing(
+            self.problems.missing(
                 path,
                 f'a laptop has no Service "{ref.name}"; say where it is: '
                 f"--service {ref.name}=http://127.0.0.1:{ref.port}",
@@ -95,7 +95,7 @@ class TargetCompiler:
     def _checked(self, url: str, path: str) -> str | None:
         options = self.options
         policy = AddressPolicy(loopback=options.loopback_allowed, allowed=options.allowed_cidrs)
-        with self.findings.checking(path, Reason.NOT_ALLOWED):
+        with self.problems.checking(path, Reason.NOT_ALLOWED):
             check_url(url, policy)
             return url
         return None
@@ -106,7 +106,7 @@ class TargetCompiler:
             path = f"{PATH}.headers[{index}]"
             value = self._header_value(header, path)
             if value is not None:
-                with self.findings.checking(path, _UNUSABLE):
+                with self.problems.checking(path, _UNUSABLE):
                     _check_header(value)
                     headers.append((header.name, value))
         return headers
@@ -114,7 +114,8 @@ class TargetCompiler:
     def _header_value(self, header: NamedValue, path: str) -> Secret | None:
         if header.value_from is None:
             return Secret(header.value or "")
-        return self.book.value(header.value_from.secret_key_ref, f"{path}.valueFrom", self.findings)
+        ref = header.value_from.secret_key_ref
+        return self.secrets.value(ref, f"{path}.valueFrom", self.problems)
 
     def _authorization(self) -> list[tuple[str, Secret]]:
         """Basic and bearer are headers like any other; OAuth 2 is asked for when it is needed."""
@@ -123,7 +124,7 @@ class TargetCompiler:
             return []
         if any(header.name.lower() == _AUTHORIZATION.lower() for header in self.spec.headers):
             message = f"headers set {_AUTHORIZATION} already; remove one of the two"
-            self.findings.error(f"{PATH}.authentication", message)
+            self.problems.error(f"{PATH}.authentication", message)
         if own.bearer is not None:
             token = self._credential(own.bearer.token, "bearer.token")
             return _authorization(b"Bearer ", token)
@@ -152,9 +153,9 @@ class TargetCompiler:
 
     def _credential(self, ref: SecretValue, field: str) -> Secret | None:
         path = f"{PATH}.authentication.{field}"
-        value = self.book.value(ref.secret_key_ref, path, self.findings)
+        value = self.secrets.value(ref.secret_key_ref, path, self.problems)
         if value is not None:
-            with self.findings.checking(path, _UNUSABLE):
+            with self.problems.checking(path, _UNUSABLE):
                 _check_header(value)
         return value
 
@@ -171,10 +172,10 @@ class TargetCompiler:
 
     def _authorities(self, ref: SecretKeyRef) -> str | None:
         path = f"{PATH}.tls.ca"
-        value = self.book.value(ref, path, self.findings)
+        value = self.secrets.value(ref, path, self.problems)
         if value is None:
             return None
-        with self.findings.checking(path, _UNUSABLE):
+        with self.problems.checking(path, _UNUSABLE):
             check_certificates(value)
             return _text(value)
         return None
@@ -185,11 +186,11 @@ class TargetCompiler:
         path = f"{PATH}.tls.clientCertificateRef"
         name = spec.client_certificate_ref.name
         certificate, key = (
-            self.book.value(SecretKeyRef(name=name, key=part), path, self.findings)
+            self.secrets.value(SecretKeyRef(name=name, key=part), path, self.problems)
             for part in ("tls.crt", "tls.key")
         )
         if certificate is not None and key is not None:
-            with self.findings.checking(path, _UNUSABLE):
+            with self.problems.checking(path, _UNUSABLE):
                 check_pair(certificate, key)
         return certificate, key
 

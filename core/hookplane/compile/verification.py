@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.compile.bounds import TOLERANCE, bounded
-from hookplane.compile.findings import Findings
-from hookplane.compile.generated import VERIFICATION_SUFFIX, KeyMaker
-from hookplane.compile.secrets import SecretBook
+from hookplane.compile.generated import VERIFICATION_SUFFIX, GeneratedKeys
+from hookplane.compile.problems import Problems
+from hookplane.compile.secrets import SecretLookup
 from hookplane.config.endpoint import ApiKey, Basic, ClientCertificate
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, Rotation, SecretValue
@@ -42,32 +42,32 @@ _HANDSHAKE_PARAMETERS: Final = {"MetaChallenge": (VERIFY_TOKEN,)}
 
 
 @dataclass(frozen=True, slots=True)
-class Verifier:
+class VerificationCompiler:
     """Compiles the parts of one endpoint's verification."""
 
     spec: Verification
     preset: Preset
-    book: SecretBook
-    findings: Findings
+    secrets: SecretLookup
+    problems: Problems
 
-    def keys(self, name: str, maker: KeyMaker) -> tuple[Secret, ...]:
+    def keys(self, name: str, generated: GeneratedKeys) -> tuple[Secret, ...]:
         """Signing keys: the user's, or the generated one of the endpoint `name`."""
         if self.spec.keys is not None:
             if self._signed:
-                return tuple(self.book.values(self.spec.keys, f"{PATH}.keys", self.findings))
-            self.findings.error(f"{PATH}.keys", "nothing uses them; set signature or remove keys")
+                return tuple(self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems))
+            self.problems.error(f"{PATH}.keys", "nothing uses them; set signature or remove keys")
         elif self.preset.generated_key is not None:
             secret = f"{name}{VERIFICATION_SUFFIX}"
             kind = self.preset.generated_key
-            return tuple(maker.keys(secret, kind, self.spec.rotation, PATH))
+            return tuple(generated.keys(secret, kind, self.spec.rotation, PATH))
         elif self._signed:
-            self.findings.error(f"{PATH}.keys", f"is required. {self.preset.doc}")
+            self.problems.error(f"{PATH}.keys", f"is required. {self.preset.doc}")
         self._refuse_rotation(self.spec.rotation)
         return ()
 
     def variant(self, keys: Sequence[Secret]) -> Variant:
         """How the preset signs with keys of this form."""
-        chosen = self.findings.checked(
+        chosen = self.problems.checked(
             f"{PATH}.keys", lambda: self.preset.variant(keys), Reason.SECRET_UNUSABLE
         )
         return chosen or self.preset.variant()
@@ -75,7 +75,7 @@ class Verifier:
     def signature(self, variant: Variant, keys: Sequence[Secret]) -> SignatureScheme | None:
         """The scheme; every key must fit it."""
         own = self.spec.signature
-        scheme = variant.signature if own is None else _scheme(own, self.findings)
+        scheme = variant.signature if own is None else _scheme(own, self.problems)
         if scheme is not None:
             self._check_keys(scheme, keys)
         return scheme
@@ -91,13 +91,13 @@ class Verifier:
         for index, parameter in enumerate(self.spec.parameters):
             place = f"{path}[{index}]"
             if parameter.name not in needed:
-                self.findings.error(f"{place}.name", self._unknown(parameter.name, needed))
+                self.problems.error(f"{place}.name", self._unknown(parameter.name, needed))
             elif (value := self._value(parameter, place)) is not None:
                 values[parameter.name] = value
         given = {parameter.name for parameter in self.spec.parameters}
         for name in needed:
             if name not in given:
-                self.findings.error(path, f'"{name}" is required. {self.preset.doc}')
+                self.problems.error(path, f'"{name}" is required. {self.preset.doc}')
         return values
 
     def api_key(self) -> ApiKey | None:
@@ -124,19 +124,19 @@ class Verifier:
         if spec is None:
             return None
         path = f"{PATH}.clientCertificate"
-        authorities = self.book.value(spec.ca.secret_key_ref, f"{path}.ca", self.findings)
+        authorities = self.secrets.value(spec.ca.secret_key_ref, f"{path}.ca", self.problems)
         if authorities is not None:
-            with self.findings.checking(f"{path}.ca", Reason.SECRET_UNUSABLE):
+            with self.problems.checking(f"{path}.ca", Reason.SECRET_UNUSABLE):
                 check_certificates(authorities)
         for index, subject in enumerate(spec.subjects):
-            with self.findings.checking(f"{path}.subjects[{index}]"):
+            with self.problems.checking(f"{path}.subjects[{index}]"):
                 check_subject(subject)
         if not receiver_tls:
             message = (
                 "client certificates can only be asked for where the receiver itself ends TLS; "
                 "this one does not, so the URL answers 503"
             )
-            self.findings.missing(path, message, Reason.NOT_SUPPORTED)
+            self.problems.missing(path, message, Reason.NOT_SUPPORTED)
         return ClientCertificate(
             authorities=authorities or Secret(""), subjects=tuple(spec.subjects)
         )
@@ -149,17 +149,17 @@ class Verifier:
     def _refuse_rotation(self, rotation: Rotation | None) -> None:
         if rotation is not None:
             message = f"is for generated keys; {self.preset.name} has none"
-            self.findings.error(f"{PATH}.rotation", message)
+            self.problems.error(f"{PATH}.rotation", message)
 
     def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
         for index, key in enumerate(keys):
-            with self.findings.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
+            with self.problems.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
                 check_key(scheme, key)
 
     def _tokens(self, refs: list[SecretValue], path: str) -> tuple[Secret, ...]:
-        tokens = self.book.values(refs, path, self.findings)
+        tokens = self.secrets.values(refs, path, self.problems)
         for index, token in enumerate(tokens):
-            with self.findings.checking(f"{path}[{index}]", Reason.SECRET_UNUSABLE):
+            with self.problems.checking(f"{path}[{index}]", Reason.SECRET_UNUSABLE):
                 check_token(token)
         return tuple(tokens)
 
@@ -167,7 +167,7 @@ class Verifier:
         if parameter.value_from is None:
             return Secret(parameter.value or "")
         ref = parameter.value_from.secret_key_ref
-        return self.book.value(ref, f"{path}.valueFrom", self.findings)
+        return self.secrets.value(ref, f"{path}.valueFrom", self.problems)
 
     def _unknown(self, name: str, needed: Sequence[str]) -> str:
         takes = ", ".join(needed) or "no parameters"
@@ -181,7 +181,7 @@ def check_token(token: Secret) -> None:
         raise InvalidValue("the value has line breaks or blanks at an end; store it without them")
 
 
-def _scheme(spec: SignatureSpec, findings: Findings) -> SignatureScheme:
+def _scheme(spec: SignatureSpec, problems: Problems) -> SignatureScheme:
     return SignatureScheme(
         header=spec.header.lower(),
         prefix=spec.prefix,
@@ -195,14 +195,14 @@ def _scheme(spec: SignatureSpec, findings: Findings) -> SignatureScheme:
         key_prefix=spec.key_prefix,
         content=spec.content,
         id_header=spec.id_header.lower() if spec.id_header else None,
-        timestamp=None if spec.timestamp is None else _timestamp(spec.timestamp, findings),
+        timestamp=None if spec.timestamp is None else _timestamp(spec.timestamp, problems),
     )
 
 
-def _timestamp(source: TimestampSource, findings: Findings) -> Timestamp:
+def _timestamp(source: TimestampSource, problems: Problems) -> Timestamp:
     path = f"{PATH}.signature.timestamp.tolerance"
     return Timestamp(
         header=source.header.lower() if source.header else None,
         unit=TimeUnit(source.unit),
-        tolerance=bounded(source.tolerance, TOLERANCE, path, findings),
+        tolerance=bounded(source.tolerance, TOLERANCE, path, problems),
     )

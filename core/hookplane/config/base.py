@@ -30,13 +30,13 @@ class Document(BaseModel):
         return cls.model_validate_json(data, context={"sealer": sealer, "aad": uid})
 
 
-class Part(BaseModel):
+class DocumentPart(BaseModel):
     """A part of a document."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class RateLimit(Part):
+class RateLimit(DocumentPart):
     """A token bucket: `tokens` are added over `per` milliseconds, at most `burst` are kept."""
 
     tokens: int

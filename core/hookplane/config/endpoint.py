@@ -5,26 +5,26 @@ from __future__ import annotations
 from pydantic import Field
 
 from hookplane.clock import Millis
-from hookplane.config.base import Document, Part, RateLimit
+from hookplane.config.base import Document, DocumentPart, RateLimit
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import SignatureScheme
 
 
-class ApiKey(Part):
+class ApiKey(DocumentPart):
     """A header (lower case) that must equal one of the keys."""
 
     header: str
     keys: tuple[Secret, ...]
 
 
-class Basic(Part):
+class Basic(DocumentPart):
     """HTTP basic authentication."""
 
     username: str
     passwords: tuple[Secret, ...]
 
 
-class ClientCertificate(Part):
+class ClientCertificate(DocumentPart):
     """A certificate that the other end of a TLS connection must show."""
 
     authorities: Secret
@@ -33,7 +33,7 @@ class ClientCertificate(Part):
     """RFC 4514; its whole subject must be one of these. Empty: any."""
 
 
-class Answer(Part):
+class Answer(DocumentPart):
     """The answer to an accepted request; {event.id} in `body` stands for the event's id."""
 
     status: int = 200
@@ -41,7 +41,7 @@ class Answer(Part):
     body: str = '{"id":"{event.id}"}'
 
 
-class Source(Part):
+class Source(DocumentPart):
     """Where a value is in a request: exactly one field is set.
 
     `extractor` names a function of `hookplane.providers.extract` for what no header or path tells.

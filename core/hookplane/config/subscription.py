@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from hookplane.clock import Millis
-from hookplane.config.base import Document, Part, RateLimit
+from hookplane.config.base import Document, DocumentPart, RateLimit
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding
 
@@ -19,7 +19,7 @@ class SigningScheme(StrEnum):
     NONE = "None"
 
 
-class CustomFormat(Part):
+class CustomFormat(DocumentPart):
     """A signature header of the user's own form."""
 
     header: str
@@ -31,7 +31,7 @@ class CustomFormat(Part):
     timestamp_header: str | None = None
 
 
-class SigningConfig(Part):
+class SigningConfig(DocumentPart):
     """Every key signs; keys are in their text form (`whsec_…`, `whsk_…`, or raw for CUSTOM)."""
 
     scheme: SigningScheme = SigningScheme.STANDARD
@@ -39,7 +39,7 @@ class SigningConfig(Part):
     custom: CustomFormat | None = None
 
 
-class TransformConfig(Part):
+class TransformConfig(DocumentPart):
     """Exactly one is set."""
 
     cel: str | None = None
@@ -47,7 +47,7 @@ class TransformConfig(Part):
     """Binary or Structured."""
 
 
-class OAuth2Config(Part):
+class OAuth2Config(DocumentPart):
     """Client credentials grant."""
 
     token_url: str
@@ -56,7 +56,7 @@ class OAuth2Config(Part):
     scopes: tuple[str, ...] = ()
 
 
-class TLSConfig(Part):
+class TLSConfig(DocumentPart):
     """PEM texts."""
 
     ca: str | None = None
@@ -64,7 +64,7 @@ class TLSConfig(Part):
     private_key: Secret | None = None
 
 
-class TargetConfig(Part):
+class TargetConfig(DocumentPart):
     """Where deliveries go."""
 
     url: Secret
@@ -78,14 +78,14 @@ class TargetConfig(Part):
     timeout: Millis = 15_000
 
 
-class RetryConfig(Part):
+class RetryConfig(DocumentPart):
     """Pauses between attempts; each is lengthened by up to `jitter_percent`."""
 
     schedule: tuple[Millis, ...]
     jitter_percent: int = 10
 
 
-class CircuitConfig(Part):
+class CircuitConfig(DocumentPart):
     """When the whole subscription pauses, and how often it is probed."""
 
     failures: int = 10

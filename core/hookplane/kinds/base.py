@@ -72,12 +72,6 @@ def check_time(text: str) -> None:
     parse_time(text)
 
 
-def check_name(name: str) -> None:
-    """For names of our own objects. Raises InvalidValue with the message of NAME_RULE."""
-    if not OWN_NAME_PATTERN.fullmatch(name):
-        raise InvalidValue(NAME_RULE.message)
-
-
 def _check_cidr(text: str) -> None:
     """isCIDR in Python: no netmasks, zones or IPv4-mapped ranges; host bits may be set."""
     try:

@@ -15,7 +15,7 @@ MAX_FILE_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class SourceText:
     """A file's name as the user knows it, and its content or why there is none."""
 
     file: str
@@ -23,16 +23,18 @@ class Text:
     problem: str = ""
 
 
-def read_files(sources: Sequence[Path]) -> list[Text]:
+def read_files(sources: Sequence[Path]) -> list[SourceText]:
     """The manifests in files and folders (and folders below them), each once, in order of names.
 
     Hidden files and folders are left out: editors keep their drafts there.
     """
-    texts: dict[Path, Text] = {}
+    texts: dict[Path, SourceText] = {}
     for source in sources:
         for path in _below(source):
             if len(texts) >= MAX_FILES:
-                texts[source] = Text(str(source), problem=f"holds more than {MAX_FILES} manifests")
+                texts[source] = SourceText(
+                    str(source), problem=f"holds more than {MAX_FILES} manifests"
+                )
                 break
             texts.setdefault(path.resolve(), _read(path))
     return list(texts.values())
@@ -52,20 +54,20 @@ def _below(source: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if is_manifest(Path(name)))
 
 
-def _read(path: Path) -> Text:
+def _read(path: Path) -> SourceText:
     try:
         # A pipe would make us wait for its other end for ever.
         if not stat.S_ISREG(path.stat().st_mode):
-            return Text(str(path), problem="is not a regular file")
+            return SourceText(str(path), problem="is not a regular file")
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        return Text(str(path), problem="there is no such file or folder")
+        return SourceText(str(path), problem="there is no such file or folder")
     except OSError as error:
-        return Text(str(path), problem=f"cannot be read: {error.strerror}")
+        return SourceText(str(path), problem=f"cannot be read: {error.strerror}")
     if len(raw) > MAX_FILE_BYTES:
-        return Text(str(path), problem=f"is larger than {MAX_FILE_BYTES >> 20} MiB")
+        return SourceText(str(path), problem=f"is larger than {MAX_FILE_BYTES >> 20} MiB")
     try:
-        return Text(str(path), raw.decode("utf-8-sig"))
+        return SourceText(str(path), raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return Text(str(path), problem="is not UTF-8 text")
+        return SourceText(str(path), problem="is not UTF-8 text")

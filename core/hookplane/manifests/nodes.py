@@ -1,4 +1,6 @@
-"""YAML text → trees that know their lines; built from parser events, so every bound holds early.
+"""YAML or JSON text → trees of values. YAML trees know their lines.
+
+YAML trees are built from parser events, so that every bound holds before memory is used up.
 
 Refused: keys that stand twice in a mapping, aliases that multiply into too many nodes or contain
 themselves, nesting without end, tags that are not plain data. Times stay text, as in Kubernetes.
@@ -6,7 +8,8 @@ themselves, nesting without end, tags that are not plain data. Times stay text, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,11 +63,11 @@ class Node:
                 yield from node.lines(f"{path}[{index}]")
 
 
-def read_nodes(text: str) -> Iterator[Node]:
+def read_yaml(text: str) -> Iterator[Node]:
     """The documents of a text, one after the other. Raises Malformed."""
     loader = _LOADER(text)
     try:
-        yield from _Reader(loader).documents()
+        yield from _YamlReader(loader).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise Malformed(_sentence(error), mark.line + 1 if mark else 0) from error
@@ -79,7 +82,7 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     return f"is not YAML: {error.problem or error.context}{column}"
 
 
-class _Reader:
+class _YamlReader:
     """Turns the events of one text into nodes."""
 
     def __init__(self, loader: Any) -> None:
@@ -229,3 +232,44 @@ _SCALARS: Final[dict[str, Callable[[str], Content]]] = {
     _TAG + "bool": _bool,
     _TAG + "null": lambda _: None,
 }
+
+
+def read_json(text: str) -> Node:
+    """The one document of a JSON text. Raises Malformed."""
+    try:
+        return _json_node(json.loads(text, object_pairs_hook=_members, parse_constant=_refuse), 0)
+    except json.JSONDecodeError as error:
+        raise Malformed(f"is not JSON: {error.msg}, column {error.colno}", error.lineno) from error
+    except RecursionError as error:
+        raise Malformed(f"is nested deeper than {MAX_DEPTH} levels") from error
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f'"{twice}" stands twice in the same object')
+    return members
+
+
+def _refuse(text: str) -> None:
+    raise Malformed(f"is not JSON: {text} is not a number")
+
+
+def _json_node(value: Any, depth: int) -> Node:
+    if depth > MAX_DEPTH:
+        raise Malformed(f"is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        members = {name: _json_node(member, depth + 1) for name, member in value.items()}
+        return Node(members, 0, _bounded(1 + sum(node.weight for node in members.values())))
+    if isinstance(value, list):
+        items = [_json_node(item, depth + 1) for item in value]
+        return Node(items, 0, _bounded(1 + sum(node.weight for node in items)))
+    return Node(value, 0, 1)
+
+
+def _bounded(weight: int) -> int:
+    if weight > MAX_NODES:
+        raise Malformed(f"holds more than {MAX_NODES} values")
+    return weight

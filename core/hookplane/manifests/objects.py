@@ -16,19 +16,10 @@ from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import API_VERSION, GROUP, OWN_NAME_PATTERN, ObjectMeta
 from hookplane.kinds.conditions import Reason
-from hookplane.kinds.endpoint import WebhookEndpoint
-from hookplane.kinds.gateway import WebhookGateway
-from hookplane.kinds.replay import WebhookReplay
-from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.manifests.explain import explain, nearest
 from hookplane.secret import Secret
 
-KINDS: Final[Mapping[str, type[Resource]]] = {
-    "WebhookEndpoint": WebhookEndpoint,
-    "WebhookSubscription": WebhookSubscription,
-    "WebhookReplay": WebhookReplay,
-    "WebhookGateway": WebhookGateway,
-}
 MAX_SECRET_BYTES: Final = 1 << 20
 """All values of a Secret together, as in Kubernetes."""
 
@@ -54,7 +45,7 @@ class SecretManifest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedObject:
     """One object. With `problems` there is no `value`."""
 
     key: ObjectKey | None
@@ -69,13 +60,13 @@ def is_ours(data: Mapping[str, Any]) -> bool:
     return group == GROUP or _is_secret(data)
 
 
-def parse_object(data: Mapping[str, Any]) -> Parsed:
+def parse_object(data: Mapping[str, Any]) -> ParsedObject:
     """Types one object for which `is_ours` holds."""
     subject = _Subject.of(data)
     unnamed = subject.check_kind(data) or subject.check_names()
     if unnamed:
         return replace(subject.refused(unnamed), key=None)
-    model = SecretManifest if _is_secret(data) else KINDS[subject.kind]
+    model = SecretManifest if _is_secret(data) else KIND_BY_NAME[subject.kind].model
     try:
         made = model.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -89,7 +80,7 @@ def parse_object(data: Mapping[str, Any]) -> Parsed:
         for name in data
         if name not in _TOP_LEVEL
     ]
-    return subject.refused(unknown) if unknown else Parsed(subject.key, made)
+    return subject.refused(unknown) if unknown else ParsedObject(subject.key, made)
 
 
 def _is_secret(data: Mapping[str, Any]) -> bool:
@@ -126,12 +117,12 @@ class _Subject:
         version = data.get("apiVersion")
         if version != API_VERSION:
             return [("apiVersion", f'"{version}" is not known; write {API_VERSION}')]
-        if self.kind not in KINDS:
-            return [("kind", f'"{self.kind}" is not known; {nearest(self.kind, KINDS)}')]
+        if self.kind not in KIND_BY_NAME:
+            return [("kind", f'"{self.kind}" is not known; {nearest(self.kind, KIND_BY_NAME)}')]
         return []
 
     def check_names(self) -> Pairs:
-        own = self.kind in KINDS
+        own = self.kind in KIND_BY_NAME
         pattern, phrase = (OWN_NAME_PATTERN, _OWN_NAME) if own else (_SUBDOMAIN, _OTHER_NAME)
         problems = []
         if self.name is None:
@@ -143,10 +134,10 @@ class _Subject:
             problems.append(("metadata.namespace", f'"{shown}" is not the name of a namespace'))
         return problems
 
-    def refused(self, problems: Pairs, reason: Reason = Reason.INVALID) -> Parsed:
+    def refused(self, problems: Pairs, reason: Reason = Reason.INVALID) -> ParsedObject:
         namespace = self.namespace if isinstance(self.namespace, str) else "default"
         name = self.name if isinstance(self.name, str) else "?"
-        return Parsed(
+        return ParsedObject(
             self.key,
             problems=tuple(
                 Problem(self.kind or "object", namespace, name, path, message, reason=reason)
@@ -154,12 +145,12 @@ class _Subject:
             ),
         )
 
-    def secret(self, made: SecretManifest) -> Parsed:
+    def secret(self, made: SecretManifest) -> ParsedObject:
         data, problems = _values(made)
         if problems:
             return self.refused(problems)
         name, namespace = made.metadata.name, made.metadata.namespace
-        return Parsed(self.key, SecretObject(namespace, name, data, made.type))
+        return ParsedObject(self.key, SecretObject(namespace, name, data, made.type))
 
 
 def _values(made: SecretManifest) -> tuple[dict[str, Secret], Pairs]:

@@ -7,22 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject
-from hookplane.manifests.files import Text
-from hookplane.manifests.json_nodes import read_json
+from hookplane.manifests.files import SourceText
 from hookplane.manifests.model import Finding, Manifests, Origin
-from hookplane.manifests.nodes import Malformed, Node, read_nodes
-from hookplane.manifests.objects import Parsed, is_ours, parse_object
+from hookplane.manifests.nodes import Malformed, Node, read_json, read_yaml
+from hookplane.manifests.objects import ParsedObject, is_ours, parse_object
 
 
-def read_manifests(texts: Sequence[Text]) -> Manifests:
+def read_manifests(texts: Sequence[SourceText]) -> Manifests:
     """Reads all texts. Objects of other kinds are passed over and counted."""
-    reading = _Reading()
+    reader = _ManifestReader()
     for text in texts:
-        reading.take(text)
-    return reading.result(len(texts))
+        reader.add_text(text)
+    return reader.result(len(texts))
 
 
-class _Reading:
+class _ManifestReader:
     """What was read so far."""
 
     def __init__(self) -> None:
@@ -48,7 +47,7 @@ class _Reading:
             objects=self._objects,
         )
 
-    def take(self, text: Text) -> None:
+    def add_text(self, text: SourceText) -> None:
         if text.problem:
             self._lost(text.file, text.problem)
             return
@@ -86,7 +85,7 @@ class _Reading:
             self._keep(parsed.key, parsed)
         self._report(origin, parsed.problems)
 
-    def _keep(self, key: ObjectKey, parsed: Parsed) -> None:
+    def _keep(self, key: ObjectKey, parsed: ParsedObject) -> None:
         if parsed.value is None:
             self._broken.add(key)
         else:
@@ -108,11 +107,11 @@ class _Reading:
         self._findings.append(Finding(Problem("", "", "", "", message), file, line))
 
 
-def _documents(text: Text) -> Iterator[Node]:
+def _documents(text: SourceText) -> Iterator[Node]:
     if text.file.endswith(".json"):
         yield read_json(text.content)
     else:
-        yield from read_nodes(text.content)
+        yield from read_yaml(text.content)
 
 
 def _items(node: Node) -> list[Node]:

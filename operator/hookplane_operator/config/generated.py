@@ -12,7 +12,7 @@ from typing import Final
 from hookplane.clock import Clock, Millis
 from hookplane.compile.generated import KEY, PREVIOUS
 from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
-from hookplane.compile.rotation import Kept, kept_now
+from hookplane.compile.rotation import GeneratedKey, current_key
 from hookplane.secret import Secret
 from hookplane.units import format_time, parse_time
 from hookplane_operator.kube.client import Kube
@@ -66,7 +66,7 @@ class GeneratedSecrets:
         want = wish.wanted
         if asked and not want.overlap:
             want = dataclasses.replace(want, overlap=DEFAULT_OVERLAP)
-        right = kept_now(kept, want, now, asked=asked)
+        right = current_key(kept, want, now, asked=asked)
         if found is None or right != kept or _owner(found) != want.owner:
             found = await self._write(wish, right, found)
         return found.secret, right.due(wish.wanted)
@@ -77,7 +77,7 @@ class GeneratedSecrets:
         owner = _owner(found)
         return bool(owner) and (owner == wish.wanted.owner or not self._alive(owner))
 
-    async def _write(self, wish: Wish, right: Kept, found: Found | None) -> Found:
+    async def _write(self, wish: Wish, right: GeneratedKey, found: Found | None) -> Found:
         body = _body(wish, right)
         if found is None:
             try:
@@ -102,13 +102,13 @@ def _rotated(found: Found | None) -> str:
     return "" if found is None else found.annotations.get(ROTATED, "")
 
 
-def _kept(found: Found) -> Kept | None:
+def _kept(found: Found) -> GeneratedKey | None:
     """None: somebody emptied it, so there is nothing to keep."""
     data, notes = found.secret.data, found.annotations
     kind = notes.get(KIND, "")
     if not data.get(KEY) or kind not in {x.value for x in GeneratedKind}:
         return None
-    return Kept(
+    return GeneratedKey(
         kind=GeneratedKind(kind),
         owner=_owner(found),
         key=_text(data, KEY),
@@ -118,7 +118,7 @@ def _kept(found: Found) -> Kept | None:
     )
 
 
-def _body(wish: Wish, right: Kept) -> Object:
+def _body(wish: Wish, right: GeneratedKey) -> Object:
     want = wish.wanted
     notes = {KIND: want.kind.value, SINCE: format_time(right.since)}
     if wish.rotate:

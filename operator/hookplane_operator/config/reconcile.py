@@ -29,7 +29,7 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
-from hookplane.manifests.objects import Parsed, parse_object
+from hookplane.manifests.objects import ParsedObject, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
 from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.config.uses import secret_names, service_name
@@ -391,7 +391,7 @@ def _without_status(body: Object) -> Object:
     return {name: value for name, value in body.items() if name != "status"}
 
 
-def _refused(key: ObjectKey, body: Object, parsed: Parsed) -> ReconcileResult:
+def _refused(key: ObjectKey, body: Object, parsed: ParsedObject) -> ReconcileResult:
     """The schema took what the models do not: a rule of this version that is newer than the
     object."""
     metadata = body["metadata"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hookplane.manifests.files import MAX_FILE_BYTES, Text, read_files
+from hookplane.manifests.files import MAX_FILE_BYTES, SourceText, read_files
 
 
 def test_folders_are_read_in_order_without_what_is_hidden(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_folders_are_read_in_order_without_what_is_hidden(tmp_path: Path) -> Non
 def test_a_file_that_is_named_is_read_whatever_it_is_called(tmp_path: Path) -> None:
     file = tmp_path / "manifests.txt"
     file.write_bytes(b"\xef\xbb\xbfa: 1")
-    assert read_files([file]) == [Text(str(file), "a: 1")]
+    assert read_files([file]) == [SourceText(str(file), "a: 1")]
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from hookplane.manifests.json_nodes import read_json
-from hookplane.manifests.nodes import MAX_DEPTH, Malformed, read_nodes
+from hookplane.manifests.nodes import MAX_DEPTH, Malformed, read_json, read_yaml
 
 
 def plain(text: str) -> list[object]:
-    return [node.plain() for node in read_nodes(text)]
+    return [node.plain() for node in read_yaml(text)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_nesting_has_an_end(opening: str) -> None:
 
 
 def test_a_node_knows_the_line_of_every_field() -> None:
-    (node,) = read_nodes("kind: X\nspec:\n  keys:\n  - a\n  - b: 1\n")
+    (node,) = read_yaml("kind: X\nspec:\n  keys:\n  - a\n  - b: 1\n")
     assert dict(node.lines()) == {
         "": 1,
         "kind": 1,

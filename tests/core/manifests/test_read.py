@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.compile.model import ObjectKey, SecretObject
 from hookplane.kinds.endpoint import WebhookEndpoint
-from hookplane.manifests.files import Text, read_files
+from hookplane.manifests.files import SourceText, read_files
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
 
@@ -18,7 +18,9 @@ SUBSCRIPTION = HEAD + "kind: WebhookSubscription\nmetadata: {name: ledger}\nspec
 
 
 def read(*texts: str, names: tuple[str, ...] = ("a.yaml", "b.yaml")) -> Manifests:
-    return read_manifests([Text(name, text) for name, text in zip(names, texts, strict=False)])
+    return read_manifests(
+        [SourceText(name, text) for name, text in zip(names, texts, strict=False)]
+    )
 
 
 def said(manifests: Manifests) -> list[str]:

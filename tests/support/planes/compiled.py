@@ -10,7 +10,7 @@ from hookplane.compile.resources import compile_resources
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.manifests.files import Text
+from hookplane.manifests.files import SourceText
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
 from hookplane.secret import Secret
@@ -22,7 +22,7 @@ WHSEC = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def manifests_of(text: str) -> Manifests:
     """Reads one text and demands that nothing is wrong with it as text."""
-    manifests = read_manifests([Text("test.yaml", text)])
+    manifests = read_manifests([SourceText("test.yaml", text)])
     assert [str(finding) for finding in manifests.findings] == []
     return manifests
 
