@@ -8,15 +8,15 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
-    "run": ("hookplane_cli.run.command", "Serve everything on this machine from manifests."),
-    "receiver": ("hookplane_cli.commands.receiver", "Take webhooks in, on PostgreSQL."),
-    "dispatcher": ("hookplane_cli.commands.dispatcher", "Deliver events, on PostgreSQL."),
-    "console": ("hookplane_cli.commands.console", "The admin API, on PostgreSQL."),
+    "run": ("hookplane_cli.commands.run", "Serve everything on this machine from manifests."),
+    "receiver": ("hookplane_cli.commands.roles:receiver", "Take webhooks in, on PostgreSQL."),
+    "dispatcher": ("hookplane_cli.commands.roles:dispatcher", "Deliver events, on PostgreSQL."),
+    "console": ("hookplane_cli.commands.roles:console", "The admin API, on PostgreSQL."),
     "operator": ("hookplane_cli.commands.operator", "Reconcile a cluster's resources."),
     "migrate": ("hookplane_cli.commands.migrate", "Bring a PostgreSQL database up to date."),
     "apply": ("hookplane_cli.commands.apply", "Bring manifests into force on PostgreSQL."),
     "secret-key": ("hookplane_cli.commands.secret_key", "Make a key that seals secrets."),
-    "check": ("hookplane_cli.check", "Check manifests; the exit code tells, for CI."),
+    "check": ("hookplane_cli.commands.check", "Check manifests; the exit code tells, for CI."),
     "demo": ("hookplane_cli.commands.demo", "A tour: everything at once, with sample events."),
     "sink": ("hookplane_cli.commands.sink", "A local subscriber that checks and prints."),
     "trigger": ("hookplane_cli.commands.trigger", "Send a signed sample event to an endpoint."),
@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "resume": ("hookplane_cli.commands.resume", "Resume a disabled subscription."),
     "secret": ("hookplane_cli.commands.secret", "Print a generated secret."),
 }
-"""Name → module with a click command `command`, and its line in the help."""
+"""Name → module with a click command `command` (or `module:name`), and its line in the help."""
 
 
 class LazyGroup(click.Group):
@@ -40,7 +40,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

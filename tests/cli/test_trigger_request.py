@@ -63,8 +63,8 @@ def test_samples_verify(provider: str) -> None:
     made, headers = signed_sample(config, None, URL, NOW)
     assert config.signature is not None
     keys = [prepare(config.signature, key) for key in config.keys]
-    verdict = verify(config.signature, keys, SignedRequest("POST", URL, headers, made.body), NOW)
-    assert verdict.ok, verdict.detail
+    result = verify(config.signature, keys, SignedRequest("POST", URL, headers, made.body), NOW)
+    assert result.ok, result.detail
 
 
 def test_generic_endpoints_find_type_and_key_where_they_look() -> None:

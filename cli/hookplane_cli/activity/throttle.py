@@ -20,7 +20,7 @@ GROUPS: Final[tuple[frozenset[Verb], ...]] = (
 
 
 @dataclass(slots=True)
-class _Group:
+class _Budget:
     """`collapsed`: the second before was over the budget, so this one only counts."""
 
     seen: int = 0
@@ -47,8 +47,8 @@ class Throttle:
 
     def __init__(self, budget: int = LINES_PER_SECOND) -> None:
         self._budget = budget
-        self._groups = [_Group() for _ in GROUPS]
-        self._of: Mapping[Verb, _Group] = {
+        self._groups = [_Budget() for _ in GROUPS]
+        self._of: Mapping[Verb, _Budget] = {
             verb: group for verbs, group in zip(GROUPS, self._groups, strict=True) for verb in verbs
         }
         self._second: int | None = None

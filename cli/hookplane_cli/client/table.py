@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hookplane_cli.human import printable
+from hookplane.clock import Millis
+from hookplane.units import parse_time
+from hookplane_cli.human import printable, since
 
 _GAP: Final = "   "
 
@@ -15,6 +17,11 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [list(titles), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_line(row, widths) for row in cells)
+
+
+def ago(time: str | None, now: Millis) -> str | None:
+    """`2026-11-23T12:00:11Z` → `6m`; None stays None."""
+    return None if time is None else since(parse_time(time), now)
 
 
 def _cell(value: object) -> str:

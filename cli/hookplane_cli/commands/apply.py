@@ -18,17 +18,19 @@ from hookplane.errors import HookplaneError, InvalidValue
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Member
 from hookplane.units import parse_duration
-from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.human import counted
 from hookplane_cli.keys import read_keys
-from hookplane_cli.laptop.generated import GeneratedSecrets
-from hookplane_cli.laptop.reload import Loaded, Reloader
-from hookplane_cli.laptop.services import ServiceType
-from hookplane_cli.manifests_option import manifests_option
+from hookplane_cli.local.follow import Follower
+from hookplane_cli.local.reload import Loaded, Reloader
+from hookplane_cli.local.secret_files import SecretFiles
+from hookplane_cli.options import (
+    DEFAULT_DATA,
+    ServiceType,
+    manifests_option,
+    store_option,
+)
 from hookplane_cli.process.settings import StoreSettings, compile_options, store_settings
-from hookplane_cli.run.follow import Follower
 from hookplane_cli.serving.loop import run_until_signal, until
-from hookplane_cli.store_option import store_option
 
 _NEWER_THAN_ALL: Final = (1 << 63) - 1
 _LOOK_SECONDS: Final = 0.1
@@ -105,7 +107,7 @@ class _Applier:
         self._sources = sources
         self._settings = settings
         self._sealer = read_keys(settings.keys)
-        self._generated = GeneratedSecrets(data)
+        self._generated = SecretFiles(data)
         self._options = options
         self._clock = SystemClock()
 
@@ -123,7 +125,7 @@ class _Applier:
                 names = ", ".join(map(_name, loaded.missing))
                 click.echo(f"not in the manifests, still in force: {names} (--prune deletes them)")
             in_force = not wait or await _everywhere(store, wait)
-        return in_force and not loaded.verdict.problems
+        return in_force and not loaded.report.problems
 
     async def watch(self, stopped: asyncio.Event) -> None:
         """Until `stopped`."""
@@ -203,7 +205,7 @@ def _tell(loaded: Loaded) -> None:
     _tell_deleted(change.deleted)
     for name in loaded.replays:
         click.echo(f"replay {name} begun")
-    for finding in loaded.verdict.problems:
+    for finding in loaded.report.problems:
         click.echo(str(finding), err=True)
     if not change:
         click.echo("nothing changed")
@@ -212,10 +214,6 @@ def _tell(loaded: Loaded) -> None:
 def _tell_deleted(documents: Iterable[Configured]) -> None:
     for document in documents:
         click.echo(f"deleted {_name(document)}")
-
-
-def _trouble(message: str) -> None:
-    click.echo(message, err=True)
 
 
 def _name(document: Configured) -> str:

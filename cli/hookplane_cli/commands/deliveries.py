@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.options import Session, client_command, page_options
+from hookplane_cli.client.session import Session, client_command, page_options
 from hookplane_cli.client.table import table
 from hookplane_cli.human import short_name
 

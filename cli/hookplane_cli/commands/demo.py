@@ -10,9 +10,11 @@ from pathlib import Path
 
 import click
 
-from hookplane_cli.address import AddressType
-from hookplane_cli.client.options import data_option
 from hookplane_cli.demo.demo import Settings, demo
+from hookplane_cli.options import (
+    AddressType,
+    data_option,
+)
 
 
 @click.command(name="demo")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.options import Session, client_command, page_options
+from hookplane_cli.client.session import Session, client_command, page_options
 from hookplane_cli.client.table import table
 from hookplane_cli.human import printable, short_name, size
 

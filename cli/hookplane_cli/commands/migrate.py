@@ -13,8 +13,8 @@ from hookplane.store.postgres.connection import Connections
 from hookplane.store.postgres.migrate import migrate
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.units import parse_duration
+from hookplane_cli.options import store_option
 from hookplane_cli.process.settings import store_settings
-from hookplane_cli.store_option import store_option
 
 _LOOK_SECONDS: Final = 0.5
 

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue
-from hookplane_cli.process.health import HealthServer
 from hookplane_cli.process.variables import address
-from hookplane_cli.serving.collector import calm_collector
-from hookplane_cli.serving.loop import run_until_signal
+from hookplane_cli.serving.health import HealthServer
+from hookplane_cli.serving.loop import calm_collector, run_until_signal
 
 
 @click.command(name="operator")

@@ -9,8 +9,8 @@ from typing import Any, Final
 import click
 
 from hookplane_cli.client.admin import full_name, object_path
-from hookplane_cli.client.options import Session, client_command
-from hookplane_cli.client.progress import Progress
+from hookplane_cli.client.live_counter import LiveCounter
+from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.human import counted
 
 POLL_SECONDS: Final = 0.3
@@ -59,7 +59,7 @@ def wait_for(
 ) -> dict[str, Any]:
     """The job when it no longer runs."""
     path = object_path("replays", job["name"], job["namespace"])
-    with Progress("replayed", 0) as progress:
+    with LiveCounter("replayed", 0) as progress:
         while job["state"] == "Running":
             pause(POLL_SECONDS)
             job = session.client.get(path)

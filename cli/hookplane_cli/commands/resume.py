@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hookplane_cli.client.admin import full_name, object_path
-from hookplane_cli.client.options import Session, client_command
+from hookplane_cli.client.session import Session, client_command
 
 
 @click.command(name="resume")

@@ -9,7 +9,7 @@ from typing import Final
 import click
 import orjson
 
-from hookplane_cli.client.options import data_option, namespace_option
+from hookplane_cli.options import data_option, namespace_option
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 """A name of a Secret; never a way out of the folder."""

@@ -13,14 +13,14 @@ import click
 
 from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
-from hookplane_cli.address import AddressType, taken
+from hookplane_cli.options import AddressType, taken
 from hookplane_cli.sink.arrival import Arrival, json_line, text_line
 from hookplane_cli.sink.behaviour import (
     UNAVAILABLE,
     WELL_BEHAVED,
     Behaviour,
-    Reply,
-    bad_reply,
+    SinkAnswer,
+    bad_answer,
 )
 from hookplane_cli.sink.check import Checker
 from hookplane_cli.sink.secrets import secrets_of
@@ -78,7 +78,7 @@ def command(
     one_of("--fail and --fail-percent", fail is not None, fail_percent is not None)
     one_of("--gone, --throttle and --stall", gone, throttle is not None, stall is not None)
     one_of("--gone, --throttle and --status", gone, throttle is not None, status is not None)
-    reply = bad_reply(status, gone, throttle, None if stall is None else int(stall * 1000))
+    reply = bad_answer(status, gone, throttle, None if stall is None else int(stall * 1000))
     behaviour = behaviour_of(reply, fail, fail_percent)
     try:
         checker = Checker(secrets_of(secret, secret_file))
@@ -87,11 +87,11 @@ def command(
     asyncio.run(_serve(listen, checker, behaviour, json_line if as_json else text_line, as_json))
 
 
-def behaviour_of(reply: Reply | None, first: int | None, percent: int | None) -> Behaviour:
+def behaviour_of(reply: SinkAnswer | None, first: int | None, percent: int | None) -> Behaviour:
     """Without any option a sink is well behaved."""
     if reply is None and first is None and percent is None:
         return WELL_BEHAVED
-    return Behaviour(reply or Reply(UNAVAILABLE), first, percent)
+    return Behaviour(reply or SinkAnswer(UNAVAILABLE), first, percent)
 
 
 def one_of(options: str, *given: bool) -> None:

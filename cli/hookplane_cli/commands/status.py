@@ -8,9 +8,8 @@ from typing import Any, Final
 import click
 
 from hookplane.clock import Millis, SystemClock
-from hookplane_cli.client.options import Session, client_command
-from hookplane_cli.client.table import table
-from hookplane_cli.client.times import ago
+from hookplane_cli.client.session import Session, client_command
+from hookplane_cli.client.table import ago, table
 from hookplane_cli.human import printable, short_name
 
 SHOWN_REPLAYS: Final = 10

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import object_path
-from hookplane_cli.client.options import Session, client_command
-from hookplane_cli.client.progress import Progress
+from hookplane_cli.client.live_counter import LiveCounter
+from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.human import printable
 
 
@@ -24,7 +24,7 @@ def command(session: Session, endpoint: str, type_: str | None, count: int) -> N
     """
     path = object_path("endpoints", endpoint, session.namespace) + "/trigger"
     refused = 0
-    with Progress("sent", count) as progress:
+    with LiveCounter("sent", count) as progress:
         for number in range(1, count + 1):
             result = session.client.post(path, {"type": type_})
             session.show(result, lambda: _line(endpoint, result))  # noqa: B023 - called at once

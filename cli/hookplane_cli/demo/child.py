@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import click
 
-from hookplane_cli.client.locate import run_facts
+from hookplane_cli.client.run_file import run_facts
 
 READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.1

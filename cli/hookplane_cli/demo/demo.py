@@ -16,13 +16,15 @@ import click
 
 from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
-from hookplane_cli.address import taken
 from hookplane_cli.client.admin import AdminClient
-from hookplane_cli.client.options import DEFAULT_DATA
 from hookplane_cli.demo.child import Child
 from hookplane_cli.demo.inbox import Inbox
 from hookplane_cli.demo.manifests import manifests
 from hookplane_cli.demo.tour import Stage, tour
+from hookplane_cli.options import (
+    DEFAULT_DATA,
+    taken,
+)
 from hookplane_cli.sink.arrival import Arrival, text_line
 from hookplane_cli.sink.behaviour import WELL_BEHAVED
 from hookplane_cli.sink.check import Checker

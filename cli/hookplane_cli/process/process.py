@@ -18,13 +18,12 @@ from hookplane.process.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Presence, Role
-from hookplane_cli.activity.make import make_journal
+from hookplane_cli.activity.log import open_activity_log
 from hookplane_cli.keys import read_keys
-from hookplane_cli.process.health import HealthServer
 from hookplane_cli.process.parts import PARTS, Part, Surroundings
 from hookplane_cli.process.settings import ProcessSettings
-from hookplane_cli.serving.collector import calm_collector
-from hookplane_cli.serving.loop import pause, until
+from hookplane_cli.serving.health import HealthServer
+from hookplane_cli.serving.loop import calm_collector, pause, until
 
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 5.0
@@ -79,7 +78,7 @@ class Process:
         assert self._sealer is not None  # noqa: S101 - the settings demand the file
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:
-            activity = make_journal(self._settings.log, sys.stdout, clock=self._clock)
+            activity = open_activity_log(self._settings.log, sys.stdout, clock=self._clock)
             stack.callback(activity.close)
             around = Surroundings(
                 self._settings, store, self._sealer, self._clock, activity, registry, membership

@@ -18,7 +18,6 @@ _ELSEWHERE: Final = {
     "HOOKPLANE_ADMIN",
     "HOOKPLANE_DATA",
     "HOOKPLANE_SINK_SECRET",
-    "HOOKPLANE_TEST_PG_BIN",
 }
 """Known to other commands."""
 

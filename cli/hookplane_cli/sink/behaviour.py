@@ -14,7 +14,7 @@ UNAVAILABLE: Final = 503
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SinkAnswer:
     """One answer, after `stall`."""
 
     status: int = 200
@@ -27,30 +27,30 @@ class Reply:
 class Behaviour:
     """`bad` is answered to the first deliveries, to some by chance, to all, or to none."""
 
-    bad: Reply = Reply(UNAVAILABLE)
+    bad: SinkAnswer = SinkAnswer(UNAVAILABLE)
     first: int | None = None
     """The first so many; None with `percent` None: all."""
     percent: int | None = None
     """So many of a hundred."""
 
-    def reply(self, number: int, random: Random) -> Reply:
+    def reply(self, number: int, random: Random) -> SinkAnswer:
         """The answer to the delivery of this number, counted from 1."""
         if self.percent is not None:
-            return self.bad if random.random() * 100 < self.percent else Reply()
-        return self.bad if self.first is None or number <= self.first else Reply()
+            return self.bad if random.random() * 100 < self.percent else SinkAnswer()
+        return self.bad if self.first is None or number <= self.first else SinkAnswer()
 
 
 WELL_BEHAVED: Final = Behaviour(first=0)
 
 
-def bad_reply(
+def bad_answer(
     status: int | None, gone: bool, throttle: int | None, stall: Millis | None
-) -> Reply | None:
+) -> SinkAnswer | None:
     """The one way to misbehave that was asked for; None: none was."""
     if gone:
-        return Reply(GONE)
+        return SinkAnswer(GONE)
     if throttle is not None:
-        return Reply(TOO_MANY, retry_after=throttle)
+        return SinkAnswer(TOO_MANY, retry_after=throttle)
     if stall is not None:
-        return Reply(status or 200, stall=stall)
-    return None if status is None else Reply(status)
+        return SinkAnswer(status or 200, stall=stall)
+    return None if status is None else SinkAnswer(status)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hookplane.clock import Clock
 from hookplane_cli.sink.arrival import Arrival, type_of
-from hookplane_cli.sink.behaviour import WELL_BEHAVED, Behaviour, Reply
+from hookplane_cli.sink.behaviour import WELL_BEHAVED, Behaviour, SinkAnswer
 from hookplane_cli.sink.check import Checker
 
 MAX_BODY_BYTES: Final = 32 << 20
@@ -72,7 +72,7 @@ class Sink:
         headers = {} if reply.retry_after is None else {"Retry-After": str(reply.retry_after)}
         return web.Response(status=reply.status, headers=headers)
 
-    async def _stall(self, reply: Reply) -> None:
+    async def _stall(self, reply: SinkAnswer) -> None:
         if reply.stall:
             try:
                 async with asyncio.timeout(reply.stall / 1000):
@@ -80,7 +80,7 @@ class Sink:
             except TimeoutError:
                 return
 
-    def _arrival(self, request: web.Request, body: bytes, reply: Reply) -> Arrival:
+    def _arrival(self, request: web.Request, body: bytes, reply: SinkAnswer) -> Arrival:
         now, headers = self._clock.now(), request.headers
         webhook_id = headers.get("webhook-id", "")
         return Arrival(

@@ -27,7 +27,7 @@ from hookplane.store.postgres.settings import PostgresSettings
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
 
-BIN_VARIABLE: Final = "HOOKPLANE_TEST_PG_BIN"
+BIN_VARIABLE: Final = "TEST_POSTGRESQL_BIN"
 START_SECONDS: Final = 60.0
 SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",

@@ -1,0 +1,156 @@
+"""The activity of `hookplane run`."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from typing import Any, Final, Protocol, TextIO
+
+from hookplane.clock import Clock, Millis, SystemClock
+from hookplane.errors import InvalidValue
+from hookplane.reporting.activity import SilentActivityLog
+from hookplane_cli.activity.json_lines import JsonLines
+from hookplane_cli.activity.note import Note, Summary, Verb
+from hookplane_cli.activity.text import TextLines
+from hookplane_cli.activity.throttle import Throttle
+from hookplane_cli.activity.writer import LineWriter
+
+STYLES: Final = ("text", "json", "quiet")
+
+
+class Lines(Protocol):
+    """Renders what a activity is told."""
+
+    def note(self, note: Note) -> str: ...
+
+    def summary(self, summary: Summary) -> str: ...
+
+    def lost(self, count: int) -> str: ...
+
+
+class LineActivityLog:
+    """Takes notes as lines of a stream; implements `hookplane.activity.ActivityLog`.
+
+    Bounded under load (see `throttle`), and never held up by the stream (see `writer`).
+    """
+
+    def __init__(self, lines: Lines, stream: TextIO, clock: Clock) -> None:
+        self._lines = lines
+        self._clock = clock
+        self._throttle = Throttle()
+        self._lock = threading.Lock()
+        self._writer = LineWriter(stream, lines.lost, self._tick)
+
+    def received(
+        self,
+        endpoint: str,
+        event_id: str,
+        type: str,  # noqa: A002
+        size: int,
+        duration: Millis,
+        *,
+        duplicate: bool,
+    ) -> None:
+        self._take(
+            Verb.RECEIVED,
+            endpoint=endpoint,
+            event_id=event_id,
+            type=type,
+            size=size,
+            duration=duration,
+            duplicate=duplicate,
+        )
+
+    def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
+        self._take(Verb.REJECTED, endpoint=endpoint, reason=reason, detail=detail, source=source)
+
+    def delivered(
+        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
+    ) -> None:
+        self._take(
+            Verb.DELIVERED,
+            subscription=subscription,
+            event_id=event_id,
+            status_code=status_code,
+            duration=duration,
+            attempt=attempt,
+        )
+
+    def failed(
+        self,
+        subscription: str,
+        event_id: str,
+        outcome: str,
+        attempt: int,
+        attempts: int,
+        next_in: Millis | None,
+    ) -> None:
+        self._take(
+            Verb.FAILED,
+            subscription=subscription,
+            event_id=event_id,
+            outcome=outcome,
+            attempt=attempt,
+            attempts=attempts,
+            next_in=next_in,
+        )
+
+    def noted(self, subject: str, reason: str, message: str) -> None:
+        self._take(Verb.NOTED, subject=subject, reason=reason, message=message)
+
+    def close(self) -> None:
+        """Writes what is left, the numbers of the last second among it."""
+        with self._lock:
+            self._turn(self._second() + 1)
+        self._writer.close()
+
+    def _take(self, verb: Verb, **facts: Any) -> None:
+        with self._lock:
+            second = self._second()
+            self._turn(second)
+            was_pending = self._throttle.pending
+            if self._throttle.admit(verb, second):
+                self._writer.write(self._lines.note(Note(self._clock.now(), verb, facts)))
+            elif not was_pending:
+                self._writer.wake()
+
+    def _tick(self) -> bool:
+        """Called in the writer's thread: a second may be over without anything new."""
+        with self._lock:
+            self._turn(self._second())
+            return self._throttle.pending
+
+    def _turn(self, second: int) -> None:
+        if left_out := self._throttle.turn(second):
+            self._writer.write(self._lines.summary(Summary(self._clock.now(), left_out)))
+
+    def _second(self) -> int:
+        return int(self._clock.monotonic())
+
+
+class QuietActivityLog(SilentActivityLog):
+    """Takes no notes; has `close` like the others."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def open_activity_log(
+    style: str, stream: TextIO, colour: bool | None = None, clock: Clock | None = None
+) -> LineActivityLog | QuietActivityLog:
+    """`style` is one of STYLES; `colour` None: when the stream is a terminal and NO_COLOR
+    (https://no-color.org) is not set. `close` it at the end. Raises InvalidValue."""
+    if style == "quiet":
+        return QuietActivityLog()
+    if style not in STYLES:
+        raise InvalidValue(f'"{style}" is not a style of activity; there is: {", ".join(STYLES)}')
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    painted = wants_colour(stream) if colour is None else colour
+    lines: Lines = TextLines(painted) if style == "text" else JsonLines()
+    return LineActivityLog(lines, stream, clock or SystemClock())
+
+
+def wants_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,41 @@
+"""Everything that `hookplane run` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hookplane.compile.model import Options
+from hookplane.store.maintenance import Retention
+from hookplane_receiver.settings import TlsSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Built once from the command line."""
+
+    sources: tuple[Path, ...]
+    data: Path
+    listen: tuple[str, int]
+    tls: TlsSettings | None
+    admin: tuple[str, int]
+    services: Mapping[str, str]
+    public_url: str | None
+    trusted_proxies: tuple[str, ...]
+    allowed_ranges: tuple[str, ...]
+    """Private address ranges that targets may live in, besides the loopback."""
+    retention: Retention
+    style: str
+    """How the activity is written; one of `hookplane_cli.activity.log.STYLES`."""
+
+    def options(self) -> Options:
+        """What compiling depends on."""
+        return Options(
+            loopback_allowed=True,
+            allowed_cidrs=self.allowed_ranges,
+            services=self.services,
+            public_url=self.public_url,
+            retention_events=self.retention.events,
+            receiver_tls=self.tls is not None,
+        )

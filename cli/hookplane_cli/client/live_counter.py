@@ -1,0 +1,39 @@
+"""A live counter on a terminal; nothing elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+
+class LiveCounter:
+    """Counts on standard error, so that standard output stays what the command prints."""
+
+    def __init__(self, verb: str, total: int) -> None:
+        """`total` 0: not known."""
+        self._verb = verb
+        self._total = total
+        self._stream = sys.stderr
+        self._live = total != 1 and self._stream.isatty()
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def at(self, count: int, detail: str = "") -> None:
+        if self._live:
+            of = f" of {self._total:,}" if self._total else ""
+            self._stream.write(f"\r\x1b[K{self._verb} {count:,}{of}{detail}")
+            self._stream.flush()
+            self._shown = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()

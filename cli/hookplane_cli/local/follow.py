@@ -1,0 +1,81 @@
+"""Loads the manifests again whenever they changed or something in them is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+from hookplane.errors import HookplaneError
+from hookplane_cli.local.reload import Loaded, Reloader
+from hookplane_cli.local.watch import watch
+
+RETRY_AFTER: Final[Millis] = 5_000
+"""After a load that could not be carried out."""
+FIRST_LOOK: Final[Millis] = 1_000
+"""After the start: what changed before the watch had begun is found then."""
+LOOK_EVERY: Final[Millis] = 60_000
+"""Not every folder tells of its changes; those on a network do not."""
+
+
+class Follower:
+    """Follows until cancelled."""
+
+    def __init__(
+        self,
+        reloader: Reloader,
+        clock: Clock,
+        loaded: Callable[[Loaded], None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        self._reloader = reloader
+        self._clock = clock
+        self._loaded = loaded
+        self._trouble = trouble
+        self._changed = asyncio.Event()
+
+    async def run(self, sources: Sequence[Path], due: Millis | None) -> None:
+        """`due`: when to load next though no file changes."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(sources))
+            group.create_task(self._follow(due))
+
+    async def _watch(self, sources: Sequence[Path]) -> None:
+        try:
+            await watch(sources, self._changed.set)
+        except* OSError as errors:
+            reasons = ", ".join(str(error) for error in errors.exceptions)
+            self._trouble(f"files are not watched any more, restart to load changes: {reasons}")
+
+    async def _follow(self, due: Millis | None) -> None:
+        due = self._within(FIRST_LOOK, due)
+        while True:
+            if not await self._woken(due):
+                continue
+            self._changed.clear()
+            due = self._within(LOOK_EVERY, await self._load())
+
+    def _within(self, pause: Millis, due: Millis | None) -> Millis:
+        latest = self._clock.now() + pause
+        return latest if due is None else min(due, latest)
+
+    async def _load(self) -> Millis | None:
+        try:
+            loaded = await self._reloader.load()
+        except (HookplaneError, OSError) as error:
+            self._trouble(f"the manifests are not in force yet: {error}")
+            return self._clock.now() + RETRY_AFTER
+        self._loaded(loaded)
+        return loaded.again_at
+
+    async def _woken(self, due: Millis) -> bool:
+        """Waits for a change or for `due`; False: neither yet."""
+        left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
+        try:
+            async with asyncio.timeout(left / 1000):
+                await self._changed.wait()
+        except TimeoutError:
+            return self._clock.now() >= due
+        return True

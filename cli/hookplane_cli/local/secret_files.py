@@ -1,0 +1,66 @@
+"""Generated Secrets of a data folder: made once, kept, replaced only by a schedule of rotation."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from hookplane.clock import Millis
+from hookplane.compile.model import SecretObject, WantedSecret
+from hookplane.compile.rotation import GeneratedKey, current_key
+from hookplane.errors import SecretUnreadable
+from hookplane.ids import RandomBytes
+from hookplane.sealing import Sealer
+from hookplane_cli.keys import new_key, read_keys
+from hookplane_cli.private_file import write_private
+
+FOLDER: Final = "secrets"
+SEALING_KEY: Final = "sealing.key"
+
+
+class SecretFiles:
+    """Files `<data>/secrets/<namespace>/<name>.json`."""
+
+    def __init__(self, data: Path, random_bytes: RandomBytes = secrets.token_bytes) -> None:
+        self._folder = data / FOLDER
+        self._random_bytes = random_bytes
+        self.due: Millis | None = None
+        """When the first of those last asked for changes."""
+
+    def ensure(self, wanted: Iterable[WantedSecret], now: Millis) -> list[SecretObject]:
+        """Each of them, made or rotated where it is time. Raises SecretUnreadable, OSError."""
+        found = [(want, self._ensured(want, now)) for want in wanted]
+        times = [kept.due(want) for want, kept in found]
+        self.due = min((time for time in times if time is not None), default=None)
+        return [kept.as_object(want) for want, kept in found]
+
+    def _ensured(self, want: WantedSecret, now: Millis) -> GeneratedKey:
+        path = self._folder / want.namespace / f"{want.name}.json"
+        kept = _read(path)
+        right = current_key(kept, want, now, random_bytes=self._random_bytes)
+        if right != kept:
+            write_private(path, right.model_dump_json(indent=1).encode())
+        return right
+
+
+def _read(path: Path) -> GeneratedKey | None:
+    try:
+        return GeneratedKey.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise SecretUnreadable(
+            f"{path} is not a generated Secret any more; mend it, or remove it for a new key"
+        ) from error
+
+
+def open_sealer(data: Path, random_bytes: RandomBytes = secrets.token_bytes) -> Sealer:
+    """Reads `<data>/sealing.key` or makes it. Raises SecretUnreadable, OSError."""
+    path = data / SEALING_KEY
+    if not path.exists():
+        write_private(path, new_key(random_bytes).encode())
+    return read_keys(path, random_bytes)

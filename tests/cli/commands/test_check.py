@@ -1,0 +1,93 @@
+"""`hookplane check`: lines, exit codes and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hookplane_cli.main import main
+from support.planes.compiled import endpoint_text, secret_text, subscription_text
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def check(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["check", *(str(x) for x in arguments)])
+
+
+def test_the_examples_are_in_order() -> None:
+    result = check("-f", EXAMPLES)
+    assert result.exit_code == 0
+    needs = [line.partition("needs ")[2] for line in result.output.splitlines()[:-1]]
+    assert needs == [
+        "Secret partner-erp with keys hmac, api-key, ca.crt",
+        "Secret ledger-tls with keys ca.crt, tls.crt, tls.key",
+    ]
+    assert result.output.splitlines()[-1].endswith(" files, no problems")
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_each_example_is_understood_alone(example: Path) -> None:
+    assert check("-f", example).exit_code == 0
+
+
+def test_what_is_needed_from_elsewhere_is_a_problem_when_strict() -> None:
+    result = check("-f", EXAMPLES / "partner.yaml", "--strict")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "1 problem in 1 object"
+
+
+def test_problems_name_place_object_field_and_remedy(tmp_path: Path) -> None:
+    payments, chatbot = tmp_path / "payments.yaml", tmp_path / "chatbot.yaml"
+    payments.write_text(
+        endpoint_text()
+        + subscription_text("delivery: {retry: {schedule: [5s, 5m, half an hour]}}", name="ledger")
+    )
+    chatbot.write_text(
+        secret_text("channels", discord_public_key="x", meta_app_secret="y")
+        + endpoint_text(
+            "{provider: Telegram, verification: {keys: [{secretKeyRef: {name: channels, "
+            "key: telegram-token}}]}}",
+            name="telegram",
+        )
+    )
+    result = check("-f", tmp_path)
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"{chatbot}:12: WebhookEndpoint default/telegram: spec.verification.keys[0]: Secret "
+        '"channels" has no key "telegram-token"; it has: discord-public-key, meta-app-secret',
+        f"{payments}:9: WebhookSubscription default/ledger: spec.delivery.retry.schedule[2]: "
+        '"half an hour" is not a duration; write it like 30m or 1h30m',
+        "2 problems in 4 objects",
+    ]
+
+
+def test_json(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(endpoint_text("{provider: Githup}") + "---\napiVersion: v1\nkind: Pod\n")
+    result = check("-f", file, "--json")
+    said = json.loads(result.output)
+    assert (result.exit_code, said["objects"], said["files"]) == (1, 1, 1)
+    (problem,) = said["problems"]
+    assert problem["message"].startswith('"Githup" is not a provider')
+    del problem["message"]
+    assert problem == {
+        "file": str(file),
+        "line": 4,
+        "kind": "WebhookEndpoint",
+        "namespace": "default",
+        "name": "a",
+        "path": "spec.provider",
+        "severity": "error",
+    }
+    assert said["notes"][0]["message"] == "passed over objects of other kinds: Pod (1)"
+
+
+def test_nothing_to_check_is_a_failure(tmp_path: Path) -> None:
+    assert check("-f", tmp_path).output == "no objects in 0 files\n"
+    assert check("-f", tmp_path).exit_code == 1
+    missing = check("-f", tmp_path / "none.yaml")
+    assert (missing.exit_code, "there is no such file or folder" in missing.output) == (1, True)

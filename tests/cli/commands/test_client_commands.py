@@ -1,0 +1,234 @@
+"""The client commands against a real console on a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from hookplane.store.notifications import Topic
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.client.table import table
+from hookplane_cli.main import main
+from hookplane_cli.options import taken
+from support.planes.console import (
+    SHOP,
+    TOP_SECRET,
+    RunningConsole,
+    event_id,
+    running_console,
+    subscription_row,
+)
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[RunningConsole]:
+    with running_console(tmp_path / "store") as running:
+        yield running
+
+
+def call(console: RunningConsole, *words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [*words, "--admin", console.url])
+    assert result.exit_code == code, result.output
+    assert TOP_SECRET not in result.output
+    return result
+
+
+def lines(console: RunningConsole, *words: str) -> list[str]:
+    return call(console, *words).stdout.splitlines()
+
+
+def data(console: RunningConsole, *words: str) -> Any:
+    return json.loads(call(console, *words, "--json").stdout)
+
+
+def test_status(console: RunningConsole) -> None:
+    shown = lines(console, "status")
+    assert shown[0].split("   ")[0] == "ENDPOINT"
+    assert shown[1].split()[:6] == ["orders", "True", "Receiving", "StandardWebhooks", "5", "4"]
+    assert shown[1].endswith("http://127.0.0.1:8080/default/orders")
+    assert shown[4].split()[:7] == ["shop", "True", "Failing", "1", "1", "1", "1"]
+    assert shown[4].endswith("2026-11-24T12:00:06Z   shop.test")
+    assert shown[6] == "shop: last failure 2026-11-24T12:00:00Z, attempt 2: no route to host"
+    assert lines(console, "status", "-A")[1].startswith("default/orders")
+    assert [x["name"] for x in data(console, "status")["subscriptions"]] == ["shop"]
+
+
+def test_status_of_nothing(console: RunningConsole) -> None:
+    assert lines(console, "status", "-n", "empty") == ["No endpoints.", "", "No subscriptions."]
+
+
+def test_events(console: RunningConsole) -> None:
+    shown = lines(console, "events", "--type", "order.paid", "--endpoint", "orders")
+    assert shown[0].split() == ["RECEIVED", "ENDPOINT", "TYPE", "EVENT", "SIZE"]
+    assert [line.split()[3] for line in shown[1:]] == [event_id(4), event_id(2)]
+    assert lines(console, "events", "--type", "none") == ["No events."]
+    page = data(console, "events", "--limit", "2")
+    assert page["next"] == event_id(4)
+    older = data(console, "events", "--before", page["next"])
+    assert [event["id"] for event in older["items"]] == [event_id(n) for n in (3, 2, 1)]
+
+
+def test_one_event(console: RunningConsole) -> None:
+    shown = lines(console, "events", event_id(3))
+    assert f"event: {event_id(3)}" in shown
+    assert "content-type: application/json" in shown
+    assert shown[-1] == '{"number":3,"text":"ä<script>"}'
+    assert "no event" in call(console, "events", event_id(9), code=1).output
+
+
+def test_deliveries(console: RunningConsole) -> None:
+    shown = lines(console, "deliveries", "--state", "dead,retrying")
+    assert [line.split()[1] for line in shown[1:]] == [event_id(4), event_id(3)]
+    assert "503 Service Unavailable   2026-11-24T12:00:06Z" in shown[2]
+    assert len(data(console, "deliveries", "--subscription", "shop")["items"]) == 5
+    assert lines(console, "deliveries", "-n", "empty") == ["No deliveries."]
+    refused = call(console, "deliveries", "--state", "lost", code=1).output
+    assert 'state: no state "lost"' in refused
+
+
+def test_attempts(console: RunningConsole) -> None:
+    shown = lines(console, "attempts", "--subscription", "shop")
+    assert [line.split()[2] for line in shown[1:]] == [event_id(n) for n in (4, 3, 1)]
+    assert (
+        "503 Service Unavailable   4 ms   busy \ufffd" in lines(console, "attempts", event_id(3))[1]
+    )
+    assert lines(console, "attempts", event_id(5)) == ["No attempts."]
+
+
+def test_replay(console: RunningConsole) -> None:
+    told = lines(console, "replay", "shop", "--since", "1h", "--state", "dead,delivered")
+    assert told[0].startswith("replay replay-")
+    job = data(console, "replay", "shop", "--id", event_id(1), "--id", event_id(2))
+    assert job["state"] == "Running"
+    assert len(console.run(console.store.running_replays(SHOP))) == 2
+    shown = lines(console, "status")
+    assert shown[6].startswith("REPLAY ")
+    assert shown[7].split()[1:6] == ["shop", "Running", "0", "0", "0"]
+
+
+def test_replay_until_its_end(console: RunningConsole) -> None:
+    """Nobody works on it here, so it is cancelled as soon as it is there."""
+    cancelling = console.run(cancel_replays(console.store))
+    told = lines(console, "replay", "shop", "--since", "1h", "--wait")
+    assert "is Cancelled: 0 events, 0 delivered, 0 failed" in told[0]
+    console.run(finished(cancelling))
+
+
+async def cancel_replays(store: SQLiteStore) -> asyncio.Task[None]:
+    """Cancels the jobs of SHOP as soon as the store tells of one."""
+    asked = asyncio.Event()
+    store.listen(Topic.SUBSCRIPTION, lambda _: asked.set())
+
+    async def cancel() -> None:
+        await asked.wait()
+        for job in await store.running_replays(SHOP):
+            await store.cancel_replay(job.uid)
+
+    return asyncio.create_task(cancel())
+
+
+async def finished(task: asyncio.Task[None]) -> None:
+    await task
+
+
+@pytest.mark.parametrize("options", [[], ["--since", "1h", "--id", event_id(1)]])
+def test_replay_needs_one_way_to_say_what(console: RunningConsole, options: list[str]) -> None:
+    assert "--since WHEN, or --id EVENT" in call(console, "replay", "shop", *options, code=2).output
+
+
+def test_replay_says_what_is_wrong(console: RunningConsole) -> None:
+    output = call(console, "replay", "shop", "--since", "yesterday", code=1).output
+    assert 'since: "yesterday" is neither a time' in output
+
+
+def test_resume(console: RunningConsole) -> None:
+    before = console.run(console.store.resume_requested(SHOP))
+    assert lines(console, "resume", "shop")[0].startswith("default/shop resumes")
+    assert console.run(console.store.resume_requested(SHOP)) == before + 1
+    assert "there is: default/shop" in call(console, "resume", "nope", code=1).output
+
+
+def test_trigger(console: RunningConsole) -> None:
+    assert lines(console, "trigger", "orders") == [
+        f"sent order.created to orders: 200 {event_id(7)}"
+    ]
+    assert len(lines(console, "trigger", "default/orders", "--type", "x", "--count", "3")) == 3
+    assert console.trigger.asked == [("orders", None)] + [("orders", "x")] * 3
+    call(console, "trigger", "orders", "--type", "wrong", code=1)
+    refused = call(console, "trigger", "orders", "--type", "refused", code=1)
+    assert "no sample of this" in refused.output
+
+
+def test_what_strangers_sent_steers_no_terminal(console: RunningConsole) -> None:
+    console.apply(subscription_row("odd", not_ready="\x1b[2Jgone"))
+    assert "\x1b" not in call(console, "status").output
+
+
+def run_file(folder: Path, **facts: Any) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:1", **facts}))
+    return str(folder)
+
+
+def test_the_data_folder_says_where_the_api_is(console: RunningConsole, tmp_path: Path) -> None:
+    folder = run_file(tmp_path / "data", admin=console.url)
+    result = CliRunner().invoke(main, ["events", "--data", folder, "--json"])
+    assert len(json.loads(result.stdout)["items"]) == 5
+
+
+def test_the_environment_says_it_too(console: RunningConsole) -> None:
+    result = CliRunner().invoke(main, ["events", "--json"], env={"HOOKPLANE_ADMIN": console.url})
+    assert len(json.loads(result.stdout)["items"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "{folder}/none"], "run.json is not there: no `hookplane run` is at work"),
+        (["--data", "{folder}/broken"], "run.json cannot be read; give --admin URL"),
+        (["--admin", "http://127.0.0.1:1"], "nothing answers at http://127.0.0.1:1"),
+        (["--admin", "ftp://x"], "is not a URL"),
+        (["--admin", "http://"], "is not a URL"),
+    ],
+)
+def test_what_is_not_there_is_said(words: list[str], message: str, tmp_path: Path) -> None:
+    run_file(tmp_path / "broken")
+    given = [word.format(folder=tmp_path) for word in words]
+    result = CliRunner().invoke(main, ["events", *given])
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_secret(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets" / "default"
+    folder.mkdir(parents=True)
+    (folder / "orders-verification.json").write_text('{"key":"whsec_AAAA","previous":"whsec_BB"}')
+
+    def secret(*words: str) -> Result:
+        return CliRunner().invoke(main, ["secret", *words, "--data", str(tmp_path)])
+
+    assert secret("orders-verification").stdout == "whsec_AAAA\n"
+    assert secret("orders-verification", "--key", "previous").stdout == "whsec_BB\n"
+    assert "there is: orders-verification" in secret("orders").output
+    assert "has no key other" in secret("orders-verification", "--key", "other").output
+    assert "not a name" in secret("../default/orders-verification").output
+    assert "not a name" in secret("orders-verification", "-n", "..").output
+
+
+def test_tables() -> None:
+    shown = table(("A", "LONGER"), [("wide cell", None), (1, "x\x1b")])
+    assert shown == "A           LONGER\nwide cell\n1           x\ufffd"
+
+
+def test_an_address_in_use_is_said() -> None:
+    error = taken(("127.0.0.1", 9000), "--listen", OSError(errno.EADDRINUSE, "in use"))
+    assert isinstance(error, click.ClickException)
+    assert "127.0.0.1:9000 is in use; give another one with --listen" in error.message

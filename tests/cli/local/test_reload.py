@@ -1,0 +1,302 @@
+"""Manifests come into force on a real store; what is broken leaves the last good state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hookplane.compile.model import Options
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.store.delivery_store import ReplayPhase
+from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane_cli.local.reload import CONFIRM_AFTER, Immutables, Loaded, Missed, Reloader, missed
+from hookplane_cli.local.secret_files import SecretFiles, open_sealer
+from support.planes.compiled import (
+    NOW,
+    compiled_of,
+    endpoint_text,
+    manifests_of,
+    one_subscription,
+    secret_text,
+    subscription_text,
+)
+
+ENDPOINT = "webhookendpoints/default/a"
+SUBSCRIPTION = "webhooksubscriptions/default/s"
+REF = "{secretKeyRef: {name: sec, key: k}}"
+REPLAY = (
+    "apiVersion: hookplane.dev/v1alpha1\nkind: WebhookReplay\nmetadata: {name: r}\n"
+    "spec: {subscriptionRef: {name: s}, events: {from: '2025-01-01T00:00:00Z'}}\n"
+)
+
+
+@dataclass
+class SetClock:
+    """A clock that a test moves."""
+
+    time: int = NOW
+
+    def now(self) -> int:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time / 1000
+
+
+@dataclass
+class Laptop:
+    """Manifests in a folder, and what is in force."""
+
+    folder: Path
+    store: SQLiteStore
+    reloader: Reloader
+    clock: SetClock
+
+    async def load(self, **files: str | None) -> Loaded:
+        """Writes files (None: removes one) and loads."""
+        for name, text in files.items():
+            path = self.folder / f"{name}.yaml"
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text)
+        return await self.reloader.load()
+
+    def endpoint(self, uid: str = ENDPOINT) -> EndpointConfig:
+        found = self.reloader.in_force[uid]
+        assert isinstance(found, EndpointConfig)
+        return found
+
+    def subscription(self) -> SubscriptionConfig:
+        found = self.reloader.in_force[SUBSCRIPTION]
+        assert isinstance(found, SubscriptionConfig)
+        return found
+
+    async def version(self) -> int:
+        return (await self.store.load_config(0))[0]
+
+
+@asynccontextmanager
+async def opened(root: Path) -> AsyncIterator[Laptop]:
+    folder, data, clock = root / "manifests", root / "data", SetClock()
+    folder.mkdir(exist_ok=True)
+    store = await SQLiteStore.open(data, clock)
+    reloader = Reloader(
+        sources=[folder],
+        store=store,
+        sealer=open_sealer(data),
+        generated=SecretFiles(data),
+        options=Options(loopback_allowed=True),
+        clock=clock,
+    )
+    await reloader.restore()
+    try:
+        yield Laptop(folder, store, reloader, clock)
+    finally:
+        await store.close()
+
+
+def problems(loaded: Loaded) -> list[str]:
+    return [finding.problem.message for finding in loaded.report.problems]
+
+
+async def test_the_first_load_generates_keys_and_serves(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        loaded = await laptop.load(a=endpoint_text() + subscription_text())
+        assert problems(loaded) == []
+        assert {x.uid for x in loaded.change.created} == {
+            ENDPOINT,
+            SUBSCRIPTION,
+            "operational/default",
+        }
+        assert laptop.endpoint().keys[0].reveal().startswith(b"whsec_")
+        assert laptop.endpoint().not_ready == laptop.subscription().not_ready == ""
+
+
+async def test_loading_again_changes_nothing_even_after_a_restart(tmp_path: Path) -> None:
+    text = endpoint_text() + subscription_text()
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=text)
+        version = await laptop.version()
+        assert not (await laptop.load()).change
+        assert await laptop.version() == version
+    async with opened(tmp_path) as laptop:
+        assert not (await laptop.load()).change
+        assert await laptop.version() == version
+
+
+async def test_an_edit_takes_effect(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text(), s=subscription_text())
+        loaded = await laptop.load(s=subscription_text(target="url: 'http://127.0.0.1:9009/new'"))
+        assert [x.uid for x in loaded.change.changed] == [SUBSCRIPTION]
+        target = laptop.subscription().target
+        assert target is not None
+        assert target.host == "127.0.0.1:9009"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "not: [yaml",
+        "just: some\n",
+        endpoint_text("{provider: Githup}"),
+        endpoint_text("{foo: 1}"),
+        endpoint_text().replace("WebhookEndpoint", "WebhookEndpiont"),
+        endpoint_text(name="A"),
+    ],
+)
+async def test_a_broken_file_leaves_the_last_good_state(tmp_path: Path, broken: str) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text(), s=subscription_text())
+        before = dict(laptop.reloader.in_force)
+        for _ in range(3):
+            loaded = await laptop.load(a=broken)
+            assert len(problems(loaded)) == 1
+            assert laptop.reloader.in_force == before
+    async with opened(tmp_path) as laptop:
+        for _ in range(3):
+            laptop.clock.time += CONFIRM_AFTER
+            await laptop.load()
+            assert laptop.reloader.in_force == before
+        await laptop.load(a=endpoint_text("{suspend: true}"))
+        assert laptop.endpoint().suspended
+        assert laptop.subscription().endpoints == (ENDPOINT,)
+
+
+async def test_good_objects_beside_a_broken_one_come_into_force(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text("{foo: 1}") + endpoint_text(name="b"))
+        assert set(laptop.reloader.in_force) == {
+            "webhookendpoints/default/b",
+            "operational/default",
+        }
+
+
+async def test_an_object_goes_only_when_two_loads_miss_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text(), b=endpoint_text(name="b"))
+        once = await laptop.load(a=None)
+        assert once.again_at == NOW + CONFIRM_AFTER
+        assert ENDPOINT in laptop.reloader.in_force
+        assert not (await laptop.load()).change
+        laptop.clock.time += CONFIRM_AFTER
+        twice = await laptop.load()
+        assert [x.uid for x in twice.change.deleted] == [ENDPOINT]
+        assert ENDPOINT not in laptop.reloader.in_force
+        assert twice.again_at is None
+
+
+async def test_an_object_that_comes_back_at_once_never_went(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text())
+        for _ in range(3):
+            await laptop.load(a=None)
+            laptop.clock.time += CONFIRM_AFTER
+            assert not (await laptop.load(a=endpoint_text())).change
+
+
+async def test_a_broken_secret_keeps_what_it_was_used_for(tmp_path: Path) -> None:
+    endpoint = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{REF}]}}}}")
+    async with opened(tmp_path) as laptop:
+        await laptop.load(sec=secret_text("sec", k="whsec_one"), a=endpoint)
+        await laptop.load(sec="a: [")
+        assert laptop.endpoint().not_ready == ""
+    async with opened(tmp_path) as laptop:
+        await laptop.load()
+        assert laptop.endpoint().not_ready == ""
+        assert laptop.endpoint().keys[0].reveal() == b"whsec_one"
+        await laptop.load(sec=secret_text("sec", k="whsec_two"))
+        assert laptop.endpoint().keys[0].reveal() == b"whsec_two"
+        await laptop.load(sec=secret_text("sec"))
+        assert laptop.endpoint().not_ready == 'Secret "sec" has no key "k"; it has: no keys'
+
+
+async def test_rotation_comes_by_itself(tmp_path: Path) -> None:
+    text = endpoint_text("{verification: {rotation: {every: 10s, overlap: 4s}}}")
+    async with opened(tmp_path) as laptop:
+        loaded = await laptop.load(a=text)
+        (old,) = laptop.endpoint().keys
+        assert loaded.again_at == NOW + 10_000
+        laptop.clock.time += 10_000
+        loaded = await laptop.load()
+        assert laptop.endpoint().keys[1] == old
+        assert loaded.again_at == NOW + 14_000
+        laptop.clock.time += 4_000
+        await laptop.load()
+        assert len(laptop.endpoint().keys) == 1
+        assert old not in laptop.endpoint().keys
+
+
+async def test_a_replay_begins_once_and_ends_with_its_object(tmp_path: Path) -> None:
+    base = endpoint_text() + subscription_text()
+    async with opened(tmp_path) as laptop:
+        assert (await laptop.load(r=REPLAY)).replays == ()
+        assert (await laptop.load(a=base)).replays == ("default/r",)
+        assert (await laptop.load()).replays == ()
+    async with opened(tmp_path) as laptop:
+        laptop.clock.time += 1
+        assert (await laptop.load()).replays == ()
+        await laptop.load(r=None)
+        (job,) = await laptop.store.replays()
+        assert job.phase is ReplayPhase.RUNNING
+        laptop.clock.time += CONFIRM_AFTER
+        await laptop.load()
+        (job,) = await laptop.store.replays()
+        assert job.phase is ReplayPhase.CANCELLED
+
+
+async def test_the_folder_may_be_empty_for_a_while(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        assert not (await laptop.load()).change
+        assert laptop.reloader.in_force == {}
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(tmp_path: Path) -> Iterator[None]:
+    """No key stands in clear text in the database."""
+    yield
+    kept = (tmp_path / "data" / "secrets").rglob("*.json")
+    keys = [json.loads(path.read_bytes())["key"].encode() for path in kept] + [b"whsec_one"]
+    for path in (tmp_path / "data").glob("hookplane.db*"):
+        assert not any(key in path.read_bytes() for key in keys)
+
+
+def test_an_object_goes_when_two_loads_miss_it() -> None:
+    first = missed({"a", "b"}, {"a"}, Missed(), True, 1000)
+    assert (first, first.due) == (Missed(frozenset(), {"b": 1000}), 1000 + CONFIRM_AFTER)
+    soon = missed({"a", "b"}, {"a"}, first, True, 1001)
+    assert soon == first
+    later = missed({"a", "b"}, {"a"}, soon, True, 1000 + CONFIRM_AFTER)
+    assert (later, later.due) == (Missed(frozenset({"b"}), {}), None)
+
+
+def test_a_load_that_could_not_read_everything_dooms_nothing() -> None:
+    before = Missed(frozenset(), {"a": 0, "b": 0})
+    assert missed({"a", "b"}, set(), before, False, 10**9) == Missed()
+
+
+def test_a_replay_is_immutable() -> None:
+    immutables = Immutables()
+    first = manifests_of(REPLAY).resources
+    changed = manifests_of(REPLAY.replace("01-01", "01-02")).resources
+    assert immutables.check(first, {}) == (list(first), [])
+    assert immutables.check(first, {}) == (list(first), [])
+    allowed, (problem,) = immutables.check(changed, {})
+    assert allowed == []
+    assert problem.message == "is immutable; a replay runs once, so create another"
+
+
+def test_where_a_subscription_starts_is_immutable() -> None:
+    base = subscription_text()
+    made = one_subscription(compiled_of(base))
+    changed = manifests_of(subscription_text("startFrom: Earliest")).resources
+    allowed, (problem,) = Immutables().check(changed, {made.uid: made})
+    assert (allowed, problem.path) == ([], "spec.startFrom")
+    assert Immutables().check(manifests_of(base).resources, {made.uid: made})[1] == []

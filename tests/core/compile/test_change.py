@@ -1,0 +1,51 @@
+"""What differs between what is in force and what was compiled, and the rows that it becomes."""
+
+from __future__ import annotations
+
+from hookplane.compile.change import ConfigDiff, plan_diff
+from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.sealing import Sealer
+from hookplane.store.config_store import ConfigKind, CursorPlan
+from support.planes.compiled import (
+    compiled_of,
+    endpoint_text,
+    generated,
+    one_subscription,
+    subscription_text,
+)
+
+SEALER = Sealer({"k": bytes(32)}, "k")
+
+
+def endpoint(uid: str, **fields: str | bool) -> EndpointConfig:
+    facts = {"path": "/d/e", "provider": "GitHub", "event_type": Source(value="x")} | fields
+    return EndpointConfig.model_validate({"uid": uid, "namespace": "d", "name": "e"} | facts)
+
+
+def test_only_what_differs_is_written() -> None:
+    old, same = endpoint("a"), endpoint("b")
+    new, fresh = endpoint("a", suspended=True), endpoint("c")
+    gone = endpoint("d")
+    in_force = {x.uid: x for x in (old, same, gone)}
+    change = plan_diff(in_force, [new, same, fresh], {"d"}, trusted=True)
+    assert change == ConfigDiff((fresh,), (new,), (gone,))
+
+
+def test_while_a_secret_cannot_be_read_what_works_is_not_replaced_by_what_lacks_it() -> None:
+    good, lacking = endpoint("a"), endpoint("a", not_ready="no Secret")
+    assert not plan_diff({"a": good}, [lacking], set(), trusted=False)
+    assert plan_diff({"a": good}, [lacking], set(), trusted=True).changed == (lacking,)
+    assert plan_diff({"a": lacking}, [good], set(), trusted=False).changed == (good,)
+
+
+def test_a_change_becomes_rows_with_cursors() -> None:
+    text = endpoint_text() + subscription_text("startFrom: '2026-11-21T00:00:00Z'")
+    compiled = compiled_of(text, generated("a-verification"), generated("s-signing"))
+    made = one_subscription(compiled)
+    rows = ConfigDiff((made,), (), (endpoint("d"),)).rows(lambda _: SEALER)
+    assert [(x.kind, x.uid) for x in rows.upserts] == [(ConfigKind.SUBSCRIPTION, made.uid)]
+    assert rows.deletes == ((ConfigKind.ENDPOINT, "d"),)
+    assert rows.cursors == (
+        CursorPlan(made.uid, ("webhookendpoints/default/a",), 1_795_219_200_000),
+    )
+    assert b"whsec_" not in (rows.upserts[0].document or b"")
