@@ -15,11 +15,11 @@ from hookplane.clock import SystemClock
 from hookplane.compile.change import Configured, kind_of
 from hookplane.compile.model import Options
 from hookplane.errors import HookplaneError, InvalidValue
+from hookplane.sealing_keys import read_sealing_keys
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Member
 from hookplane.units import parse_duration
 from hookplane_cli.human import counted
-from hookplane_cli.keys import read_keys
 from hookplane_cli.local.follow import Follower
 from hookplane_cli.local.reload import Loaded, Reloader
 from hookplane_cli.local.secret_files import SecretFiles
@@ -106,7 +106,7 @@ class _Applier:
                 raise InvalidValue(f"{source}: there is no such file or folder")
         self._sources = sources
         self._settings = settings
-        self._sealer = read_keys(settings.keys)
+        self._sealer = read_sealing_keys(settings.keys)
         self._generated = SecretFiles(data)
         self._options = options
         self._clock = SystemClock()

@@ -9,8 +9,7 @@ from typing import Final
 import click
 
 from hookplane.errors import HookplaneError, StoreUnavailable
-from hookplane.store.postgres.connection import Connections
-from hookplane.store.postgres.migrate import migrate
+from hookplane.store.postgres.migrate import bring_up_to_date
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.units import parse_duration
 from hookplane_cli.options import store_option
@@ -40,16 +39,8 @@ async def _migrate(settings: PostgresSettings, wait: float) -> tuple[int, int]:
     end = time.monotonic() + wait
     while True:
         try:
-            return await _once(settings)
+            return await bring_up_to_date(settings)
         except StoreUnavailable:
             if time.monotonic() >= end:
                 raise
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def _once(settings: PostgresSettings) -> tuple[int, int]:
-    db = await Connections(settings).connect("migrate")
-    try:
-        return await migrate(db)
-    finally:
-        await db.close()

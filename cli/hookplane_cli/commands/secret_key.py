@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookplane_cli.keys import new_key
+from hookplane.sealing_keys import new_sealing_key
 
 
 @click.command(name="secret-key")
@@ -14,4 +14,4 @@ def command() -> None:
     \b
     umask 077; hookplane secret-key > sealing.keys
     """
-    click.echo(new_key(), nl=False)
+    click.echo(new_sealing_key(), nl=False)

@@ -15,7 +15,7 @@ from hookplane.compile.rotation import GeneratedKey, current_key
 from hookplane.errors import SecretUnreadable
 from hookplane.ids import RandomBytes
 from hookplane.sealing import Sealer
-from hookplane_cli.keys import new_key, read_keys
+from hookplane.sealing_keys import new_sealing_key, read_sealing_keys
 from hookplane_cli.private_file import write_private
 
 FOLDER: Final = "secrets"
@@ -62,5 +62,5 @@ def open_sealer(data: Path, random_bytes: RandomBytes = secrets.token_bytes) -> 
     """Reads `<data>/sealing.key` or makes it. Raises SecretUnreadable, OSError."""
     path = data / SEALING_KEY
     if not path.exists():
-        write_private(path, new_key(random_bytes).encode())
-    return read_keys(path, random_bytes)
+        write_private(path, new_sealing_key(random_bytes).encode())
+    return read_sealing_keys(path, random_bytes)

@@ -16,10 +16,10 @@ from hookplane.clock import Clock
 from hookplane.errors import StoreReplaced, StoreUnavailable
 from hookplane.process.membership import Membership
 from hookplane.sealing import Sealer
+from hookplane.sealing_keys import read_sealing_keys
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Presence, Role
 from hookplane_cli.activity.log import open_activity_log
-from hookplane_cli.keys import read_keys
 from hookplane_cli.process.parts import PARTS, Part, Surroundings
 from hookplane_cli.process.settings import ProcessSettings
 from hookplane_cli.serving.health import HealthServer
@@ -43,7 +43,7 @@ class Process:
         self._part: Part | None = None
         self._sealer: Sealer | None = None
         if settings.store.keys is not None:
-            self._sealer = read_keys(settings.store.keys)
+            self._sealer = read_sealing_keys(settings.store.keys)
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Until `stopped`. Raises StoreUnfit, SecretUnreadable, click.ClickException."""

@@ -4,14 +4,13 @@ in its database can be read."""
 from __future__ import annotations
 
 import base64
-import binascii
-import secrets as chance
 from collections.abc import Mapping
 from typing import Final
 
-from hookplane.errors import SecretUnreadable
+from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.kinds.gateway import WebhookGateway
-from hookplane.sealing import KEY_BYTES, Sealer
+from hookplane.sealing import Sealer
+from hookplane.sealing_keys import new_sealing_key, parse_sealing_keys
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane_operator.gateways.names import Names
@@ -19,13 +18,14 @@ from hookplane_operator.gateways.pods import INBOUND, OUTBOUND
 from hookplane_operator.kube.kinds import SECRET, Object
 from hookplane_operator.referred.secrets import GENERATED_FOR
 
-_ID_BYTES: Final = 4
 _SEALS: Final = {ConfigKind.ENDPOINT: INBOUND, ConfigKind.SUBSCRIPTION: OUTBOUND}
 
 
 def new_keys(gateway: WebhookGateway) -> Object:
     """The Secret to create."""
-    data = {name: base64.b64encode(_line().encode()).decode() for name in (INBOUND, OUTBOUND)}
+    data = {
+        name: base64.b64encode(new_sealing_key().encode()).decode() for name in (INBOUND, OUTBOUND)
+    }
     names = Names(gateway)
     labels = names.labels("encryption") | {GENERATED_FOR: gateway.metadata.uid}
     return {
@@ -48,17 +48,11 @@ def sealers(data: Mapping[str, Secret]) -> dict[ConfigKind, Sealer]:
     return {kind: Sealer(every, next(iter(keys[name]))) for kind, name in _SEALS.items()}
 
 
-def _line() -> str:
-    return f"{chance.token_hex(_ID_BYTES)}:{chance.token_hex(KEY_BYTES)}\n"
-
-
 def _keys(name: str, value: Secret | None) -> dict[str, bytes]:
-    lines = (value.reveal() if value else b"").decode("ascii", "replace").split()
     try:
-        parts = [line.partition(":") for line in lines]
-        found = {key: binascii.unhexlify(text) for key, _, text in parts}
-    except ValueError as error:
+        found = parse_sealing_keys(value.reveal() if value else b"")
+    except InvalidValue as error:
         raise SecretUnreadable(f'key "{name}" of the encryption Secret is damaged') from error
-    if not found or any(len(key) != KEY_BYTES for key in found.values()):
+    if not found:
         raise SecretUnreadable(f'key "{name}" of the encryption Secret is missing or damaged')
     return found

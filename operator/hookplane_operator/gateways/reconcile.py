@@ -28,10 +28,12 @@ from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.migrate import bring_up_to_date
+from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import WriterFence
 from hookplane_operator.config.book import Book
 from hookplane_operator.gateways.children import ChildMaker, desired
-from hookplane_operator.gateways.database import bring_up_to_date, open_store
+from hookplane_operator.gateways.database import open_store
 from hookplane_operator.gateways.drift import has_drifted, stamped
 from hookplane_operator.gateways.facts import GatewayFacts, Trouble
 from hookplane_operator.gateways.keys import new_keys, sealers
@@ -169,7 +171,7 @@ class Gateways:
         await self.close(name)
         own = sealers((await self._keys(gateway)).secret.data)
         try:
-            await bring_up_to_date(migration)
+            await bring_up_to_date(PostgresSettings(dsn=migration, application="hookplane migrate"))
             store = await open_store(
                 dsn,
                 self._tenure(name),

@@ -6,7 +6,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from hookplane.errors import StoreUnfit
-from hookplane.store.postgres.connection import SCHEMA
+from hookplane.store.postgres.connection import SCHEMA, Connections
+from hookplane.store.postgres.settings import PostgresSettings
 
 if TYPE_CHECKING:
     from hookplane.store.postgres.connection import Db
@@ -16,6 +17,16 @@ _LOCK: Final = 0x686F6F6B
 """Advisory lock: one migration at a time."""
 OLDEST_SCHEMA: Final = 4
 """What this version needs at least; newer schemas are fine, because they only add."""
+
+
+async def bring_up_to_date(settings: PostgresSettings) -> tuple[int, int]:
+    """Migrates the database; its schema's version before and after. Raises StoreUnavailable,
+    StoreUnfit, InvalidValue."""
+    db = await Connections(settings).connect("migrate")
+    try:
+        return await migrate(db)
+    finally:
+        await db.close()
 
 
 async def migrate(db: Db) -> tuple[int, int]:
