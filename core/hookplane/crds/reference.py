@@ -10,7 +10,7 @@ from typing import Final
 from hookplane.crds.definition import root_schema
 from hookplane.crds.schema import INT_OR_STRING, VALIDATIONS, Schema
 from hookplane.kinds.base import API_VERSION, CATEGORY, TIME_PATTERN, SecretKeyRef
-from hookplane.kinds.conditions import CONDITIONS, REASONS, ConditionInfo
+from hookplane.kinds.conditions import CONDITIONS, ConditionInfo
 from hookplane.kinds.registry import Kind
 from hookplane.units import DURATION_PATTERN, SIZE_PATTERN
 
@@ -70,7 +70,7 @@ def conditions_page() -> str:
 
 
 def _reasons(info: ConditionInfo) -> tuple[str, str]:
-    rows = ((f"`{reason}`", REASONS[reason]) for reason in info.reasons)
+    rows = ((f"`{reason}`", reason.meaning) for reason in info.reasons)
     return f"## Reasons of {info.type}", _table(("Reason", "Meaning"), rows)
 
 

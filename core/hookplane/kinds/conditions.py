@@ -1,13 +1,14 @@
-"""Condition types and their reasons: the one list for the operator, the docs and the tests."""
+"""Condition types and their reasons: the one list for the operator, the docs and the tests.
 
-# ruff: noqa: S105 -- words about Secrets, none of them is one
+A condition that is added goes here and into `status/` of the operator; `make generate` then brings
+the reference up to date.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 
 class ConditionType(StrEnum):
@@ -15,116 +16,126 @@ class ConditionType(StrEnum):
     (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md)."""
 
     READY = "Ready"
+    """Whether our own side is in order: the summary of the conditions that must hold."""
     RECONCILING = "Reconciling"
+    """Work is under way that needs nobody's help. There only while it is True."""
     STALLED = "Stalled"
+    """Only an edit of the object helps. There only while it is True."""
     ACCEPTED = "Accepted"
+    """Whether the spec is valid and may use what it refers to."""
     SECRETS_RESOLVED = "SecretsResolved"
+    """Whether every Secret that is needed is there and usable."""
     ENDPOINTS_RESOLVED = "EndpointsResolved"
+    """Whether the endpoints of a subscription are there."""
     SUBSCRIPTION_RESOLVED = "SubscriptionResolved"
+    """Whether the subscription of a replay is there."""
     PROGRAMMED = "Programmed"
+    """Whether every ready process of the data plane has applied this generation."""
     EXPOSED = "Exposed"
+    """Whether the HTTPRoute or the Ingress of a gateway leads to it."""
     RECEIVING = "Receiving"
+    """What senders do to an endpoint. False: their requests are rejected."""
     DELIVERING = "Delivering"
+    """What the target of a subscription does. False: deliveries do not succeed."""
     COMPLETE = "Complete"
+    """Whether a replay is done."""
     STORE_AVAILABLE = "StoreAvailable"
+    """Whether the store of a gateway answers and belongs to it."""
     SWEEP_BLOCKED = "SweepBlocked"
+    """More objects are gone than is plausible, so none is removed from the store. There only
+    while it is True."""
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is."""
+    """Why a condition is as it is: one CamelCase word for programs."""
 
-    ACCEPTED = "Accepted"
-    INVALID = "Invalid"
-    UNKNOWN_PROVIDER = "UnknownProvider"
-    NOT_ALLOWED = "NotAllowed"
-    NOT_SUPPORTED = "NotSupported"
-    GATEWAY_NOT_FOUND = "GatewayNotFound"
-    RESOLVED = "Resolved"
-    SECRET_NOT_FOUND = "SecretNotFound"
-    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
-    SECRET_UNUSABLE = "SecretUnusable"
-    SECRET_NOT_ALLOWED = "SecretNotAllowed"
-    SECRET_NAME_TAKEN = "SecretNameTaken"
-    REQUEST_FAILED = "RequestFailed"
-    INTERNAL_ERROR = "InternalError"
-    ENDPOINT_NOT_FOUND = "EndpointNotFound"
-    SEVERAL_GATEWAYS = "SeveralGateways"
-    NO_ENDPOINTS = "NoEndpoints"
-    SUBSCRIPTION_NOT_FOUND = "SubscriptionNotFound"
-    PROGRAMMED = "Programmed"
-    PENDING = "Pending"
-    NO_PROCESS = "NoProcess"
-    REFUSED = "Refused"
-    EXPOSED = "Exposed"
-    ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
-    REFS_NOT_RESOLVED = "RefsNotResolved"
-    NOT_REPORTED = "NotReported"
-    NO_ADDRESS = "NoAddress"
-    STORE_UNAVAILABLE = "StoreUnavailable"
-    STORE_IN_USE = "StoreInUse"
-    AVAILABLE = "Available"
-    IDLE = "Idle"
-    RECEIVING = "Receiving"
-    REJECTING = "Rejecting"
-    SUSPENDED = "Suspended"
-    DELIVERING = "Delivering"
-    TARGET_FAILING = "TargetFailing"
-    CIRCUIT_OPEN = "CircuitOpen"
-    DISABLED = "Disabled"
-    RUNNING = "Running"
-    COMPLETE = "Complete"
-    CANCELLED = "Cancelled"
-    TOO_MANY_DELETIONS = "TooManyDeletions"
+    meaning: str
+    """What the word means, for people; the reference shows it."""
 
+    def __new__(cls, word: str, meaning: str) -> Self:
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.meaning = meaning
+        return reason
 
-REASONS: Final[Mapping[Reason, str]] = {
-    Reason.ACCEPTED: "the spec is valid and all it refers to may be used",
-    Reason.INVALID: "the message names the field and what would be right",
-    Reason.UNKNOWN_PROVIDER: "no preset has this name; the message lists those that exist",
-    Reason.NOT_ALLOWED: "the gateway does not admit this namespace or this target",
-    Reason.NOT_SUPPORTED: "this version or this gateway cannot do what the spec asks for",
-    Reason.GATEWAY_NOT_FOUND: "there is no such gateway",
-    Reason.RESOLVED: "everything that is referred to was found",
-    Reason.SECRET_NOT_FOUND: "a Secret is not there",
-    Reason.SECRET_KEY_NOT_FOUND: "a Secret lacks a key; the message lists those that it has",
-    Reason.SECRET_UNUSABLE: "a value is empty or not in the form that is needed",
-    Reason.SECRET_NOT_ALLOWED: "Secrets of this type, or this one, cannot be referred to",
-    Reason.SECRET_NAME_TAKEN: "a Secret to be generated exists already and is not ours",
-    Reason.REQUEST_FAILED: "the API server refused a request of the operator, or did not answer; "
-    "the message says which. It is tried again, and what was in force stays so",
-    Reason.INTERNAL_ERROR: "a fault of Hookplane's own; what was in force stays so",
-    Reason.ENDPOINT_NOT_FOUND: "an endpoint of endpointRefs is not there",
-    Reason.SEVERAL_GATEWAYS: "the endpoints are not all on the subscription's gateway",
-    Reason.NO_ENDPOINTS: "the selector matches no endpoint yet",
-    Reason.SUBSCRIPTION_NOT_FOUND: "the subscription is not there",
-    Reason.PROGRAMMED: "every ready process has applied this generation",
-    Reason.PENDING: "not every ready process has applied this generation yet",
-    Reason.NO_PROCESS: "no process of the role is alive",
-    Reason.REFUSED: "a process could not apply this generation; the message says why",
-    Reason.EXPOSED: "every Gateway has accepted the route, or the Ingress has an address",
-    Reason.ROUTE_NOT_ACCEPTED: "a Gateway refuses the route; the message has its words",
-    Reason.REFS_NOT_RESOLVED: "a Gateway cannot send to the receiver's Service; the message has "
-    "its words",
-    Reason.NOT_REPORTED: "no controller has said anything about this generation of the route",
-    Reason.NO_ADDRESS: "the Ingress has no address so far; some controllers never publish one",
-    Reason.STORE_UNAVAILABLE: "the store does not answer",
-    Reason.STORE_IN_USE: "the database belongs to another gateway",
-    Reason.AVAILABLE: "the store answers and belongs to this gateway",
-    Reason.IDLE: "nothing happened for five minutes",
-    Reason.RECEIVING: "requests are accepted",
-    Reason.REJECTING: "the last requests were not accepted; the message says why and from where",
-    Reason.SUSPENDED: "spec.suspend is true",
-    Reason.DELIVERING: "deliveries succeed",
-    Reason.TARGET_FAILING: "deliveries fail; the message says how and when the next try is",
-    Reason.CIRCUIT_OPEN: "so many attempts failed in a row that only probes are sent",
-    Reason.DISABLED: "no success for disableAfter, or an answer 410; events are kept",
-    Reason.RUNNING: "the job is under way",
-    Reason.COMPLETE: "all events that matched were delivered or failed",
-    Reason.CANCELLED: "the job ended early",
-    Reason.TOO_MANY_DELETIONS: "so many objects are gone at once that nothing is removed from the "
-    "store until it is confirmed",
-}
-"""What each reason means, for people."""
+    ACCEPTED = "Accepted", "the spec is valid and all it refers to may be used"
+    INVALID = "Invalid", "the message names the field and what would be right"
+    UNKNOWN_PROVIDER = (
+        "UnknownProvider",
+        "no preset has this name; the message lists those that exist",
+    )
+    NOT_ALLOWED = "NotAllowed", "the gateway does not admit this namespace or this target"
+    NOT_SUPPORTED = "NotSupported", "this version or this gateway cannot do what the spec asks for"
+    GATEWAY_NOT_FOUND = "GatewayNotFound", "there is no such gateway"
+    RESOLVED = "Resolved", "everything that is referred to was found"
+    SECRET_NOT_FOUND = "SecretNotFound", "a Secret is not there"
+    SECRET_KEY_NOT_FOUND = (
+        "SecretKeyNotFound",
+        "a Secret lacks a key; the message lists those that it has",
+    )
+    SECRET_UNUSABLE = "SecretUnusable", "a value is empty or not in the form that is needed"
+    SECRET_NOT_ALLOWED = (
+        "SecretNotAllowed",
+        "Secrets of this type, or this one, cannot be referred to",
+    )
+    SECRET_NAME_TAKEN = "SecretNameTaken", "a Secret to be generated exists already and is not ours"
+    REQUEST_FAILED = (
+        "RequestFailed",
+        "the API server refused a request of the operator, or did not answer; the message says "
+        "which. It is tried again, and what was in force stays so",
+    )
+    INTERNAL_ERROR = "InternalError", "a fault of Hookplane's own; what was in force stays so"
+    ENDPOINT_NOT_FOUND = "EndpointNotFound", "an endpoint of endpointRefs is not there"
+    SEVERAL_GATEWAYS = "SeveralGateways", "the endpoints are not all on the subscription's gateway"
+    NO_ENDPOINTS = "NoEndpoints", "the selector matches no endpoint yet"
+    SUBSCRIPTION_NOT_FOUND = "SubscriptionNotFound", "the subscription is not there"
+    PROGRAMMED = "Programmed", "every ready process has applied this generation"
+    PENDING = "Pending", "not every ready process has applied this generation yet"
+    NO_PROCESS = "NoProcess", "no process of the role is alive"
+    REFUSED = "Refused", "a process could not apply this generation; the message says why"
+    EXPOSED = "Exposed", "every Gateway has accepted the route, or the Ingress has an address"
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        "a Gateway refuses the route; the message has its words",
+    )
+    REFS_NOT_RESOLVED = (
+        "RefsNotResolved",
+        "a Gateway cannot send to the receiver's Service; the message has its words",
+    )
+    NOT_REPORTED = (
+        "NotReported",
+        "no controller has said anything about this generation of the route",
+    )
+    NO_ADDRESS = (
+        "NoAddress",
+        "the Ingress has no address so far; some controllers never publish one",
+    )
+    STORE_UNAVAILABLE = "StoreUnavailable", "the store does not answer"
+    STORE_IN_USE = "StoreInUse", "the database belongs to another gateway"
+    AVAILABLE = "Available", "the store answers and belongs to this gateway"
+    IDLE = "Idle", "nothing happened for five minutes"
+    RECEIVING = "Receiving", "requests are accepted"
+    REJECTING = (
+        "Rejecting",
+        "the last requests were not accepted; the message says why and from where",
+    )
+    SUSPENDED = "Suspended", "spec.suspend is true"
+    DELIVERING = "Delivering", "deliveries succeed"
+    TARGET_FAILING = (
+        "TargetFailing",
+        "deliveries fail; the message says how and when the next try is",
+    )
+    CIRCUIT_OPEN = "CircuitOpen", "so many attempts failed in a row that only probes are sent"
+    DISABLED = "Disabled", "no success for disableAfter, or an answer 410; events are kept"
+    RUNNING = "Running", "the job is under way"
+    COMPLETE = "Complete", "all events that matched were delivered or failed"
+    CANCELLED = "Cancelled", "the job ended early"
+    TOO_MANY_DELETIONS = (
+        "TooManyDeletions",
+        "so many objects are gone at once that nothing is removed from the store until it is "
+        "confirmed",
+    )
+
 
 RESOLVING_SECRETS: Final = (
     Reason.RESOLVED,

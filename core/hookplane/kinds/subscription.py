@@ -175,6 +175,13 @@ class TargetAuthentication(Spec):
         rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
 
 
+class SecretNameRef(Spec):
+    """A Secret of the same namespace."""
+
+    name: SecretName
+    """Its name."""
+
+
 class TargetTLS(Spec):
     """TLS towards the target."""
 
@@ -182,13 +189,6 @@ class TargetTLS(Spec):
     """PEM certificates to trust instead of the system's."""
     client_certificate_ref: SecretNameRef | None = None
     """A kubernetes.io/tls Secret with the certificate that we show."""
-
-
-class SecretNameRef(Spec):
-    """A Secret of the same namespace."""
-
-    name: SecretName
-    """Its name."""
 
 
 class Target(Spec):
@@ -442,8 +442,3 @@ class WebhookSubscription(BaseModel):
 
     metadata: ObjectMeta
     spec: SubscriptionSpec
-
-
-TargetTLS.model_rebuild()
-Target.model_rebuild()
-SubscriptionSpec.model_rebuild()

@@ -1,7 +1,8 @@
-"""The one word that tells what strangers do: a target to a subscription, senders to an endpoint.
+"""One word for what others do: the target of a subscription, the senders of an endpoint.
 
-It never tells whether our own side is in order; that is `not_ready` of the config documents, and
-what is not ready has no word. Source: the table of states in docs/spec/admin-api.md.
+The state never says whether our own side is in order; `not_ready` of the config documents does, and
+what is not ready has no state. The table of states is in docs/spec/admin-api.md. All functions here
+are pure, and every time is wall-clock milliseconds.
 """
 
 from __future__ import annotations
@@ -17,94 +18,103 @@ from hookplane.store.delivery_store import CircuitState
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 ACTIVE_FOR: Final[Millis] = 300_000
-"""So long after the last success or the last accepted request something counts as going on."""
+"""For this long after the last success or the last accepted request, something is going on."""
 REJECTING_AFTER: Final[Millis] = 60_000
-"""Rejections tell nothing until no request was accepted for this long before the last of them: one
-bad request in a good stream changes no word."""
+"""An endpoint is rejecting once no request was accepted for this long before the last rejected one,
+so that one bad request in a good stream changes nothing."""
 REJECTING_FOR: Final[Millis] = 86_400_000
-"""A last rejection older than this is history."""
+"""A rejection that is older than this no longer counts."""
 
 _OWN_REASONS: Final = frozenset(
     {RejectReason.SUSPENDED, RejectReason.NOT_READY, RejectReason.STORE}
 )
-"""Rejections that are our doing, not the sender's."""
+"""Rejections for which the sender can do nothing."""
 _AT_ONCE: Final = frozenset({RejectReason.STORAGE_QUOTA})
-"""Rejections that are never just one bad request: the next will be rejected as well."""
+"""Rejections that count from the first: the next request will be rejected as well."""
 
 
 class SubscriptionState(StrEnum):
-    """States of a subscription."""
+    """What the target of a subscription does."""
 
     IDLE = "Idle"
+    """There is nothing to deliver and there was nothing for a while."""
     DELIVERING = "Delivering"
+    """The target takes what is sent to it."""
     FAILING = "Failing"
+    """The last attempts failed; deliveries are tried again."""
     CIRCUIT_OPEN = "CircuitOpen"
+    """So many attempts failed in a row that only probes are sent."""
     DISABLED = "Disabled"
+    """Nothing is sent, because nothing succeeded for `disableAfter` or the target answered 410."""
     SUSPENDED = "Suspended"
+    """Nothing is sent, because the spec says so."""
 
 
 class EndpointState(StrEnum):
-    """States of an endpoint."""
+    """What the senders of an endpoint do."""
 
     IDLE = "Idle"
+    """No request came for a while."""
     RECEIVING = "Receiving"
+    """Requests are accepted."""
     REJECTING = "Rejecting"
+    """Requests come and are rejected for reasons that the sender can mend."""
     SUSPENDED = "Suspended"
+    """Requests are answered 503, because the spec says so."""
 
 
-_STILL: Final = (SubscriptionState.SUSPENDED, SubscriptionState.DISABLED)
-"""Nothing is sent in these."""
+_NOTHING_SENT: Final = (SubscriptionState.SUSPENDED, SubscriptionState.DISABLED)
 
 
 def subscription_state(
-    config: SubscriptionConfig, status: SubscriptionStats, now: Millis
+    config: SubscriptionConfig, stats: SubscriptionStats, now: Millis
 ) -> SubscriptionState | None:
-    """The strongest that holds; None when the subscription is not ready."""
-    state = status.state
-    busy = status.pending + status.sending > 0
-    words = (
+    """The first state that holds, the strongest first; None when the subscription is not ready."""
+    health = stats.state
+    busy = stats.pending + stats.sending > 0
+    candidates = (
         (config.not_ready != "", None),
         (config.suspended, SubscriptionState.SUSPENDED),
-        (state.disabled_at > 0, SubscriptionState.DISABLED),
-        (state.circuit is CircuitState.OPEN, SubscriptionState.CIRCUIT_OPEN),
-        (state.failing_since > 0, SubscriptionState.FAILING),
-        (busy or _recent(state.last_success, now), SubscriptionState.DELIVERING),
+        (health.disabled_at > 0, SubscriptionState.DISABLED),
+        (health.circuit is CircuitState.OPEN, SubscriptionState.CIRCUIT_OPEN),
+        (health.failing_since > 0, SubscriptionState.FAILING),
+        (busy or _recent(health.last_success, now), SubscriptionState.DELIVERING),
     )
-    return next((word for holds, word in words if holds), SubscriptionState.IDLE)
+    return next((candidate for holds, candidate in candidates if holds), SubscriptionState.IDLE)
 
 
-def next_try(word: SubscriptionState | None, status: SubscriptionStats) -> Millis:
-    """When the next request goes out for what is not delivered; 0: none will. What is due waits for
-    an open circuit's probe, and for the end of a pause that the target asked for."""
-    if word in _STILL:
+def next_try(state: SubscriptionState | None, stats: SubscriptionStats) -> Millis:
+    """When the next request is sent for what is not delivered; 0: none will be. What is due waits
+    for the probe of an open circuit, and for the end of a pause that the target asked for."""
+    if state in _NOTHING_SENT:
         return 0
-    blocked = status.state.blocked_until
-    if status.next_due:
-        return max(status.next_due, blocked)
-    return blocked if word is SubscriptionState.CIRCUIT_OPEN and status.pending else 0
+    blocked = stats.state.blocked_until
+    if stats.next_due:
+        return max(stats.next_due, blocked)
+    return blocked if state is SubscriptionState.CIRCUIT_OPEN and stats.pending else 0
 
 
 def endpoint_state(
-    config: EndpointConfig, status: EndpointStats, now: Millis
+    config: EndpointConfig, stats: EndpointStats, now: Millis
 ) -> EndpointState | None:
-    """The strongest that holds; None when the endpoint is not ready."""
-    words = (
+    """The first state that holds, the strongest first; None when the endpoint is not ready."""
+    candidates = (
         (config.not_ready != "", None),
         (config.suspended, EndpointState.SUSPENDED),
-        (_rejecting(status, now), EndpointState.REJECTING),
-        (_recent(status.last_accepted, now), EndpointState.RECEIVING),
+        (_rejecting(stats, now), EndpointState.REJECTING),
+        (_recent(stats.last_accepted, now), EndpointState.RECEIVING),
     )
-    return next((word for holds, word in words if holds), EndpointState.IDLE)
+    return next((candidate for holds, candidate in candidates if holds), EndpointState.IDLE)
 
 
 def _recent(time: Millis, now: Millis) -> bool:
     return time > 0 and now - time <= ACTIVE_FOR
 
 
-def _rejecting(status: EndpointStats, now: Millis) -> bool:
-    after = 0 if status.last_rejected_reason in _AT_ONCE else REJECTING_AFTER
+def _rejecting(stats: EndpointStats, now: Millis) -> bool:
+    after = 0 if stats.last_rejected_reason in _AT_ONCE else REJECTING_AFTER
     return (
-        status.last_rejected - status.last_accepted > after
-        and now - status.last_rejected <= REJECTING_FOR
-        and status.last_rejected_reason not in _OWN_REASONS
+        stats.last_rejected - stats.last_accepted > after
+        and now - stats.last_rejected <= REJECTING_FOR
+        and stats.last_rejected_reason not in _OWN_REASONS
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.crds.reference import conditions_page, kind_page
-from hookplane.kinds.conditions import CONDITIONS, REASONS
+from hookplane.kinds.conditions import CONDITIONS, Reason
 from hookplane.kinds.registry import KIND_BY_NAME, KINDS, Kind
 from support.kubernetes.crds import schema_of, walk
 
@@ -59,5 +59,5 @@ def test_every_condition_and_reason_is_explained() -> None:
     page = conditions_page()
     for info in CONDITIONS:
         assert f"| `{info.type}` |" in page
-    for reason, meaning in REASONS.items():
-        assert f"| `{reason}` | {meaning} |" in page
+    for reason in Reason:
+        assert f"| `{reason}` | {reason.meaning} |" in page
