@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hookplane.compile.model import Options
 from hookplane.store.maintenance import Retention
-from hookplane_receiver.settings import TlsSettings
+from hookplane_cli.options import authority
+from hookplane_receiver.settings import ReceiverSettings, TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class RunSettings:
     retention: Retention
     style: str
     """How the activity is written; one of `hookplane_cli.activity.log.STYLES`."""
+
+    def receiver(self) -> ReceiverSettings:
+        """Where the front door is."""
+        return ReceiverSettings(
+            listen=authority(self.listen), trusted_proxies=self.trusted_proxies, tls=self.tls
+        )
 
     def options(self) -> Options:
         """What compiling depends on."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import HookplaneError
+from hookplane.pacing.waiting import wait_until_set
 from hookplane_cli.local.reload import Loaded, Reloader
 from hookplane_cli.local.watch import watch
 
@@ -73,9 +74,5 @@ class Follower:
     async def _woken(self, due: Millis) -> bool:
         """Waits for a change or for `due`; False: neither yet."""
         left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
-        try:
-            async with asyncio.timeout(left / 1000):
-                await self._changed.wait()
-        except TimeoutError:
-            return self._clock.now() >= due
-        return True
+        changed = await wait_until_set(self._changed, left / 1000)
+        return changed or self._clock.now() >= due

@@ -14,16 +14,26 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreReplaced, StoreUnavailable
+from hookplane.pacing.backoff import Backoff
+from hookplane.pacing.waiting import wait_until_set
 from hookplane.process.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.sealing_keys import read_sealing_keys
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Presence, Role
 from hookplane_cli.activity.log import open_activity_log
-from hookplane_cli.process.parts import PARTS, Part, Surroundings
+from hookplane_cli.composition import (
+    ConsoleRole,
+    DispatcherRole,
+    ProcessDependencies,
+    ReceiverRole,
+    RunningRole,
+)
+from hookplane_cli.options import authority
 from hookplane_cli.process.settings import ProcessSettings
 from hookplane_cli.serving.health import HealthServer
-from hookplane_cli.serving.loop import calm_collector, pause, until
+from hookplane_cli.serving.loop import calm_collector, until
+from hookplane_dispatcher.egress.guard import AddressGuard
 
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 5.0
@@ -40,7 +50,7 @@ class Process:
         self._role = role
         self._settings = settings
         self._clock = clock
-        self._part: Part | None = None
+        self._running_role: RunningRole | None = None
         self._sealer: Sealer | None = None
         if settings.store.keys is not None:
             self._sealer = read_sealing_keys(settings.store.keys)
@@ -49,17 +59,16 @@ class Process:
         """Until `stopped`. Raises StoreUnfit, SecretUnreadable, click.ClickException."""
         for warning in self._settings.warnings:
             _log.warning("%s", warning)
-        wait = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not stopped.is_set():
             try:
                 await self._once(stopped)
-                wait = FIRST_PAUSE
+                backoff.reset()
             except StoreReplaced as error:
                 _log.warning("starting over, because %s", error)
             except StoreUnavailable as error:
                 _log.warning("waiting for the store: %s", error)
-                await pause(stopped, wait)
-                wait = min(2 * wait, LONGEST_PAUSE)
+                await wait_until_set(stopped, backoff.next_pause())
 
     async def _once(self, stopped: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
@@ -68,35 +77,37 @@ class Process:
             membership = Membership(
                 store, self._role, self._settings.instance, self._clock, self._presence
             )
-            part = await stack.enter_async_context(self._running(store, membership))
+            running = await stack.enter_async_context(self._running(store, membership))
             calm_collector()
-            await until(stopped, part.chores(), membership.failed())
-            await part.leave()
+            await until(stopped, running.housekeeping(), membership.failed())
+            await running.leave()
 
     @asynccontextmanager
-    async def _running(self, store: PostgresStore, membership: Membership) -> AsyncIterator[Part]:
+    async def _running(
+        self, store: PostgresStore, membership: Membership
+    ) -> AsyncIterator[RunningRole]:
         assert self._sealer is not None  # noqa: S101 - the settings demand the file
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:
             activity = open_activity_log(self._settings.log, sys.stdout, clock=self._clock)
             stack.callback(activity.close)
-            around = Surroundings(
-                self._settings, store, self._sealer, self._clock, activity, registry, membership
+            made_of = ProcessDependencies(
+                store, self._sealer, self._clock, activity, registry, membership
             )
-            part = self._part = PARTS[self._role](around)
+            running = self._running_role = make_role(self._role, self._settings, made_of)
             await stack.enter_async_context(self._served_health(registry))
             await membership.start()
             stack.push_async_callback(membership.stop)
-            stack.push_async_callback(_stop, part)
+            stack.push_async_callback(_stop, running)
             try:
-                url = await part.start()
+                url = await running.start()
             except OSError as error:
                 raise click.ClickException(
                     f"HOOKPLANE_LISTEN or HOOKPLANE_TLS_LISTEN: {error.strerror}"
                 ) from error
             membership.beat_soon()
             _log.info("%s %s serves %s", self._role, self._settings.instance, url)
-            yield part
+            yield running
 
     @asynccontextmanager
     async def _served_health(self, registry: CollectorRegistry) -> AsyncIterator[None]:
@@ -115,16 +126,34 @@ class Process:
             await server.stop()
 
     def _health(self) -> dict[str, bool]:
-        return {self._role.value: self._part is not None and self._part.ready}
+        return {self._role.value: self._running_role is not None and self._running_role.ready}
 
     def _presence(self) -> Presence:
-        part = self._part
-        if part is None:
+        running = self._running_role
+        if running is None:
             return Presence(ready=False, version=0)
-        return Presence(part.ready, part.version, dict(part.refused))
+        return Presence(running.ready, running.version, dict(running.refused))
 
 
-async def _stop(part: Part) -> None:
+def make_role(role: Role, settings: ProcessSettings, made_of: ProcessDependencies) -> RunningRole:
+    """The part that a role runs, as the settings have it."""
+    delay, grace = settings.stop_delay, settings.grace
+    match role:
+        case Role.RECEIVER:
+            return ReceiverRole(made_of, settings.receiver(), grace=grace, stop_delay=delay)
+        case Role.DISPATCHER:
+            guard = AddressGuard(loopback=settings.allow_loopback, allowed=settings.allowed_cidrs)
+            return DispatcherRole(made_of, guard, settings.retention, grace=grace)
+        case Role.CONSOLE:
+            return ConsoleRole(
+                made_of,
+                listen=authority(settings.listen),
+                receiver_url=settings.receiver_url,
+                stop_delay=delay,
+            )
+
+
+async def _stop(running: RunningRole) -> None:
     """A store that is away or another one must not keep a process from ending."""
     with suppress(StoreUnavailable, StoreReplaced):
-        await part.stop()
+        await running.stop()

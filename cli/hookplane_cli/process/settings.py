@@ -14,9 +14,10 @@ from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
 from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.settings import PostgresSettings
+from hookplane_cli.options import authority
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import Variable, read_all, unknown
-from hookplane_receiver.settings import QuotaSettings, TlsSettings
+from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
 
 STORE: Final = (
     Variable("store", read.dsn, None, "DSN of the database, postgresql://user@host/database"),
@@ -83,6 +84,15 @@ class ProcessSettings:
     """Of one namespace."""
     warnings: tuple[str, ...]
     """About variables that nobody reads."""
+
+    def receiver(self) -> ReceiverSettings:
+        """Of the role `receiver`."""
+        return ReceiverSettings(
+            listen=authority(self.listen),
+            trusted_proxies=self.trusted_proxies,
+            quotas=self.quotas,
+            tls=self.tls,
+        )
 
 
 def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> ProcessSettings:

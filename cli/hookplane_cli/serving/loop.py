@@ -13,7 +13,6 @@ import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -46,13 +45,6 @@ async def until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
         for task in (waiting, *tasks):
             task.cancel()
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
-
-
-async def pause(stopped: asyncio.Event, seconds: float) -> None:
-    """Less when it is to stop."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopped.wait()
 
 
 def calm_collector() -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.clock import Clock
+from hookplane.pacing.waiting import wait_until_set
 from hookplane_cli.sink.arrival import Arrival, type_of
 from hookplane_cli.sink.behaviour import WELL_BEHAVED, Behaviour, SinkAnswer
 from hookplane_cli.sink.check import Checker
@@ -74,11 +75,7 @@ class Sink:
 
     async def _stall(self, reply: SinkAnswer) -> None:
         if reply.stall:
-            try:
-                async with asyncio.timeout(reply.stall / 1000):
-                    await self._ending.wait()
-            except TimeoutError:
-                return
+            await wait_until_set(self._ending, reply.stall / 1000)
 
     def _arrival(self, request: web.Request, body: bytes, reply: SinkAnswer) -> Arrival:
         now, headers = self._clock.now(), request.headers
