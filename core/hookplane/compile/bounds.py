@@ -1,4 +1,4 @@
-"""Bounds of durations, beyond what the kinds themselves say, and rates."""
+"""Durations and rates: their bounds, beyond what the kinds themselves check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ DISABLE_AFTER: Final = DurationBounds(0, 99_999 * HOUR)
 
 
 def bounded(text: str, bounds: DurationBounds, path: str, problems: Problems) -> Millis:
-    """The duration in milliseconds; out of bounds it is an error and cut to the bound."""
+    """The duration in milliseconds. One that is out of bounds is an error at `path`, and is cut to
+    the bound so that compiling can go on."""
     millis = parse_duration(text)
     if not bounds.least <= millis <= bounds.most:
         least, most = format_duration(bounds.least), format_duration(bounds.most)
@@ -43,6 +44,7 @@ def bounded(text: str, bounds: DurationBounds, path: str, problems: Problems) ->
 
 
 def rate_limit(rate: Rate | None, path: str, problems: Problems) -> RateLimit | None:
+    """The rate as a token bucket; None: unlimited."""
     if rate is None:
         return None
     per = bounded(rate.per, RATE_PER, f"{path}.per", problems)

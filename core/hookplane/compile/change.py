@@ -1,4 +1,4 @@
-"""What a compilation changes in the store; pure."""
+"""What a compilation changes in the store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hookplane.units import parse_time
 
 Configured = EndpointConfig | SubscriptionConfig
 Sealers = Callable[[ConfigKind], Sealer]
-"""Which sealer seals documents of a kind."""
+"""Gives the sealer for documents of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigDiff:
-    """Documents to write and documents whose objects are gone."""
+    """Documents to write, and documents of objects that are gone."""
 
     created: tuple[Configured, ...] = ()
     changed: tuple[Configured, ...] = ()
@@ -31,11 +31,11 @@ class ConfigDiff:
         return bool(self.created or self.changed or self.deleted)
 
     def of_users(self) -> ConfigDiff:
-        """Without the endpoints that every namespace has by itself."""
+        """The same without built-in endpoints, which no user wrote."""
         return ConfigDiff(_own(self.created), _own(self.changed), _own(self.deleted))
 
     def rows(self, sealer_of: Sealers) -> ConfigChange:
-        """The form that the store takes."""
+        """The change in the form that the store takes, with all secrets sealed."""
         written = (*self.created, *self.changed)
         return ConfigChange(
             upserts=tuple(_row(x, sealer_of(kind_of(x))) for x in written),
@@ -51,9 +51,12 @@ def plan_diff(
     trusted: bool,
     stale: AbstractSet[str] = frozenset(),
 ) -> ConfigDiff:
-    """`stale`: uids whose documents are to be written anew though they say the same. `trusted`
-    False: some Secret could not be read, so an object that seems to miss one keeps what is in
-    force."""
+    """Compares what was compiled with what is in force (uid → document).
+
+    `doomed`: uids of objects that are gone. `stale`: uids of documents that are written again even
+    if they did not change, such as after the sealing key changed. `trusted` False: some Secret
+    could not be read, so an object that seems to lack one keeps its document in force.
+    """
     created, changed = [], []
     for document in compiled:
         old = in_force.get(document.uid)
@@ -67,17 +70,18 @@ def plan_diff(
     return ConfigDiff(tuple(created), tuple(changed), deleted)
 
 
-def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:
-    return tuple(x for x in documents if not (isinstance(x, EndpointConfig) and x.builtin))
-
-
 def kind_of(document: Document) -> ConfigKind:
+    """Under which kind the store keeps a document."""
     is_endpoint = isinstance(document, EndpointConfig)
     return ConfigKind.ENDPOINT if is_endpoint else ConfigKind.SUBSCRIPTION
 
 
+def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:
+    return tuple(x for x in documents if not (isinstance(x, EndpointConfig) and x.builtin))
+
+
 def _row(document: Configured, sealer: Sealer) -> ConfigRow:
-    """What Hookplane itself tells a namespace is not among what the namespace keeps."""
+    """A built-in endpoint belongs to no namespace, so its events count towards no quota."""
     own = isinstance(document, EndpointConfig) and not document.builtin
     namespace = document.namespace if own else ""
     return ConfigRow(kind_of(document), document.uid, document.dump(sealer), namespace=namespace)

@@ -29,13 +29,14 @@ _WHERE_PUBLIC_URL: Final = {
     False: "hookplane run --public-url https://…",
     True: "spec.publicURL of the WebhookGateway",
 }
+"""Where people say the public URL, by `Options.gateways`."""
 BUILTIN_NAME: Final = "hookplane.operational"
-"""Names of our kinds have no dots, so no endpoint of a user's is called so."""
+"""No user's endpoint can have this name, because names of our kinds have no dots."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointCompiler:
-    """Compiles one endpoint; what is wrong with it goes to `problems`."""
+    """Compiles one endpoint and adds what is wrong with it to `problems`."""
 
     resource: WebhookEndpoint
     secrets: SecretLookup
@@ -44,7 +45,7 @@ class EndpointCompiler:
     generated: GeneratedKeys
 
     def compile(self) -> EndpointConfig | None:
-        """None when something is wrong."""
+        """The document; None when there is an error."""
         preset = self.problems.checked(
             "spec.provider",
             lambda: presets.get(self.resource.spec.provider),
@@ -92,7 +93,7 @@ class EndpointCompiler:
         return document.model_copy(update={"not_ready": self.problems.not_ready})
 
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
-        """Only where it is part of what is signed."""
+        """The URL as the sender sees it; None where it is not part of what is signed."""
         if signature is None or "{url}" not in signature.content:
             return None
         if self.options.public_url is None:

@@ -1,4 +1,5 @@
-"""Keys that are ours to choose: generated into a Secret, and replaced on a schedule."""
+"""Keys that Hookplane chooses: which Secrets are to be generated, and the keys that they hold
+now."""
 
 from __future__ import annotations
 
@@ -14,14 +15,19 @@ from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
 
 KEY: Final = "key"
+"""Key of a generated Secret with the value that is used now."""
 PREVIOUS: Final = "previous"
+"""Key of a generated Secret with the value before, during overlap."""
 VERIFICATION_SUFFIX: Final = "-verification"
+"""The generated Secret of an endpoint is its name with this suffix."""
 SIGNING_SUFFIX: Final = "-signing"
+"""The generated Secret of a subscription is its name with this suffix."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedKeys:
-    """Finds the generated keys of one object and notes that they are wanted."""
+    """The generated keys of one object. Every key that is asked for is noted as wanted, so that its
+    Secret is generated if it does not exist."""
 
     secrets: SecretLookup
     problems: Problems
@@ -32,7 +38,8 @@ class GeneratedKeys:
     def keys(
         self, name: str, kind: GeneratedKind, rotation: Rotation | None, path: str
     ) -> list[Secret]:
-        """The key and, during overlap, its predecessor; none while they are not generated."""
+        """The key and, during overlap, its predecessor; none as long as the Secret is not
+        generated."""
         self.wanted.append(self._want(name, kind, rotation, f"{path}.rotation"))
         secret = self.secrets.find(self.problems.namespace, name)
         if secret is None:

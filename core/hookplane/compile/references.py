@@ -1,4 +1,4 @@
-"""Which endpoints a subscription reads: by name, by label, or the built-in one."""
+"""What objects refer to: endpoints by name or label or the built-in one, subscriptions by name."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ class Neighbours:
         }
 
     def subscription(self, namespace: str, name: str) -> str | None:
-        """Its uid."""
+        """The uid of a subscription; None: there is none of this name."""
         return self._subscriptions.get((namespace, name))
 
     def endpoints(self, spec: SubscriptionSpec, problems: Problems) -> tuple[str, ...]:
-        """Uids, sorted. Those that are not there are told and left out; the others work."""
+        """Uids of the endpoints that a subscription reads, sorted. One that is not there is a
+        problem and is left out; the others work."""
         if spec.operational_events:
             return (operational_endpoint(problems.namespace),)
         if spec.endpoint_selector is not None:
@@ -68,7 +69,7 @@ class Neighbours:
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Whether labels match, as Kubernetes defines it."""
+    """Whether labels match the selector, as Kubernetes defines it."""
     exact = all(labels.get(key) == value for key, value in selector.match_labels.items())
     return exact and all(_holds(part, labels) for part in selector.match_expressions)
 

@@ -13,7 +13,7 @@ from hookplane.kinds.replay import ReplayEvents, WebhookReplay
 from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.units import parse_time
 
-ALL: Final = frozenset(
+_ALL: Final = frozenset(
     {
         DeliveryState.DEAD,
         DeliveryState.DELIVERED,
@@ -26,7 +26,7 @@ ALL: Final = frozenset(
 def compile_replay(
     resource: WebhookReplay, neighbours: Neighbours, now: Millis, problems: Problems
 ) -> NewReplay | None:
-    """None while its subscription is not there."""
+    """The replay job; None as long as its subscription is not there."""
     metadata, spec = resource.metadata, resource.spec
     name = spec.subscription_ref.name
     subscription = neighbours.subscription(metadata.namespace, name)
@@ -53,6 +53,6 @@ def compile_replay(
 
 
 def _states(events: ReplayEvents) -> frozenset[DeliveryState]:
-    """Dead for a range and All for ids, unless the user says otherwise."""
+    """The states that the user names; the default is Dead for a range of time and All for ids."""
     named = events.states or (["All"] if events.ids else ["Dead"])
-    return ALL if "All" in named else frozenset(DeliveryState(name.lower()) for name in named)
+    return _ALL if "All" in named else frozenset(DeliveryState(name.lower()) for name in named)

@@ -1,4 +1,4 @@
-"""The way from resources and Secrets to config documents: the same on a laptop and in a cluster."""
+"""Compiles all resources of a gateway, with the Secrets at hand, into config documents."""
 
 from __future__ import annotations
 
@@ -48,8 +48,11 @@ def compile_resources(
     now: Millis,
     known: Sequence[Document] = (),
 ) -> Compiled:
-    """Pure. `now` becomes the creation time of replays; `known` are documents in force whose
-    objects are not among `resources`: references to them hold."""
+    """Never raises because of what a resource says; see `Compiled.problems`.
+
+    `now` becomes the creation time of replays. `known` are documents in force whose objects are not
+    among `resources`, so that references to them are valid.
+    """
     compiler = _Compiler(SecretLookup(secrets), options, now)
     compiler.endpoints(resources, known)
     compiler.subscriptions(resources, known)
@@ -59,7 +62,7 @@ def compile_resources(
 
 
 class _Compiler:
-    """What is compiled so far."""
+    """Collects what is compiled so far; later kinds refer to earlier ones."""
 
     def __init__(self, secrets: SecretLookup, options: Options, now: Millis) -> None:
         self._secrets = secrets
@@ -100,7 +103,7 @@ class _Compiler:
                 self._replays += self._guarded(resource, self._replay)
 
     def gateways(self, resources: Sequence[Resource]) -> None:
-        """Where there are none, that is said once."""
+        """Notes once that gateways mean nothing where there is one data plane only."""
         about = next((x for x in resources if _mentions_gateway(x)), None)
         if about is None or self._options.gateways:
             return
@@ -133,7 +136,8 @@ class _Compiler:
         self._wanted += generated.wanted
 
     def _guarded(self, resource: R, compiled: Callable[[R, Problems], T | None]) -> list[T]:
-        """What comes of one object, if anything; what nobody foresaw is a problem of that one."""
+        """The document of one object, if it gets one. An error that nobody foresaw becomes a
+        problem of this object, and the others are compiled."""
         problems = Problems(resource)
         try:
             made = compiled(resource, problems)

@@ -1,5 +1,7 @@
-"""What a generated Secret is to hold now: made once, replaced by a schedule or when asked to; pure
-but for chance."""
+"""What a generated Secret holds now: a key is made once, and replaced on a schedule or on request.
+
+Pure, except that new keys are random; where the keys are kept is for the caller to decide.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from hookplane.signatures.deliver import generate_key
 
 
 class GeneratedKey(BaseModel):
-    """One generated Secret as it is kept; where it is kept is for its owner alone, so keys are
-    plain."""
+    """The key of one generated Secret with its history. Keys are plain text: whoever stores this
+    keeps it where nobody else can read it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -38,16 +40,17 @@ class GeneratedKey(BaseModel):
     __str__ = __repr__
 
     def due(self, wanted: WantedSecret) -> Millis | None:
-        """When it next changes; None: never."""
+        """When it has to change next; None: never."""
         times = [self.since + wanted.rotate_every] if wanted.rotate_every else []
         return min(times + ([self.previous_until] if self.previous else []), default=None)
 
     def data(self) -> dict[str, Secret]:
-        """Its keys and values as a Secret has them."""
+        """The data of the Secret."""
         values = {KEY: Secret(self.key), PREVIOUS: Secret(self.previous)}
         return {name: value for name, value in values.items() if value}
 
     def as_object(self, want: WantedSecret) -> SecretObject:
+        """The Secret itself."""
         return SecretObject(want.namespace, want.name, self.data(), generated=True)
 
 
@@ -59,8 +62,12 @@ def current_key(
     asked: bool = False,
     random_bytes: RandomBytes = secrets.token_bytes,
 ) -> GeneratedKey:
-    """`asked`: a new key is to be made whatever the schedule says. A key of another kind cannot be
-    used any more."""
+    """The key that is to be used from now on; the same as `kept` when nothing is due.
+
+    `kept`: the key so far; None: there is none. A key of another kind is replaced without overlap,
+    because it cannot be used any more. `asked`: somebody asked for a new key, whatever the schedule
+    says.
+    """
 
     def new_key() -> str:
         return generate_key(want.kind, random_bytes).reveal().decode()

@@ -1,4 +1,5 @@
-"""Looks up what objects refer to in Secrets. Messages name Secrets and keys, never values."""
+"""Looks up the values that objects refer to in Secrets. Messages name Secrets and keys, never
+values."""
 
 from __future__ import annotations
 
@@ -20,22 +21,23 @@ FORBIDDEN_TYPES: Final = frozenset(
         "kubernetes.io/dockercfg",
     }
 )
-"""These hold keys to a cluster or a registry, which no webhook may carry out."""
+"""Secrets of these types hold keys to a cluster or a registry, which no webhook may send away."""
 _SHOWN_KEYS: Final = 10
 
 
 class SecretLookup:
-    """All Secrets at hand."""
+    """All Secrets that compile was given."""
 
     def __init__(self, secrets: Iterable[SecretObject]) -> None:
         self._secrets = {(secret.namespace, secret.name): secret for secret in secrets}
 
     def find(self, namespace: str, name: str) -> SecretObject | None:
+        """The whole Secret; None: there is none of this name."""
         return self._secrets.get((namespace, name))
 
     def value(self, ref: SecretKeyRef, path: str, problems: Problems) -> Secret | None:
-        """What the reference stands for; None when it is missing, which problems then say unless
-        the reference is optional."""
+        """The value that the reference stands for; None when it is missing or may not be used. That
+        is a problem at `path`, unless it is missing and the reference is optional."""
         secret = self.find(problems.namespace, ref.name)
         if secret is not None and secret.type in FORBIDDEN_TYPES:
             message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
@@ -49,11 +51,11 @@ class SecretLookup:
         if value:
             return value
         if not ref.optional:
-            problems.missing(path, *_lack(ref, secret))
+            problems.missing(path, *_missing(ref, secret))
         return None
 
     def values(self, refs: Sequence[SecretValue], path: str, problems: Problems) -> list[Secret]:
-        """Those that are there, in order."""
+        """The values that are there, in the order of the references."""
         found = (
             self.value(ref.secret_key_ref, f"{path}[{index}]", problems)
             for index, ref in enumerate(refs)
@@ -61,7 +63,7 @@ class SecretLookup:
         return [value for value in found if value is not None]
 
 
-def _lack(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Reason, Absent | None]:
+def _missing(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Reason, Absent | None]:
     """The sentence, its reason, and what is absent when it is the Secret as a whole."""
     if secret is None:
         absent = Absent("Secret", ref.name, ref.key)

@@ -35,7 +35,7 @@ class SigningCompiler:
     generated: GeneratedKeys
 
     def compile(self, subscription: str, sent_headers: Iterable[str]) -> SigningConfig:
-        """`sent_headers`: names that the target's headers take already."""
+        """The signing config. `sent_headers`: names of headers that the target gets anyway."""
         scheme = SigningScheme(self.spec.scheme)
         keys = self._keys(scheme, subscription)
         for index, key in enumerate(keys):
@@ -67,7 +67,7 @@ class SigningCompiler:
         )
 
     def _check_headers(self, spec: CustomSignature, sent_headers: Iterable[str]) -> None:
-        """Two headers of one name would be sent, and receivers choose one as they like."""
+        """No two headers may have one name: receivers would differ in which one they read."""
         taken = {name.lower() for name in sent_headers}
         for field, name in (
             ("header", spec.header),

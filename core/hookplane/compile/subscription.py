@@ -33,11 +33,12 @@ from hookplane.units import format_duration
 _DELIVERY: Final = "spec.delivery"
 DEFAULT_IN_FLIGHT: Final = 16
 _RESERVE: Final[Millis] = 24 * HOUR
+"""For how long an event is kept after its last attempt, so that it can be replayed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCompiler:
-    """Compiles one subscription; what is wrong with it goes to `problems`."""
+    """Compiles one subscription and adds what is wrong with it to `problems`."""
 
     resource: WebhookSubscription
     secrets: SecretLookup
@@ -47,7 +48,7 @@ class SubscriptionCompiler:
     generated: GeneratedKeys
 
     def compile(self) -> SubscriptionConfig | None:
-        """None when something is wrong."""
+        """The document; None when there is an error."""
         spec, metadata = self.resource.spec, self.resource.metadata
         target = TargetCompiler(spec.target, self.secrets, self.options, self.problems).compile()
         sent = [header.name for header in spec.target.headers]
@@ -71,7 +72,7 @@ class SubscriptionCompiler:
         return None if self.problems.failed else self._ready(document)
 
     def _ready(self, document: SubscriptionConfig) -> SubscriptionConfig:
-        """What is not ready has no target."""
+        """The document with the reason why it is not ready, if it is not; it then has no target."""
         reason = self.problems.not_ready
         if not reason:
             return document
@@ -91,7 +92,7 @@ class SubscriptionCompiler:
 
 
 def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict[str, Any]:
-    """Fields of the SubscriptionConfig."""
+    """How fast, in which order and how long: fields of the SubscriptionConfig."""
     strict = spec.ordering == "Strict"
     return {
         "strict": strict,
@@ -106,8 +107,8 @@ def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict
 
 
 def _longest_schedule(retention: Millis) -> Millis:
-    """An event must outlive its schedule by a day, so that what died can still be replayed; where
-    events are kept for less than two days, by half of that time."""
+    """How long a retry schedule may take where events are kept for `retention`: the last day is
+    left for replays, or half of the time where events are kept for less than two days."""
     return max(retention - _RESERVE, retention // 2)
 
 
@@ -136,5 +137,5 @@ def _circuit(spec: Circuit, problems: Problems) -> CircuitConfig:
 
 
 def _hours(millis: Millis) -> str:
-    """Without the small parts that jitter makes."""
+    """A duration without the seconds that jitter adds to it."""
     return format_duration(millis - millis % 60_000) if millis >= HOUR else format_duration(millis)

@@ -37,7 +37,7 @@ class TargetCompiler:
     problems: Problems
 
     def compile(self) -> TargetConfig | None:
-        """None when the URL is missing or something is wrong."""
+        """The target; None when its URL is missing or not allowed."""
         headers = (*self._headers(), *self._authorization())
         oauth2 = self._oauth2()
         tls = self._tls()
@@ -118,7 +118,8 @@ class TargetCompiler:
         return self.secrets.value(ref, f"{path}.valueFrom", self.problems)
 
     def _authorization(self) -> list[tuple[str, Secret]]:
-        """Basic and bearer are headers like any other; OAuth 2 is asked for when it is needed."""
+        """The header for basic or bearer authentication. A token of OAuth 2 is fetched when
+        something is sent, so it is not here."""
         own = self.spec.authentication
         if own is None:
             return []
@@ -202,7 +203,8 @@ def _authorization(scheme: bytes, credential: Secret | None) -> list[tuple[str, 
 
 
 def _check_header(value: Secret) -> None:
-    """RFC 9110 §5.5: no control characters, or headers of somebody else's could be added."""
+    """Raises InvalidValue for control characters (RFC 9110 §5.5), with which a value could add
+    headers of its own, and for values that are too long."""
     raw = value.reveal()
     if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in raw):
         raise InvalidValue("the value has a line break or another control character in it")

@@ -1,4 +1,5 @@
-"""Verification of an endpoint: presets and the user's axes → one scheme with its keys."""
+"""Verification of an endpoint: the preset and the user's settings become one scheme with its
+keys."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ _HANDSHAKE_PARAMETERS: Final = {"MetaChallenge": (VERIFY_TOKEN,)}
 
 @dataclass(frozen=True, slots=True)
 class VerificationCompiler:
-    """Compiles the parts of one endpoint's verification."""
+    """Compiles the parts of one endpoint's verification and adds what is wrong to `problems`."""
 
     spec: Verification
     preset: Preset
@@ -51,7 +52,8 @@ class VerificationCompiler:
     problems: Problems
 
     def keys(self, name: str, generated: GeneratedKeys) -> tuple[Secret, ...]:
-        """Signing keys: the user's, or the generated one of the endpoint `name`."""
+        """The keys that requests are signed with: the user's, or the generated ones of endpoint
+        `name`."""
         if self.spec.keys is not None:
             if self._signed:
                 return tuple(self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems))
@@ -66,14 +68,15 @@ class VerificationCompiler:
         return ()
 
     def variant(self, keys: Sequence[Secret]) -> Variant:
-        """How the preset signs with keys of this form."""
+        """The variant of the preset that fits keys of this form."""
         chosen = self.problems.checked(
             f"{PATH}.keys", lambda: self.preset.variant(keys), Reason.SECRET_UNUSABLE
         )
         return chosen or self.preset.variant()
 
     def signature(self, variant: Variant, keys: Sequence[Secret]) -> SignatureScheme | None:
-        """The scheme; every key must fit it."""
+        """The scheme, the user's before the preset's; a key that does not fit it is an error. None:
+        requests are not signed."""
         own = self.spec.signature
         scheme = variant.signature if own is None else _scheme(own, self.problems)
         if scheme is not None:
@@ -81,6 +84,7 @@ class VerificationCompiler:
         return scheme
 
     def handshake(self) -> str | None:
+        """Name of the handshake, the preset's or the user's; None: there is none."""
         return self.preset.handshake or self.spec.handshake
 
     def parameters(self) -> dict[str, Secret]:
@@ -175,7 +179,7 @@ class VerificationCompiler:
 
 
 def check_token(token: Secret) -> None:
-    """A header can carry no line break, so a token with one would never match."""
+    """Raises InvalidValue for a token that no header can carry, so that it would never match."""
     value = token.reveal()
     if value != value.strip() or any(byte < 0x20 or byte == 0x7F for byte in value):
         raise InvalidValue("the value has line breaks or blanks at an end; store it without them")

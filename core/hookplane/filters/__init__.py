@@ -1,1 +1,8 @@
-"""Which events a subscription wants and what it sends instead: types, CEL, CloudEvents. Pure."""
+"""What a subscription lets through, and what it sends instead of the body.
+
+`types` matches event types with wildcards, `cel` compiles and runs CEL expressions over an event,
+`event` is the event as expressions see it, and `transform` makes the body and the headers that are
+sent. All of it is pure, and the time that an event can take is bounded by its size. Expressions are
+checked when a subscription is compiled (InvalidValue with line and column); one that fails on an
+event raises InvalidValue too, and the caller decides what becomes of the event.
+"""
