@@ -13,7 +13,7 @@ from hookplane.kinds.replay import ReplayEvents, WebhookReplay
 from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.units import parse_time
 
-_ALL: Final = frozenset(
+REPLAYABLE: Final = frozenset(
     {
         DeliveryState.DEAD,
         DeliveryState.DELIVERED,
@@ -21,6 +21,7 @@ _ALL: Final = frozenset(
         DeliveryState.RETRYING,
     }
 )
+"""What `All` stands for: every state but those that are delivered soon without a replay."""
 
 
 def compile_replay(
@@ -55,4 +56,6 @@ def compile_replay(
 def _states(events: ReplayEvents) -> frozenset[DeliveryState]:
     """The states that the user names; the default is Dead for a range of time and All for ids."""
     named = events.states or (["All"] if events.ids else ["Dead"])
-    return _ALL if "All" in named else frozenset(DeliveryState(name.lower()) for name in named)
+    return (
+        REPLAYABLE if "All" in named else frozenset(DeliveryState(name.lower()) for name in named)
+    )

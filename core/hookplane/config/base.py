@@ -1,4 +1,4 @@
-"""What all config documents share, and how they are written to and read from the store."""
+"""What all config documents share: how they are written and read, and rates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hookplane.sealing import Sealer
 
 
 class Document(BaseModel):
-    """A frozen document. Secrets inside are sealed with the object's uid as associated data."""
+    """The config document of one object. Secrets inside are sealed and bound to the object's
+    uid."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -21,23 +22,24 @@ class Document(BaseModel):
     generation: int = 1
 
     def dump(self, sealer: Sealer) -> bytes:
-        """JSON with sealed secrets."""
+        """The document as JSON with sealed secrets."""
         return self.model_dump_json(context={"sealer": sealer, "aad": self.uid}).encode()
 
     @classmethod
     def load(cls, uid: str, data: bytes, sealer: Sealer) -> Self:
-        """Reads `dump`'s form. Raises pydantic.ValidationError or SecretUnreadable."""
+        """Reads what `dump` wrote. Raises pydantic.ValidationError or SecretUnreadable."""
         return cls.model_validate_json(data, context={"sealer": sealer, "aad": uid})
 
 
 class DocumentPart(BaseModel):
-    """A part of a document."""
+    """Base of the models inside a document."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class RateLimit(DocumentPart):
-    """A token bucket: `tokens` are added over `per` milliseconds, at most `burst` are kept."""
+    """A rate as a token bucket: `tokens` are added in `per` milliseconds, at most `burst` are
+    kept."""
 
     tokens: int
     per: int

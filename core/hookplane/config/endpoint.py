@@ -34,7 +34,7 @@ class ClientCertificate(DocumentPart):
 
 
 class Answer(DocumentPart):
-    """The answer to an accepted request; {event.id} in `body` stands for the event's id."""
+    """The response to an accepted request; {event.id} in `body` stands for the event's id."""
 
     status: int = 200
     content_type: str = "application/json"
@@ -44,7 +44,8 @@ class Answer(DocumentPart):
 class Source(DocumentPart):
     """Where a value is in a request: exactly one field is set.
 
-    `extractor` names a function of `hookplane.providers.extract` for what no header or path tells.
+    `extractor` names a function of `hookplane.providers.extract`, for values that no single header
+    or path holds.
     """
 
     header: str | None = None

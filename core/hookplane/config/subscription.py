@@ -14,9 +14,13 @@ class SigningScheme(StrEnum):
     """How deliveries are signed."""
 
     STANDARD = "StandardWebhooks"
+    """Standard Webhooks `v1`: HMAC-SHA256 with a shared key."""
     ED25519 = "StandardWebhooksEd25519"
+    """Standard Webhooks `v1a`: Ed25519, so that receivers need no secret."""
     CUSTOM = "Custom"
+    """In a header of the user's own form, besides the headers of Standard Webhooks."""
     NONE = "None"
+    """Not at all."""
 
 
 class CustomFormat(DocumentPart):
@@ -32,7 +36,8 @@ class CustomFormat(DocumentPart):
 
 
 class SigningConfig(DocumentPart):
-    """Every key signs; keys are in their text form (`whsec_…`, `whsk_…`, or raw for CUSTOM)."""
+    """How deliveries are signed. Every key makes a signature; keys are in their text form
+    (`whsec_…`, `whsk_…`, or raw for CUSTOM)."""
 
     scheme: SigningScheme = SigningScheme.STANDARD
     keys: tuple[Secret, ...] = ()
@@ -40,7 +45,7 @@ class SigningConfig(DocumentPart):
 
 
 class TransformConfig(DocumentPart):
-    """Exactly one is set."""
+    """What is sent instead of the body; exactly one field is set."""
 
     cel: str | None = None
     cloud_events: str | None = None
@@ -48,7 +53,7 @@ class TransformConfig(DocumentPart):
 
 
 class OAuth2Config(DocumentPart):
-    """Client credentials grant."""
+    """A client credentials grant (RFC 6749 §4.4)."""
 
     token_url: str
     client_id: str
@@ -57,7 +62,7 @@ class OAuth2Config(DocumentPart):
 
 
 class TLSConfig(DocumentPart):
-    """PEM texts."""
+    """TLS towards the target; all fields are PEM texts."""
 
     ca: str | None = None
     certificate: str | None = None
@@ -68,7 +73,7 @@ class TargetConfig(DocumentPart):
     """Where deliveries go."""
 
     url: Secret
-    """A URL may be a secret itself (team chats), so it is always kept as one."""
+    """Always sealed, because a URL may be a secret itself, such as those of team chats."""
     host: str
     """What status and logs may show of the URL: host[:port], or `(Secret)`."""
     headers: tuple[tuple[str, Secret], ...] = ()
@@ -79,7 +84,7 @@ class TargetConfig(DocumentPart):
 
 
 class RetryConfig(DocumentPart):
-    """Pauses between attempts; each is lengthened by up to `jitter_percent`."""
+    """Pauses between attempts, in milliseconds; each is lengthened by up to `jitter_percent`."""
 
     schedule: tuple[Millis, ...]
     jitter_percent: int = 10

@@ -1,4 +1,4 @@
-"""A kind as a CustomResourceDefinition."""
+"""Turns a kind into a CustomResourceDefinition."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hookplane.kinds.base import CATEGORY, GROUP, NAME_RULE, VERSION
 from hookplane.kinds.registry import Column, Kind
 
 _NOT_OBSERVED: Final = {"observedGeneration": -1}
-"""Status of an object that is new; kstatus takes one without any for one that is in order."""
+"""Default status of a new object; kstatus would take an object without status for a ready one."""
 
 
 def crd(kind: Kind) -> dict[str, Any]:
-    """The object to apply."""
+    """The CustomResourceDefinition of a kind."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -1,4 +1,4 @@
-"""Which files are generated, and what is in them."""
+"""The files that are generated, and whether they are up to date."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BANNER: Final = "# Generated from core/hookplane/kinds by `make generate`; do no
 MARKER: Final = (
     "<!-- What follows is generated from core/hookplane/kinds by `make generate`; do not edit. -->"
 )
-"""Divides a page into a head written by hand, which stays, and the rest."""
+"""Divides a page: what stands before it is written by hand and stays."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without anchors: not every reader of CRDs follows them."""
+    """Writes no anchors, because not every reader of CRDs follows them."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -40,7 +40,7 @@ def drifted(root: Path) -> list[Path]:
 
 
 def write(root: Path) -> list[Path]:
-    """Brings every file up to date and tells which were not."""
+    """Brings every file up to date and returns those that were not, sorted."""
     texts, stale = generated(root), drifted(root)
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _head(page: Path) -> str:
-    """The head of a page as it is, or only a title for a new one."""
+    """The part of a page that is written by hand; a title for a new page."""
     written, marker, _ = _text(page).partition(MARKER)
     head = written if marker else f"# {page.stem.capitalize()}\n\n"
     return f"{head}{MARKER}\n\n"

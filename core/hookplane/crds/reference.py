@@ -1,4 +1,4 @@
-"""The reference in docs/spec: what can be written in each kind and what is shown, as markdown."""
+"""Writes the reference in docs/spec: the fields, rules and columns of each kind, as markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from hookplane.units import DURATION_PATTERN, SIZE_PATTERN
 NAMES: Final = {DURATION_PATTERN: "duration", SIZE_PATTERN: "size", TIME_PATTERN: "time"}
 """What strings with these patterns are called."""
 MENTIONED: Final = 512
-"""Characters. Shorter limits are there for safety and nobody will meet them."""
+"""Limits on the length of a text are mentioned above so many characters. Shorter ones are there for
+safety, and nobody will meet them."""
 SECRET_KEY_FIELDS: Final = SecretKeyRef.model_fields.keys()
 INTRODUCTION: Final = (
     "`apiVersion: {version}`, `kind: {kind}`; `kubectl get {short}`, or `kubectl get {category}` "

@@ -35,7 +35,7 @@ KEPT: Final = (
     "x-kubernetes-list-map-keys",
     VALIDATIONS,
 )
-"""Keywords that mean the same on both sides."""
+"""Keywords that are copied, because they mean the same in both schemas."""
 HANDLED: Final = frozenset(
     {
         "$defs",
@@ -158,8 +158,8 @@ def _head(raw: Schema) -> Schema:
 
 
 def _default(raw: Schema, node: Schema) -> Any:
-    """None: no default. An object has `{}` when there are defaults inside, which would otherwise
-    not apply; what is empty anyway needs none."""
+    """The default of a field; None: it has none. An object with defaults inside gets `{}`, because
+    they would not apply otherwise; a field that is empty anyway needs no default."""
     if "properties" in node:
         inner = any("default" in field for field in node["properties"].values())
         return {} if inner and raw.get("default") is not None else None

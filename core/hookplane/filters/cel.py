@@ -1,4 +1,4 @@
-"""CEL (https://cel.dev) behind two functions and a class, so that the engine can be changed."""
+"""CEL expressions (https://cel.dev). Everything that knows the engine is in this module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hookplane.errors import InvalidValue
 from hookplane.filters.event import EventView
 
 MAX_RESULT_BYTES: Final = 4 << 20
-"""What a transform makes may not be longer."""
+"""The result of a transform may be at most this long."""
 _POSITION: Final = re.compile(r"<input>:([0-9]+):([0-9]+): (.*)")
 _NO_CONTAINER: Final = " (in container '')"
 _MAX_MESSAGE: Final = 300
@@ -34,7 +34,7 @@ class Program:
 
     @property
     def returns(self) -> str:
-        """Name of the type of its value as far as it is known beforehand: BOOL, DYN, …"""
+        """Name of the type of the value; DYN when it is known only once the expression runs."""
         return str(self._expression.return_type().name())
 
     def evaluate(self, event: EventView) -> Any:

@@ -13,7 +13,7 @@ from hookplane.errors import InvalidValue
 from hookplane.units import format_time
 
 MAX_PARSED_BYTES: Final = 4 << 20
-"""A longer body is not parsed: reading it would hold up everything else."""
+"""A longer body is not parsed, because parsing blocks the event loop."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What is sent instead of the body as it was received."""
+"""Makes the body that is sent, and the headers that describe it, from an event."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class Payload:
 
 
 Transform = Callable[[EventView], Payload]
-"""Raises InvalidValue when an event cannot be transformed."""
+"""Makes the payload for an event. Raises InvalidValue when the event cannot be transformed."""
 
 
 def make_transform(config: TransformConfig | None) -> Transform:
-    """Raises InvalidValue when the expression does not compile."""
+    """The transform that a config asks for; None: the body is sent unchanged. Raises InvalidValue
+    when the expression does not compile."""
     if config is None:
         return unchanged
     if config.cel is not None:
@@ -79,7 +80,8 @@ def binary(event: EventView) -> Payload:
 
 
 def structured(event: EventView) -> Payload:
-    """One JSON object (JSON event format §3.1). Raises InvalidValue for JSON that is none."""
+    """One JSON object (JSON event format §3.1). Raises InvalidValue for a body that claims to be
+    JSON and is not."""
     envelope: dict[str, Any] = dict(_attributes(event))
     content_type = unchanged(event).headers
     if content_type:

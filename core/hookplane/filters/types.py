@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 _REMEMBERED: Final = 4096
-"""So many types have their answer kept; senders decide how many there are."""
+"""The answers for at most so many types are remembered, because senders decide how many types there
+are."""
 
 
 class Glob:
-    """One pattern; `*` stands for any text. Linear in the text, whatever the pattern."""
+    """One pattern; `*` stands for any text. Takes time linear in the text, whatever the pattern."""
 
     def __init__(self, pattern: str) -> None:
         self._parts = pattern.split("*")
@@ -37,7 +38,7 @@ def _in_order(parts: list[str], text: str, start: int, end: int) -> bool:
 
 
 class TypeFilter:
-    """Any of several patterns; none at all lets everything through."""
+    """Several patterns, of which one must match; with no pattern every type matches."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._globs = [Glob(pattern) for pattern in patterns]

@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of people who write manifests: field path and what is right."""
+"""Words what pydantic found for people who write manifests: the field, and what would be right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from hookplane.kinds import base
 Location = tuple[int | str, ...]
 
 _QUOTED_CHARACTERS: Final = 60
+"""At most so much of a value is repeated in a message."""
 _KEY: Final = "[key]"
+"""What pydantic adds to the location of a key of a mapping."""
 _SECRET_FIELDS: Final = frozenset({"value", "data", "stringData"})
 """Fields whose content is never repeated in a message."""
 
@@ -61,7 +63,7 @@ _LENGTHS: Final = {
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[tuple[str, str]]:
-    """Path and sentence for every error. `model` is what was to be built."""
+    """Path of the field and a sentence for every error. `model` is what was being validated."""
     return [_explained(model, detail) for detail in error.errors(include_url=False)]
 
 
@@ -74,7 +76,7 @@ def field_path(location: Iterable[int | str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean "timeout"?`, or which there are."""
+    """`did you mean "timeout"?`, or the list of known words when none is close."""
     names = sorted(known)
     by_case = {name.lower(): name for name in names}
     close = difflib.get_close_matches(word.lower(), by_case, n=1)
@@ -146,7 +148,7 @@ def _described(value: Any) -> str:
 
 
 def _fields(model: type[BaseModel], location: Location) -> list[str]:
-    """Names of the fields of the object at `location` below `model`."""
+    """Names of the fields that the object at `location` inside `model` may have."""
     kind: Any = model
     for step in location:
         kind = _below(kind, step)
@@ -166,7 +168,7 @@ def _below(kind: Any, step: int | str) -> Any:
 
 
 def _bare(kind: Any) -> Any:
-    """Without Annotated and None."""
+    """The type without Annotated and without None."""
     origin = typing.get_origin(kind)
     if origin is Annotated:
         return _bare(typing.get_args(kind)[0])

@@ -1,4 +1,4 @@
-"""Which files manifests are read from, and their texts. The only place here that touches a disk."""
+"""Finds manifest files and reads their texts; the only module here that touches a disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Final
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 MAX_FILES: Final = 2_000
+"""In all sources together."""
 MAX_FILE_BYTES: Final = 4 << 20
+"""A longer file is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class SourceText:
 def read_files(sources: Sequence[Path]) -> list[SourceText]:
     """The manifests in files and folders (and folders below them), each once, in order of names.
 
-    Hidden files and folders are left out: editors keep their drafts there.
+    Hidden files and folders are left out, because editors keep drafts there. A file that cannot be
+    read is a SourceText with a problem; nothing is raised.
     """
     texts: dict[Path, SourceText] = {}
     for source in sources:
@@ -41,7 +44,7 @@ def read_files(sources: Sequence[Path]) -> list[SourceText]:
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file in a folder is one of ours to read."""
+    """Whether a file that was found in a folder is read as a manifest."""
     return path.suffix in SUFFIXES and not path.name.startswith(".")
 
 
@@ -56,7 +59,7 @@ def _below(source: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> SourceText:
     try:
-        # A pipe would make us wait for its other end for ever.
+        # Opening a pipe would block until somebody writes to it.
         if not stat.S_ISREG(path.stat().st_mode):
             return SourceText(str(path), problem="is not a regular file")
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What reading manifests gives: resources, Secrets, and what is wrong with them and where."""
+"""What reading manifests gives: resources, Secrets, and problems with their places."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject, 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem and the place in the files that it is about."""
+    """A problem and the place in the files where it is."""
 
     problem: Problem
     file: str = ""
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an object stands, so that a problem that is found later can name the line."""
+    """Where an object is written, so that a problem that is found later can name the line."""
 
     file: str
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -43,29 +43,31 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """Everything that a set of files says."""
+    """Everything that a set of manifest files holds."""
 
     resources: tuple[Resource, ...] = ()
     secrets: tuple[SecretObject, ...] = ()
     findings: tuple[Finding, ...] = ()
     origins: Mapping[ObjectKey, Origin] = field(default_factory=dict)
-    """All objects whose identity is known, the broken ones too."""
+    """Where each object is written; broken ones too, if their kind and name are known."""
     broken: frozenset[ObjectKey] = frozenset()
-    """Objects that are there and cannot be used."""
+    """Objects that are written in the files but have errors."""
     complete: bool = True
-    """False: something could not be read so far that its objects would be known."""
+    """False: something could not be read, so the files may hold objects that are not in `origins`.
+    An object that is missing must not be taken for deleted then."""
     others: Mapping[str, int] = field(default_factory=dict)
-    """Kinds that are not ours → how many objects were passed over."""
+    """Kind → number of objects that were ignored, because the kind is not one of ours."""
     files: int = 0
     objects: int = 0
-    """All of ours, whatever became of them."""
+    """Number of objects of our kinds and Secrets, with or without errors."""
 
     @property
     def failed(self) -> bool:
+        """Whether anything is an error."""
         return any(finding.problem.severity is Severity.ERROR for finding in self.findings)
 
     def locate(self, problem: Problem) -> Finding:
-        """A problem of one of the objects, with its place."""
+        """The finding for a problem of one of the objects."""
         key = ObjectKey(problem.kind, problem.namespace, problem.name)
         origin = self.origins.get(key, Origin(""))
         return Finding(problem, origin.file, origin.line(problem.path))

@@ -18,7 +18,7 @@ import yaml
 from hookplane.errors import InvalidValue
 
 MAX_NODES: Final = 200_000
-"""In one file, aliases counted as often as they are used."""
+"""In one file; what an alias stands for counts again at every use."""
 MAX_DEPTH: Final = 64
 _TAG: Final = "tag:yaml.org,2002:"
 _MERGE: Final = _TAG + "merge"
@@ -28,7 +28,7 @@ Content = str | int | float | bool | None | list["Node"] | dict[str, "Node"]
 
 
 class Malformed(InvalidValue):
-    """The text cannot be read; `line` is 0 when it is not known."""
+    """A text is not YAML or JSON that we read; `line` is 0 when it is not known."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -37,14 +37,15 @@ class Malformed(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value, its line, and how many nodes it stands for."""
+    """A value with its line, and the number of nodes that it consists of."""
 
     content: Content
     line: int
     weight: int
 
     def plain(self) -> Any:
-        """The value as JSON has it; members that are null are left out, as an API server does."""
+        """The value as plain Python data. Members that are null are left out, as the API server
+        does."""
         if isinstance(self.content, dict):
             members = ((name, node.plain()) for name, node in self.content.items())
             return {name: value for name, value in members if value is not None}
@@ -53,7 +54,7 @@ class Node:
         return self.content
 
     def lines(self, path: str = "") -> Iterator[tuple[str, int]]:
-        """Path of each field and its line."""
+        """The path of every field inside, with its line."""
         yield path, self.line
         if isinstance(self.content, dict):
             for name, node in self.content.items():
@@ -64,7 +65,7 @@ class Node:
 
 
 def read_yaml(text: str) -> Iterator[Node]:
-    """The documents of a text, one after the other. Raises Malformed."""
+    """The documents of a YAML text, one after the other. Raises Malformed."""
     loader = _LOADER(text)
     try:
         yield from _YamlReader(loader).documents()
@@ -110,7 +111,8 @@ class _YamlReader:
         return node
 
     def _anchored(self, anchor: str, line: int) -> Node:
-        """An anchor is known once its node is complete, so nothing can contain itself."""
+        """What an alias stands for. Anchors are known only after their node is complete, so no node
+        can contain itself."""
         if anchor not in self._anchors:
             raise Malformed(f"*{anchor} stands for nothing that was written before it", line)
         node = self._anchors[anchor]
@@ -202,7 +204,7 @@ def _merged(node: Node) -> dict[str, Node]:
 
 
 def _integer(text: str) -> str | int:
-    """YAML 1.1 reads 1:30 as ninety; Kubernetes does not, and neither do we."""
+    """Text with a colon stays text: YAML 1.1 reads 1:30 as ninety, but Kubernetes does not."""
     if ":" in text:
         return text
     digits = text.replace("_", "")
@@ -235,7 +237,7 @@ _SCALARS: Final[dict[str, Callable[[str], Content]]] = {
 
 
 def read_json(text: str) -> Node:
-    """The one document of a JSON text. Raises Malformed."""
+    """The document of a JSON text, without lines. Raises Malformed."""
     try:
         return _json_node(json.loads(text, object_pairs_hook=_members, parse_constant=_refuse), 0)
     except json.JSONDecodeError as error:

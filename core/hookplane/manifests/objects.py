@@ -1,4 +1,4 @@
-"""One object of a manifest → a typed resource or Secret, or why it is none."""
+"""Turns one object of a manifest into a typed resource or Secret, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OTHER_NAME: Final = "lower case letters, digits, - and dots, at most 253 charac
 
 
 class SecretManifest(BaseModel):
-    """A core v1 Secret as it is written."""
+    """A Secret of core v1, as it is written in a manifest."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -46,22 +46,22 @@ class SecretManifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ParsedObject:
-    """One object. With `problems` there is no `value`."""
+    """What became of one object. `value` is None when there are problems."""
 
     key: ObjectKey | None
-    """None: its identity is not known."""
+    """None: kind or name cannot be told."""
     value: Resource | SecretObject | None = None
     problems: tuple[Problem, ...] = ()
 
 
 def is_ours(data: Mapping[str, Any]) -> bool:
-    """Whether the object is one that Hookplane reads."""
+    """Whether Hookplane reads the object: one of our kinds, in any version, or a Secret."""
     group = str(data.get("apiVersion", "")).partition("/")[0]
     return group == GROUP or _is_secret(data)
 
 
 def parse_object(data: Mapping[str, Any]) -> ParsedObject:
-    """Types one object for which `is_ours` holds."""
+    """Parses one object for which `is_ours` is true. Raises nothing."""
     subject = _Subject.of(data)
     unnamed = subject.check_kind(data) or subject.check_names()
     if unnamed:
@@ -71,7 +71,7 @@ def parse_object(data: Mapping[str, Any]) -> ParsedObject:
         made = model.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         return subject.refused(explain(model, error))
-    except Exception as error:  # one object's fault must not keep others from being read
+    except Exception as error:  # other objects are read all the same
         return subject.refused([("", fault.describe(error))], Reason.INTERNAL_ERROR)
     if isinstance(made, SecretManifest):
         return subject.secret(made)
@@ -88,12 +88,12 @@ def _is_secret(data: Mapping[str, Any]) -> bool:
 
 
 Pairs = list[tuple[str, str]]
-"""Paths with messages."""
+"""Pairs of a field's path and a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What an object calls itself; nothing of it is trusted yet."""
+    """What an object says it is, before any of it is checked."""
 
     kind: str
     namespace: Any
@@ -154,7 +154,8 @@ class _Subject:
 
 
 def _values(made: SecretManifest) -> tuple[dict[str, Secret], Pairs]:
-    """`data` is base64, `stringData` is text and wins, as in Kubernetes."""
+    """The values of a Secret. `data` is base64; `stringData` is text and comes first, as in
+    Kubernetes."""
     values: dict[str, Secret] = {}
     problems: Pairs = []
     for field, texts, read in (

@@ -1,4 +1,4 @@
-"""Texts of manifests → everything that they say. One bad object never stops the others."""
+"""Reads the texts of manifests. One bad object never stops the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hookplane.manifests.objects import ParsedObject, is_ours, parse_object
 
 
 def read_manifests(texts: Sequence[SourceText]) -> Manifests:
-    """Reads all texts. Objects of other kinds are passed over and counted."""
+    """Reads all texts. Objects of other kinds are ignored and counted; an object that is written
+    twice counts once, with a finding for the second."""
     reader = _ManifestReader()
     for text in texts:
         reader.add_text(text)
@@ -22,7 +23,7 @@ def read_manifests(texts: Sequence[SourceText]) -> Manifests:
 
 
 class _ManifestReader:
-    """What was read so far."""
+    """Collects what was read so far."""
 
     def __init__(self) -> None:
         self._values: dict[ObjectKey, Resource | SecretObject] = {}
@@ -49,20 +50,22 @@ class _ManifestReader:
 
     def add_text(self, text: SourceText) -> None:
         if text.problem:
-            self._lost(text.file, text.problem)
+            self._unreadable(text.file, text.problem)
             return
         try:
             for document in _documents(text):
                 self._document(text.file, document)
         except Malformed as error:
-            self._lost(text.file, str(error), error.line)
+            self._unreadable(text.file, str(error), error.line)
 
     def _document(self, file: str, node: Node) -> None:
         data = node.plain()
         if data is None:
             return
         if not isinstance(data, dict) or not {"apiVersion", "kind"} <= data.keys():
-            self._lost(file, "has no apiVersion and kind, so it is no Kubernetes object", node.line)
+            self._unreadable(
+                file, "has no apiVersion and kind, so it is no Kubernetes object", node.line
+            )
         elif data["apiVersion"] == "v1" and data["kind"] == "List":
             for item in _items(node):
                 self._document(file, item)
@@ -78,7 +81,7 @@ class _ManifestReader:
         if parsed.key is None:
             self._complete = False
         elif parsed.key in self._origins:
-            self._report(origin, [self._twice(parsed.key)])
+            self._report(origin, [self._duplicate(parsed.key)])
             return
         else:
             self._origins[parsed.key] = origin
@@ -91,7 +94,7 @@ class _ManifestReader:
         else:
             self._values[key] = parsed.value
 
-    def _twice(self, key: ObjectKey) -> Problem:
+    def _duplicate(self, key: ObjectKey) -> Problem:
         first = self._origins[key]
         place = f"{first.file}:{first.line('')}" if first.lines else first.file
         message = f"stands already in {place}, which counts; remove one of them"
@@ -101,8 +104,8 @@ class _ManifestReader:
         for problem in problems:
             self._findings.append(Finding(problem, origin.file, origin.line(problem.path)))
 
-    def _lost(self, file: str, message: str, line: int = 0) -> None:
-        """Something whose objects are not known."""
+    def _unreadable(self, file: str, message: str, line: int = 0) -> None:
+        """A part of a file could not be read, so nobody knows which objects it holds."""
         self._complete = False
         self._findings.append(Finding(Problem("", "", "", "", message), file, line))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.compile.model import Absent
-from hookplane.compile.replay import ALL
+from hookplane.compile.replay import REPLAYABLE
 from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.units import parse_time
 from support.planes.compiled import NOW, compiled_of, endpoint_text, subscription_text
@@ -25,7 +25,7 @@ def replay_text(events: str) -> str:
 @pytest.mark.parametrize(
     ("events", "ids", "received_from", "received_to", "states"),
     [
-        (f"{{ids: [{ONE}, {ONE}]}}", (ONE,), 0, 0, ALL),
+        (f"{{ids: [{ONE}, {ONE}]}}", (ONE,), 0, 0, REPLAYABLE),
         (f"{{ids: [{ONE}], states: [Filtered]}}", (ONE,), 0, 0, {DeliveryState.FILTERED}),
         (f"{{from: '{FROM}'}}", (), parse_time(FROM), NOW, {DeliveryState.DEAD}),
         (
@@ -35,7 +35,7 @@ def replay_text(events: str) -> str:
             parse_time(TO),
             {DeliveryState.DEAD, DeliveryState.DELIVERED},
         ),
-        (f"{{from: '{FROM}', states: [All]}}", (), parse_time(FROM), NOW, ALL),
+        (f"{{from: '{FROM}', states: [All]}}", (), parse_time(FROM), NOW, REPLAYABLE),
     ],
 )
 def test_jobs(
