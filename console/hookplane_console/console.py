@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
 from hookplane.pacing.run_forever import run_forever
-from hookplane.process.follow import ConfigFollower
+from hookplane.process.follow import ConfigFollower, FollowedStore
 from hookplane.sealing import Sealer
-from hookplane.store.protocol import Store
-from hookplane_console.api.context import MAX_BODY_BYTES, Context
+from hookplane_console.api.context import MAX_BODY_BYTES, AdminStore, Context
+from hookplane_console.api.directory import Directory
 from hookplane_console.api.routes import add_routes
-from hookplane_console.directory import Directory
-from hookplane_console.guard import Guard
-from hookplane_console.middleware import errors, guarded
+from hookplane_console.middleware import Guard, errors, guarded
 from hookplane_console.probes import Health, Probes
 from hookplane_console.trigger import Trigger
 
 SHUTDOWN_SECONDS: Final = 1.0
 """Requests under way get this long when the console stops."""
+
+
+class ConsoleStore(AdminStore, FollowedStore, Protocol):
+    """What the console needs of a store."""
 
 
 class Console:
@@ -33,7 +35,7 @@ class Console:
     def __init__(
         self,
         *,
-        store: Store,
+        store: ConsoleStore,
         sealer: Sealer,
         clock: Clock,
         registry: CollectorRegistry,
@@ -48,7 +50,7 @@ class Console:
         self._host, _, port = listen.rpartition(":")
         self._port = int(port)
         directory = Directory()
-        self._follower = ConfigFollower(store, sealer, directory.take, on_version)
+        self._follower = ConfigFollower(store, sealer, directory.apply, on_version)
         self._app = web.Application(
             client_max_size=MAX_BODY_BYTES, middlewares=[guarded(Guard(self._host)), errors]
         )

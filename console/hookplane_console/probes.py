@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from hookplane_console.api.context import answer
+from hookplane_console.responses import json_response
 
 Health = Callable[[], Mapping[str, bool]]
 """Part → whether it is ready."""
@@ -31,13 +31,13 @@ class Probes:
 
     async def healthz(self, _: web.Request) -> web.Response:
         """The event loop turns: that is all it says."""
-        return answer({"alive": True})
+        return json_response({"alive": True})
 
     async def readyz(self, _: web.Request) -> web.Response:
         """503 until every part is ready."""
         parts = dict(self._health())
         ready = all(parts.values())
-        return answer({"ready": ready, "parts": parts}, 200 if ready else 503)
+        return json_response({"ready": ready, "parts": parts}, 200 if ready else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Rendered in a thread: thousands of series must not hold up the loop."""

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Clock, Millis
 from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
-from hookplane.store.protocol import Store
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.activity.log import open_activity_log
 from hookplane_cli.all_in_one.announcer import Announcer
@@ -66,7 +65,7 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         announcer.stopping()
 
 
-def _reloader(settings: RunSettings, store: Store, sealer: Sealer, clock: Clock) -> Reloader:
+def _reloader(settings: RunSettings, store: SQLiteStore, sealer: Sealer, clock: Clock) -> Reloader:
     return Reloader(
         sources=settings.sources,
         store=store,

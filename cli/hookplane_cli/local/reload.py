@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
@@ -36,9 +36,9 @@ from hookplane.manifests.files import read_files
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
 from hookplane.sealing import Sealer
-from hookplane.store.config_store import ConfigKind, ConfigRow
-from hookplane.store.delivery_store import NewReplay, ReplayPhase
-from hookplane.store.protocol import Store
+from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
+from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPhase
+from hookplane.store.queries import Queries
 from hookplane_cli.local.report import CheckReport, judge
 from hookplane_cli.local.secret_files import SecretFiles
 
@@ -62,6 +62,14 @@ class Loaded:
     """When to load again though no file changes; None: then only."""
 
 
+class ReloadedStore(ConfigStore, Queries, Protocol):
+    """What bringing manifests into force needs of a store."""
+
+    async def create_replay(self, replay: NewReplay) -> ReplayJob: ...
+
+    async def cancel_replay(self, uid: str) -> None: ...
+
+
 class Reloader:
     """Keeps what is in force; `restore` first, then `load` as often as something changed."""
 
@@ -69,7 +77,7 @@ class Reloader:
         self,
         *,
         sources: Sequence[Path],
-        store: Store,
+        store: ReloadedStore,
         sealer: Sealer,
         generated: SecretFiles,
         options: Options,

@@ -9,8 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreUnavailable
-from hookplane.store.maintenance import Expired, Retention
-from hookplane.store.protocol import Store
+from hookplane.store.maintenance import Expired, Maintenance, Retention
 
 LOOK_SECONDS: Final = 30.0
 STEP_SECONDS: Final = 0.05
@@ -18,20 +17,20 @@ STEP_SECONDS: Final = 0.05
 
 
 async def keep_tidy(
-    store: Store, retention: Retention, clock: Clock, registry: CollectorRegistry
+    store: Maintenance, retention: Retention, clock: Clock, registry: CollectorRegistry
 ) -> None:
     """Until cancelled; a store that is away is asked again later."""
-    meters = _Meters(registry)
+    metrics = _RetentionMetrics(registry)
     while True:
         try:
             step = await store.expire(retention, clock.now())
         except StoreUnavailable:
             step = Expired()
-        meters.count(step)
+        metrics.count(step)
         await asyncio.sleep(STEP_SECONDS if step.more else LOOK_SECONDS)
 
 
-class _Meters:
+class _RetentionMetrics:
     """What went, and what was lost with it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane_console.api.context import Context, Routes, listing
-from hookplane_console.query import event_id_of, following, name_of, page_of
-from hookplane_console.views import attempt_view
+from hookplane_console.api.context import Context, Routes
+from hookplane_console.api.parameters import event_id_of, following, name_of, page_of
+from hookplane_console.api.views import attempt_view
+from hookplane_console.responses import listing
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:

@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane_console.api.context import Context, Routes, listing
-from hookplane_console.query import following, name_of, page_of, required, states_of
-from hookplane_console.views import delivery_view
+from hookplane_console.api.context import Context, Routes
+from hookplane_console.api.parameters import following, name_of, page_of, required, states_of
+from hookplane_console.api.views import delivery_view
+from hookplane_console.responses import listing
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:

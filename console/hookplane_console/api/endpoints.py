@@ -8,11 +8,11 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.config.endpoint import EndpointConfig
-from hookplane_console.api.context import Context, Routes, answer, listing, path_key
-from hookplane_console.query import namespace_of, object_of, text_of, type_of
-from hookplane_console.refusal import Refusal
+from hookplane_console.api.context import Context, Routes, path_key
+from hookplane_console.api.parameters import namespace_of, object_of, text_of, type_of
+from hookplane_console.api.views import Json, endpoint_view
+from hookplane_console.responses import Refusal, json_response, listing
 from hookplane_console.trigger import TriggerRefused
-from hookplane_console.views import Json, endpoint_view
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
@@ -21,7 +21,7 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
 
 async def show(context: Context, request: web.Request) -> web.Response:
     endpoint = context.directory.endpoint(path_key(request))
-    return answer((await _views(context, [endpoint]))[0])
+    return json_response((await _views(context, [endpoint]))[0])
 
 
 async def trigger(context: Context, request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ async def trigger(context: Context, request: web.Request) -> web.Response:
         result = await context.trigger(endpoint, wanted)
     except TriggerRefused as error:
         raise Refusal(409, str(error)) from error
-    return answer(
+    return json_response(
         {
             "type": result.type,
             "statusCode": result.status_code,

@@ -7,9 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.store.event_log import Content, LogEntry
-from hookplane_console.api.context import Context, Routes, answer, listing
-from hookplane_console.query import event_id_of, following, name_of, page_of, type_of
-from hookplane_console.views import event_detail_view, event_view
+from hookplane_console.api.context import Context, Routes
+from hookplane_console.api.parameters import event_id_of, following, name_of, page_of, type_of
+from hookplane_console.api.views import event_detail_view, event_view
+from hookplane_console.responses import json_response, listing
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
@@ -22,7 +23,7 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
 
 async def show(context: Context, request: web.Request) -> web.Response:
     entry, content = await _find(context, request)
-    return answer(event_detail_view(entry, content, context.directory.name))
+    return json_response(event_detail_view(entry, content, context.directory.name))
 
 
 async def body(context: Context, request: web.Request) -> web.Response:

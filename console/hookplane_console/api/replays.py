@@ -11,10 +11,10 @@ from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.ids import EVENT_PREFIX, event_id
 from hookplane.store.delivery_store import DeliveryState, NewReplay
-from hookplane_console.api.context import Context, Routes, answer, listing, path_key
-from hookplane_console.query import name_of, namespace_of, object_of, text_of, time_of
-from hookplane_console.refusal import Refusal
-from hookplane_console.views import replay_view
+from hookplane_console.api.context import Context, Routes, path_key
+from hookplane_console.api.parameters import name_of, namespace_of, object_of, text_of, time_of
+from hookplane_console.api.views import replay_view
+from hookplane_console.responses import Refusal, json_response, listing
 
 MAX_IDS: Final = 1000
 REPLAYABLE: Final = {
@@ -38,7 +38,7 @@ async def show(context: Context, request: web.Request) -> web.Response:
     namespace, name = path_key(request)
     for job in await context.store.replays(namespace):
         if job.name == name:
-            return answer(replay_view(job, context.directory.name))
+            return json_response(replay_view(job, context.directory.name))
     raise UnknownObject(f"no replay {namespace}/{name}")
 
 
@@ -50,7 +50,7 @@ async def create(context: Context, request: web.Request) -> web.Response:
     now = context.clock.now()
     replay = new_replay(subscription.uid, subscription.namespace, body, now, event_id(now))
     job = await context.store.create_replay(replay)
-    return answer(replay_view(job, context.directory.name), 201)
+    return json_response(replay_view(job, context.directory.name), 201)
 
 
 def new_replay(

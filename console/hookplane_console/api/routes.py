@@ -8,7 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from hookplane_console.api import attempts, deliveries, endpoints, events, replays, subscriptions
-from hookplane_console.api.context import Context, Handler, Routes, answer
+from hookplane_console.api.context import Context, Handler, Routes
+from hookplane_console.responses import json_response
 
 PREFIX: Final = "/api/v1"
 
@@ -39,4 +40,6 @@ def _bound(
 
 async def _index(_: web.Request) -> web.Response:
     paths = sorted({PREFIX + path for _, path, _ in ROUTES})
-    return answer({"name": "hookplane", "paths": ["/healthz", "/readyz", "/metrics", *paths]})
+    return json_response(
+        {"name": "hookplane", "paths": ["/healthz", "/readyz", "/metrics", *paths]}
+    )

@@ -8,10 +8,10 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane_console.api.context import Context, Routes, answer, listing, path_key
-from hookplane_console.query import namespace_of, object_of
-from hookplane_console.refusal import Refusal
-from hookplane_console.views import Json, subscription_view
+from hookplane_console.api.context import Context, Routes, path_key
+from hookplane_console.api.parameters import namespace_of, object_of
+from hookplane_console.api.views import Json, subscription_view
+from hookplane_console.responses import Refusal, json_response, listing
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
@@ -21,7 +21,7 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
 
 async def show(context: Context, request: web.Request) -> web.Response:
     subscription = context.directory.subscription(path_key(request))
-    return answer((await _views(context, [subscription]))[0])
+    return json_response((await _views(context, [subscription]))[0])
 
 
 async def resume(context: Context, request: web.Request) -> web.Response:
@@ -30,7 +30,7 @@ async def resume(context: Context, request: web.Request) -> web.Response:
     if subscription.suspended:
         raise Refusal(409, "its manifest says suspend: true; set it to false to resume it")
     await context.store.request_resume(subscription.uid)
-    return answer({"namespace": subscription.namespace, "name": subscription.name}, 202)
+    return json_response({"namespace": subscription.namespace, "name": subscription.name}, 202)
 
 
 async def _views(context: Context, subscriptions: Sequence[SubscriptionConfig]) -> list[Json]:

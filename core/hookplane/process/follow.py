@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
@@ -14,9 +14,8 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import InvalidValue, SecretUnreadable, StoreUnavailable
 from hookplane.pacing.waiting import Waker
 from hookplane.sealing import Sealer
-from hookplane.store.config_store import ConfigKind, ConfigRow
-from hookplane.store.notifications import Topic
-from hookplane.store.protocol import Store
+from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
+from hookplane.store.notifications import Notifications, Topic
 
 POLL_SECONDS: Final = 1.0
 """How long a change may stay unseen when its wake-up was lost."""
@@ -31,12 +30,16 @@ Apply = Callable[[ConfigKind, str, Document | None], None]
 when it cannot; then what was in force is to stay so."""
 
 
+class FollowedStore(ConfigStore, Notifications, Protocol):
+    """What following needs of a store."""
+
+
 class ConfigFollower:
     """Hands every new config row to `apply`; a bad document never replaces a good one."""
 
     def __init__(
         self,
-        store: Store,
+        store: FollowedStore,
         sealer: Sealer,
         apply: Apply,
         on_version: Callable[[], None] = lambda: None,

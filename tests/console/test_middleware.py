@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane_console.guard import Guard, host_name
-from hookplane_console.refusal import Refusal
+from hookplane_console.middleware import Guard, host_name
+from hookplane_console.responses import Refusal
 
 JSON = {"Content-Type": "application/json"}
 

@@ -8,8 +8,7 @@ import pytest
 
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.queries import Page
-from hookplane_console.api.replays import new_replay
-from hookplane_console.query import (
+from hookplane_console.api.parameters import (
     name_of,
     object_of,
     page_of,
@@ -17,7 +16,8 @@ from hookplane_console.query import (
     time_of,
     type_of,
 )
-from hookplane_console.refusal import Refusal
+from hookplane_console.api.replays import new_replay
+from hookplane_console.responses import Refusal
 
 NOW = 1_800_000_000_000
 ID = "evt_01jdb3q9k2aaaaaaaaaaaaaaaa"

@@ -8,18 +8,18 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import UnknownObject
 from hookplane.store.config_store import ConfigKind
 
-Key = tuple[str, str]
+QualifiedName = tuple[str, str]
 """Namespace and name."""
 
 
 class Directory:
-    """Filled by a `ConfigFollower` through `take`."""
+    """Filled by a `ConfigFollower` through `apply`."""
 
     def __init__(self) -> None:
         self._endpoints: dict[str, EndpointConfig] = {}
         self._subscriptions: dict[str, SubscriptionConfig] = {}
 
-    def take(self, kind: ConfigKind, uid: str, document: Document | None) -> None:
+    def apply(self, kind: ConfigKind, uid: str, document: Document | None) -> None:
         """A document is new or changed; None: it is gone."""
         if isinstance(document, EndpointConfig):
             self._endpoints[uid] = document
@@ -40,14 +40,14 @@ class Directory:
         found = [x for x in self._subscriptions.values() if namespace in (None, x.namespace)]
         return sorted(found, key=_key)
 
-    def endpoint(self, key: Key) -> EndpointConfig:
+    def endpoint(self, key: QualifiedName) -> EndpointConfig:
         """Raises UnknownObject."""
         for endpoint in self._endpoints.values():
             if _key(endpoint) == key:
                 return endpoint
         raise UnknownObject(_unknown("endpoint", key, self.endpoints()))
 
-    def subscription(self, key: Key) -> SubscriptionConfig:
+    def subscription(self, key: QualifiedName) -> SubscriptionConfig:
         """Raises UnknownObject."""
         for subscription in self._subscriptions.values():
             if _key(subscription) == key:
@@ -60,10 +60,12 @@ class Directory:
         return uid if document is None else f"{document.namespace}/{document.name}"
 
 
-def _key(document: Document) -> Key:
+def _key(document: Document) -> QualifiedName:
     return document.namespace, document.name
 
 
-def _unknown(kind: str, key: Key, known: list[EndpointConfig] | list[SubscriptionConfig]) -> str:
+def _unknown(
+    kind: str, key: QualifiedName, known: list[EndpointConfig] | list[SubscriptionConfig]
+) -> str:
     names = [f"{x.namespace}/{x.name}" for x in known[:10]]
     return f"no {kind} {'/'.join(key)}; there is: {', '.join(names) or 'none'}"

@@ -13,8 +13,8 @@ from hookplane.errors import InvalidValue
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.queries import Page
 from hookplane.units import parse_duration, parse_time
-from hookplane_console.directory import Key
-from hookplane_console.refusal import Refusal
+from hookplane_console.api.directory import QualifiedName
+from hookplane_console.responses import Refusal
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -41,7 +41,7 @@ def event_id_of(text: str, field: str) -> str:
     return text
 
 
-def name_of(text: str, field: str) -> Key:
+def name_of(text: str, field: str) -> QualifiedName:
     """`shop` → ("default", "shop"); `chat/crm` → ("chat", "crm")."""
     namespace, slash, name = text.rpartition("/")
     key = (namespace if slash else DEFAULT_NAMESPACE, name)

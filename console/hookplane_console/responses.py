@@ -1,8 +1,11 @@
-"""Why a request of the admin API is not carried out, in the form that every answer has."""
+"""The form of every answer, and a request that is refused."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import orjson
+from aiohttp import web
 
 
 class Refusal(Exception):
@@ -18,3 +21,14 @@ class Refusal(Exception):
 
 def error_body(message: str, field: str = "") -> dict[str, Any]:
     return {"error": {"field": field, "message": message}}
+
+
+def json_response(data: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=orjson.dumps(data) + b"\n", content_type="application/json"
+    )
+
+
+def listing(items: list[dict[str, Any]], following: str | None = None) -> web.Response:
+    """`following`: what `before` has to be for the next page; None: there is none."""
+    return json_response({"items": items, "next": following})
