@@ -8,7 +8,7 @@ HookplaneError
     │   └── StoreBusy       a queue bound is reached
     ├── StoreLocked         another process owns this data folder
     ├── StoreUnfit          this database cannot be used as it is; the message says what to do
-    ├── StoreReplaced       the database is another one than before: memory of it is worth nothing
+    ├── StoreReplaced       the database is another one than before; forget what is known of it
     ├── LeaseLost           this process counts as dead; it must register anew
     ├── OwnedElsewhere      a live process owns the subscription
     ├── RejectedEvent       one event cannot be stored as it is
@@ -24,7 +24,7 @@ class HookplaneError(Exception):
 
 
 class InvalidValue(HookplaneError, ValueError):
-    """A value from outside is not valid; the message says what is wrong and what would be right."""
+    """A value from outside is not valid. The message says what is wrong and what would be right."""
 
 
 class SecretUnreadable(HookplaneError):
@@ -52,7 +52,7 @@ class StoreUnfit(StoreError):
 
 
 class StoreReplaced(StoreError):
-    """Failover or restore: what this process remembers of the store may never have happened."""
+    """The database was failed over or restored, so what this process knows of it may be wrong."""
 
 
 class LeaseLost(StoreError):
@@ -60,7 +60,7 @@ class LeaseLost(StoreError):
 
 
 class OwnedElsewhere(StoreError):
-    """A live process owns the subscription, or may own it for a while still."""
+    """A live process owns the subscription, or one whose lease has not ended yet."""
 
 
 class RejectedEvent(StoreError):
@@ -76,7 +76,7 @@ class StoreInUse(StoreError):
 
 
 class StaleWriter(StoreError):
-    """Another leader took over; whoever gets this must write nothing any more."""
+    """Another leader took over; the caller must not write any more."""
 
 
 class UnknownObject(StoreError):

@@ -1,4 +1,4 @@
-"""Faults of our own: one object that meets one must not stop the others."""
+"""Words for exceptions that nobody foresaw, which must not stop anything but their own object."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import traceback
 
 
 def describe(error: Exception) -> str:
-    """What may be shown of an exception that nobody foresaw: its type, and the last place of ours
-    that it came through. Never its message, which may hold values."""
+    """What may be shown of such an exception: its type, and the last line of our own code that it
+    passed. Never its message, which may hold secrets or payloads."""
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))

@@ -17,7 +17,7 @@ RandomBytes = Callable[[int], bytes]
 
 
 class RandomPool:
-    """RandomBytes that asks the operating system once for many small draws. For one thread."""
+    """RandomBytes that asks the operating system once for many small draws. Not thread-safe."""
 
     SIZE: Final = 4096
 

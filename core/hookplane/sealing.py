@@ -22,10 +22,10 @@ _SEALED: Final = re.compile(rb'"v1:([^":]+):[A-Za-z0-9+/]+={0,2}"')
 
 
 class Sealer:
-    """Seals with one key, opens with any that it was given, so that keys can be rotated.
+    """Seals with one key and opens with any that it was given, so that keys can be rotated.
 
-    Associated data binds a sealed text to the object that it belongs to: moved elsewhere it does
-    not open.
+    `aad`, the associated data, binds a sealed text to its object: a text that was moved to another
+    object does not open.
     """
 
     def __init__(
@@ -42,17 +42,20 @@ class Sealer:
         self._random_bytes = random_bytes
 
     def is_stale(self, document: bytes) -> bool:
-        """Whether something in a document was sealed with a key that seals no more."""
+        """Whether a document holds something that was sealed with another key than the current
+        one."""
         current = self._current.encode()
         return any(name != current for name in _SEALED.findall(document))
 
     def seal(self, plain: bytes, aad: str) -> str:
+        """The sealed text; another one at every call."""
         nonce = self._random_bytes(_NONCE_BYTES)
         sealed = self._ciphers[self._current].encrypt(nonce, plain, aad.encode())
         return f"{_VERSION}:{self._current}:{base64.b64encode(nonce + sealed).decode()}"
 
     def open(self, text: str, aad: str) -> bytes:
-        """Raises SecretUnreadable; the message names the key id, never the content."""
+        """What was sealed. Raises SecretUnreadable; the message names the key's id, never the
+        content."""
         version, _, rest = text.partition(":")
         key_id, _, payload = rest.rpartition(":")
         if version != _VERSION or key_id not in self._ciphers:

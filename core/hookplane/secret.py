@@ -24,9 +24,11 @@ class Secret:
         self._value = value.encode() if isinstance(value, str) else bytes(value)
 
     def reveal(self) -> bytes:
+        """The bytes themselves."""
         return self._value
 
     def __bool__(self) -> bool:
+        """False for nothing but white space, which is no secret."""
         return bool(self._value.strip())
 
     def __eq__(self, other: object) -> bool:

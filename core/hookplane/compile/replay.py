@@ -21,7 +21,8 @@ REPLAYABLE: Final = frozenset(
         DeliveryState.RETRYING,
     }
 )
-"""What `All` stands for: every state but those that are delivered soon without a replay."""
+"""What `All` stands for. What is pending or being sent is delivered without a replay, and what is
+expired is gone."""
 
 
 def compile_replay(

@@ -1,7 +1,8 @@
-"""Where requests may go: which addresses, and what a URL has to look like. Pure, without look-ups.
+"""Which addresses deliveries may go to, and what a target's URL has to look like. Pure: no name is
+looked up.
 
-The rule is decided on the address that is dialled, never on text; what is checked on text here is
-only so that users hear of a mistake early, and that no two readers see two hosts in one URL.
+What counts is the address that is dialled (`AddressPolicy.permits`), never a text. URLs are checked
+as well, so that users hear of a mistake early and no two programs read different hosts in one URL.
 Ranges: https://www.iana.org/assignments/iana-ipv4-special-registry and its IPv6 sister.
 """
 
@@ -50,7 +51,7 @@ _NEVER: Final = _networks(
     # Link-local, site-local, multicast.
     "fe80::/10 fec0::/10 ff00::/8"
 )
-"""Blocked under any allow-list."""
+"""Never dialled, whatever an allow-list says."""
 
 _LOOPBACK: Final = _networks("127.0.0.0/8 ::1/128")
 
@@ -63,10 +64,10 @@ _SPECIAL: Final = _networks(
     # IETF protocol assignments and documentation within global unicast.
     "2001::/23 2001:db8::/32 3fff::/20"
 )
-"""Blocked unless an allow-list names them."""
+"""Dialled only if an allow-list names them."""
 
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
-"""Everything else in IPv6 is blocked like `_SPECIAL`: ULA, discard, SRv6, unassigned."""
+"""All other IPv6 addresses are treated like `_SPECIAL`: ULA, discard, SRv6, unassigned."""
 
 DENIED_PORTS: Final = {
     0: "no port",
@@ -126,7 +127,7 @@ DENIED_PORTS: Final = {
     11211: "memcached",
     27017: "MongoDB",
 }
-"""Services that speak no webhooks, and that a POST must not reach by accident or on purpose."""
+"""Ports of services that take no webhooks; no POST may reach them, by accident or on purpose."""
 
 _METADATA_NAMES: Final = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data"}
@@ -148,10 +149,10 @@ class AddressNotAllowed(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Public addresses always; loopback and private ranges only when told."""
+    """Which addresses may be dialled: public ones always, others only as the fields say."""
 
     loopback: bool = False
-    """This machine itself, for `hookplane run`."""
+    """Whether this machine itself may be dialled, for `hookplane run`."""
     allowed: tuple[str, ...] = ()
     """CIDRs. They open private ranges, never loopback, link-local or metadata addresses."""
     _networks: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
@@ -161,7 +162,7 @@ class AddressPolicy:
         object.__setattr__(self, "_networks", tuple(map(parse_range, self.allowed)))
 
     def permits(self, ip: str | IPAddress) -> bool:
-        """May this address be dialled? Text that is not an address may not."""
+        """Whether this address may be dialled; False for text that is not an address."""
         try:
             address = ip_address(ip)
         except ValueError:
@@ -175,7 +176,7 @@ class AddressPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ParsedTarget:
-    """A URL that every reader reads alike."""
+    """A URL in the one form that all programs read alike."""
 
     scheme: str
     host: str
@@ -268,7 +269,7 @@ def _ipv6(host: str) -> IPAddress:
 
 
 def _ipv4(name: str, host: str) -> IPAddress:
-    """Only the one form that all readers agree on: 127.1 or 0x7f000001 are addresses to some."""
+    """Only the form that all programs read alike: some take 127.1 or 0x7f000001 for an address."""
     try:
         if name != host:
             raise ValueError

@@ -1,4 +1,4 @@
-"""PEM texts: certificates and private keys, read before they are ever used."""
+"""Certificates and private keys as PEM texts: reads them, and says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from hookplane.secret import Secret
 
 RSA_BITS: Final = 2048
 EC_BITS: Final = 224
-"""Shorter keys, and signatures over the digests below, prove nothing any more."""
+"""Shorter keys prove nothing any more, and neither do signatures over `_BROKEN_DIGESTS`."""
 UNREADABLE: Final = (
     ValueError,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What `cryptography` raises about what OpenSSL takes; it reads parts when they are asked for."""
+"""What `cryptography` raises about certificates that OpenSSL accepts, some of it only when a part
+of them is read."""
 _BROKEN_DIGESTS: Final = frozenset({"md5", "sha1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate, those that vouch for it, and its key."""
+    """A certificate with its chain and its private key."""
 
     chain: tuple[x509.Certificate, ...]
     """Own certificate first."""
@@ -49,7 +50,8 @@ def check_certificates(pem: Secret) -> list[x509.Certificate]:
 
 
 def check_pair(certificate: Secret, key: Secret) -> Pair:
-    """The key must be the first certificate's. Raises InvalidValue; nothing of the key is shown."""
+    """Reads both; the key must belong to the first certificate. Raises InvalidValue, whose message
+    shows nothing of the key."""
     chain = check_certificates(certificate)
     own = _private_key(key)
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -59,7 +61,7 @@ def check_pair(certificate: Secret, key: Secret) -> Pair:
 
 
 def check_server_pair(certificate: Secret, key: Secret) -> Pair:
-    """A pair that a server can show. Raises InvalidValue."""
+    """A pair that a server can use: the same, and the key is long enough. Raises InvalidValue."""
     pair = check_pair(certificate, key)
     weak = weak_key(pair.chain[0])
     if weak:
@@ -82,7 +84,7 @@ def check_subject(text: str) -> x509.Name:
 
 
 def weak_key(certificate: x509.Certificate) -> str:
-    """Why its key proves nothing; empty: it does."""
+    """Why the certificate's key is too weak, to be put after its name; empty: it is not."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -95,7 +97,7 @@ def weak_key(certificate: x509.Certificate) -> str:
 
 
 def weak_signature(certificate: x509.Certificate) -> str:
-    """Why the signature of its issuer proves nothing; empty: it does."""
+    """Why the issuer's signature is too weak, to be put after its name; empty: it is not."""
     try:
         digest = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:

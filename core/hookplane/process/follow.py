@@ -1,4 +1,4 @@
-"""Follows the config in the store: loads all of it, then whatever is newer."""
+"""Follows the config in the store: loads all of it, and from then on whatever is newer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
 from hookplane.store.notifications import Notifications, Topic
 
 POLL_SECONDS: Final = 1.0
-"""How long a change may stay unseen when its wake-up was lost."""
+"""How long a change may go unnoticed when its notification was lost."""
 
 _MODELS: Final[dict[ConfigKind, type[Document]]] = {
     ConfigKind.ENDPOINT: EndpointConfig,
@@ -26,8 +26,8 @@ _MODELS: Final[dict[ConfigKind, type[Document]]] = {
 }
 
 Apply = Callable[[ConfigKind, str, Document | None], None]
-"""Takes a new document in, or with None lets go of the object with this uid. Raises InvalidValue
-when it cannot; then what was in force is to stay so."""
+"""Puts a new document in force; None: the object with this uid is gone. Raises InvalidValue when
+the document cannot be used; what was in force must then stay in force."""
 
 
 class FollowedStore(ConfigStore, Notifications, Protocol):
@@ -45,8 +45,8 @@ class ConfigFollower:
         on_version: Callable[[], None] = lambda: None,
         kinds: Collection[ConfigKind] = tuple(ConfigKind),
     ) -> None:
-        """`on_version`: called when a newer version is in force. Rows of other `kinds` are passed
-        over: whoever does not need them need not be able to open them."""
+        """`on_version` is called when a newer version is in force. `kinds`: the kinds that this
+        process needs; rows of others are ignored, so it need not be able to open their secrets."""
         self._kinds = kinds
         self._on_version = on_version
         self._store = store
@@ -56,20 +56,20 @@ class ConfigFollower:
         self.version = 0
         """The version that is in force here."""
         self.refused: dict[str, str] = {}
-        """Uid → why its newest document was not taken."""
+        """Uid → why its newest document is not in force."""
 
     async def load(self) -> None:
-        """Takes in all rows that are newer than `version`. Raises StoreUnavailable."""
+        """Puts all rows in force that are newer than `version`. Raises StoreUnavailable."""
         version, rows = await self._store.load_config(self.version)
         for row in rows:
             if row.kind in self._kinds:
-                self._take(row)
+                self._put_in_force(row)
         if version != self.version:
             self.version = version
             self._on_version()
 
     async def run(self) -> None:
-        """Follows until cancelled; a store that is away is asked again."""
+        """Follows until cancelled, also through times in which the store is unavailable."""
         stop = self._store.listen(Topic.CONFIG, lambda _: self._waker.wake())
         try:
             while True:
@@ -81,12 +81,12 @@ class ConfigFollower:
         finally:
             stop()
 
-    def _take(self, row: ConfigRow) -> None:
+    def _put_in_force(self, row: ConfigRow) -> None:
         try:
             self._apply(row.kind, row.uid, self._read(row))
         except (ValidationError, SecretUnreadable, InvalidValue) as error:
             self.refused[row.uid] = str(error)
-        except Exception as error:  # nobody else's document is to wait for this one
+        except Exception as error:  # other documents must not wait for this one
             self.refused[row.uid] = fault.describe(error)
         else:
             self.refused.pop(row.uid, None)

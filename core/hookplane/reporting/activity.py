@@ -1,7 +1,7 @@
-"""What people and machines get to read while webhooks flow: one call per thing that happened.
+"""The activity log: one call for each thing that happened while webhooks flow.
 
-Names are `namespace/name` or, in the namespace `default`, the name alone is for the writer of the
-line to choose. No argument ever carries a secret or a payload.
+Names of objects are `namespace/name`; whoever writes the line may shorten them. No argument ever
+holds a secret or a payload.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hookplane.clock import Millis
 
 
 class ActivityLog(Protocol):
-    """Takes notes. Calls are made in the event loop and must return at once."""
+    """Is told what happened. Calls are made in the event loop and must return at once."""
 
     def received(
         self,
@@ -50,7 +50,7 @@ class ActivityLog(Protocol):
 
 
 class SilentActivityLog:
-    """Takes no notes."""
+    """Logs nothing."""
 
     def received(
         self,
