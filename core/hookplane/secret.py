@@ -28,7 +28,7 @@ class Secret:
         return self._value
 
     def __bool__(self) -> bool:
-        """False for nothing but white space, which is no secret."""
+        """False for an empty value, and for one of white space only."""
         return bool(self._value.strip())
 
     def __eq__(self, other: object) -> bool:

@@ -62,6 +62,7 @@ def test_retry_after_survives_anything(text: str) -> None:
         (200, None, OutcomeKind.SUCCESS),
         (204, "5", OutcomeKind.SUCCESS),
         (299, None, OutcomeKind.SUCCESS),
+        (300, None, OutcomeKind.FAILED),
         (301, None, OutcomeKind.FAILED),  # never followed
         (308, "5", OutcomeKind.FAILED),
         (400, None, OutcomeKind.FAILED),

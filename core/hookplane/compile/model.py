@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import Reason
@@ -123,9 +124,10 @@ class WantedSecret:
     kind: GeneratedKind
     owner: str
     """Uid of the object that it is for."""
-    rotate_every: int = 0
-    """Milliseconds; 0: never."""
-    overlap: int = 0
+    rotate_every: Millis = 0
+    """0: never."""
+    overlap: Millis = 0
+    """For how long the previous key is used after a rotation; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,8 @@ class Options:
     """`namespace/name` of Services that cannot be targets → why."""
     public_url: str | None = None
     """The URL that endpoints are below, as senders see it; None: not known."""
-    retention_events: int = 604_800_000
-    """Milliseconds; a schedule longer than this less 24 h is refused."""
+    retention_events: Millis = 604_800_000
+    """How long events are kept; a longer retry schedule is refused."""
     gateways: bool = False
     """False: there is one data plane, so a WebhookGateway means nothing, which a note says."""
     receiver_tls: bool = False

@@ -49,3 +49,23 @@ def test_a_change_becomes_rows_with_cursors() -> None:
         CursorPlan(made.uid, ("webhookendpoints/default/a",), 1_795_219_200_000),
     )
     assert b"whsec_" not in (rows.upserts[0].document or b"")
+
+
+def test_what_is_stale_is_written_again_although_it_says_the_same() -> None:
+    same, other = endpoint("a"), endpoint("b")
+    in_force = {"a": same, "b": other}
+    assert plan_diff(in_force, [same, other], set(), trusted=True, stale={"a"}).changed == (same,)
+
+
+def test_what_is_doomed_is_not_written_as_well() -> None:
+    old, new = endpoint("a"), endpoint("a", suspended=True)
+    assert plan_diff({"a": old}, [new], {"a"}, trusted=True) == ConfigDiff(deleted=(old,))
+    assert not plan_diff({}, [new], {"a"}, trusted=True)
+
+
+def test_built_in_endpoints_are_no_users() -> None:
+    own, builtin = endpoint("a"), endpoint("b", builtin=True)
+    both = ConfigDiff((own, builtin), (builtin, own), (own, builtin))
+    assert both.of_users() == ConfigDiff((own,), (own,), (own,))
+    rows = ConfigDiff((own, builtin)).rows(lambda _: SEALER)
+    assert [x.namespace for x in rows.upserts] == ["d", ""]
