@@ -9,15 +9,11 @@ from typing import Final, Literal
 
 from hookplane.kinds.base import GROUP, Spec
 from hookplane.kinds.conditions import ConditionType
-from hookplane.kinds.endpoint import EndpointSpec, WebhookEndpoint
-from hookplane.kinds.endpoint_status import EndpointStatus
-from hookplane.kinds.gateway import GatewaySpec, WebhookGateway
-from hookplane.kinds.gateway_status import GatewayStatus
-from hookplane.kinds.replay import ReplaySpec, WebhookReplay
-from hookplane.kinds.replay_status import ReplayStatus
+from hookplane.kinds.endpoint import EndpointSpec, EndpointStatus, WebhookEndpoint
+from hookplane.kinds.gateway import GatewaySpec, GatewayStatus, WebhookGateway
+from hookplane.kinds.replay import ReplaySpec, ReplayStatus, WebhookReplay
 from hookplane.kinds.status import Status
-from hookplane.kinds.subscription import SubscriptionSpec, WebhookSubscription
-from hookplane.kinds.subscription_status import SubscriptionStatus
+from hookplane.kinds.subscription import SubscriptionSpec, SubscriptionStatus, WebhookSubscription
 
 Model = type[WebhookGateway | WebhookEndpoint | WebhookSubscription | WebhookReplay]
 

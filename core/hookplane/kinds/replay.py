@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from hookplane.kinds.base import ObjectMeta, Rule, Spec, Time, rule_check
+from hookplane.kinds.status import Count, Status
 from hookplane.kinds.subscription import LocalName
 from hookplane.units import parse_time
 
@@ -62,6 +63,23 @@ class ReplaySpec(Spec):
     """Which events."""
 
     RULES = (Rule(rule="self == oldSelf", message="a replay is immutable; create another"),)
+
+
+class ReplayStatus(Status):
+    """How far a replay is."""
+
+    state: Literal["Pending", "Running", "Complete", "Cancelled"] | None = None
+    """Pending: the subscription is not there yet. Cancelled: the subscription went away."""
+    matched: Count | None = None
+    """Events that were found."""
+    delivered: Count | None = None
+    """Of those: delivered by this job."""
+    failed: Count | None = None
+    """Of those: failed; they go on by the subscription's own schedule, or are dead again."""
+    start_time: Time | None = None
+    """When it began."""
+    completion_time: Time | None = None
+    """When it was complete or cancelled."""
 
 
 class WebhookReplay(BaseModel):

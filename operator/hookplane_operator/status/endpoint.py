@@ -8,7 +8,7 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane.kinds.endpoint_status import MAX_REASONS, EndpointStatus, LastRejected, Requests
+from hookplane.kinds.endpoint import MAX_REASONS, EndpointStatus, LastRejected, Requests
 from hookplane.reporting.states import EndpointState, endpoint_state
 from hookplane.store.process_registry import Role
 from hookplane.store.queries import EndpointStats as Numbers

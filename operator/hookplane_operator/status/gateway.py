@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane.kinds.gateway_status import (
+from hookplane.kinds.gateway import (
     GatewayStatus,
     ProcessesStatus,
     ResourcesStatus,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane.kinds.replay_status import ReplayStatus
+from hookplane.kinds.replay import ReplayStatus
 from hookplane.store.delivery_store import ReplayJob, ReplayPhase
 from hookplane.units import format_time
 from hookplane_operator.config.result import ReconcileResult

@@ -10,13 +10,13 @@ from hookplane.clock import Millis
 from hookplane.compile.target import HIDDEN_HOST
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane.kinds.subscription import WebhookSubscription
-from hookplane.kinds.subscription_status import (
+from hookplane.kinds.subscription import (
     DeliveryStatus,
     LastFailure,
     LastSuccess,
     RecentFailure,
     SubscriptionStatus,
+    WebhookSubscription,
 )
 from hookplane.reporting.states import SubscriptionState, next_try, subscription_state
 from hookplane.store.delivery_store import DeliveryState, TargetHealth
