@@ -5,28 +5,17 @@ from __future__ import annotations
 import io
 import os
 import threading
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, Final, TextIO
 
 from hookplane.clock import Clock, Millis, SystemClock
 from hookplane.errors import InvalidValue
 from hookplane.reporting.activity import SilentActivityLog
-from hookplane_cli.activity.json_lines import JsonLines
+from hookplane_cli.activity.lines import JsonLines, Lines, TextLines
 from hookplane_cli.activity.note import Note, Summary, Verb
-from hookplane_cli.activity.text import TextLines
 from hookplane_cli.activity.throttle import Throttle
 from hookplane_cli.activity.writer import LineWriter
 
 STYLES: Final = ("text", "json", "quiet")
-
-
-class Lines(Protocol):
-    """Renders what a activity is told."""
-
-    def note(self, note: Note) -> str: ...
-
-    def summary(self, summary: Summary) -> str: ...
-
-    def lost(self, count: int) -> str: ...
 
 
 class LineActivityLog:

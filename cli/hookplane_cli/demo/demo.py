@@ -18,9 +18,7 @@ from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
 from hookplane_cli.client.admin import AdminClient
 from hookplane_cli.demo.child import Child
-from hookplane_cli.demo.inbox import Inbox
-from hookplane_cli.demo.manifests import manifests
-from hookplane_cli.demo.tour import Stage, tour
+from hookplane_cli.demo.tour import Inbox, Stage, tour
 from hookplane_cli.options import (
     DEFAULT_DATA,
     taken,
@@ -32,6 +30,9 @@ from hookplane_cli.sink.secrets import secrets_of
 from hookplane_cli.sink.sink import Sink
 
 Address = tuple[str, int]
+FILES: Final = (Path("examples/quickstart.yaml"), Path("examples/github.yaml"))
+TARGET: Final = "http://127.0.0.1:9000"
+"""Where the subscription in them delivers to."""
 TRY: Final = (
     ("trigger orders", "send another event"),
     ("status", "is everything working?"),
@@ -85,7 +86,7 @@ def check_free(address: Address, option: str) -> None:
 def _sink(inbox: Inbox) -> Sink:
     def arrived(arrival: Arrival) -> None:
         click.echo(text_line(arrival))
-        inbox.take(arrival)
+        inbox.record(arrival)
 
     return Sink(
         checker=Checker([]),
@@ -103,6 +104,24 @@ async def _listening(settings: Settings, sink: Sink) -> tuple[Path, ...]:
     except OSError as error:
         raise taken(settings.sink, "--sink", error) from error
     return manifests(url, settings.data)
+
+
+def manifests(sink_url: str, data: Path) -> tuple[Path, ...]:
+    """The example files themselves, so that editing them shows at once; with the sink elsewhere,
+    copies in the data folder that deliver there. Raises click.ClickException."""
+    for file in FILES:
+        if not file.is_file():
+            raise click.ClickException(f"{file} is not here; run the demo in Hookplane's folder")
+    if sink_url == TARGET:
+        return FILES
+    folder = data / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_copy(file, folder / file.name, sink_url) for file in FILES)
+
+
+def _copy(source: Path, target: Path, sink_url: str) -> Path:
+    target.write_text(source.read_text().replace(TARGET, sink_url))
+    return target
 
 
 def _arguments(settings: Settings, files: Sequence[Path]) -> list[str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from hookplane_cli.client.admin import AdminClient
-from hookplane_cli.demo.inbox import Inbox
+from hookplane_cli.sink.arrival import Arrival
 from hookplane_cli.sink.behaviour import Behaviour
 from hookplane_cli.sink.sink import Sink
 
@@ -20,12 +20,40 @@ ORDERS: Final = "/endpoints/default/orders/trigger"
 GITHUB: Final = "/endpoints/default/github/trigger"
 PAUSE_SECONDS: Final = 1.0
 """After each step, for those who read along."""
+ARRIVAL_SECONDS: Final = 60.0
+"""How long the tour waits for a delivery."""
+KEPT_ARRIVALS: Final = 1000
+"""Events that are remembered; the tour needs the last few."""
 _FORGED: Final = {
     "Content-Type": "application/json",
     "X-GitHub-Event": "push",
     "X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
     "X-Hub-Signature-256": "sha256=" + "0" * 64,
 }
+
+
+class Inbox:
+    """Counts attempts by event, and lets the tour wait for one."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._changed = asyncio.Event()
+
+    def record(self, arrival: Arrival) -> None:
+        self._seen[arrival.webhook_id] = arrival.attempt
+        if len(self._seen) > KEPT_ARRIVALS:
+            del self._seen[next(iter(self._seen))]
+        self._changed.set()
+
+    async def wait_for_attempt(self, event: str, number: int) -> None:
+        """Returns when this event came so often. Raises click.ClickException if it does not."""
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while self._seen.get(event, 0) < number:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError as error:
+            raise click.ClickException(f"{event} was not delivered; see above") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +78,7 @@ async def tour(stage: Stage, say: Callable[[str], None]) -> None:
 
 
 async def _order(stage: Stage) -> None:
-    await stage.inbox.attempt(await _trigger(stage, ORDERS, "order.created"), 1)
+    await stage.inbox.wait_for_attempt(await _trigger(stage, ORDERS, "order.created"), 1)
 
 
 async def _push(stage: Stage) -> None:
@@ -71,7 +99,7 @@ async def _forgery(stage: Stage) -> None:
 
 async def _bad_moment(stage: Stage) -> None:
     stage.sink.behave(Behaviour(first=1))
-    await stage.inbox.attempt(await _trigger(stage, ORDERS, "order.paid"), 2)
+    await stage.inbox.wait_for_attempt(await _trigger(stage, ORDERS, "order.paid"), 2)
 
 
 async def _trigger(stage: Stage, path: str, type_: str) -> str:

@@ -12,9 +12,8 @@ import pytest
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
 from hookplane.reporting.activity import ActivityLog
-from hookplane_cli.activity.json_lines import JsonLines
-from hookplane_cli.activity.log import LineActivityLog, Lines, open_activity_log
-from hookplane_cli.activity.text import TextLines
+from hookplane_cli.activity.lines import JsonLines, Lines, TextLines
+from hookplane_cli.activity.log import LineActivityLog, open_activity_log
 from hookplane_cli.activity.writer import CAPACITY
 
 NOON = 1_795_521_601_000

@@ -13,9 +13,8 @@ from pathlib import Path
 import click
 import pytest
 
-from hookplane_cli.demo.demo import check_free
-from hookplane_cli.demo.inbox import Inbox
-from hookplane_cli.demo.manifests import FILES, TARGET, manifests
+from hookplane_cli.demo.demo import FILES, TARGET, check_free, manifests
+from hookplane_cli.demo.tour import Inbox
 from hookplane_cli.sink.arrival import Arrival
 from hookplane_cli.sink.check import Signature
 
@@ -64,11 +63,11 @@ def arrival(event: str, attempt: int) -> Arrival:
 
 async def test_the_inbox_waits_for_an_attempt() -> None:
     inbox = Inbox()
-    waiting = asyncio.create_task(inbox.attempt("evt_1", 2))
+    waiting = asyncio.create_task(inbox.wait_for_attempt("evt_1", 2))
     for event, number in (("evt_1", 1), ("evt_2", 2), ("evt_1", 2)):
         await asyncio.sleep(0)
         assert not waiting.done()
-        inbox.take(arrival(event, number))
+        inbox.record(arrival(event, number))
     await asyncio.wait_for(waiting, 30)
 
 

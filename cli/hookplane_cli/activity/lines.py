@@ -1,11 +1,17 @@
-"""Lines for people."""
+"""How what happened becomes a line: text for people, JSON for machines.
+
+The JSON has one object a line, ids in full, names and units as in docs/spec/cli.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
-from typing import Any, Final
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final, Protocol
 
+import orjson
+
+from hookplane.clock import Millis
 from hookplane_cli import human
 from hookplane_cli.activity.note import Note, Summary, Verb
 
@@ -19,6 +25,25 @@ _COLOURS: Final = {
     Verb.NOTED: "35",
 }
 """ANSI colours (ECMA-48 SGR) of the verbs."""
+
+
+_JSON_NAMES: Final = {
+    "event_id": "eventID",
+    "status_code": "statusCode",
+    "duration": "milliseconds",
+    "next_in": "nextInMilliseconds",
+}
+
+
+class Lines(Protocol):
+    """One way to write down what happened: a line for each note, without its end."""
+
+    def note(self, note: Note) -> str: ...
+
+    def summary(self, summary: Summary) -> str: ...
+
+    def lost(self, count: int) -> str:
+        """`count` lines were dropped, because they are read too slowly."""
 
 
 class TextLines:
@@ -44,6 +69,28 @@ class TextLines:
 
     def _paint(self, verb: Verb, text: str) -> str:
         return f"\x1b[{_COLOURS[verb]}m{text}\x1b[0m" if self._colour else text
+
+
+class JsonLines:
+    """Renders notes as JSON objects; `at` is UTC with milliseconds, `event` what happened."""
+
+    def note(self, note: Note) -> str:
+        facts = {_JSON_NAMES.get(name, name): value for name, value in note.facts.items()}
+        return _json_line(note.at, note.verb, facts)
+
+    def summary(self, summary: Summary) -> str:
+        return _json_line(
+            summary.at, "summary", {str(verb): n for verb, n in summary.counts.items()}
+        )
+
+    def lost(self, count: int) -> str:
+        return orjson.dumps({"event": "lost", "lines": count}).decode()
+
+
+def _json_line(at: Millis, event: str, facts: dict[str, Any]) -> str:
+    time = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    head = {"at": time.replace("+00:00", "Z"), "event": event}
+    return orjson.dumps(head | facts, default=str).decode()
 
 
 Facts = Mapping[str, Any]
