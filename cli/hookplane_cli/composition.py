@@ -22,7 +22,7 @@ from hookplane.sealing import Sealer
 from hookplane.store.maintenance import Retention
 from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store
-from hookplane_cli.serving.retention import keep_tidy
+from hookplane_cli.serving.retention import enforce_retention
 from hookplane_cli.trigger_request import TriggerRequest
 from hookplane_console.console import Console
 from hookplane_console.probes import Health
@@ -46,7 +46,8 @@ class ProcessDependencies:
     """Its place among other processes; None: it is the only one."""
 
     def beat_soon(self) -> None:
-        """Tells the other processes soon how it is here, if there are others."""
+        """Has the next heartbeat sent soon, because something in it changed; nothing if there are
+        no others."""
         if self.membership is not None:
             self.membership.beat_soon()
 
@@ -59,10 +60,10 @@ class RunningRole(Protocol):
         StoreUnavailable, InvalidValue for its files, and OSError when an address is taken."""
 
     async def leave(self) -> None:
-        """It was told to stop: what it serves it goes on serving for its delay."""
+        """Called when it is to stop. It goes on answering for the delay that it was given."""
 
     async def stop(self) -> None:
-        """Ends it, after its grace at the latest."""
+        """Ends it. What is under way may take as long as the grace that it was given."""
 
     async def housekeeping(self) -> None:
         """What it does besides, until cancelled."""
@@ -103,7 +104,7 @@ class ReceiverRole:
             self._membership.on_members = self._share
 
     def _share(self) -> None:
-        """This one counts, whether it has said by now that it is ready or not."""
+        """Counts this receiver too, even if the others do not know yet that it is ready."""
         assert self._membership is not None  # noqa: S101 - it calls this
         own = self._membership.process
         others = [x for x in self._membership.ready(Role.RECEIVER) if x.process != own]
@@ -136,7 +137,7 @@ class ReceiverRole:
 
 
 class DispatcherRole:
-    """The subscriptions that are this process's, and the tidying up of the store."""
+    """Delivers to the subscriptions that belong to this process, and enforces retention."""
 
     def __init__(
         self,
@@ -166,7 +167,7 @@ class DispatcherRole:
         return ""
 
     async def leave(self) -> None:
-        """At once, since nobody sends to it."""
+        """Returns at once, because nobody sends requests to it."""
 
     async def stop(self) -> None:
         try:
@@ -176,7 +177,7 @@ class DispatcherRole:
 
     async def housekeeping(self) -> None:
         store, clock, registry = self._made_of.store, self._made_of.clock, self._made_of.registry
-        await keep_tidy(store, self._retention, clock, registry)
+        await enforce_retention(store, self._retention, clock, registry)
 
     @property
     def ready(self) -> bool:

@@ -63,8 +63,8 @@ class AddressType(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
-def taken(address: tuple[str, int], option: str, error: OSError) -> click.ClickException:
-    """What to say when binding fails."""
+def address_taken(address: tuple[str, int], option: str, error: OSError) -> click.ClickException:
+    """The error of a command that cannot listen at an address."""
     where = f"{address[0]}:{address[1]}"
     if error.errno == errno.EADDRINUSE:
         return click.ClickException(f"{where} is in use; give another one with {option} HOST:PORT")
@@ -90,7 +90,7 @@ class ServiceType(click.ParamType[tuple[str, str]]):
 
 
 class ParsedType(click.ParamType[Any]):
-    """A text that one of our parsers reads; what it refuses is said as it says it."""
+    """A value that one of our parsers reads; its error message is shown as it is."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
@@ -106,5 +106,5 @@ class ParsedType(click.ParamType[Any]):
 
 
 def authority(address: tuple[str, int]) -> str:
-    """`127.0.0.1:8080`."""
+    """("127.0.0.1", 8080) → `127.0.0.1:8080`."""
     return f"{address[0]}:{address[1]}"

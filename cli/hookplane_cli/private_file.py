@@ -11,9 +11,10 @@ _FOLDER: Final = 0o700
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Puts the file in place at once and on disk, with its folder. Raises OSError."""
+    """Replaces the file in one step, and returns when it is on disk. Makes its folder. Raises
+    OSError."""
     path.parent.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
-    # A dot in front: nobody takes a draft for the file.
+    # the dot hides the draft from whoever lists the folder
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)

@@ -1,4 +1,4 @@
-"""Sends samples over real HTTP to this process's own receiver, as the provider would."""
+"""Sends sample events to a receiver over HTTP, as the provider would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EVENT_ID: Final = re.compile(r"evt_[0-9a-z]{26}")
 
 
 class TriggerRequest:
-    """A `hookplane_console.trigger.Trigger`."""
+    """Implements `hookplane_console.trigger.Trigger`."""
 
     def __init__(self, receiver_url: str, clock: Clock) -> None:
         """`receiver_url`: as `Receiver.start` returned it."""

@@ -1,4 +1,4 @@
-"""The activity of `hookplane run`."""
+"""The log of activity: a line for everything that happens to an event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLES: Final = ("text", "json", "quiet")
 
 
 class LineActivityLog:
-    """Takes notes as lines of a stream; implements `hookplane.activity.ActivityLog`.
+    """Writes a line for each note; implements `hookplane.reporting.activity.ActivityLog`.
 
     Bounded under load (see `throttle`), and never held up by the stream (see `writer`).
     """
@@ -29,7 +29,7 @@ class LineActivityLog:
         self._clock = clock
         self._throttle = Throttle()
         self._lock = threading.Lock()
-        self._writer = LineWriter(stream, lines.lost, self._tick)
+        self._writer = LineWriter(stream, lines.lost, self._write_overdue)
 
     def received(
         self,
@@ -41,7 +41,7 @@ class LineActivityLog:
         *,
         duplicate: bool,
     ) -> None:
-        self._take(
+        self._record(
             Verb.RECEIVED,
             endpoint=endpoint,
             event_id=event_id,
@@ -52,12 +52,12 @@ class LineActivityLog:
         )
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
-        self._take(Verb.REJECTED, endpoint=endpoint, reason=reason, detail=detail, source=source)
+        self._record(Verb.REJECTED, endpoint=endpoint, reason=reason, detail=detail, source=source)
 
     def delivered(
         self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
     ) -> None:
-        self._take(
+        self._record(
             Verb.DELIVERED,
             subscription=subscription,
             event_id=event_id,
@@ -75,7 +75,7 @@ class LineActivityLog:
         attempts: int,
         next_in: Millis | None,
     ) -> None:
-        self._take(
+        self._record(
             Verb.FAILED,
             subscription=subscription,
             event_id=event_id,
@@ -86,32 +86,32 @@ class LineActivityLog:
         )
 
     def noted(self, subject: str, reason: str, message: str) -> None:
-        self._take(Verb.NOTED, subject=subject, reason=reason, message=message)
+        self._record(Verb.NOTED, subject=subject, reason=reason, message=message)
 
     def close(self) -> None:
-        """Writes what is left, the numbers of the last second among it."""
+        """Writes what is left, including the numbers of the last second."""
         with self._lock:
-            self._turn(self._second() + 1)
+            self._end_second(self._second() + 1)
         self._writer.close()
 
-    def _take(self, verb: Verb, **facts: Any) -> None:
+    def _record(self, verb: Verb, **facts: Any) -> None:
         with self._lock:
             second = self._second()
-            self._turn(second)
+            self._end_second(second)
             was_pending = self._throttle.pending
             if self._throttle.admit(verb, second):
                 self._writer.write(self._lines.note(Note(self._clock.now(), verb, facts)))
             elif not was_pending:
                 self._writer.wake()
 
-    def _tick(self) -> bool:
-        """Called in the writer's thread: a second may be over without anything new."""
+    def _write_overdue(self) -> bool:
+        """Called in the writer's thread: a second can end without anything new happening."""
         with self._lock:
-            self._turn(self._second())
+            self._end_second(self._second())
             return self._throttle.pending
 
-    def _turn(self, second: int) -> None:
-        if left_out := self._throttle.turn(second):
+    def _end_second(self, second: int) -> None:
+        if left_out := self._throttle.end_second(second):
             self._writer.write(self._lines.summary(Summary(self._clock.now(), left_out)))
 
     def _second(self) -> int:
@@ -119,7 +119,7 @@ class LineActivityLog:
 
 
 class QuietActivityLog(SilentActivityLog):
-    """Takes no notes; has `close` like the others."""
+    """Writes nothing; has `close` like the other one."""
 
     def close(self) -> None:
         """Nothing."""

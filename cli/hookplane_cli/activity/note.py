@@ -1,4 +1,4 @@
-"""One thing that happened, on its way to a line."""
+"""One thing that happened, before it becomes a line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`facts` are the arguments of the activity's call of this name."""
+    """`facts` are the arguments of the ActivityLog method that is named like the verb."""
 
     at: Millis
     verb: Verb
@@ -31,7 +31,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a second held beyond the lines that were printed."""
+    """How much happened within a second beyond the lines that were printed."""
 
     at: Millis
     counts: Mapping[Verb, int]

@@ -1,4 +1,4 @@
-"""At most so many lines a second: a busy second becomes one line of numbers."""
+"""Limits the lines of a second: what exceeds the limit becomes one line of numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ GROUPS: Final[tuple[frozenset[Verb], ...]] = (
 
 @dataclass(slots=True)
 class _Budget:
-    """`collapsed`: the second before was over the budget, so this one only counts."""
+    """The lines of one group of verbs. `collapsed`: the second before exceeded the budget, so this
+    one only counts."""
 
     seen: int = 0
     collapsed: bool = False
@@ -34,7 +35,7 @@ class _Budget:
         self.left_out[verb] += 1
         return False
 
-    def turn(self, budget: int) -> Counter[Verb]:
+    def end_second(self, budget: int) -> Counter[Verb]:
         """The second is over; returns what it left out."""
         left_out, self.left_out = self.left_out, Counter()
         self.collapsed = self.seen > budget
@@ -58,7 +59,7 @@ class Throttle:
         """Something is counted that no line tells yet."""
 
     def admit(self, verb: Verb, second: int) -> bool:
-        """Whether this one gets a line of its own. To be called after `turn`."""
+        """Whether this one gets a line of its own. Call `end_second` first."""
         if self._second is None:
             self._begin(second)
         if self._of[verb].admit(verb, self._budget):
@@ -72,10 +73,10 @@ class Throttle:
                 group.collapsed = False
         self._second = second
 
-    def turn(self, second: int) -> Mapping[Verb, int]:
-        """What the second that is now over left out."""
+    def end_second(self, second: int) -> Mapping[Verb, int]:
+        """Counts of what got no line in the second that is now over; empty while it goes on."""
         if self._second is None or second <= self._second:
             return {}
         self._ended, self._second = self._second, None
         self.pending = False
-        return sum((group.turn(self._budget) for group in self._groups), Counter[Verb]())
+        return sum((group.end_second(self._budget) for group in self._groups), Counter[Verb]())

@@ -1,4 +1,4 @@
-"""Writes lines in a thread of its own, so that a slow terminal or pipe holds up nobody."""
+"""Writes lines in a thread of its own, so that a slow terminal or pipe delays nothing else."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Final, TextIO
 
 CAPACITY: Final = 2000
 """Lines that may wait; further ones are dropped, counted, and the count is told."""
-TICK_SECONDS: Final = 0.5
-"""How often `tick` is asked while something is pending."""
+OVERDUE_SECONDS: Final = 0.5
+"""How often `write_overdue` is asked while something is pending."""
 CLOSE_SECONDS: Final = 2.0
 """How long `close` waits for a stream that takes nothing."""
 
 
 class LineWriter:
-    """`write` never blocks. `tick` writes what becomes due by time alone, and returns whether it
-    wants to be asked again."""
+    """`write` never blocks. `write_overdue` writes what becomes due by time alone, and returns
+    whether it wants to be asked again."""
 
     def __init__(
         self,
         stream: TextIO,
         lost: Callable[[int], str],
-        tick: Callable[[], bool],
+        write_overdue: Callable[[], bool],
         capacity: int = CAPACITY,
     ) -> None:
         self._stream = stream
         self._lost = lost
-        self._tick = tick
+        self._write_overdue = write_overdue
         self._capacity = capacity
         self._lines: deque[str] = deque()
         self._dropped = 0
@@ -46,7 +46,7 @@ class LineWriter:
             self._changed.notify()
 
     def wake(self) -> None:
-        """Something became pending: `tick` is worth asking."""
+        """Something became pending: `write_overdue` is worth asking."""
         with self._changed:
             self._woken = True
             self._changed.notify()
@@ -67,10 +67,10 @@ class LineWriter:
 
     def _next(self) -> tuple[list[str], bool]:
         """Waits for lines; the second value is whether they are the last."""
-        pending = self._tick()
+        pending = self._write_overdue()
         with self._changed:
             if not (self._lines or self._woken or self._closing):
-                self._changed.wait(TICK_SECONDS if pending else None)
+                self._changed.wait(OVERDUE_SECONDS if pending else None)
             self._woken = False
             lines = list(self._lines)
             self._lines.clear()
@@ -80,7 +80,7 @@ class LineWriter:
             return lines, self._closing
 
     def _put(self, lines: list[str]) -> bool:
-        """False when nobody reads any more."""
+        """False: the other end of the stream is closed."""
         try:
             self._stream.write("".join(line + "\n" for line in lines))
             self._stream.flush()

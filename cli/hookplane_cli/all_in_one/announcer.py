@@ -1,4 +1,4 @@
-"""What `hookplane run` says about itself: the banner, reloads, troubles."""
+"""What `hookplane run` says about itself: the banner, reloads, faults."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WIDTH: Final = 10
 
 
 class Announcer:
-    """Lines in the activity's style: `text` for people, `json` for machines, `quiet` for problems
-    alone."""
+    """Writes lines in the style of the log of activity: `text` for people, `json` for machines,
+    `quiet` for problems alone."""
 
     def __init__(self, style: str, out: TextIO, errors: TextIO, clock: Clock) -> None:
         self._style = style
@@ -35,7 +35,7 @@ class Announcer:
             self._lines(banner)
 
     def loaded(self, loaded: Loaded) -> None:
-        """What a load changed, and what is wrong if that is new."""
+        """What a load changed, and what is wrong with the manifests if that is new."""
         if self._style == "json":
             self._json("config", _as_json(loaded))
             return
@@ -53,15 +53,15 @@ class Announcer:
         elif self._style == "text":
             self._lines(self._stamped("stopping", ["Ctrl-C again does not wait for deliveries"]))
 
-    def trouble(self, message: str) -> None:
-        """Something went wrong that is nobody's manifest's fault."""
+    def fault(self, message: str) -> None:
+        """Something went wrong, and no manifest is to blame."""
         if self._style == "json":
             self._json("trouble", {"message": message})
         else:
             self._lines(self._stamped("trouble", [message]))
 
     def first(self, loaded: Loaded) -> None:
-        """Like `loaded`, but the banner tells what is served."""
+        """The load at the start. Unlike `loaded` it does not list the changes: the banner does."""
         if self._style == "json":
             self._json("config", _as_json(loaded))
             return

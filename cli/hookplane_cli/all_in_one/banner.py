@@ -27,7 +27,7 @@ def banner(
     admin: str,
     tls_url: str = "",
 ) -> list[str]:
-    """Lines for people."""
+    """The lines, for people. `url`, `admin`, `tls_url`: where the receiver and the console are."""
     known = sorted(documents, key=lambda x: (x.namespace, x.name))
     endpoints = [x for x in known if isinstance(x, EndpointConfig) and not x.builtin]
     subscriptions = [x for x in known if isinstance(x, SubscriptionConfig)]

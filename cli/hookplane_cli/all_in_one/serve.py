@@ -25,8 +25,8 @@ from hookplane_cli.composition import ConsoleRole, DispatcherRole, ProcessDepend
 from hookplane_cli.local.follow import Follower
 from hookplane_cli.local.reload import Reloader
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
-from hookplane_cli.options import authority, taken
-from hookplane_cli.serving.loop import calm_collector, until
+from hookplane_cli.options import address_taken, authority
+from hookplane_cli.serving.loop import run_until, set_up_collector
 from hookplane_dispatcher.egress.guard import AddressGuard
 
 GRACE: Final[Millis] = 10_000
@@ -34,8 +34,8 @@ GRACE: Final[Millis] = 10_000
 
 
 async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> None:
-    """Until `stopped`. Raises what keeps it from starting: StoreLocked, SecretUnreadable,
-    StoreUnavailable, OSError, click.ClickException."""
+    """Serves until `stopped`. Raises StoreLocked, SecretUnreadable, StoreUnavailable, OSError or
+    click.ClickException when it cannot start."""
     announcer = Announcer(settings.style, sys.stdout, sys.stderr, clock)
     async with AsyncExitStack() as stack:
         store = await SQLiteStore.open(settings.data, clock)
@@ -55,9 +55,9 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
             settings, reloader.in_force.values(), loaded, served.url, served.admin, served.tls_url
         )
         announcer.ready(lines, facts)
-        calm_collector()
-        follower = Follower(reloader, clock, announcer.loaded, announcer.trouble)
-        await until(
+        set_up_collector()
+        follower = Follower(reloader, clock, announcer.loaded, announcer.fault)
+        await run_until(
             stopped,
             follower.run(settings.sources, loaded.again_at),
             served.dispatcher.housekeeping(),
@@ -97,8 +97,8 @@ class _Served:
 
 @asynccontextmanager
 async def _running(settings: RunSettings, made_of: ProcessDependencies) -> AsyncIterator[_Served]:
-    """Whatever can be in the way is found before anything is sent; all end in the order that data
-    flows."""
+    """Starts the dispatcher last, so that nothing is sent unless everything can start. At the end
+    parts stop in the order in which events pass them."""
     receiver = ReceiverRole(made_of, settings.receiver(), grace=GRACE)
     guard = AddressGuard(loopback=True, allowed=settings.allowed_ranges)
     dispatcher = DispatcherRole(made_of, guard, settings.retention, grace=GRACE)
@@ -131,4 +131,4 @@ async def _bound(start: Awaitable[str], address: tuple[str, int], option: str) -
     try:
         return await start
     except OSError as error:
-        raise taken(address, option, error) from error
+        raise address_taken(address, option, error) from error

@@ -1,4 +1,4 @@
-"""Everything that `hookplane run` is told."""
+"""The settings of `hookplane run`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class RunSettings:
     """How the activity is written; one of `hookplane_cli.activity.log.STYLES`."""
 
     def receiver(self) -> ReceiverSettings:
-        """Where the front door is."""
+        """The part of them that the receiver needs."""
         return ReceiverSettings(
             listen=authority(self.listen), trusted_proxies=self.trusted_proxies, tls=self.tls
         )
 
     def options(self) -> Options:
-        """What compiling depends on."""
+        """The part of them that compiling depends on."""
         return Options(
             loopback_allowed=True,
             allowed_cidrs=self.allowed_ranges,

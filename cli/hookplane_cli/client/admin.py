@@ -1,4 +1,5 @@
-"""Asks the admin API, over HTTP/1.1 without proxies: it is on this machine or a tunnel to it."""
+"""Asks the admin API, over HTTP/1.1. No proxy is used: the API is on this machine, or at the other
+end of a tunnel that begins on it."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _CONNECTIONS: Final[dict[str, type[http.client.HTTPConnection]]] = {
 
 
 class AdminClient:
-    """One admin API. Whatever goes wrong is a click.ClickException in people's words."""
+    """One admin API. Every failure is a click.ClickException whose message is for people."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -30,7 +31,7 @@ class AdminClient:
         self._base = parts.path.rstrip("/") + "/api/v1"
 
     def get(self, path: str, parameters: Mapping[str, str | int | None] | None = None) -> Any:
-        """Parameters that are None are left out."""
+        """The answer of a GET. Parameters that are None are left out."""
         given = {k: v for k, v in (parameters or {}).items() if v is not None}
         return self._ask("GET", path + ("?" + urlencode(given) if given else ""))
 

@@ -1,4 +1,4 @@
-"""A live counter on a terminal; nothing elsewhere."""
+"""A counter that changes in place on a terminal, and writes nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class LiveCounter:
     """Counts on standard error, so that standard output stays what the command prints."""
 
     def __init__(self, verb: str, total: int) -> None:
-        """`total` 0: not known."""
+        """`total` 0: it is not known."""
         self._verb = verb
         self._total = total
         self._stream = sys.stderr

@@ -19,7 +19,7 @@ RUN_FILE: Final = "run.json"
 
 @contextmanager
 def run_file(data: Path, url: str, admin: str, tls_url: str = "") -> Iterator[dict[str, Any]]:
-    """Gives its content; it is there while everything runs."""
+    """Writes the file, yields its content, and removes it at the end."""
     path = data / RUN_FILE
     facts = {"pid": os.getpid(), "url": url, "admin": admin}
     facts |= {"tlsURL": tls_url} if tls_url else {}
@@ -36,7 +36,7 @@ def admin_url(admin: str | None, data: Path) -> str:
 
 
 def run_facts(data: Path) -> dict[str, Any]:
-    """Raises click.ClickException."""
+    """pid, url and admin of the `hookplane run` at work. Raises click.ClickException."""
     path = data / RUN_FILE
     try:
         facts = orjson.loads(path.read_bytes())

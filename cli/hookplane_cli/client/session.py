@@ -1,4 +1,4 @@
-"""Options that all client commands share, and what they make of them."""
+"""The options that all client commands share, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hookplane_cli.options import data_option, namespace_option
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A command at work: whom it asks, and how it answers."""
+    """What a client command works with: the admin API, and how to print what it answers."""
 
     client: AdminClient
     namespace: str

@@ -13,7 +13,7 @@ _GAP: Final = "   "
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Values that are None show as nothing."""
+    """Titles and rows in columns; a value that is None leaves its place empty."""
     cells = [list(titles), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_line(row, widths) for row in cells)

@@ -30,7 +30,7 @@ from hookplane_cli.options import (
     store_option,
 )
 from hookplane_cli.process.settings import StoreSettings, compile_options, store_settings
-from hookplane_cli.serving.loop import run_until_signal, until
+from hookplane_cli.serving.loop import run_until, run_until_signal
 
 _NEWER_THAN_ALL: Final = (1 << 63) - 1
 _LOOK_SECONDS: Final = 0.1
@@ -136,7 +136,7 @@ class _Applier:
             follower = Follower(
                 reloader, self._clock, _tell, lambda text: click.echo(text, err=True)
             )
-            await until(stopped, follower.run(self._sources, loaded.again_at))
+            await run_until(stopped, follower.run(self._sources, loaded.again_at))
 
     async def _open(self, stack: AsyncExitStack) -> PostgresStore:
         store = await PostgresStore.open(self._settings.postgres, self._clock)

@@ -14,7 +14,7 @@ from hookplane.compile.model import Options
 from hookplane.compile.resources import compile_resources
 from hookplane.manifests.files import read_files
 from hookplane.manifests.read import read_manifests
-from hookplane_cli.local.report import CheckReport, judge
+from hookplane_cli.local.report import CheckReport, make_report
 from hookplane_cli.options import manifests_option
 
 CHECKING: Final = Options(
@@ -47,7 +47,7 @@ def check(sources: tuple[Path, ...], strict: bool = False) -> CheckReport:
     manifests = read_manifests(read_files(sources))
     now = SystemClock().now()
     compiled = compile_resources(manifests.resources, manifests.secrets, CHECKING, now=now)
-    return judge(manifests, compiled.problems, strict=strict)
+    return make_report(manifests, compiled.problems, strict=strict)
 
 
 def _show(report: CheckReport) -> None:

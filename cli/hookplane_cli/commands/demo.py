@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hookplane_cli.demo.demo import Settings, demo
+from hookplane_cli.demo.demo import DemoSettings, demo
 from hookplane_cli.options import (
     AddressType,
     data_option,
@@ -26,7 +26,7 @@ def command(
     listen: tuple[str, int], admin: tuple[str, int], sink: tuple[str, int], data: Path
 ) -> None:
     """A tour on this machine: a plane, a subscriber, and sample events that flow between them."""
-    asyncio.run(demo(Settings(data, listen, admin, sink), _program()))
+    asyncio.run(demo(DemoSettings(data, listen, admin, sink), _program()))
 
 
 def _program() -> str:

@@ -15,7 +15,7 @@ from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane_cli.process.variables import address
 from hookplane_cli.serving.health import HealthServer
-from hookplane_cli.serving.loop import calm_collector, run_until_signal
+from hookplane_cli.serving.loop import run_until_signal, set_up_collector
 
 
 @click.command(name="operator")
@@ -50,7 +50,7 @@ async def _serve(stopped: asyncio.Event) -> None:
     instance = os.environ.get("HOOKPLANE_INSTANCE") or socket.gethostname()
     registry = CollectorRegistry()
     operator, kube = await make_operator(settings, scope, instance, SystemClock(), registry)
-    calm_collector()
+    set_up_collector()
     listen = address(os.environ.get("HOOKPLANE_HEALTH") or "0.0.0.0:8081")
     health = HealthServer(listen, lambda: {"operator": operator.ready}, registry)
     await health.start()

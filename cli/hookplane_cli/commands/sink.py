@@ -13,7 +13,7 @@ import click
 
 from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
-from hookplane_cli.options import AddressType, taken
+from hookplane_cli.options import AddressType, address_taken
 from hookplane_cli.sink.arrival import Arrival, json_line, text_line
 from hookplane_cli.sink.behaviour import (
     UNAVAILABLE,
@@ -23,7 +23,7 @@ from hookplane_cli.sink.behaviour import (
     bad_answer,
 )
 from hookplane_cli.sink.check import Checker
-from hookplane_cli.sink.secrets import secrets_of
+from hookplane_cli.sink.secrets import read_secrets
 from hookplane_cli.sink.sink import Sink
 
 SECRET_VARIABLE: Final = "HOOKPLANE_SINK_SECRET"  # noqa: S105 - the name of a variable
@@ -81,7 +81,7 @@ def command(
     reply = bad_answer(status, gone, throttle, None if stall is None else int(stall * 1000))
     behaviour = behaviour_of(reply, fail, fail_percent)
     try:
-        checker = Checker(secrets_of(secret, secret_file))
+        checker = Checker(read_secrets(secret, secret_file))
     except InvalidValue as error:
         raise click.ClickException(str(error)) from error
     asyncio.run(_serve(listen, checker, behaviour, json_line if as_json else text_line, as_json))
@@ -120,7 +120,7 @@ async def _serve(
     try:
         url = await sink.start(*listen)
     except OSError as error:
-        raise taken(listen, "--listen", error) from error
+        raise address_taken(listen, "--listen", error) from error
     click.echo(f"sink at {url}   Ctrl-C ends it", err=as_json)
     await ended.wait()
     await sink.stop()

@@ -1,4 +1,4 @@
-"""Starts everything of the demo, gives the tour, and ends everything again."""
+"""Starts what the demo needs, gives the tour, and ends everything again."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ import click
 from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
 from hookplane_cli.client.admin import AdminClient
-from hookplane_cli.demo.child import Child
+from hookplane_cli.demo.run_process import RunProcess
 from hookplane_cli.demo.tour import Inbox, Stage, tour
-from hookplane_cli.options import (
-    DEFAULT_DATA,
-    taken,
-)
+from hookplane_cli.options import DEFAULT_DATA, address_taken
 from hookplane_cli.sink.arrival import Arrival, text_line
 from hookplane_cli.sink.behaviour import WELL_BEHAVED
 from hookplane_cli.sink.check import Checker
-from hookplane_cli.sink.secrets import secrets_of
+from hookplane_cli.sink.secrets import read_secrets
 from hookplane_cli.sink.sink import Sink
 
 Address = tuple[str, int]
@@ -42,8 +39,8 @@ TRY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Where everything is."""
+class DemoSettings:
+    """Addresses and the data folder."""
 
     data: Path
     listen: Address
@@ -51,8 +48,8 @@ class Settings:
     sink: Address
 
 
-async def demo(settings: Settings, program: str) -> None:
-    """Returns after Ctrl-C or SIGTERM. Raises click.ClickException when something ends by itself.
+async def demo(settings: DemoSettings, program: str) -> None:
+    """Runs until Ctrl-C or SIGTERM. Raises click.ClickException when something ends by itself.
 
     `program`: what to type for `hookplane`.
     """
@@ -66,10 +63,10 @@ async def demo(settings: Settings, program: str) -> None:
         sink = _sink(inbox)
         stack.push_async_callback(sink.stop)
         files = await _listening(settings, sink)
-        child = await Child.start(_arguments(settings, files), settings.data)
-        stack.push_async_callback(child.stop)
-        show = asyncio.create_task(_show(settings, files, child, sink, inbox, program))
-        await _until_stopped(stopped, child, show)
+        process = await RunProcess.start(_arguments(settings, files), settings.data)
+        stack.push_async_callback(process.stop)
+        show = asyncio.create_task(_show(settings, files, process, sink, inbox, program))
+        await _until_stopped(stopped, process, show)
 
 
 def check_free(address: Address, option: str) -> None:
@@ -80,7 +77,7 @@ def check_free(address: Address, option: str) -> None:
         try:
             probe.bind((address[0].strip("[]"), address[1]))
         except OSError as error:
-            raise taken(address, option, error) from error
+            raise address_taken(address, option, error) from error
 
 
 def _sink(inbox: Inbox) -> Sink:
@@ -97,12 +94,12 @@ def _sink(inbox: Inbox) -> Sink:
     )
 
 
-async def _listening(settings: Settings, sink: Sink) -> tuple[Path, ...]:
-    """The manifests, which deliver to the sink that now listens."""
+async def _listening(settings: DemoSettings, sink: Sink) -> tuple[Path, ...]:
+    """Starts the sink; the manifests whose subscriptions deliver to it."""
     try:
         url = await sink.start(*settings.sink)
     except OSError as error:
-        raise taken(settings.sink, "--sink", error) from error
+        raise address_taken(settings.sink, "--sink", error) from error
     return manifests(url, settings.data)
 
 
@@ -124,22 +121,22 @@ def _copy(source: Path, target: Path, sink_url: str) -> Path:
     return target
 
 
-def _arguments(settings: Settings, files: Sequence[Path]) -> list[str]:
-    """Of `hookplane run`."""
+def _arguments(settings: DemoSettings, files: Sequence[Path]) -> list[str]:
+    """The arguments of `hookplane run`."""
     sources = [part for file in files for part in ("-f", str(file))]
     listen, admin = (f"{host}:{port}" for host, port in (settings.listen, settings.admin))
     return [*sources, "--listen", listen, "--admin", admin]
 
 
 async def _show(
-    settings: Settings,
+    settings: DemoSettings,
     files: Sequence[Path],
-    child: Child,
+    process: RunProcess,
     sink: Sink,
     inbox: Inbox,
     program: str,
 ) -> None:
-    facts = await child.ready()
+    facts = await process.ready()
     sink.checker = _checker(settings.data)
     client = AdminClient(facts["admin"])
     await tour(Stage(client, facts["url"], sink, inbox), click.echo)
@@ -150,12 +147,12 @@ def _checker(data: Path) -> Checker:
     """Knows the secret that `hookplane run` generated for the subscription."""
     try:
         file = data / "secrets" / "default" / "orders-to-shop-signing.json"
-        return Checker(secrets_of(None, file))
+        return Checker(read_secrets(None, file))
     except InvalidValue as error:
         raise click.ClickException(str(error)) from error
 
 
-def _try(settings: Settings, files: Sequence[Path], program: str, url: str) -> str:
+def _try(settings: DemoSettings, files: Sequence[Path], program: str, url: str) -> str:
     own = "" if str(settings.data) == DEFAULT_DATA else f" --data {settings.data}"
     lines = [(f"{program} {words}{own}", meaning) for words, meaning in TRY]
     lines.append((f"curl -i {url}/default/orders -d '{{}}'", "not signed: 401"))
@@ -168,9 +165,11 @@ Or edit {files[0]}: it is read again when you save it.
 """
 
 
-async def _until_stopped(stopped: asyncio.Event, child: Child, show: asyncio.Task[None]) -> None:
+async def _until_stopped(
+    stopped: asyncio.Event, process: RunProcess, show: asyncio.Task[None]
+) -> None:
     waiting = asyncio.create_task(stopped.wait())
-    ended = asyncio.create_task(child.ended())
+    ended = asyncio.create_task(process.ended())
     tasks: set[asyncio.Task[object]] = {waiting, ended, show}
     try:
         while not waiting.done():

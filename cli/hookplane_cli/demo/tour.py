@@ -46,7 +46,8 @@ class Inbox:
         self._changed.set()
 
     async def wait_for_attempt(self, event: str, number: int) -> None:
-        """Returns when this event came so often. Raises click.ClickException if it does not."""
+        """Returns when attempt `number` of this event has come. Raises click.ClickException if it
+        does not come in time."""
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
                 while self._seen.get(event, 0) < number:
@@ -70,7 +71,8 @@ Step = tuple[str, Callable[[Stage], Awaitable[None]]]
 
 
 async def tour(stage: Stage, say: Callable[[str], None]) -> None:
-    """Each step ends when what it tells has happened. Raises click.ClickException."""
+    """Says each step and carries it out; the next one begins when it has happened. Raises
+    click.ClickException."""
     for number, (text, act) in enumerate(STEPS, 1):
         say(f"\n{number}. {text}")
         await act(stage)
@@ -103,7 +105,7 @@ async def _bad_moment(stage: Stage) -> None:
 
 
 async def _trigger(stage: Stage, path: str, type_: str) -> str:
-    """The event's id."""
+    """Sends a sample; the id of its event."""
     result: dict[str, Any] = await asyncio.to_thread(stage.client.post, path, {"type": type_})
     if result["statusCode"] >= 300:
         raise click.ClickException(f"{path} answered {result['statusCode']}")

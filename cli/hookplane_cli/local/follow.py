@@ -1,4 +1,4 @@
-"""Loads the manifests again whenever they changed or something in them is due."""
+"""Loads the manifests again when they changed, and when something in them is due."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from hookplane_cli.local.reload import Loaded, Reloader
 from hookplane_cli.local.watch import watch
 
 RETRY_AFTER: Final[Millis] = 5_000
-"""After a load that could not be carried out."""
+"""Pause after a load that failed."""
 FIRST_LOOK: Final[Millis] = 1_000
-"""After the start: what changed before the watch had begun is found then."""
+"""After the start, to find what changed before the watch began."""
 LOOK_EVERY: Final[Millis] = 60_000
-"""Not every folder tells of its changes; those on a network do not."""
+"""Folders on a network do not tell of their changes, so all files are read this often."""
 
 
 class Follower:
-    """Follows until cancelled."""
+    """Tells `loaded` of every load, and `fault` of what went wrong otherwise."""
 
     def __init__(
         self,
         reloader: Reloader,
         clock: Clock,
         loaded: Callable[[Loaded], None],
-        trouble: Callable[[str], None],
+        fault: Callable[[str], None],
     ) -> None:
         self._reloader = reloader
         self._clock = clock
         self._loaded = loaded
-        self._trouble = trouble
+        self._fault = fault
         self._changed = asyncio.Event()
 
     async def run(self, sources: Sequence[Path], due: Millis | None) -> None:
-        """`due`: when to load next though no file changes."""
+        """Until cancelled. `due`: when to load next even if no file changes."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(sources))
             group.create_task(self._follow(due))
@@ -48,7 +48,7 @@ class Follower:
             await watch(sources, self._changed.set)
         except* OSError as errors:
             reasons = ", ".join(str(error) for error in errors.exceptions)
-            self._trouble(f"files are not watched any more, restart to load changes: {reasons}")
+            self._fault(f"files are not watched any more, restart to load changes: {reasons}")
 
     async def _follow(self, due: Millis | None) -> None:
         due = self._within(FIRST_LOOK, due)
@@ -66,13 +66,13 @@ class Follower:
         try:
             loaded = await self._reloader.load()
         except (HookplaneError, OSError) as error:
-            self._trouble(f"the manifests are not in force yet: {error}")
+            self._fault(f"the manifests are not in force yet: {error}")
             return self._clock.now() + RETRY_AFTER
         self._loaded(loaded)
         return loaded.again_at
 
     async def _woken(self, due: Millis) -> bool:
-        """Waits for a change or for `due`; False: neither yet."""
+        """Waits for a change or for `due`, but not longer than LOOK_EVERY; False: neither came."""
         left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
         changed = await wait_until_set(self._changed, left / 1000)
         return changed or self._clock.now() >= due

@@ -39,7 +39,7 @@ from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPhase
 from hookplane.store.queries import Queries
-from hookplane_cli.local.report import CheckReport, judge
+from hookplane_cli.local.report import CheckReport, make_report
 from hookplane_cli.local.secret_files import SecretFiles
 
 CONFIRM_AFTER: Final[Millis] = 2_000
@@ -129,7 +129,7 @@ class Reloader:
         begun = await self._run_replays(compiled.replays, gone)
         self._missed = gone
         return Loaded(
-            report=judge(manifests, problems, strict=True),
+            report=make_report(manifests, problems, strict=True),
             change=change,
             wanted=compiled.wanted,
             replays=begun,
@@ -165,7 +165,7 @@ class Reloader:
 
         first = compiled(given)
         wanted = _free(first.wanted, given)
-        made = self._generated.ensure(wanted, now)
+        made = self._generated.make_or_rotate(wanted, now)
         return compiled([*given, *made]) if made else first
 
     def _given_secrets(self, manifests: Manifests) -> list[SecretObject]:

@@ -1,4 +1,4 @@
-"""What there is to say about manifests: problems, and notes on what they need from elsewhere."""
+"""A report on manifests: problems, and notes on what they need from elsewhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CheckReport:
         }
 
 
-def judge(
+def make_report(
     manifests: Manifests, problems: Iterable[Problem], *, strict: bool = False
 ) -> CheckReport:
     """Sorts what reading and compiling found. What only needs something from elsewhere is a note,
@@ -58,7 +58,8 @@ def judge(
 
 
 def _needs(findings: Iterable[Finding]) -> list[Finding]:
-    """One line for each Secret that an object needs, however many keys; the rest as it is."""
+    """One line for each Secret that an object needs, whatever the number of keys; other findings
+    stay as they are."""
     secrets: dict[tuple[str, ...], list[Finding]] = {}
     others = []
     for finding in findings:

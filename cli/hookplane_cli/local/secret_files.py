@@ -1,4 +1,8 @@
-"""Generated Secrets of a data folder: made once, kept, replaced only by a schedule of rotation."""
+"""The secrets of a data folder, in files that only their owner may read.
+
+Generated Secrets are made once and kept; only a schedule of rotation replaces them. The key that
+seals secrets in the store is made once and never replaced.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +27,17 @@ SEALING_KEY: Final = "sealing.key"
 
 
 class SecretFiles:
-    """Files `<data>/secrets/<namespace>/<name>.json`."""
+    """Generated Secrets, in files `<data>/secrets/<namespace>/<name>.json`."""
 
     def __init__(self, data: Path, random_bytes: RandomBytes = secrets.token_bytes) -> None:
         self._folder = data / FOLDER
         self._random_bytes = random_bytes
         self.due: Millis | None = None
-        """When the first of those last asked for changes."""
+        """When the first of those that were last asked for is to be rotated."""
 
-    def ensure(self, wanted: Iterable[WantedSecret], now: Millis) -> list[SecretObject]:
-        """Each of them, made or rotated where it is time. Raises SecretUnreadable, OSError."""
+    def make_or_rotate(self, wanted: Iterable[WantedSecret], now: Millis) -> list[SecretObject]:
+        """Returns all of them; makes those that are missing, rotates those that are due. Raises
+        SecretUnreadable, OSError."""
         found = [(want, self._ensured(want, now)) for want in wanted]
         times = [kept.due(want) for want, kept in found]
         self.due = min((time for time in times if time is not None), default=None)

@@ -1,4 +1,4 @@
-"""Tells when manifests may have changed."""
+"""Watches files and folders of manifests for changes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _KUBELET_LINK: Final = "..data"
 
 
 async def watch(sources: Sequence[Path], changed: Callable[[], None]) -> None:
-    """Calls back after each change of a source, until cancelled. Raises OSError when the system
-    cannot watch (any more).
+    """Calls `changed` after each change of a source, until cancelled. Raises OSError when the
+    system cannot watch (any more).
 
     A file is watched through its folder: editors put a new file in the old one's place.
     """
@@ -55,7 +55,7 @@ async def _watch(
 
 
 class _OneOf:
-    """Whether a path is one of the files, as they are called or as they are linked to."""
+    """Whether a path is one of the files, by its name or by the name that a link leads to."""
 
     def __init__(self, files: AbstractSet[Path]) -> None:
         self._files = files

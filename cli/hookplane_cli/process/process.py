@@ -32,7 +32,7 @@ from hookplane_cli.composition import (
 from hookplane_cli.options import authority
 from hookplane_cli.process.settings import ProcessSettings
 from hookplane_cli.serving.health import HealthServer
-from hookplane_cli.serving.loop import calm_collector, until
+from hookplane_cli.serving.loop import run_until, set_up_collector
 from hookplane_dispatcher.egress.guard import AddressGuard
 
 FIRST_PAUSE: Final = 0.25
@@ -43,7 +43,8 @@ _log = logging.getLogger("hookplane.process")
 
 
 class Process:
-    """Lives through outages of the store, and is built anew when the database is another one."""
+    """Survives outages of the store, and starts over when the database is another one than
+    before."""
 
     def __init__(self, role: Role, settings: ProcessSettings, clock: Clock) -> None:
         """Raises SecretUnreadable, OSError for the sealing keys."""
@@ -78,8 +79,8 @@ class Process:
                 store, self._role, self._settings.instance, self._clock, self._presence
             )
             running = await stack.enter_async_context(self._running(store, membership))
-            calm_collector()
-            await until(stopped, running.housekeeping(), membership.failed())
+            set_up_collector()
+            await run_until(stopped, running.housekeeping(), membership.failed())
             await running.leave()
 
     @asynccontextmanager
@@ -111,7 +112,8 @@ class Process:
 
     @asynccontextmanager
     async def _served_health(self, registry: CollectorRegistry) -> AsyncIterator[None]:
-        """The console has these routes itself."""
+        """Serves health and metrics of a role that is no console; the console has these routes
+        itself."""
         if self._settings.health is None or self._role is Role.CONSOLE:
             yield
             return
@@ -154,6 +156,6 @@ def make_role(role: Role, settings: ProcessSettings, made_of: ProcessDependencie
 
 
 async def _stop(running: RunningRole) -> None:
-    """A store that is away or another one must not keep a process from ending."""
+    """Ends a role, also while the store is away or another one than before."""
     with suppress(StoreUnavailable, StoreReplaced):
         await running.stop()

@@ -1,4 +1,4 @@
-"""What a process on PostgreSQL is told: by environment and files only."""
+"""The settings of a process on PostgreSQL, from environment variables and files alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_cli.options import authority
 from hookplane_cli.process import variables as read
-from hookplane_cli.process.variables import Variable, read_all, unknown
+from hookplane_cli.process.variables import Variable, read_all, unknown_variables
 from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
 
 STORE: Final = (
@@ -86,7 +86,7 @@ class ProcessSettings:
     """About variables that nobody reads."""
 
     def receiver(self) -> ReceiverSettings:
-        """Of the role `receiver`."""
+        """The part of them that a receiver needs."""
         return ReceiverSettings(
             listen=authority(self.listen),
             trusted_proxies=self.trusted_proxies,
@@ -117,7 +117,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
         quotas=QuotaSettings(
             values["quota_stored_bytes"], values["quota_events_per_second"], values["gateway"] or ""
         ),
-        warnings=tuple(unknown(PROCESS, environment)),
+        warnings=tuple(unknown_variables(PROCESS, environment)),
         **{name: values[name] for name in names},
     )
 
@@ -125,7 +125,8 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
 def store_settings(
     purpose: str, given: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> StoreSettings:
-    """`given`: a DSN from the command line, which goes before. Raises InvalidValue."""
+    """`given`: a DSN from the command line, which is used rather than a variable. Raises
+    InvalidValue."""
     if given:
         environment = {**environment, "HOOKPLANE_STORE": given}
         environment.pop("HOOKPLANE_STORE_FILE", None)

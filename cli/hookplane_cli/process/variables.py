@@ -19,12 +19,12 @@ _ELSEWHERE: Final = {
     "HOOKPLANE_DATA",
     "HOOKPLANE_SINK_SECRET",
 }
-"""Known to other commands."""
+"""Variables that other commands read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`read` raises ValueError with words that say what would be right."""
+    """`read` makes a value of its text; its ValueError says what would be right."""
 
     name: str
     read: Callable[[str], Any]
@@ -40,7 +40,7 @@ class Variable:
 def read_all(
     table: Iterable[Variable], environment: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Field → value, and every problem. A variable that is empty counts as absent."""
+    """The values by field, and all problems. A variable that is empty counts as absent."""
     values: dict[str, Any] = {}
     problems = []
     for variable in table:
@@ -52,8 +52,8 @@ def read_all(
     return values, problems
 
 
-def unknown(table: Iterable[Variable], environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable of ours that nobody reads."""
+def unknown_variables(table: Iterable[Variable], environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that begins with our prefix and that nothing reads."""
     known = {variable.variable for variable in table}
     strange = {x for x in environment if x.startswith(PREFIX)} - known - _ELSEWHERE
     return [f"{name} is not known{_nearest(name, known)}" for name in sorted(strange)]
@@ -122,7 +122,7 @@ def size(text: str) -> int:
 
 
 def count(most: int) -> Callable[[str], int]:
-    """1 to `most`."""
+    """Reads a whole number from 1 to `most`."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):

@@ -1,1 +1,1 @@
-"""What every command that serves has in common."""
+"""What all commands that serve have in common: the event loop, health, and retention."""

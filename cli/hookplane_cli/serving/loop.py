@@ -27,14 +27,14 @@ Serve = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def run_until_signal(serve: Serve) -> None:
-    """Returns when a signal came and everything is down. Raises what `serve` raises."""
+    """Runs `serve` until a signal comes and everything has ended. Raises what `serve` raises."""
     _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(serve))
 
 
-async def until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
-    """Runs everything until `stopped`; what breaks off by itself breaks off all."""
+async def run_until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
+    """Runs everything until `stopped`. When one of them fails, all end, and its error is raised."""
     tasks = [asyncio.ensure_future(work) for work in endless]
     waiting = asyncio.create_task(stopped.wait())
     try:
@@ -47,8 +47,8 @@ async def until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
 
 
-def calm_collector() -> None:
-    """What was loaded to start with is never looked at again."""
+def set_up_collector() -> None:
+    """Excludes what is loaded by now from garbage collection, and collects less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
@@ -59,7 +59,7 @@ async def _serve(serve: Serve) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one; None is the default loop."""
+    """uvloop where it is installed; None: the default loop."""
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:

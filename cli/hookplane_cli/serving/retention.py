@@ -1,4 +1,4 @@
-"""Removes what is too old or too much, in small steps that hold up nobody."""
+"""Removes events that are too old or too many, in steps so small that they delay nothing else."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STEP_SECONDS: Final = 0.05
 """Pause between two steps while there is more to do."""
 
 
-async def keep_tidy(
+async def enforce_retention(
     store: Maintenance, retention: Retention, clock: Clock, registry: CollectorRegistry
 ) -> None:
-    """Until cancelled; a store that is away is asked again later."""
+    """Runs until cancelled; a store that is away is asked again later."""
     metrics = _RetentionMetrics(registry)
     while True:
         try:
@@ -31,7 +31,7 @@ async def keep_tidy(
 
 
 class _RetentionMetrics:
-    """What went, and what was lost with it."""
+    """Counts the events that went, and the deliveries that were lost with them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         events = Counter(

@@ -19,7 +19,7 @@ _GAP: Final = "   "
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request."""
+    """One request to the sink."""
 
     at: Millis
     path: str
@@ -36,7 +36,7 @@ class Arrival:
 
 
 def text_line(arrival: Arrival, zone: tzinfo | None = None) -> str:
-    """For people."""
+    """The line for people."""
     fields = (
         arrival.path,
         short_id(arrival.webhook_id),
@@ -51,7 +51,7 @@ def text_line(arrival: Arrival, zone: tzinfo | None = None) -> str:
 
 
 def json_line(arrival: Arrival) -> str:
-    """For machines."""
+    """The line for machines."""
     facts = asdict(arrival)
     time = datetime.fromtimestamp(facts.pop("at") / 1000, UTC).isoformat(timespec="milliseconds")
     webhook_id = facts.pop("webhook_id")
@@ -60,7 +60,7 @@ def json_line(arrival: Arrival) -> str:
 
 
 def type_of(body: bytes) -> str:
-    """Empty when the body is not a JSON object with a text `type`."""
+    """The member `type`; empty when the body is not a JSON object with such a text."""
     if len(body) > MAX_PARSED_BYTES:
         return ""
     try:

@@ -15,7 +15,7 @@ UNAVAILABLE: Final = 503
 
 @dataclass(frozen=True, slots=True)
 class SinkAnswer:
-    """One answer, after `stall`."""
+    """One answer, given after `stall`."""
 
     status: int = 200
     retry_after: int | None = None
@@ -25,7 +25,8 @@ class SinkAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`bad` is answered to the first deliveries, to some by chance, to all, or to none."""
+    """When the sink answers `bad`: to the first deliveries, to some by chance, to all, or to
+    none."""
 
     bad: SinkAnswer = SinkAnswer(UNAVAILABLE)
     first: int | None = None
@@ -46,7 +47,7 @@ WELL_BEHAVED: Final = Behaviour(first=0)
 def bad_answer(
     status: int | None, gone: bool, throttle: int | None, stall: Millis | None
 ) -> SinkAnswer | None:
-    """The one way to misbehave that was asked for; None: none was."""
+    """The bad answer that the options of the command ask for; None: they ask for none."""
     if gone:
         return SinkAnswer(GONE)
     if throttle is not None:

@@ -1,4 +1,4 @@
-"""Checks a delivery as a subscriber would, on its own code and not on what signs deliveries.
+"""Checks a delivery as a subscriber would. It shares no code with what signs deliveries.
 
 Standard Webhooks:
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -29,7 +29,7 @@ PRIVATE_PREFIX: Final = "whsk_"
 
 
 class Signature(StrEnum):
-    """What a check finds."""
+    """The result of a check."""
 
     OK = "ok"
     BAD = "bad"
@@ -50,12 +50,12 @@ class Checker:
     data folder has them, `whsk_…` (v1a private keys)."""
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
-        """Raises InvalidValue for what is neither."""
+        """Raises InvalidValue for a text that is none of these."""
         self._keys = [_key(secret) for secret in secrets]
 
     def check(self, headers: Mapping[str, str], body: bytes, now: Millis) -> Signature:
-        """`headers`: names without regard to case. Any secret and any signature that match will
-        do."""
+        """One signature that matches one of the secrets is enough. `headers`: a mapping that
+        ignores the case of names."""
         given, time = headers.get("webhook-signature", ""), headers.get("webhook-timestamp", "")
         if not given:
             return Signature.NONE

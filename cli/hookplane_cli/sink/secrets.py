@@ -1,4 +1,5 @@
-"""Secrets of a sink, out of a file or the environment rather than out of argv, which others see."""
+"""The secrets of a sink. They come from a file or the environment, because other users of the
+machine can read a command line."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ SECRET_MEMBERS: Final = ("key", "previous")
 """Of a generated secret in a data folder; during a rotation both are in use."""
 
 
-def secrets_of(text: str | None, file: Path | None) -> list[Secret]:
+def read_secrets(text: str | None, file: Path | None) -> list[Secret]:
     """Words of `text`, and what `file` has: words, or a generated secret of a data folder. Raises
     InvalidValue."""
     words = (text or "").split() + (_words(file) if file else [])

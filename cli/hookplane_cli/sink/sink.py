@@ -23,7 +23,7 @@ SHUTDOWN_SECONDS: Final = 0.5
 
 
 class Sink:
-    """Answers every POST as `behaviour` says, and tells `arrived` of it. Both may be changed."""
+    """Answers every POST as its behaviour says, and calls `arrived`. `checker` may be replaced."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class Sink:
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._ending = asyncio.Event()
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_post("/{path:.*}", self._take)
+        app.router.add_post("/{path:.*}", self._receive)
         self._runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
 
     def behave(self, behaviour: Behaviour = WELL_BEHAVED) -> None:
-        """From the next delivery on, which is counted as the first."""
+        """Changes how it answers, from the next delivery on, which counts as the first."""
         self._behaviour = behaviour
         self._number = 0
 
@@ -60,11 +60,11 @@ class Sink:
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Stalled answers leave at once."""
+        """Ends it; answers that wait are sent at once."""
         self._ending.set()
         await self._runner.cleanup()
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         self._number += 1
         reply = self._behaviour.reply(self._number, self._random)

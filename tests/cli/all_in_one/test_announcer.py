@@ -86,11 +86,11 @@ def test_quiet_tells_problems_alone_and_on_standard_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "event"), [("loaded", "config"), ("first", "config"), ("trouble", "trouble")]
+    ("call", "event"), [("loaded", "config"), ("first", "config"), ("fault", "trouble")]
 )
 def test_json_is_one_object_a_line(call: str, event: str) -> None:
     speaker, out, _ = announcer("json")
-    argument = "disk full" if call == "trouble" else loaded(PROBLEM)
+    argument = "disk full" if call == "fault" else loaded(PROBLEM)
     getattr(speaker, call)(argument)
     (line,) = out.getvalue().splitlines()
     said = json.loads(line)

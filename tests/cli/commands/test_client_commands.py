@@ -17,7 +17,7 @@ from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.client.table import table
 from hookplane_cli.main import main
-from hookplane_cli.options import taken
+from hookplane_cli.options import address_taken
 from support.planes.console import (
     SHOP,
     TOP_SECRET,
@@ -229,6 +229,6 @@ def test_tables() -> None:
 
 
 def test_an_address_in_use_is_said() -> None:
-    error = taken(("127.0.0.1", 9000), "--listen", OSError(errno.EADDRINUSE, "in use"))
+    error = address_taken(("127.0.0.1", 9000), "--listen", OSError(errno.EADDRINUSE, "in use"))
     assert isinstance(error, click.ClickException)
     assert "127.0.0.1:9000 is in use; give another one with --listen" in error.message

@@ -36,8 +36,8 @@ def test_a_damaged_sealing_key_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_generated_secret_is_made_once(tmp_path: Path) -> None:
-    (first,) = SecretFiles(tmp_path).ensure([WANTED], 0)
-    (second,) = SecretFiles(tmp_path).ensure([WANTED], 10**12)
+    (first,) = SecretFiles(tmp_path).make_or_rotate([WANTED], 0)
+    (second,) = SecretFiles(tmp_path).make_or_rotate([WANTED], 10**12)
     assert (text(first), first.generated) == (text(second), True)
     assert text(first).startswith("whsec_")
     path = tmp_path / "secrets" / "default" / "a-verification.json"
@@ -47,14 +47,14 @@ def test_a_generated_secret_is_made_once(tmp_path: Path) -> None:
 
 def test_rotation_with_overlap(tmp_path: Path) -> None:
     generated = SecretFiles(tmp_path)
-    (first,) = generated.ensure([ROTATED], 0)
+    (first,) = generated.make_or_rotate([ROTATED], 0)
     assert generated.due == 1000
-    (second,) = generated.ensure([ROTATED], 1000)
+    (second,) = generated.make_or_rotate([ROTATED], 1000)
     assert text(second, "previous") == text(first) != text(second)
     assert generated.due == 1200
-    (third,) = generated.ensure([ROTATED], 1199)
+    (third,) = generated.make_or_rotate([ROTATED], 1199)
     assert third == second
-    (fourth,) = generated.ensure([ROTATED], 1200)
+    (fourth,) = generated.make_or_rotate([ROTATED], 1200)
     assert (text(fourth), "previous" in fourth.data) == (text(second), False)
     assert generated.due == 2000
 
@@ -62,33 +62,33 @@ def test_rotation_with_overlap(tmp_path: Path) -> None:
 def test_without_overlap_the_old_key_goes_at_once(tmp_path: Path) -> None:
     wanted = WantedSecret("default", "x", GeneratedKind.HEX, "uid", 1000, 0)
     generated = SecretFiles(tmp_path)
-    generated.ensure([wanted], 0)
-    assert set(generated.ensure([wanted], 1000)[0].data) == {"key"}
+    generated.make_or_rotate([wanted], 0)
+    assert set(generated.make_or_rotate([wanted], 1000)[0].data) == {"key"}
 
 
 def test_an_overlap_ends_even_if_rotation_was_taken_away(tmp_path: Path) -> None:
     generated = SecretFiles(tmp_path)
-    generated.ensure([ROTATED], 0)
-    generated.ensure([ROTATED], 1000)
-    assert set(generated.ensure([WANTED], 1100)[0].data) == {"key", "previous"}
+    generated.make_or_rotate([ROTATED], 0)
+    generated.make_or_rotate([ROTATED], 1000)
+    assert set(generated.make_or_rotate([WANTED], 1100)[0].data) == {"key", "previous"}
     assert generated.due == 1200
-    assert set(generated.ensure([WANTED], 1200)[0].data) == {"key"}
+    assert set(generated.make_or_rotate([WANTED], 1200)[0].data) == {"key"}
     assert generated.due is None
 
 
 def test_another_kind_of_key_is_made_anew(tmp_path: Path) -> None:
     generated = SecretFiles(tmp_path)
-    generated.ensure([WANTED], 0)
+    generated.make_or_rotate([WANTED], 0)
     wanted = WantedSecret("default", "a-verification", GeneratedKind.WHSK, "uid")
-    assert text(generated.ensure([wanted], 0)[0]).startswith("whsk_")
+    assert text(generated.make_or_rotate([wanted], 0)[0]).startswith("whsk_")
 
 
 def test_a_damaged_file_is_never_overwritten(tmp_path: Path) -> None:
     generated = SecretFiles(tmp_path)
-    generated.ensure([WANTED], 0)
+    generated.make_or_rotate([WANTED], 0)
     path = tmp_path / "secrets" / "default" / "a-verification.json"
     path.write_text('{"key": "whsec_precious"')
     with pytest.raises(SecretUnreadable, match="is not a generated Secret any more") as refused:
-        generated.ensure([WANTED], 0)
+        generated.make_or_rotate([WANTED], 0)
     assert "precious" not in str(refused.value)
     assert "precious" in path.read_text()

@@ -13,7 +13,7 @@ from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, Cu
 from hookplane.store.event_log import NewEvent
 from hookplane.store.maintenance import Retention
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_cli.serving.retention import keep_tidy
+from hookplane_cli.serving.retention import enforce_retention
 from support.clocks.until import until
 from support.planes.compiled import NOW
 
@@ -55,7 +55,9 @@ async def test_retention_at_work(tmp_path: Path) -> None:
     for age in (10_000, 9_000, 2, 1, 0):
         await store.append(NewEvent("e", f"evt_{NOW - age:026}", NOW - age, "x", (), b"{}"))
     registry = CollectorRegistry()
-    task = asyncio.create_task(keep_tidy(store, Retention(5_000, 5_000, 4), Clock(), registry))
+    task = asyncio.create_task(
+        enforce_retention(store, Retention(5_000, 5_000, 4), Clock(), registry)
+    )
     await until_stored(store, 2)
     await until(lambda: value(registry, "hookplane_expired_total") == 3, 60)
     assert value(registry, "hookplane_retention_events_total", reason="age") == 2

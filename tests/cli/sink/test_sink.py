@@ -23,7 +23,7 @@ from hookplane_cli.commands.sink import behaviour_of, command
 from hookplane_cli.sink.arrival import Arrival, json_line, text_line, type_of
 from hookplane_cli.sink.behaviour import WELL_BEHAVED, Behaviour, SinkAnswer, bad_answer
 from hookplane_cli.sink.check import Checker, Signature
-from hookplane_cli.sink.secrets import secrets_of
+from hookplane_cli.sink.secrets import read_secrets
 from hookplane_cli.sink.sink import Sink
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -93,14 +93,14 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     plain, generated = tmp_path / "plain", tmp_path / "generated.json"
     plain.write_text(f"{SECRET}\n{OTHER}\n")
     generated.write_text(json.dumps({"key": SECRET, "previous": OTHER, "made": 1}))
-    assert secrets_of(None, plain) == [Secret(SECRET), Secret(OTHER)]
-    assert secrets_of(None, generated) == [Secret(SECRET), Secret(OTHER)]
-    assert secrets_of(SECRET, None) == [Secret(SECRET)]
+    assert read_secrets(None, plain) == [Secret(SECRET), Secret(OTHER)]
+    assert read_secrets(None, generated) == [Secret(SECRET), Secret(OTHER)]
+    assert read_secrets(SECRET, None) == [Secret(SECRET)]
     with pytest.raises(InvalidValue, match="cannot be read"):
-        secrets_of(None, tmp_path / "none")
+        read_secrets(None, tmp_path / "none")
     plain.write_text("{")
     with pytest.raises(InvalidValue, match="neither a secret nor JSON"):
-        secrets_of(None, plain)
+        read_secrets(None, plain)
 
 
 def statuses(behaviour: Behaviour, count: int) -> list[int]:

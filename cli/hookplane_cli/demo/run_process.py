@@ -1,4 +1,4 @@
-"""`hookplane run` as a child of the demo."""
+"""`hookplane run` as a child process of the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_SECONDS: Final = 20.0
 """After this a child that does not end is killed."""
 
 
-class Child:
+class RunProcess:
     """A process in a group of its own: Ctrl-C reaches the demo alone, which then ends the child."""
 
     def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
@@ -28,7 +28,7 @@ class Child:
 
     @classmethod
     async def start(cls, arguments: Sequence[str], data: Path) -> Self:
-        """Its output goes where the demo's goes."""
+        """Starts it; what it prints goes where the demo's output goes."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "hookplane_cli", "run", *arguments, "--data", str(data)),
@@ -38,7 +38,8 @@ class Child:
         return cls(process, data)
 
     async def ready(self) -> dict[str, Any]:
-        """Its URLs, when it serves. Raises click.ClickException when it ends or takes too long."""
+        """Waits until it serves; its URLs. Raises click.ClickException when it ends or takes too
+        long."""
         loop = asyncio.get_running_loop()
         end = loop.time() + READY_SECONDS
         while loop.time() < end:
@@ -57,7 +58,7 @@ class Child:
         return facts if facts["pid"] == self._process.pid else None
 
     async def ended(self) -> int:
-        """Its exit code, once it has one."""
+        """Waits for its end; the exit code."""
         return await self._process.wait()
 
     async def stop(self) -> None:
