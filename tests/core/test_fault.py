@@ -1,0 +1,26 @@
+"""What is shown of an exception that nobody foresaw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hookplane import fault
+from hookplane.filters.types import TypeFilter
+
+NOT_A_TEXT: Any = 1
+
+
+def test_its_type_and_the_last_line_of_ours_but_never_its_message() -> None:
+    try:
+        TypeFilter((NOT_A_TEXT,))
+    except AttributeError as error:
+        shown = fault.describe(error)
+    assert shown.startswith(
+        "a fault of Hookplane's own (AttributeError at hookplane.filters.types:"
+    )
+    assert "split" not in shown
+
+
+def test_without_a_line_of_ours_the_type_alone() -> None:
+    shown = fault.describe(KeyError("hush-hush"))
+    assert shown == "a fault of Hookplane's own (KeyError); please report it"

@@ -1,0 +1,62 @@
+"""Sealed texts: which keys open them, and what opens not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookplane.errors import InvalidValue, SecretUnreadable
+from hookplane.sealing import Sealer
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer({"a": b"k" * 32}, "a")
+
+
+def test_an_old_key_still_opens_and_a_new_one_seals() -> None:
+    old = Sealer({"a": b"k" * 32}, "a").seal(b"x", "uid")
+    both = Sealer({"a": b"k" * 32, "b": b"n" * 32}, "b")
+    assert both.open(old, "uid") == b"x"
+    assert both.seal(b"x", "uid").startswith("v1:b:")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-4] + "AAAA",  # tag changed
+        lambda text: text.replace("v1:a:", "v1:z:"),  # unknown key
+        lambda text: text.replace("v1:", "v9:"),  # unknown version
+        lambda text: "v1:a:!!!",  # not base64
+        lambda text: "v1:a:",  # nothing
+    ],
+)
+def test_what_was_changed_does_not_open(sealer: Sealer, damage: object) -> None:
+    assert callable(damage)
+    with pytest.raises(SecretUnreadable):
+        sealer.open(damage(sealer.seal(b"x", "uid")), "uid")
+
+
+def test_keys_have_32_bytes() -> None:
+    with pytest.raises(InvalidValue):
+        Sealer({"a": b"short"}, "a")
+
+
+def test_the_current_key_must_be_there() -> None:
+    with pytest.raises(InvalidValue):
+        Sealer({"a": b"k" * 32}, "b")
+
+
+def test_a_text_opens_for_its_object_only(sealer: Sealer) -> None:
+    sealed = sealer.seal(b"x", "uid-1")
+    assert sealer.open(sealed, "uid-1") == b"x"
+    with pytest.raises(SecretUnreadable, match='key "a"'):
+        sealer.open(sealed, "uid-2")
+
+
+def test_a_document_with_an_older_key_in_it_is_stale() -> None:
+    keys = {"a": b"k" * 32, "b": b"n" * 32}
+    old, new = Sealer(keys, "a").seal(b"x", "uid"), Sealer(keys, "b").seal(b"x", "uid")
+    current = Sealer(keys, "b")
+    assert current.is_stale(f'{{"x":"{new}","y":"{old}"}}'.encode())
+    assert not current.is_stale(f'{{"x":"{new}","y":"text"}}'.encode())
+    assert not current.is_stale(b"{}")
