@@ -24,7 +24,7 @@ from hookplane_operator.metrics import Metrics
 from hookplane_operator.status.collector import Collector, _Round
 from hookplane_operator.status.writer import StatusWriter
 from hookplane_operator.watch.objects import Objects
-from support.planes.gateway_store import SEALERS, Place, place
+from support.planes.gateway_store import Place, place
 
 
 class Paper(StatusWriter):
@@ -84,9 +84,8 @@ class Scene:
 
     async def delete(self, name: str) -> None:
         """An endpoint, as a sweep does it."""
-        change = ConfigDiff(deleted=(self.plane.book.documents[f"uid-{name}"],))
-        version = await self.plane.store.apply_config(change.rows(SEALERS.__getitem__))
-        self.plane.book.take(change, version)
+        change = ConfigDiff(deleted=(self.plane.applied.documents[f"uid-{name}"],))
+        await self.plane.applied.write(change)
         self.plane.rounds += 1
         del self.plane.verdicts[ObjectKey("WebhookEndpoint", "shop", name)]
 
@@ -154,6 +153,6 @@ async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     await scene.place.configurator.reconcile(scene.plane)
     status = (await scene.plane.store.subscription_status(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
-    document = scene.plane.book.documents["uid-shop"]
+    document = scene.plane.applied.documents["uid-shop"]
     assert isinstance(document, SubscriptionConfig)
     assert document.endpoints == ("uid-users",)

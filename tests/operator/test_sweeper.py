@@ -70,7 +70,7 @@ class Scene:
         await self.place.configurator.reconcile(plane)
 
     def builtin(self, plane: Plane) -> list[str]:
-        documents = plane.book.documents.values()
+        documents = plane.applied.documents.values()
         return [x.namespace for x in documents if isinstance(x, EndpointConfig) and x.builtin]
 
 

@@ -1,4 +1,9 @@
-"""Brings manifests into force: read, compile, generate keys, write what changed, start replays."""
+"""Brings manifests into force: read, compile, generate keys, write what changed, start replays.
+
+An object that a load does not find goes only when a second load, a while later, does not find it
+either: editors empty a file before they fill it. Fields that an API server would refuse to change
+are refused here as well.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from pydantic import ValidationError
-
+from hookplane.applied_config import AppliedConfig
 from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured, plan_diff
 from hookplane.compile.model import (
@@ -26,9 +30,8 @@ from hookplane.compile.model import (
 from hookplane.compile.problems import Problems
 from hookplane.compile.resources import compile_resources
 from hookplane.config.base import Document
-from hookplane.config.endpoint import EndpointConfig, operational_endpoint
+from hookplane.config.endpoint import operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import SecretUnreadable
 from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.kinds.replay import ReplaySpec, WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
@@ -36,7 +39,7 @@ from hookplane.manifests.files import read_files
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
 from hookplane.sealing import Sealer
-from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
+from hookplane.store.config_store import ConfigKind, ConfigStore
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPhase
 from hookplane.store.queries import Queries
 from hookplane_cli.local.report import CheckReport, make_report
@@ -48,7 +51,7 @@ CONFIRM_AFTER: Final[Millis] = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load found and did."""
+    """What a load found in the manifests, and what it changed."""
 
     report: CheckReport
     change: ConfigDiff
@@ -71,7 +74,8 @@ class ReloadedStore(ConfigStore, Queries, Protocol):
 
 
 class Reloader:
-    """Keeps what is in force; `restore` first, then `load` as often as something changed."""
+    """Loads manifests and brings them into force. Call `restore` once, then `load` after each
+    change and at the time that the last load says."""
 
     def __init__(
         self,
@@ -89,43 +93,45 @@ class Reloader:
         self._generated = generated
         self._options = options
         self._clock = clock
-        self._immutables = Immutables()
+        self._applied = AppliedConfig(store, dict.fromkeys(ConfigKind, sealer))
+        self._immutable_fields = ImmutableFields()
         self._secrets: dict[tuple[str, str], SecretObject] = {}
-        self._missed = Missed()
+        self._missed = MissedObjects()
         self._replays: set[str] = set()
-        self._stale: set[str] = set()
-        """Uids of documents that were sealed with an old key."""
-        self.in_force: dict[str, Configured] = {}
+
+    @property
+    def in_force(self) -> Mapping[str, Configured]:
         """Uid → document, as the store has it."""
+        return self._applied.documents
 
     async def restore(self) -> None:
         """Takes over what the store has from an earlier run. Raises StoreUnavailable."""
-        _, rows = await self._store.load_config(0)
-        documents = (self._document(row) for row in rows)
-        self.in_force = {x.uid: x for x in documents if x is not None}
-        sealed = [row for row in rows if row.document is not None]
-        self._stale = {x.uid for x in sealed if self._sealer.is_stale(x.document or b"")}
+        self._applied = await AppliedConfig.load(
+            self._store, dict.fromkeys(ConfigKind, self._sealer)
+        )
         running = [x.uid for x in await self._store.replays() if x.phase is ReplayPhase.RUNNING]
         self._replays = {uid for uid in running if uid.startswith(_REPLAY_PREFIX)}
 
     async def load(self) -> Loaded:
-        """Raises StoreUnavailable, SecretUnreadable, OSError; then nothing has changed."""
+        """Reads all manifests and writes what changed. Raises StoreUnavailable, SecretUnreadable,
+        OSError; then nothing has changed."""
         manifests = await asyncio.to_thread(self._read)
         named = _named(manifests)
         present = self.in_force.keys() | self._replays
         now = self._clock.now()
-        gone = missed(present, named, self._missed, manifests.complete, now)
-        resources, problems = self._immutables.check(manifests.resources, self.in_force)
+        gone = find_missed(present, named, self._missed, manifests.complete, now)
+        resources, problems = self._immutable_fields.check(manifests.resources, self.in_force)
         compiled = await asyncio.to_thread(self._compile, manifests, resources, gone)
         problems += compiled.problems
         change = plan_diff(
             self.in_force,
             (*compiled.endpoints, *compiled.subscriptions),
-            gone.doomed,
+            gone.to_delete,
             trusted=_secrets_known(manifests),
-            stale=self._stale,
+            stale=self._applied.stale,
         )
-        await self._apply(change)
+        if change:
+            await self._applied.write(change)
         begun = await self._run_replays(compiled.replays, gone)
         self._missed = gone
         return Loaded(
@@ -139,53 +145,35 @@ class Reloader:
             ),
         )
 
-    def _document(self, row: ConfigRow) -> Configured | None:
-        """None: it cannot be read any more, so it is written anew."""
-        if row.document is None:
-            return None
-        model = EndpointConfig if row.kind is ConfigKind.ENDPOINT else SubscriptionConfig
-        try:
-            return model.load(row.uid, row.document, self._sealer)
-        except (ValidationError, SecretUnreadable):
-            return None
-
     def _read(self) -> Manifests:
         return read_manifests(read_files(self._sources))
 
     def _compile(
-        self, manifests: Manifests, resources: Sequence[Resource], gone: Missed
+        self, manifests: Manifests, resources: Sequence[Resource], gone: MissedObjects
     ) -> Compiled:
-        """Twice when keys are to be generated: the first time tells which."""
+        """Compiles twice when keys are to be generated: the first time says which."""
         given = self._given_secrets(manifests)
-        known = [x for uid, x in self.in_force.items() if uid not in gone.doomed]
+        known = [x for uid, x in self.in_force.items() if uid not in gone.to_delete]
         now = self._clock.now()
 
         def compiled(secrets: Sequence[SecretObject]) -> Compiled:
             return compile_resources(resources, secrets, self._options, now=now, known=known)
 
         first = compiled(given)
-        wanted = _free(first.wanted, given)
+        wanted = _not_given(first.wanted, given)
         made = self._generated.make_or_rotate(wanted, now)
         return compiled([*given, *made]) if made else first
 
     def _given_secrets(self, manifests: Manifests) -> list[SecretObject]:
-        """Those of the files; while some cannot be read, also those that were there before."""
+        """The Secrets of the files; while some files cannot be read, also those of the load
+        before."""
         found = {(x.namespace, x.name): x for x in manifests.secrets}
         self._secrets = found if _secrets_known(manifests) else self._secrets | found
         return list(self._secrets.values())
 
-    async def _apply(self, change: ConfigDiff) -> None:
-        if not change:
-            return
-        await self._store.apply_config(change.rows(lambda _: self._sealer))
-        for document in change.deleted:
-            del self.in_force[document.uid]
-        self._stale -= {document.uid for document in change.changed}
-        for document in (*change.created, *change.changed):
-            self.in_force[document.uid] = document
-
-    async def _run_replays(self, jobs: Sequence[NewReplay], gone: Missed) -> tuple[str, ...]:
-        """Starts jobs whose subscription is in force, cancels those whose object is gone."""
+    async def _run_replays(self, jobs: Sequence[NewReplay], gone: MissedObjects) -> tuple[str, ...]:
+        """Starts jobs whose subscription is in force, and cancels jobs whose object is gone. The
+        names of those that began."""
         begun = []
         for job in jobs:
             if job.uid in self._replays or job.subscription not in self.in_force:
@@ -194,7 +182,7 @@ class Reloader:
             self._replays.add(job.uid)
             if created.created == job.created:
                 begun.append(f"{job.namespace}/{job.name}")
-        for uid in self._replays & gone.doomed:
+        for uid in self._replays & gone.to_delete:
             await self._store.cancel_replay(uid)
             self._replays.discard(uid)
         return tuple(begun)
@@ -204,7 +192,7 @@ _REPLAY_PREFIX: Final = local_uid("WebhookReplay", "", "").rstrip("/") + "/"
 
 
 def _named(manifests: Manifests) -> frozenset[str]:
-    """Uids of all objects that the files know, and of what belongs to their namespaces."""
+    """Uids of all objects in the files, and of the built-in endpoint of each namespace."""
     ours = [key for key in manifests.origins if key.kind in KIND_BY_NAME]
     builtin = {operational_endpoint(key.namespace) for key in ours}
     return frozenset({local_uid(*key) for key in ours} | builtin)
@@ -214,18 +202,18 @@ def _secrets_known(manifests: Manifests) -> bool:
     return manifests.complete and not any(key.kind == "Secret" for key in manifests.broken)
 
 
-def _free(wanted: Sequence[WantedSecret], given: Sequence[SecretObject]) -> list[WantedSecret]:
-    """Without those whose name a Secret of the user's has."""
+def _not_given(wanted: Sequence[WantedSecret], given: Sequence[SecretObject]) -> list[WantedSecret]:
+    """Without those for which the manifests have a Secret of the same name."""
     taken = {(secret.namespace, secret.name) for secret in given}
     return [want for want in wanted if (want.namespace, want.name) not in taken]
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """Uids that a load did not find: those to delete now, and those that have one more chance, with
-    the time when they were first missed."""
+class MissedObjects:
+    """Uids of objects that a load did not find: those to delete now, and those that are waiting for
+    a second load, with the time (Millis) when they were first missed."""
 
-    doomed: frozenset[str] = frozenset()
+    to_delete: frozenset[str] = frozenset()
     waiting: Mapping[str, Millis] = field(default_factory=dict)
 
     @property
@@ -234,24 +222,26 @@ class Missed:
         return min((since + CONFIRM_AFTER for since in self.waiting.values()), default=None)
 
 
-def missed(
+def find_missed(
     in_force: AbstractSet[str],
     named: AbstractSet[str],
-    before: Missed,
+    before: MissedObjects,
     complete: bool,
     now: Millis,
-) -> Missed:
+) -> MissedObjects:
     """`named`: uids that the files know; `before`: what the load before missed. A load that could
-    not read everything dooms nothing."""
+    not read everything deletes nothing."""
     if not complete:
-        return Missed()
+        return MissedObjects()
     since = {uid: before.waiting.get(uid, now) for uid in in_force - named}
-    doomed = frozenset(uid for uid, time in since.items() if now - time >= CONFIRM_AFTER)
-    return Missed(doomed, {uid: time for uid, time in since.items() if uid not in doomed})
+    to_delete = frozenset(uid for uid, time in since.items() if now - time >= CONFIRM_AFTER)
+    waiting = {uid: time for uid, time in since.items() if uid not in to_delete}
+    return MissedObjects(to_delete, waiting)
 
 
-class Immutables:
-    """Remembers the replays that were seen; where a subscription starts is in its document."""
+class ImmutableFields:
+    """What an API server would not let change: a replay, and where a subscription starts. Replays
+    are remembered as they were first seen; the other is in the document in force."""
 
     def __init__(self) -> None:
         self._replays: dict[str, ReplaySpec] = {}
@@ -259,7 +249,7 @@ class Immutables:
     def check(
         self, resources: Iterable[Resource], in_force: Mapping[str, Document]
     ) -> tuple[list[Resource], list[Problem]]:
-        """The resources that may be used as they are, and what is wrong with the others."""
+        """The resources that changed nothing immutable, and the problems of the others."""
         allowed: list[Resource] = []
         found: list[Problem] = []
         for resource in resources:

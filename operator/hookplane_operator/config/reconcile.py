@@ -127,7 +127,7 @@ class Configurator:
         uid, generation = body["metadata"].get("uid"), body["metadata"].get("generation")
         if key.kind == REPLAY.kind:
             return uid not in plane.replays
-        return not plane.book.is_current(uid, generation)
+        return not plane.applied.is_current(uid, generation)
 
     async def _round(self, plane: Plane, keys: Iterable[ObjectKey]) -> float | None:
         batch = _Batch()
@@ -225,7 +225,7 @@ class Configurator:
         return [
             x
             for namespace in namespaces
-            for x in plane.book.of_namespace(namespace)
+            for x in plane.applied.of_namespace(namespace)
             if self._is_there(x)
         ]
 
@@ -274,11 +274,10 @@ class Configurator:
         documents += self._withdrawn(plane, batch)
         closed = self._closed(plane, batch)
         change = plan_diff(
-            plane.book.documents, documents, closed, trusted=True, stale=plane.book.stale
+            plane.applied.documents, documents, closed, trusted=True, stale=plane.applied.stale
         )
         for part in _parts(change):
-            version = await plane.store.apply_config(part.rows(plane.sealers.__getitem__))
-            plane.book.take(part, version)
+            await plane.applied.write(part)
         self._touch_dependents(plane, change, batch)
 
     def _with_departed(self, plane: Plane) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
@@ -287,10 +286,10 @@ class Configurator:
         of one that is deselected has expired."""
 
         def keep(document: SubscriptionConfig) -> SubscriptionConfig:
-            old = plane.book.documents.get(document.uid)
+            old = plane.applied.documents.get(document.uid)
             if not isinstance(old, SubscriptionConfig):
                 return document
-            known, drained = plane.book.documents, plane.drained.get(document.uid, frozenset())
+            known, drained = plane.applied.documents, plane.drained.get(document.uid, frozenset())
             departed = [
                 x
                 for x in old.endpoints
@@ -311,7 +310,7 @@ class Configurator:
             for x in batch.resources.values()
             if isinstance(x, WebhookSubscription)
             and not self._admitted(plane, x.metadata.namespace)
-            and isinstance(old := plane.book.documents.get(x.metadata.uid), SubscriptionConfig)
+            and isinstance(old := plane.applied.documents.get(x.metadata.uid), SubscriptionConfig)
         ]
 
     def _closed(self, plane: Plane, batch: _Batch) -> frozenset[str]:
@@ -321,12 +320,12 @@ class Configurator:
             for x in batch.resources.values()
             if isinstance(x, WebhookEndpoint)
             and not self._admitted(plane, x.metadata.namespace)
-            and x.metadata.uid in plane.book.documents
+            and x.metadata.uid in plane.applied.documents
         )
 
     async def _replay(self, plane: Plane, compiled: Compiled) -> None:
         for job in compiled.replays:
-            if job.uid not in plane.replays and job.subscription in plane.book.documents:
+            if job.uid not in plane.replays and job.subscription in plane.applied.documents:
                 await plane.store.create_replay(job)
                 plane.replays.add(job.uid)
 

@@ -53,7 +53,7 @@ class Sweeper:
         if wait > 0:
             return wait
         plane.swept_at, plane.sweep_wanted = time.monotonic(), False
-        known = list(plane.book.documents.values())  # what comes from now on may not be listed
+        known = list(plane.applied.documents.values())  # what comes from now on may not be listed
         uids, namespaces, replays = await self._list()
         await self._check_whole()
         async with plane.changing:
@@ -66,7 +66,7 @@ class Sweeper:
         self, plane: Plane, known: Iterable[Configured], uids: set[str], namespaces: set[str]
     ) -> None:
         """Of what was known before the lists, what is in none of them."""
-        documents = [x for x in known if x.uid in plane.book.documents]
+        documents = [x for x in known if x.uid in plane.applied.documents]
         new = {body["metadata"]["namespace"] for x in TENANTS for body in self._objects.all(x.kind)}
         confirmed = plane.gateway.metadata.annotations.get(CONFIRM, "")
         recent = plane.recently_swept(time.monotonic(), WINDOW_SECONDS)
@@ -75,8 +75,7 @@ class Sweeper:
         if not planned.doomed:
             return
         change = ConfigDiff(deleted=planned.doomed)
-        version = await plane.store.apply_config(change.rows(plane.sealers.__getitem__))
-        plane.book.take(change, version)
+        await plane.applied.write(change)
         plane.sweeps.append((time.monotonic(), len(planned.doomed)))
         plane.news = True
         plane.rounds += 1

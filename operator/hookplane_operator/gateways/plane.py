@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hookplane.applied_config import AppliedConfig
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
@@ -14,7 +15,6 @@ from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
-from hookplane_operator.config.book import Book
 from hookplane_operator.config.result import ReconcileResult
 
 Name = tuple[str, str]
@@ -29,7 +29,7 @@ class Plane:
     dsn: Secret
     store: PostgresStore
     sealers: Mapping[ConfigKind, Sealer]
-    book: Book
+    applied: AppliedConfig
     dirty: set[ObjectKey] = field(default_factory=set)
     held: frozenset[str] = frozenset()
     """Kinds that are not compiled yet, because what they refer to could not be listed."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hookplane.applied_config import AppliedConfig
 from hookplane.clock import Clock
 from hookplane.compile.model import ObjectKey
 from hookplane.compile.secrets import FORBIDDEN_TYPES
@@ -31,7 +32,6 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import bring_up_to_date
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import WriterFence
-from hookplane_operator.config.book import Book
 from hookplane_operator.gateways.children import ChildMaker, desired
 from hookplane_operator.gateways.database import open_store
 from hookplane_operator.gateways.drift import has_drifted, stamped
@@ -320,12 +320,12 @@ async def _plane(
 ) -> Plane:
     """With what the store has. Raises StoreError; then the store is closed."""
     try:
-        book = await Book.load(store, own)
+        applied = await AppliedConfig.load(store, own)
         replays = {x.uid for x in await store.replays()}
     except BaseException:
         await store.close()
         raise
-    return Plane(gateway, dsn, store, own, book, replays=replays)
+    return Plane(gateway, dsn, store, own, applied, replays=replays)
 
 
 def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | None:

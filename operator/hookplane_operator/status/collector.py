@@ -66,8 +66,8 @@ class _Round:
     seen: Observation | None = None
     marks: tuple[int, ...] = ()
     """The store's activity when `seen` was asked for."""
-    taken: int = -1
-    """The book's, by then."""
+    writes: int = -1
+    """Of `AppliedConfig` at that time."""
     asked_at: float = 0.0
     told_for: object = None
     """What was told last, and everything that it depends on."""
@@ -134,9 +134,9 @@ class Collector:
         try:
             marks = (plane.rounds, *await plane.store.activity())
             if state.seen is None or self._is_old(state, marks):
-                taken = plane.book.taken
+                writes = plane.applied.writes
                 state.seen = await self._observe(plane)
-                state.marks, state.taken, state.asked_at = marks, taken, time.monotonic()
+                state.marks, state.writes, state.asked_at = marks, writes, time.monotonic()
             else:
                 members = tuple(await plane.store.members())
                 heard = replace(state.seen, at=self._clock.now(), members=members)
@@ -172,7 +172,7 @@ class Collector:
         members = tuple(await store.members())
         endpoints: dict[str, EndpointStats] = {}
         subscriptions: dict[str, SubscriptionStats] = {}
-        own = list(plane.book.of_users())
+        own = list(plane.applied.of_users())
         for uids in _chunks([x.uid for x in own if isinstance(x, EndpointConfig)]):
             endpoints |= {x.endpoint: x for x in await store.endpoint_status(uids)}
         for uids in _chunks([x.uid for x in own if isinstance(x, SubscriptionConfig)]):
@@ -193,7 +193,7 @@ class Collector:
             return
         for gone in state.told.keys() - plane.verdicts.keys():
             del state.told[gone]
-        living = frozenset(plane.book.documents)
+        living = frozenset(plane.applied.documents)
         working = {role: [x.presence for x in state.seen.ready(role)] for role in _ROLES.values()}
         around = _Around(state.seen, working, living, self._base(plane))
         for number, (key, verdict) in enumerate(list(plane.verdicts.items())):
@@ -203,7 +203,9 @@ class Collector:
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
                 self.tell(key, verdict, plane, living, state.seen)
-        if state.taken == plane.book.taken:  # else what was counted may be older than a deletion
+        if (
+            state.writes == plane.applied.writes
+        ):  # else what was counted may be older than a deletion
             self._find_drained(plane, state.seen, living)
 
     def _is_told(self, plane: Plane, state: _Round, seen: Observation) -> bool:
@@ -241,8 +243,8 @@ class Collector:
                 return
             old: Mapping[str, Any] = body.get("status") or {}
             now = self._clock.now()
-            document = plane.book.documents.get(verdict.uid) if plane else None
-            version = plane.book.versions.get(verdict.uid) if plane else None
+            document = plane.applied.documents.get(verdict.uid) if plane else None
+            version = plane.applied.versions.get(verdict.uid) if plane else None
             if key.kind == ENDPOINT.kind:
                 base = self._base(plane) if plane else ""
                 own = document if isinstance(document, EndpointConfig) else None
@@ -261,12 +263,12 @@ class Collector:
         return facts.url if facts else ""
 
     def _tell_gateway(self, plane: Plane, state: _Round) -> None:
-        documents = list(plane.book.of_users())
+        documents = list(plane.applied.of_users())
         endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
         served = ServedCounts(
             endpoints=endpoints,
             subscriptions=len(documents) - endpoints,
-            version=plane.book.newest,
+            version=plane.applied.newest,
             blocked=plane.blocked,
         )
         self.tell_gateway(plane.name, served, state.seen)
@@ -283,9 +285,9 @@ class Collector:
 
     def _find_drained(self, plane: Plane, seen: Observation, living: frozenset[str]) -> None:
         """Subscriptions that still have endpoints which are gone, and nothing left of them."""
-        for uid in plane.drained.keys() - plane.book.documents.keys():
+        for uid in plane.drained.keys() - plane.applied.documents.keys():
             del plane.drained[uid]
-        for document in plane.book.of_users():
+        for document in plane.applied.of_users():
             if not isinstance(document, SubscriptionConfig):
                 continue
             gone = frozenset(document.endpoints) - living
@@ -311,8 +313,8 @@ def _alone(key: ObjectKey) -> Iterator[None]:
 
 def _inputs(plane: Plane, verdict: ReconcileResult, around: _Around) -> Seen:
     uid, seen = verdict.uid, around.seen
-    document = plane.book.documents.get(uid)
-    version = plane.book.versions.get(uid, 0)
+    document = plane.applied.documents.get(uid)
+    version = plane.applied.versions.get(uid, 0)
     ready = around.working[_ROLES[verdict.key.kind]]
     current = sum(1 for x in ready if x.version >= version)
     refused = tuple(x.refused.get(uid, "") for x in ready)
@@ -330,7 +332,7 @@ def _inputs(plane: Plane, verdict: ReconcileResult, around: _Around) -> Seen:
 
 
 def _is_behind(plane: Plane, seen: Observation) -> bool:
-    version = plane.book.newest
+    version = plane.applied.newest
     working = [x for x in seen.members if x.role in (Role.RECEIVER, Role.DISPATCHER)]
     return any(x.presence.version < version for x in working)
 

@@ -15,7 +15,14 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.delivery_store import ReplayPhase
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_cli.local.reload import CONFIRM_AFTER, Immutables, Loaded, Missed, Reloader, missed
+from hookplane_cli.local.reload import (
+    CONFIRM_AFTER,
+    ImmutableFields,
+    Loaded,
+    MissedObjects,
+    Reloader,
+    find_missed,
+)
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
 from support.planes.compiled import (
     NOW,
@@ -269,21 +276,21 @@ def _no_leaks(tmp_path: Path) -> Iterator[None]:
 
 
 def test_an_object_goes_when_two_loads_miss_it() -> None:
-    first = missed({"a", "b"}, {"a"}, Missed(), True, 1000)
-    assert (first, first.due) == (Missed(frozenset(), {"b": 1000}), 1000 + CONFIRM_AFTER)
-    soon = missed({"a", "b"}, {"a"}, first, True, 1001)
+    first = find_missed({"a", "b"}, {"a"}, MissedObjects(), True, 1000)
+    assert (first, first.due) == (MissedObjects(frozenset(), {"b": 1000}), 1000 + CONFIRM_AFTER)
+    soon = find_missed({"a", "b"}, {"a"}, first, True, 1001)
     assert soon == first
-    later = missed({"a", "b"}, {"a"}, soon, True, 1000 + CONFIRM_AFTER)
-    assert (later, later.due) == (Missed(frozenset({"b"}), {}), None)
+    later = find_missed({"a", "b"}, {"a"}, soon, True, 1000 + CONFIRM_AFTER)
+    assert (later, later.due) == (MissedObjects(frozenset({"b"}), {}), None)
 
 
-def test_a_load_that_could_not_read_everything_dooms_nothing() -> None:
-    before = Missed(frozenset(), {"a": 0, "b": 0})
-    assert missed({"a", "b"}, set(), before, False, 10**9) == Missed()
+def test_a_load_that_could_not_read_everything_deletes_nothing() -> None:
+    before = MissedObjects(frozenset(), {"a": 0, "b": 0})
+    assert find_missed({"a", "b"}, set(), before, False, 10**9) == MissedObjects()
 
 
 def test_a_replay_is_immutable() -> None:
-    immutables = Immutables()
+    immutables = ImmutableFields()
     first = manifests_of(REPLAY).resources
     changed = manifests_of(REPLAY.replace("01-01", "01-02")).resources
     assert immutables.check(first, {}) == (list(first), [])
@@ -297,6 +304,6 @@ def test_where_a_subscription_starts_is_immutable() -> None:
     base = subscription_text()
     made = one_subscription(compiled_of(base))
     changed = manifests_of(subscription_text("startFrom: Earliest")).resources
-    allowed, (problem,) = Immutables().check(changed, {made.uid: made})
+    allowed, (problem,) = ImmutableFields().check(changed, {made.uid: made})
     assert (allowed, problem.path) == ([], "spec.startFrom")
-    assert Immutables().check(manifests_of(base).resources, {made.uid: made})[1] == []
+    assert ImmutableFields().check(manifests_of(base).resources, {made.uid: made})[1] == []

@@ -9,6 +9,7 @@ from typing import Any
 from kubernetes.aio.client.api_client import ApiClient
 from prometheus_client import CollectorRegistry
 
+from hookplane.applied_config import AppliedConfig
 from hookplane.clock import SystemClock
 from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
@@ -19,7 +20,6 @@ from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane_operator.config.book import Book
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.gateways.plane import Plane
@@ -100,8 +100,8 @@ class Place:
     async def opened(self) -> Plane:
         gateway = parse_object(body("default", kind="WebhookGateway")).value
         assert isinstance(gateway, WebhookGateway)
-        book = await Book.load(self.store, SEALERS)
-        return Plane(gateway, Secret("dsn"), self.store, SEALERS, book)
+        applied = await AppliedConfig.load(self.store, SEALERS)
+        return Plane(gateway, Secret("dsn"), self.store, SEALERS, applied)
 
     async def _service(self, name: Name) -> Object | None:
         self.meanwhile()
@@ -117,8 +117,8 @@ class Place:
 
     async def in_force(self) -> dict[str, int]:
         """Name → generation, as the store has it."""
-        book = await Book.load(self.store, SEALERS)
-        found = [x for x in book.documents.values() if isinstance(x, SubscriptionConfig)]
+        applied = await AppliedConfig.load(self.store, SEALERS)
+        found = [x for x in applied.documents.values() if isinstance(x, SubscriptionConfig)]
         return {x.name: x.generation for x in found}
 
 
