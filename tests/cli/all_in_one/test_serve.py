@@ -202,11 +202,11 @@ async def test_a_second_signal_does_not_wait(laptop: Plane, shop: Subscriber) ->
     await laptop.start()
     await send(laptop, "one")
     await until(lambda: shop.concurrent, "a delivery under way")
-    assert laptop._process is not None
-    laptop._process.terminate()
+    assert laptop.process is not None
+    laptop.process.terminate()
     await output_has(laptop, "stopping")
-    laptop._process.terminate()
-    assert await asyncio.wait_for(laptop._process.wait(), PATIENCE) == 143
+    laptop.process.terminate()
+    assert await asyncio.wait_for(laptop.process.wait(), PATIENCE) == 143
     shop.hold.set()
 
 

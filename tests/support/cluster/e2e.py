@@ -112,7 +112,7 @@ class Plane:
         self.data = folder / "data"
         self.log = folder / "log"
         self.manifests.mkdir(parents=True, exist_ok=True)
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
         self._pid = 0
         self.url = ""
         self.admin = ""
@@ -134,7 +134,7 @@ class Plane:
         command += [part for source in sources for part in ("-f", source)]
         command += ["--data", str(self.data), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self.process = await asyncio.create_subprocess_exec(
                 *command, *options, stdout=log, stderr=log
             )
         facts = await until(self._ready, f"hookplane run to be ready: {self.log}")
@@ -142,8 +142,8 @@ class Plane:
         return self
 
     def _ready(self) -> dict[str, Any] | None:
-        assert self._process is not None
-        if self._process.returncode is not None:
+        assert self.process is not None
+        if self.process.returncode is not None:
             raise AssertionError(f"hookplane run ended: {self.output()}")
         try:
             facts: dict[str, Any] = json.loads((self.data / "run.json").read_text())
@@ -157,17 +157,17 @@ class Plane:
 
     async def kill(self) -> None:
         """`kill -9`."""
-        assert self._process is not None
+        assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid or self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+            os.kill(self._pid or self.process.pid, signal.SIGKILL)
+        await self.process.wait()
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
-        assert self._process is not None
-        if self._process.returncode is None:
+        assert self.process is not None
+        if self.process.returncode is None:
             os.kill(self._pid, signal.SIGTERM)
-        return await asyncio.wait_for(self._process.wait(), PATIENCE)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def post(
         self, endpoint: str, body: bytes, headers: dict[str, str], query: str = ""
@@ -213,5 +213,5 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
     try:
         yield running
     finally:
-        if running._process is not None and running._process.returncode is None:
+        if running.process is not None and running.process.returncode is None:
             await running.kill()

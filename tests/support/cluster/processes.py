@@ -68,7 +68,7 @@ class Process:
             "HOOKPLANE_LISTEN": f"127.0.0.1:{self.listen}",
             "HOOKPLANE_HEALTH": f"127.0.0.1:{self.admin}",
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -76,12 +76,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        assert self.process is not None
+        return self.process.pid
 
     async def spawn(self) -> Self:
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "hookplane_cli",
@@ -101,8 +101,8 @@ class Process:
     async def until_ready(self) -> None:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            assert self._process is not None
-            if self._process.returncode is not None:
+            assert self.process is not None
+            if self.process.returncode is not None:
                 raise AssertionError(f"{self.name} ended: {self.output()}")
             if await self.is_ready():
                 return
@@ -123,17 +123,17 @@ class Process:
 
     async def kill(self) -> None:
         """`kill -9`."""
-        if self._process is not None:
+        if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+                self.process.kill()
+            await self.process.wait()
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
-        assert self._process is not None
+        assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        return await asyncio.wait_for(self._process.wait(), PATIENCE)
+            self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
