@@ -47,7 +47,7 @@ TRIES: Final = 60
 """Of a provider, for one event; half a second apart."""
 TIMEOUT: Final = 5.0
 DRAIN_SECONDS: Final = 120.0
-_UNMEANT: Final = re.compile(r"LaneFailed|^\w[\w.]*(Error|Exception)\b|Traceback| ERROR ")
+_UNMEANT: Final = re.compile(r"WorkerFailed|^\w[\w.]*(Error|Exception)\b|Traceback| ERROR ")
 _STRAGGLERS_SECONDS: Final = 0.3
 """What the victim had sent is seen by then: by the loop that waits, however late it is."""
 

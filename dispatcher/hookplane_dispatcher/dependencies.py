@@ -14,27 +14,27 @@ from hookplane.store.protocol import Store
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
-from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.transports.transport import Transports
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Nothing in here is a slot that one worker could take from another; bodies are bounded for
+    """Nothing in here is a slot that one worker could take from another; contents are bounded for
     each worker besides all together."""
 
     store: Store
-    sender: Sender
+    transports: Transports
     clock: Clock
     random: Random
     activity: ActivityLog
     logs: LogReader
-    bodies: ContentCache
+    contents: ContentCache
     metrics: DispatcherMetrics
     publisher: OperationalEventPublisher
     settings: DispatcherSettings
     ownership: OwnershipGuard
     claims: asyncio.Semaphore
     """Claims under way at once: ten thousand workers may start together."""
-    flaws: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
     """Uid of a subscription → why nothing can be sent as its document says."""

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Clock, Millis
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
-from hookplane.config.subscription import SubscriptionConfig
+from hookplane.config.subscription import SubscriptionConfig, TargetConfig
 from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower
 from hookplane.process.membership import Membership, SingleProcess
@@ -29,8 +29,8 @@ from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
-from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
@@ -59,16 +59,16 @@ class Dispatcher:
         metrics = DispatcherMetrics(registry)
         self._store = store
         self._names: dict[str, tuple[str, str]] = {}
-        bodies = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
-        metrics.body_bytes.set_function(lambda: bodies.used)
+        contents = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
+        metrics.body_bytes.set_function(lambda: contents.used)
         self._dependencies = Dependencies(
             store=store,
-            sender=Sender(egress, clock),
+            transports={TargetConfig: HttpTransport(egress, clock)},
             clock=clock,
             random=random,
             activity=activity,
             logs=LogReader(store, settings.poll, settings.readers),
-            bodies=bodies,
+            contents=contents,
             metrics=metrics,
             publisher=OperationalEventPublisher(store, clock),
             settings=settings,
@@ -98,7 +98,7 @@ class Dispatcher:
     @property
     def refused(self) -> dict[str, str]:
         """Uid → why its newest document was not taken, or nothing can be sent as it says."""
-        return self._follower.refused | self._dependencies.flaws
+        return self._follower.refused | self._dependencies.unusable
 
     async def start(self) -> None:
         """Loads the config and begins. Raises StoreUnavailable."""

@@ -23,7 +23,7 @@ class SubscriptionMetrics:
         self.disabled = metrics.disabled.labels(subscription)
         self.retrying = metrics.retrying.labels(subscription)
 
-    def add(self, counters: Counters) -> None:
+    def count(self, counters: Counters) -> None:
         """What one flush wrote."""
         for outcome, count in (
             ("delivered", counters.delivered),
@@ -87,6 +87,6 @@ class DispatcherMetrics:
             "hookplane_retrying", "Deliveries that are not done.", name, registry=registry
         )
 
-    def worker(self, subscription: str) -> SubscriptionMetrics:
+    def for_subscription(self, subscription: str) -> SubscriptionMetrics:
         """The children of one subscription."""
         return SubscriptionMetrics(self, subscription)

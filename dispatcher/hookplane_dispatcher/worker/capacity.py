@@ -1,139 +1,214 @@
-"""What the parts of a worker share while one ownership lasts."""
+"""The one place that says what of a subscription may start, what is due, and when to look again.
+
+All answers of one turn hold for the moment at which the turn began, so that "it may not start now"
+and "it may start in so many seconds" never contradict each other: a worker that was told to wait
+is woken at a time at which it may start, or by somebody who knows that it may.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from hookplane.clock import Millis
+from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.pacing.token_bucket import UNLIMITED, TokenBucket
-from hookplane.pacing.waiting import Waker
-from hookplane.reporting.operational import OperationalEvent, OperationalType
-from hookplane_dispatcher.dependencies import Dependencies
-from hookplane_dispatcher.metrics import SubscriptionMetrics
-from hookplane_dispatcher.request_builder import RequestBuilder
-from hookplane_dispatcher.worker.health import HealthChange
-from hookplane_dispatcher.worker.replays import Replays
+from hookplane.process.membership import OwnershipGuard
+from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
-from hookplane_dispatcher.worker.stream import Stream
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
 MOST_BYTES: Final = 4 << 20
-"""ContentCache of one subscription under way, or one that is larger."""
-
-_NOTICES: Final = {
-    HealthChange.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
-    HealthChange.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
-}
+"""Contents of one subscription's attempts under way; one event alone may be larger."""
+STORE_AWAY_SECONDS: Final = 0.5
+"""Until a store that did not answer is asked again."""
+NOT_ITS_TURN_SECONDS: Final = 1.0
+"""Until a due row that waits for another one is looked at again, though nobody woke the worker."""
 
 
 class Capacity:
-    """Facts and the questions that follow from them: may something start, and if not, when?"""
+    """Slots, bytes, rate, circuit, order and pauses of one subscription.
+
+    It is told what happened, and changes nothing but its own numbers and the `active` mark of rows
+    that it hands out.
+    """
 
     def __init__(
         self,
-        dependencies: Dependencies,
         config: SubscriptionConfig,
-        builder: RequestBuilder | None,
         tracker: DeliveryTracker,
-        metrics: SubscriptionMetrics,
-        waker: Waker,
+        clock: Clock,
+        ownership: OwnershipGuard,
+        *,
+        can_send: bool,
     ) -> None:
-        self.dependencies = dependencies
-        self.config = config
-        self.builder = builder
-        """None: nothing can be sent with this config."""
-        self.tracker = tracker
-        self.metrics = metrics
-        self.waker = waker
-        self.replays = Replays(dependencies.store, tracker)
-        self.bucket = TokenBucket(config.rate or UNLIMITED, dependencies.clock.monotonic())
-        self.name = f"{config.namespace}/{config.name}"
-        self.now: Millis = 0
-        self.mono = 0.0
-        """When the turn began: everything in it is decided for that time, also how long to wait for
-        what could not start. By the clock in ms, monotonic in seconds."""
-        self.tick()
-        self.stopping = False
-        self.probing = False
-        """A probe is under way."""
-        self.held_bytes = 0
-        """ContentCache of attempts under way."""
+        """`can_send` False: nothing can be sent as the document says."""
+        self._config = config
+        self._tracker = tracker
+        self._clock = clock
+        self._ownership = ownership
+        self._can_send = can_send
+        self._bucket = TokenBucket(config.rate or UNLIMITED, clock.monotonic())
+        self._stopping = False
+        self._probing = False
+        self._bytes_under_way = 0
+        self._store_away_until = 0.0
+        self.begin_turn()
 
-    def tick(self) -> None:
-        """A new turn."""
-        self.now = self.dependencies.clock.now()
-        self.mono = self.dependencies.clock.monotonic()
+    # What happened ------------------------------------------------------------------------------
+
+    def begin_turn(self) -> None:
+        """From now on answers hold for this moment."""
+        self._now = self._clock.now()
+        self._turn = self._clock.monotonic()
+
+    def configure(self, config: SubscriptionConfig, *, can_send: bool) -> None:
+        """A new document is in force. Another rate begins with a full bucket."""
+        if config.rate != self._config.rate:
+            self._bucket = TokenBucket(config.rate or UNLIMITED, self._clock.monotonic())
+        self._config = config
+        self._can_send = can_send
+
+    def stop(self) -> None:
+        """Nothing starts any more."""
+        self._stopping = True
+
+    def attempt_started(self, size: int, *, probe: bool) -> None:
+        """An attempt goes out; `size` in bytes."""
+        self._probing = self._probing or probe
+        self._bucket.spend()
+        self._bytes_under_way += size
+
+    def attempt_ended(self, size: int, *, probe: bool) -> None:
+        """The same attempt has ended, however it ended."""
+        self._probing = self._probing and not probe
+        self._bytes_under_way -= size
+
+    def store_failed(self) -> None:
+        """The store did not answer: nothing is read from it, and nothing starts, for a moment."""
+        self._store_away_until = self._clock.monotonic() + STORE_AWAY_SECONDS
+
+    # What holds now -----------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Millis:
+        """When the turn began."""
+        return self._now
+
+    @property
+    def stopping(self) -> bool:
+        """Nothing starts any more."""
+        return self._stopping
 
     @property
     def paused(self) -> bool:
-        """Nothing starts and nothing ages."""
-        return self.config.suspended or self.builder is None or self.tracker.health.disabled_at > 0
+        """Nothing starts and nothing ages: suspended, disabled, or nothing can be sent."""
+        return self._config.suspended or not self._can_send or self._tracker.health.disabled_at > 0
+
+    @property
+    def store_away_until(self) -> float:
+        """Before this moment, in monotonic seconds, the store is not asked."""
+        return self._store_away_until
+
+    @property
+    def store_is_away(self) -> bool:
+        """The store did not answer a moment ago."""
+        return self._turn < self._store_away_until
 
     @property
     def slots(self) -> int:
-        """Attempts that may be under way at once: Strict has one for each endpoint."""
-        return len(self.tracker.streams) if self.config.strict else self.config.max_in_flight
+        """Attempts that may be under way at once: with strict order one for each endpoint."""
+        return len(self._tracker.cursors) if self._config.strict else self._config.max_in_flight
 
-    def free(self) -> int:
-        """Slots that are free, leaving time out of account. None while another process may own the
-        subscription by now; who knows better wakes the worker."""
-        if self.stopping or self.paused or self.held_bytes >= MOST_BYTES:
-            return 0
-        if not self.dependencies.ownership.may_send():
-            return 0
-        free = self.slots - self.tracker.under_way
-        if free <= 0 and self.tracker.all_held:
-            free = 1  # nothing ends any more that could make room
-        if self.tracker.health.open:
-            return min(free, 0 if self.probing else 1)
-        return free
+    @property
+    def free_bytes(self) -> int:
+        """How many bytes of contents may be added to those under way."""
+        return MOST_BYTES - self._bytes_under_way
+
+    # What may start -----------------------------------------------------------------------------
 
     def room(self) -> int:
         """How many attempts may start now."""
-        free = self.free()
-        if free <= 0 or self.now < self.tracker.health.blocked_until:
+        free = self._free_slots()
+        if free <= 0 or self._now < self._tracker.health.blocked_until:
             return 0
-        return min(free, self.bucket.available(self.mono))
+        return min(free, self._bucket.available(self._turn))
 
-    def in_turn(self, row: QueuedDelivery) -> bool:
-        """Whether a row may go. One above the cursor would keep its slot until what comes before it
-        is settled, and that may need the slot; with order it has to wait anyway."""
-        stream = self.tracker.streams.get(row.endpoint)
-        if stream is None:
+    def room_at_once(self) -> int:
+        """How many attempts may be chosen together: with strict order the next depends on how the
+        one before it ends."""
+        return min(self.room(), 1) if self._config.strict else self.room()
+
+    def take_due(self) -> list[QueuedDelivery]:
+        """Rows whose next attempt may start now, the oldest first, marked active."""
+        most = self.room_at_once()
+        return self._tracker.queue.take_due(self._now, most, self._is_in_turn) if most > 0 else []
+
+    def may_start_new(self, cursor: EndpointCursor) -> bool:
+        """Whether the first waiting event of an endpoint is not held by one before it."""
+        ready = cursor.head_is_next if self._config.strict else bool(cursor.waiting)
+        return ready and self.has_turn(cursor)
+
+    def has_turn(self, cursor: EndpointCursor) -> bool:
+        """With strict order an endpoint has one attempt under way. More may start when all that
+        counts as under way has ended and waits for the cursor."""
+        return not (self._config.strict and cursor.under_way) or self._tracker.all_held
+
+    def overdue(self) -> QueuedDelivery | None:
+        """A row whose schedule has ended, unless the clocks stand still."""
+        return None if self.paused else self._tracker.queue.overdue(self._now)
+
+    # When to look again -------------------------------------------------------------------------
+
+    def next_start(self, now: float) -> float | None:
+        """Seconds from `now` (monotonic) until something could start or must die, if nobody wakes
+        the worker; None: only somebody else can make it possible."""
+        if self.paused or self._stopping:
+            return None
+        times = self._times()
+        return min(times) - (now - self._turn) if times else None
+
+    def _times(self) -> list[float]:
+        """Seconds from the beginning of the turn."""
+        queue = self._tracker.queue
+        deadline = queue.next_deadline()
+        times = [] if deadline is None else [(deadline + 1 - self._now) / 1000]
+        if self._free_slots() <= 0:
+            return times
+        wait = self._seconds_blocked()
+        if wait > 0:
+            times.append(wait)
+        due = queue.next_due()
+        if due is not None:
+            until_due = (due - self._now) / 1000 if due > self._now else NOT_ITS_TURN_SECONDS
+            times.append(max(wait, until_due))
+        return times
+
+    def _seconds_blocked(self) -> float:
+        """How long time alone keeps everything from starting."""
+        blocked = max(self._tracker.health.blocked_until - self._now, 0) / 1000
+        away = self._store_away_until - self._turn
+        return max(blocked, self._bucket.seconds_to_token(self._turn), away)
+
+    def _free_slots(self) -> int:
+        """Free slots, time left out of account. None while another process may own the subscription
+        by now: whoever knows better wakes the worker."""
+        if self._stopping or self.paused or self._bytes_under_way >= MOST_BYTES:
+            return 0
+        if not self._ownership.may_send():
+            return 0
+        free = self.slots - self._tracker.under_way
+        if free <= 0 and self._tracker.all_held:
+            free = 1  # nothing is left that could end and make room
+        if self._tracker.health.open:
+            return min(free, 0 if self._probing else 1)
+        return free
+
+    def _is_in_turn(self, row: QueuedDelivery) -> bool:
+        """A row above the cursor would keep its slot until what comes before it is settled, and
+        that may need the slot. With strict order it has to wait anyway."""
+        cursor = self._tracker.cursors.get(row.endpoint)
+        if cursor is None:
             return True
-        if self.config.strict:
-            return self.has_turn(stream) and row.sequence <= stream.window.cursor + 1
-        return row.sequence <= stream.window.cursor
-
-    def has_turn(self, stream: Stream) -> bool:
-        """With order one attempt for each endpoint."""
-        return not (self.config.strict and stream.under_way) or self.tracker.all_held
-
-    def may_go(self, stream: Stream) -> bool:
-        """Whether the first waiting event of a stream is not held by one before it."""
-        ready = stream.head_ready if self.config.strict else bool(stream.ready)
-        return ready and self.has_turn(stream)
-
-    def wait(self) -> float:
-        """Seconds until time alone lets something start, from the turn's time."""
-        blocked = max(self.tracker.health.blocked_until - self.now, 0) / 1000
-        return max(blocked, self.bucket.seconds_to_token(self.mono))
-
-    def tell(self, change: HealthChange | None) -> None:
-        """Lets people know of a change."""
-        if change is None:
-            return
-        health = self.tracker.health
-        message = health.disabled_reason or f"last answer: {health.last_failure_error}"
-        if change is HealthChange.DISABLED:
-            message += "; events are kept. Mend the target, then resume the subscription"
-        self.dependencies.activity.noted(self.name, change, message)
-        self.notice(*_NOTICES[change], message)
-
-    def notice(self, type: OperationalType, reason: str, message: str) -> None:  # noqa: A002
-        """An operational event, unless this subscription is for them."""
-        config = self.config
-        if not config.operational:
-            subject = ("WebhookSubscription", config.namespace, config.name)
-            self.dependencies.publisher.publish(OperationalEvent(type, *subject, reason, message))
+        if self._config.strict:
+            return self.has_turn(cursor) and row.sequence <= cursor.position + 1
+        return row.sequence <= cursor.position

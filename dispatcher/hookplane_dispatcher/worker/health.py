@@ -12,7 +12,6 @@ from hookplane.store.delivery_store import Attempt, CircuitState, TargetHealth
 from hookplane.units import format_duration, format_time
 
 DISABLE_LEAST_ATTEMPTS: Final = 10
-GONE_REASON: Final = "the target answered 410 Gone"
 
 
 class HealthChange(StrEnum):
@@ -24,7 +23,7 @@ class HealthChange(StrEnum):
 
 @dataclass(slots=True)
 class Health:
-    """The fields of SubscriptionState, which say what each means."""
+    """The fields of TargetHealth, which says what each means."""
 
     circuit: CircuitState
     consecutive_failures: int
@@ -111,9 +110,9 @@ class Health:
         """Nothing starts before."""
         self.blocked_until = max(self.blocked_until, until)
 
-    def gone(self, at: Millis) -> HealthChange | None:
-        """410: disabled at once."""
-        return self._disable(at, GONE_REASON)
+    def refused(self, at: Millis, answer: str) -> HealthChange | None:
+        """The target wants nothing any more: disabled at once. `answer`: how it said so."""
+        return self._disable(at, f"the target answered {answer}")
 
     def check_disable(self, after: Millis, at: Millis) -> HealthChange | None:
         """Disabled when there was no success for too long; `after` 0: never."""

@@ -2,121 +2,127 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from typing import Final
 
 from hookplane import retry
 from hookplane.clock import Millis
-from hookplane.reporting.operational import OperationalType
-from hookplane.retry import Outcome, OutcomeKind
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.reporting.operational import OperationalEvent, OperationalType
 from hookplane.store.delivery_store import Attempt, DeliveryState
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
-from hookplane_dispatcher.worker.capacity import Capacity
+from hookplane_dispatcher.dependencies import Dependencies
+from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind
 from hookplane_dispatcher.worker.flush_buffer import Settlement
-from hookplane_dispatcher.worker.job import RunningAttempt
+from hookplane_dispatcher.worker.health import HealthChange
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
+from hookplane_dispatcher.worker.tracker import DeliveryTracker, RunningAttempt
+
+_REPORTED: Final = {
+    HealthChange.CIRCUIT_OPENED: (OperationalType.CIRCUIT_OPEN, "TargetFailing"),
+    HealthChange.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
+}
 
 
 class OutcomeHandler:
-    """Settles in memory; the next flush makes it last."""
+    """Settles in memory, and reports; the next flush makes it last."""
 
-    def __init__(self, capacity: Capacity) -> None:
-        self._capacity = capacity
-        self._tracker = capacity.tracker
+    def __init__(
+        self, dependencies: Dependencies, config: SubscriptionConfig, tracker: DeliveryTracker
+    ) -> None:
+        self._dependencies = dependencies
+        self._config = config
+        self._tracker = tracker
+        self._name = f"{config.namespace}/{config.name}"
 
-    def settle(self, job: RunningAttempt, response: OutboundResponse) -> None:
+    def configure(self, config: SubscriptionConfig) -> None:
+        """A new document; what ends from now on is judged by it."""
+        self._config = config
+
+    def settle(self, running: RunningAttempt, outcome: Outcome) -> None:
         """An attempt has ended."""
-        capacity = self._capacity
-        now = capacity.dependencies.clock.now()
-        self._tracker.end(job)
-        capacity.probing = capacity.probing and job.number != 0
-        self._tracker.progress.state_changed = True
-        outcome = retry.classify(response.status_code, response.retry_after, now)
-        attempt = _attempt(job, response, outcome)
-        capacity.dependencies.metrics.seconds.observe(response.duration / 1000)
-        if outcome.verdict is OutcomeKind.SUCCESS:
-            self._delivered(job, attempt, now)
+        now = self._dependencies.clock.now()
+        self._tracker.end(running)
+        self._tracker.buffer.state_changed = True
+        attempt = _attempt(running, outcome)
+        self._dependencies.metrics.seconds.observe(outcome.duration / 1000)
+        if attempt.success:
+            self._delivered(running, attempt, now)
         else:
-            self._failed(job, attempt, outcome, now)
-        capacity.waker.wake()
+            self._failed(running, attempt, outcome, now)
 
     def die(self, row: QueuedDelivery, reason: str, attempt: Attempt | None = None) -> None:
-        """Kept for replay until retention ends."""
+        """Ends a delivery as dead: it is kept for replay until retention ends."""
         replay, row.replay = row.replay, ""
         row.error = reason
         dead = row.delivery(DeliveryState.DEAD)
-        key = row.key
-        self._tracker.finish(Settlement(key, DeliveryState.DEAD, attempt, dead, replay=replay))
-        self._capacity.notice(
-            OperationalType.DELIVERY_DEAD,
-            "DeliveryDead",
-            f"event {row.event_id} after {row.attempts} attempts: {reason}",
-        )
+        self._tracker.finish(Settlement(row.key, DeliveryState.DEAD, attempt, dead, replay=replay))
+        message = f"event {row.event_id} after {row.attempts} attempts: {reason}"
+        self._publish(OperationalType.DELIVERY_DEAD, "DeliveryDead", message)
 
     def die_untried(self, entry: LogEntry, row: QueuedDelivery | None, reason: str) -> None:
-        """No request could be made of it."""
-        now = self._capacity.dependencies.clock.now()
+        """Nothing can be sent of this event."""
+        now = self._dependencies.clock.now()
         row = row or QueuedDelivery.of(entry, DeliveryState.SENDING, now)
-        self._note_failure(entry.event_id, reason, row.attempts + 1, None)
+        self._log_failure(entry.event_id, reason, row.attempts + 1, None)
         self.die(row, reason)
 
     def die_overdue(self, row: QueuedDelivery) -> None:
-        """Its schedule ended while it was held back."""
-        self._note_failure(row.event_id, row.error, row.attempts, None)
+        """The schedule ended while the delivery was held back."""
+        self._log_failure(row.event_id, row.error, row.attempts, None)
         self.die(row, row.error or "its schedule ended")
 
-    def _delivered(self, job: RunningAttempt, attempt: Attempt, now: Millis) -> None:
-        capacity = self._capacity
+    def _delivered(self, running: RunningAttempt, attempt: Attempt, now: Millis) -> None:
         self._tracker.health.succeeded(attempt, now)
-        replay = job.row.replay if job.row is not None else ""
+        row = running.row
+        replay = row.replay if row is not None else ""
         self._tracker.finish(
             Settlement(
-                job.key,
+                running.key,
                 DeliveryState.DELIVERED,
                 attempt,
-                had_row=job.row is not None,
+                had_row=row is not None,
                 replay=replay,
             )
         )
-        capacity.dependencies.activity.delivered(
-            capacity.name, attempt.event_id, attempt.status_code, attempt.duration, attempt.number
+        self._dependencies.activity.delivered(
+            self._name, attempt.event_id, attempt.status_code, attempt.duration, attempt.number
         )
 
-    def _failed(self, job: RunningAttempt, attempt: Attempt, outcome: Outcome, now: Millis) -> None:
-        capacity, health = self._capacity, self._tracker.health
+    def _failed(
+        self, running: RunningAttempt, attempt: Attempt, outcome: Outcome, now: Millis
+    ) -> None:
+        config, health = self._config, self._tracker.health
         at = health.time(now)
         health.failed(attempt, now)
-        if outcome.verdict is OutcomeKind.THROTTLED:
+        if outcome.kind is OutcomeKind.THROTTLED:
             health.block(now + outcome.pause)
-        if job.number == 0:
-            health.probe_failed(capacity.config.circuit, now)
-            self._tracker.probed(job, attempt)
+        if running.is_probe:
+            health.probe_failed(config.circuit, now)
+            self._tracker.probed(running, attempt)
             next_at: Millis | None = health.blocked_until
         else:
-            next_at = self._failed_try(job, attempt, outcome, at)
-        if outcome.verdict is OutcomeKind.GONE:
-            capacity.tell(health.gone(now))
-        elif job.number and outcome.verdict is OutcomeKind.FAILED:
-            capacity.tell(health.count(capacity.config.circuit, now))
-        capacity.tell(health.check_disable(capacity.config.disable_after, now))
+            next_at = self._failed_try(running, attempt, outcome, at)
+        if outcome.kind is OutcomeKind.REFUSED:
+            self._report(health.refused(now, outcome.error))
+        elif outcome.kind is OutcomeKind.FAILED and not running.is_probe:
+            self._report(health.count(config.circuit, now))
+        self._report(health.check_disable(config.disable_after, now))
         next_in = None if next_at is None else max(next_at - at, 0)
-        self._note_failure(attempt.event_id, attempt.error, attempt.number, next_in)
+        self._log_failure(attempt.event_id, attempt.error, attempt.number, next_in)
 
     def _failed_try(
-        self, job: RunningAttempt, attempt: Attempt, outcome: Outcome, at: Millis
+        self, running: RunningAttempt, attempt: Attempt, outcome: Outcome, at: Millis
     ) -> Millis | None:
-        """When it is tried again; None: it is dead. A 410 uses up no attempt."""
-        row = job.row or QueuedDelivery.of(job.entry, DeliveryState.RETRYING, at)
-        row.state, row.entry = DeliveryState.RETRYING, job.entry
+        """When it is tried again; None: it is dead. A refusal for good uses up no attempt."""
+        row = running.row or QueuedDelivery.of(running.entry, DeliveryState.RETRYING, at)
+        row.state, row.entry = DeliveryState.RETRYING, running.entry
         row.status_code, row.error = attempt.status_code, attempt.error
-        if outcome.verdict is OutcomeKind.GONE:
+        if outcome.kind is OutcomeKind.REFUSED:
             row.due = at
             self._tracker.retry(row, attempt)
             return row.due
-        self._count_try(row, job)
-        due = retry.due(
-            self._capacity.config.retry, row.attempts, at, self._capacity.dependencies.random
-        )
+        self._count_try(row, running.started)
+        due = retry.due(self._config.retry, row.attempts, at, self._dependencies.random)
         if due is None:
             self.die(row, row.error, attempt)
             return None
@@ -124,43 +130,49 @@ class OutcomeHandler:
         self._tracker.retry(row, attempt)
         return row.due
 
-    def _count_try(self, row: QueuedDelivery, job: RunningAttempt) -> None:
+    def _count_try(self, row: QueuedDelivery, started: Millis) -> None:
         if not row.attempts:
-            config = self._capacity.config
+            config = self._config
             timeout = config.target.timeout if config.target is not None else 0
-            row.deadline = retry.deadline(job.started, config.retry, timeout)
+            row.deadline = retry.deadline(started, config.retry, timeout)
         row.attempts += 1
 
-    def _note_failure(self, event_id: str, error: str, number: int, next_in: Millis | None) -> None:
-        capacity = self._capacity
-        allowed = retry.attempts_allowed(capacity.config.retry)
-        capacity.dependencies.activity.failed(
-            capacity.name, event_id, error, number, allowed, next_in
-        )
+    # Reporting ----------------------------------------------------------------------------------
+
+    def _log_failure(self, event_id: str, error: str, number: int, next_in: Millis | None) -> None:
+        allowed = retry.attempts_allowed(self._config.retry)
+        self._dependencies.activity.failed(self._name, event_id, error, number, allowed, next_in)
+
+    def _report(self, change: HealthChange | None) -> None:
+        if change is None:
+            return
+        health = self._tracker.health
+        message = health.disabled_reason or f"last answer: {health.last_failure_error}"
+        if change is HealthChange.DISABLED:
+            message += "; events are kept. Mend the target, then resume the subscription"
+        self._dependencies.activity.noted(self._name, change, message)
+        self._publish(*_REPORTED[change], message)
+
+    def _publish(self, type: OperationalType, reason: str, message: str) -> None:  # noqa: A002
+        """An operational event, unless this subscription is for them."""
+        config = self._config
+        if not config.operational:
+            subject = ("WebhookSubscription", config.namespace, config.name)
+            self._dependencies.publisher.publish(OperationalEvent(type, *subject, reason, message))
 
 
-def _attempt(job: RunningAttempt, response: OutboundResponse, outcome: Outcome) -> Attempt:
-    success = outcome.verdict is OutcomeKind.SUCCESS
-    entry = job.entry
+def _attempt(running: RunningAttempt, outcome: Outcome) -> Attempt:
+    entry = running.entry
     return Attempt(
         entry.endpoint,
         entry.sequence,
         entry.event_id,
-        job.started,
-        job.number,
-        response.duration,
-        success,
-        response.status_code,
-        "" if success else _text(response),
-        response.body[:KEPT_ANSWER_BYTES],
-        job.row.replay if job.row is not None else "",
+        running.started,
+        running.number,
+        outcome.duration,
+        outcome.kind is OutcomeKind.DELIVERED,
+        outcome.status_code,
+        outcome.error,
+        outcome.answer,
+        running.row.replay if running.row is not None else "",
     )
-
-
-def _text(response: OutboundResponse) -> str:
-    if response.error is not None:
-        return f"{response.error}: {response.detail}" if response.detail else str(response.error)
-    return _STATUS.get(response.status_code, str(response.status_code))
-
-
-_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

@@ -6,12 +6,12 @@ from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import (
     DeliveryState,
+    DeliveryStore,
     ReplayCandidate,
     ReplayJob,
     ReplayPage,
     ReplayProgress,
 )
-from hookplane.store.protocol import Store
 from hookplane_dispatcher.worker.flush_buffer import Key
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import MOST_ROWS, DeliveryTracker
@@ -21,7 +21,7 @@ class Replays:
     """The oldest running job gets up to half of the subscription's slots for events that it has
     not tried yet; what failed once is an ordinary retry."""
 
-    def __init__(self, store: Store, tracker: DeliveryTracker) -> None:
+    def __init__(self, store: DeliveryStore, tracker: DeliveryTracker) -> None:
         self._store = store
         self._tracker = tracker
         self._jobs: list[ReplayJob] = []
@@ -38,7 +38,7 @@ class Replays:
     async def refresh(self, subscription: str) -> None:
         """Looks which jobs are running."""
         self._jobs = await self._store.running_replays(subscription)
-        known = {row.replay for row in map(self._tracker.rows.row, self._tracker.rows) if row}
+        known = {row.replay for row in map(self._tracker.queue.row, self._tracker.queue) if row}
         names = {job.uid: f"{job.namespace}/{job.name}" for job in self._jobs}
         self._names = {u: n for u, n in self._names.items() if u in known} | names
         self._exhausted &= set(names)
@@ -51,7 +51,7 @@ class Replays:
         if job is None or self._tracker.number < self._flush_number:
             return
         room = max(1, slots // 2) - self._count_untried()
-        if room <= 0 or len(self._tracker.rows) + room > MOST_ROWS:
+        if room <= 0 or len(self._tracker.queue) + room > MOST_ROWS:
             return
         try:
             page = await self._store.replay_page(job.uid, room)
@@ -61,13 +61,13 @@ class Replays:
         self._enter(job.uid, page, now)
 
     def _count_untried(self) -> int:
-        rows = self._tracker.rows
+        rows = self._tracker.queue
         self._untried = {k for k in self._untried if (row := rows.row(k)) and not row.attempts}
         return len(self._untried)
 
     def _enter(self, uid: str, page: ReplayPage, now: Millis) -> None:
         matched = sum([self._enter_one(uid, candidate, now) for candidate in page.candidates])
-        self._tracker.progress.replayed(
+        self._tracker.buffer.replayed(
             ReplayProgress(uid, page.position, matched=matched, exhausted=page.exhausted)
         )
         self._flush_number = self._tracker.next_number
@@ -77,7 +77,7 @@ class Replays:
     def _enter_one(self, uid: str, candidate: ReplayCandidate, now: Millis) -> bool:
         """Whether the job gets this one; not one that another job has, or that was just done."""
         key = (candidate.entry.endpoint, candidate.entry.sequence)
-        row = self._tracker.rows.row(key)
+        row = self._tracker.queue.row(key)
         if row is None:
             if candidate.state is DeliveryState.RETRYING:
                 return False

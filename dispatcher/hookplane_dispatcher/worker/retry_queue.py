@@ -129,7 +129,7 @@ class RetryQueue(Mapping[Key, Delivery]):
             heapq.heappush(self._due, (row.due, row.key))
         return taken
 
-    def take_overdue(self, now: Millis) -> QueuedDelivery | None:
+    def overdue(self, now: Millis) -> QueuedDelivery | None:
         """A row whose schedule has ended."""
         row = self._peek(self._deadlines, _is_deadline)
         return row if row is not None and row.deadline < now else None

@@ -1,22 +1,23 @@
 """What one owner knows of a subscription: every delivery is in exactly one place of it.
 
-pending: above the cursor, not settled · under way: `active` · SENDING and RETRYING: `rows` ·
-finished: in the window until the cursor passes, then in the progress until it is flushed.
+pending: above the cursor, not settled · under way: `active` · SENDING and RETRYING: `queue` ·
+finished: in its cursor until that passes, then in the flush buffer until it is flushed.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Attempt, Claimed, Delivery, DeliveryState, Flush
 from hookplane.store.event_log import LogEntry
+from hookplane_dispatcher.reading.content_cache import CachedEvent
+from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
 from hookplane_dispatcher.worker.health import Health
-from hookplane_dispatcher.worker.job import RunningAttempt
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
-from hookplane_dispatcher.worker.stream import Stream
 
 HANGS_AFTER: Final = 1.0
 """Seconds; then a first attempt gets a row, so that the cursor can pass it."""
@@ -24,8 +25,34 @@ MOST_ROWS: Final = 10_000
 """With so many deliveries that are not done the cursor waits."""
 
 
+@dataclass(slots=True)
+class RunningAttempt:
+    """An attempt under way, with what is needed when it ends."""
+
+    entry: LogEntry
+    content: CachedEvent
+    row: QueuedDelivery | None
+    """None: the event's first attempt, and it does not take long yet."""
+    number: int
+    """0: a probe."""
+    started: Millis
+    since: float
+    """The same in monotonic seconds."""
+    done: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Endpoint and sequence."""
+        return self.content.key
+
+    @property
+    def is_probe(self) -> bool:
+        """It only asks whether the target works again, and does not count for the schedule."""
+        return not self.number
+
+
 class DeliveryTracker:
-    """Keeps the books; decides nothing."""
+    """Knows where every delivery is; decides nothing."""
 
     def __init__(self, subscription: str, claimed: Claimed, strict: bool) -> None:
         self.subscription = subscription
@@ -36,10 +63,10 @@ class DeliveryTracker:
         """A flush was made and is not on the disk yet."""
         self.strict = strict
         self.health = Health.of(claimed.state)
-        self.streams: dict[str, Stream] = {}
-        self.rows = RetryQueue()
+        self.cursors: dict[str, EndpointCursor] = {}
+        self.queue = RetryQueue()
         self.active: dict[Key, RunningAttempt] = {}
-        self.progress = FlushBuffer()
+        self.buffer = FlushBuffer()
         self.under_way = 0
         """Attempts begun and not flushed: what a crash can send twice."""
         self._young: deque[RunningAttempt] = deque()
@@ -50,69 +77,69 @@ class DeliveryTracker:
     # Taking in ----------------------------------------------------------------------------------
 
     def restore(self, deliveries: tuple[Delivery, ...], now: Millis, timeout: Millis) -> None:
-        """RetryQueue of a predecessor. What it was sending is tried again at once."""
+        """Takes in rows of a predecessor. What it was sending is tried again at once."""
         for delivery in deliveries:
             row = _row(delivery)
             if delivery.state is DeliveryState.SENDING:
                 row.state = DeliveryState.RETRYING
                 row.due = now
                 row.deadline = max(row.deadline, now + timeout)
-                self.progress.dirty.add(row.key)
-            self.rows.put(row)
+                self.buffer.dirty.add(row.key)
+            self.queue.put(row)
 
-    def join(self, endpoint: str, cursor: int) -> None:
+    def join(self, endpoint: str, position: int) -> None:
         """Begins to read an endpoint."""
-        stream = self.streams[endpoint] = Stream(endpoint, cursor)
+        cursor = self.cursors[endpoint] = EndpointCursor(endpoint, position)
         if not self.strict:
-            self._pass_rows(stream)
+            self._pass_rows(cursor)
 
     def leave(self, endpoint: str) -> None:
         """The store counted what was pending as expired; rows stay."""
-        self.under_way -= self.streams.pop(endpoint).window.held
-        self.progress.left(endpoint)
+        self.under_way -= self.cursors.pop(endpoint).held_attempts
+        self.buffer.left(endpoint)
 
     def set_strict(self, strict: bool) -> None:
         """Without order a cursor need not wait for a row."""
         if self.strict and not strict:
-            for stream in self.streams.values():
-                self._pass_rows(stream)
+            for cursor in self.cursors.values():
+                self._pass_rows(cursor)
         self.strict = strict
 
-    def take(self, stream: Stream, entries: list[LogEntry]) -> list[LogEntry]:
+    def note_read(self, cursor: EndpointCursor, entries: list[LogEntry]) -> list[LogEntry]:
         """Takes notice of what was read, and gives what is new here."""
         fresh = []
         for entry in entries:
-            stream.window.take(entry.sequence)
+            cursor.note_read(entry.sequence)
             key = (entry.endpoint, entry.sequence)
-            known = stream.window.settled(entry.sequence)
-            if not (known or key in self.rows or key in self.active):
+            known = cursor.is_settled(entry.sequence)
+            if not (known or key in self.queue or key in self.active):
                 fresh.append(entry)
-        self._advance(stream)
+        self._advance(cursor)
         return fresh
 
     # Attempts -----------------------------------------------------------------------------------
 
-    def start(self, job: RunningAttempt) -> None:
+    def start(self, running: RunningAttempt) -> None:
         """An attempt goes out."""
-        self.active[job.key] = job
+        self.active[running.key] = running
         self.under_way += 1
-        stream = self.streams.get(job.entry.endpoint)
-        if stream is not None:
-            stream.under_way += 1
-        if job.row is None and job.number and not self.strict:
-            self._young.append(job)
+        cursor = self.cursors.get(running.entry.endpoint)
+        if cursor is not None:
+            cursor.under_way += 1
+        if running.row is None and running.number and not self.strict:
+            self._young.append(running)
 
-    def end(self, job: RunningAttempt) -> None:
+    def end(self, running: RunningAttempt) -> None:
         """Its answer is there."""
-        job.done = True
-        self.active.pop(job.key, None)
+        running.done = True
+        self.active.pop(running.key, None)
 
     def let_hanging_pass(self, now: float) -> None:
         """First attempts that take long get a row, and the cursor passes them."""
         while self._young and (self._young[0].done or self._hangs(self._young[0], now)):
-            job = self._young.popleft()
-            if not job.done:
-                self._put_hanging(job)
+            running = self._young.popleft()
+            if not running.done:
+                self._put_hanging(running)
 
     def next_hang(self) -> float | None:
         """When the next one will have taken long; monotonic."""
@@ -123,56 +150,68 @@ class DeliveryTracker:
         self._tried(attempt)
         self.put(row)
 
-    def probed(self, job: RunningAttempt, attempt: Attempt) -> None:
+    def probed(self, running: RunningAttempt, attempt: Attempt) -> None:
         """A probe failed: the event is where it was before."""
         self._tried(attempt)
-        if job.row is not None:
-            self.put(job.row)
-        elif (stream := self.streams.get(job.entry.endpoint)) is not None:
-            stream.sifted.add(job.entry.sequence)
-            stream.put_back([job.entry])
+        if running.row is not None:
+            self.put(running.row)
+        elif (cursor := self.cursors.get(running.entry.endpoint)) is not None:
+            cursor.passed_filter.add(running.entry.sequence)
+            cursor.put_back([running.entry])
 
     def put(self, row: QueuedDelivery) -> None:
         """A row is new or has changed; without order the cursor passes it."""
         row.active = row.key in self.active
-        self.rows.put(row)
-        self.progress.dirty.add(row.key)
-        stream = self.streams.get(row.endpoint)
-        if stream is not None and not self.strict:
-            stream.window.settle(row.sequence, None)
-            self._advance(stream)
+        self.queue.put(row)
+        self.buffer.dirty.add(row.key)
+        cursor = self.cursors.get(row.endpoint)
+        if cursor is not None and not self.strict:
+            cursor.settle(row.sequence, None)
+            self._advance(cursor)
 
-    def finish(self, finish: Settlement) -> None:
+    def return_unstarted(self, row: QueuedDelivery) -> None:
+        """A row that was taken and did not start after all is due again."""
+        if row.active and row.key in self.queue and row.key not in self.active:
+            row.active = False
+            self.queue.put(row)
+
+    def clocks_stood(self, stood: Millis) -> None:
+        """Nothing aged for so long: what is due comes as much later."""
+        self.queue.shift(stood)
+        self.buffer.shifted(stood)
+        self.buffer.state_changed = True
+
+    def finish(self, settlement: Settlement) -> None:
         """A delivery is done; it counts once the cursor is past it."""
-        self.rows.drop(finish.key)
-        stream = self.streams.get(finish.key[0])
-        if stream is not None and stream.window.settle(finish.key[1], finish):
-            self._advance(stream)
+        self.queue.drop(settlement.key)
+        cursor = self.cursors.get(settlement.key[0])
+        if cursor is not None and cursor.settle(settlement.key[1], settlement):
+            self._advance(cursor)
         else:
-            self._finished(finish)
+            self._finished(settlement)
 
-    def vanish(self, stream: Stream, entry: LogEntry) -> None:
+    def vanish(self, cursor: EndpointCursor, entry: LogEntry) -> None:
         """Retention removed it and counted it as expired."""
-        stream.window.settle(entry.sequence, None)
-        self._advance(stream)
+        cursor.settle(entry.sequence, None)
+        self._advance(cursor)
 
     @property
     def all_held(self) -> bool:
         """Whatever counts as under way has ended, is not to be written yet, and waits for a cursor.
         So does a cursor for something that has not started."""
-        return not (self.active or self.writing) and self.progress.empty
+        return not (self.active or self.writing) and self.buffer.empty
 
-    def is_full(self, stream: Stream) -> bool:
+    def is_full(self, cursor: EndpointCursor) -> bool:
         """Whether no new event of this one may start, because too much is not done. It may when
         nothing goes on any more and rows that come later wait for it."""
-        if len(self.rows) + len(self.active) < MOST_ROWS:
+        if len(self.queue) + len(self.active) < MOST_ROWS:
             return False
-        return not (self.all_held and self._wanted_by_rows(stream))
+        return not (self.all_held and self._wanted_by_rows(cursor))
 
-    def _wanted_by_rows(self, stream: Stream) -> bool:
+    def _wanted_by_rows(self, cursor: EndpointCursor) -> bool:
         return any(
-            endpoint == stream.endpoint and sequence > stream.next
-            for endpoint, sequence in self.rows
+            endpoint == cursor.endpoint and sequence > cursor.next_sequence
+            for endpoint, sequence in self.queue
         )
 
     # Flush --------------------------------------------------------------------------------------
@@ -184,10 +223,10 @@ class DeliveryTracker:
 
     def flush(self) -> Flush:
         """Everything since the last one."""
-        flush = self.progress.flush(
-            self.subscription, self.epoch, self.number + 1, self.rows, self.health.snapshot()
+        flush = self.buffer.flush(
+            self.subscription, self.epoch, self.number + 1, self.queue, self.health.snapshot()
         )
-        self.progress = FlushBuffer()
+        self.buffer = FlushBuffer()
         self._flushing, self._finishing = self._finishing, []
         self.writing = True
         return flush
@@ -198,39 +237,39 @@ class DeliveryTracker:
         self.writing = False
         self.under_way -= len(self._flushing)
         for endpoint in self._flushing:
-            stream = self.streams.get(endpoint)
-            if stream is not None:
-                stream.under_way = max(stream.under_way - 1, 0)
+            cursor = self.cursors.get(endpoint)
+            if cursor is not None:
+                cursor.under_way = max(cursor.under_way - 1, 0)
         self._flushing = []
 
     def _tried(self, attempt: Attempt) -> None:
-        self.progress.attempted(attempt)
+        self.buffer.attempted(attempt)
         self._finishing.append(attempt.endpoint)
 
-    def _finished(self, finish: Settlement) -> None:
-        self.progress.finished(finish)
-        if finish.attempt is not None:
-            self._finishing.append(finish.key[0])
+    def _finished(self, settlement: Settlement) -> None:
+        self.buffer.finished(settlement)
+        if settlement.attempt is not None:
+            self._finishing.append(settlement.key[0])
 
-    def _advance(self, stream: Stream) -> None:
-        before = stream.window.cursor
-        for finish in stream.window.advance():
-            self._finished(finish)
-        if stream.window.cursor != before:
-            self.progress.moved(stream.endpoint, stream.window.cursor)
+    def _advance(self, cursor: EndpointCursor) -> None:
+        before = cursor.position
+        for settlement in cursor.advance():
+            self._finished(settlement)
+        if cursor.position != before:
+            self.buffer.moved(cursor.endpoint, cursor.position)
 
-    def _pass_rows(self, stream: Stream) -> None:
-        for endpoint, sequence in self.rows:
-            if endpoint == stream.endpoint and not stream.window.settled(sequence):
-                stream.window.settle(sequence, None)
-        self._advance(stream)
+    def _pass_rows(self, cursor: EndpointCursor) -> None:
+        for endpoint, sequence in self.queue:
+            if endpoint == cursor.endpoint and not cursor.is_settled(sequence):
+                cursor.settle(sequence, None)
+        self._advance(cursor)
 
-    def _hangs(self, job: RunningAttempt, now: float) -> bool:
-        return now - job.since >= HANGS_AFTER
+    def _hangs(self, running: RunningAttempt, now: float) -> bool:
+        return now - running.since >= HANGS_AFTER
 
-    def _put_hanging(self, job: RunningAttempt) -> None:
-        job.row = QueuedDelivery.of(job.entry, DeliveryState.SENDING, job.started)
-        self.put(job.row)
+    def _put_hanging(self, running: RunningAttempt) -> None:
+        running.row = QueuedDelivery.of(running.entry, DeliveryState.SENDING, running.started)
+        self.put(running.row)
 
 
 def _row(delivery: Delivery) -> QueuedDelivery:

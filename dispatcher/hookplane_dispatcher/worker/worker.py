@@ -18,7 +18,7 @@ from hookplane.errors import (
 from hookplane.pacing.waiting import Waker
 from hookplane.store.delivery_store import Claimed
 from hookplane_dispatcher.dependencies import Dependencies
-from hookplane_dispatcher.request_builder import RequestBuilder
+from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.session import OwnershipSession
 
 FIRST_PAUSE: Final = 0.25
@@ -34,8 +34,8 @@ class SubscriptionWorker:
     def __init__(self, dependencies: Dependencies, config: SubscriptionConfig) -> None:
         self._dependencies = dependencies
         self._config = config
-        self._builder = self._prepare(config)
-        self._metrics = dependencies.metrics.worker(f"{config.namespace}/{config.name}")
+        self._prepared = self._prepare(config)
+        self._metrics = dependencies.metrics.for_subscription(f"{config.namespace}/{config.name}")
         self._waker = Waker()
         self._stopping = False
         self._leaving = False
@@ -60,9 +60,9 @@ class SubscriptionWorker:
     def configure(self, config: SubscriptionConfig) -> None:
         """A new document."""
         self._config = config
-        self._builder = self._prepare(config)
+        self._prepared = self._prepare(config)
         if self._session is not None:
-            self._session.configure(config, self._builder)
+            self._session.configure(config, self._prepared)
             self._session.look_soon()
 
     def look_soon(self) -> None:
@@ -88,7 +88,7 @@ class SubscriptionWorker:
     def forget(self) -> None:
         """Its metrics go with it."""
         self._metrics.forget()
-        self._dependencies.flaws.pop(self._config.uid, None)
+        self._dependencies.unusable.pop(self._config.uid, None)
 
     async def run(self) -> None:
         """Until stopped, and until the store knows that we let go."""
@@ -111,7 +111,7 @@ class SubscriptionWorker:
             except StoreError as error:
                 self._note(type(error).__name__, str(error))
             except Exception as error:  # one worker's fault must not end it, nor any other
-                self._note("LaneFailed", f"{type(error).__name__}; claiming again")
+                self._note("WorkerFailed", f"{type(error).__name__}; claiming again")
             await self._rest(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -124,7 +124,7 @@ class SubscriptionWorker:
 
     async def _serve(self, claimed: Claimed) -> None:
         self._session = OwnershipSession(
-            self._dependencies, self._config, self._builder, claimed, self._metrics, self._waker
+            self._dependencies, self._config, self._prepared, claimed, self._metrics, self._waker
         )
         if self._stopping:  # it came while the claim was under way
             self._session.stop()
@@ -139,18 +139,18 @@ class SubscriptionWorker:
         if not self._over:
             await self._waker.wait(seconds)
 
-    def _prepare(self, config: SubscriptionConfig) -> RequestBuilder | None:
-        flaws = self._dependencies.flaws
-        flaws.pop(config.uid, None)
+    def _prepare(self, config: SubscriptionConfig) -> PreparedSubscription | None:
+        unusable = self._dependencies.unusable
+        unusable.pop(config.uid, None)
         if config.not_ready or config.target is None:
             return None
         try:
-            return RequestBuilder(config)
+            return PreparedSubscription(config, self._dependencies.transports)
         except InvalidValue as error:
-            flaws[config.uid] = str(error)
+            unusable[config.uid] = str(error)
         except Exception as error:  # other workers go on
-            flaws[config.uid] = fault.describe(error)
-        self._note("NotReady", flaws[config.uid])
+            unusable[config.uid] = fault.describe(error)
+        self._note("NotReady", unusable[config.uid])
         return None
 
     def _note(self, reason: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Certificates: whose are believed, which are shown, and that connections are not dependencies."""
+"""Certificates: whose are believed, which are shown, and that connections are not shared."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_one_event_alone_disables_nothing() -> None:
 
 def test_resuming_clears_it() -> None:
     sick = health()
-    sick.gone(NOW)
+    sick.refused(NOW, "410 Gone")
     sick.block(NOW + 1)
     sick.resume()
     assert (sick.disabled_at, sick.disabled_reason, sick.blocked_until) == (0, "", 0)

@@ -40,8 +40,8 @@ from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, Out
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
-from hookplane_dispatcher.sender import Sender
 from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 START: Millis = 1_800_000_000_000
@@ -325,7 +325,7 @@ class World:
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,
-            Sender(self.egress, self.clock),
+            {TargetConfig: HttpTransport(self.egress, self.clock)},
             self.clock,
             self.random,
             self.activity,

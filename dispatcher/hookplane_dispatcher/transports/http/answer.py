@@ -1,0 +1,77 @@
+"""What an HTTP answer means: status code and Retry-After. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
+from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind
+
+RETRY_AFTER_LEAST: Final[Millis] = 1_000
+RETRY_AFTER_MOST: Final[Millis] = 3_600_000
+_GONE: Final = 410
+_THROTTLING: Final = frozenset({429, 503})
+_SECONDS: Final = re.compile(r"-?[0-9]{1,20}")
+_MAX_RETRY_AFTER: Final = 64
+"""Characters; a longer header is garbage."""
+_STATUS: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def outcome_of(response: OutboundResponse, clock: Clock) -> Outcome:
+    """The outcome of one attempt."""
+    kind, pause = classify(response.status_code), None
+    if kind is OutcomeKind.FAILED and response.retry_after is not None:
+        pause = throttle_pause(response.status_code, response.retry_after, clock.now())
+        kind = kind if pause is None else OutcomeKind.THROTTLED
+    return Outcome(
+        kind,
+        response.duration,
+        pause or 0,
+        response.status_code,
+        "" if kind is OutcomeKind.DELIVERED else _error(response),
+        response.body[:KEPT_ANSWER_BYTES],
+    )
+
+
+def classify(status_code: int) -> OutcomeKind:
+    """Judges a status code; 0 means that there was no answer. A redirect is a failure."""
+    if 200 <= status_code < 300:
+        return OutcomeKind.DELIVERED
+    return OutcomeKind.REFUSED if status_code == _GONE else OutcomeKind.FAILED
+
+
+def throttle_pause(status_code: int, text: str, now: Millis) -> Millis | None:
+    """How long an answer asks to pause; None: it does not."""
+    return retry_after(text, now) if status_code in _THROTTLING else None
+
+
+def retry_after(text: str, now: Millis) -> Millis | None:
+    """Reads Retry-After (RFC 9110 §10.2.3), seconds or a date, clamped to [1 s, 1 h].
+
+    Zero, negative numbers and dates in the past mean the least; what is neither gives None.
+    """
+    text = text.strip()
+    if len(text) > _MAX_RETRY_AFTER:
+        return None
+    pause = int(text) * 1000 if _SECONDS.fullmatch(text) else _until(text, now)
+    return None if pause is None else min(max(pause, RETRY_AFTER_LEAST), RETRY_AFTER_MOST)
+
+
+def _until(text: str, now: Millis) -> Millis | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+        moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000) - now
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _error(response: OutboundResponse) -> str:
+    if response.error is not None:
+        return f"{response.error}: {response.detail}" if response.detail else str(response.error)
+    return _STATUS.get(response.status_code, str(response.status_code))

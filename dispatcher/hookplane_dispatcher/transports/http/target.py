@@ -1,0 +1,121 @@
+"""The HTTP transport: what is sent to a URL, with which headers, signed how, and the sending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+from hookplane.config.subscription import OAuth2Config, SubscriptionConfig, TargetConfig
+from hookplane.errors import InvalidValue
+from hookplane.filters.event import EventView
+from hookplane.filters.transform import make_transform
+from hookplane.network.headers import USER_AGENT
+from hookplane.signatures.deliver import make_signer
+from hookplane_dispatcher.egress.client import (
+    EgressClient,
+    EgressError,
+    OutboundRequest,
+    OutboundResponse,
+)
+from hookplane_dispatcher.egress.oauth2 import NoToken, TokenSource
+from hookplane_dispatcher.transports.http.answer import outcome_of
+from hookplane_dispatcher.transports.transport import Outcome, Send
+
+REPLAY_HEADER: Final = "hookplane-replay"
+_PLAIN_BYTES: Final = "application/octet-stream"
+
+
+class HttpTransport:
+    """A Transport: POSTs through the egress client, with access tokens that targets share."""
+
+    def __init__(self, egress: EgressClient, clock: Clock) -> None:
+        self._sender = _Sender(egress, clock)
+
+    def target(self, config: SubscriptionConfig) -> RequestBuilder:
+        """See Transport."""
+        if config.target is None:
+            raise InvalidValue(config.not_ready or "there is no target")
+        return RequestBuilder(config, config.target, self._sender)
+
+
+class RequestBuilder:
+    """A Target: everything that a document says about requests, prepared once."""
+
+    def __init__(self, config: SubscriptionConfig, target: TargetConfig, sender: _Sender) -> None:
+        """Raises InvalidValue when a key or an expression is not usable."""
+        self._target = target
+        self._sender = sender
+        self._url = target.url.reveal().decode()
+        self._signer = make_signer(config.signing)
+        self._transform = make_transform(config.transform)
+        self._own = [(name.lower(), value.reveal().decode()) for name, value in target.headers]
+        self._own_names = {name for name, _ in self._own}
+
+    def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
+        """See Target."""
+        request = self._request(event, now, replay)
+        return partial(self._sender.send, request, self._target.oauth2)
+
+    def _request(self, event: EventView, now: Millis, replay: str) -> OutboundRequest:
+        """Headers of the target win over ours, but never over the signature's."""
+        payload = self._transform(event)
+        headers = [("user-agent", USER_AGENT), *map(_clean, payload.headers)]
+        if self._own_names:
+            headers = [header for header in headers if header[0] not in self._own_names]
+        headers += self._signer.headers(event.event_id, now // 1000, self._url, payload.body)
+        headers += self._own
+        if replay:
+            headers.append((REPLAY_HEADER, replay))
+        target = self._target
+        return OutboundRequest(target.url, tuple(headers), payload.body, target.timeout, target.tls)
+
+
+class _Sender:
+    """Sends one request, with an access token where the target wants one."""
+
+    def __init__(self, egress: EgressClient, clock: Clock) -> None:
+        self._egress = egress
+        self._clock = clock
+        self._tokens = TokenSource(egress, clock)
+
+    async def send(self, request: OutboundRequest, oauth2: OAuth2Config | None) -> Outcome:
+        """Never raises: a fault of the egress client is a failed attempt, not the end of a worker.
+        The time that a token takes counts towards the request's."""
+        try:
+            if oauth2 is None:
+                response = await self._egress.post(request)
+            else:
+                response = await self._with_token(request, oauth2)
+        except Exception as error:
+            detail = f"internal error ({type(error).__name__})"
+            response = OutboundResponse(0, 0, error=EgressError.PROTOCOL, detail=detail)
+        return outcome_of(response, self._clock)
+
+    async def _with_token(self, request: OutboundRequest, oauth2: OAuth2Config) -> OutboundResponse:
+        started = self._clock.monotonic()
+        try:
+            token = await self._tokens.header(oauth2, request.timeout)
+        except NoToken as error:
+            taken = self._since(started)
+            return OutboundResponse(0, taken, error=EgressError.TOKEN, detail=str(error))
+        left = max(1, request.timeout - self._since(started))
+        response = await self._egress.post(_authorized(request, token, left))
+        if response.status_code == 401:
+            self._tokens.rejected(oauth2, token)
+        return response
+
+    def _since(self, started: float) -> Millis:
+        return int((self._clock.monotonic() - started) * 1000)
+
+
+def _authorized(request: OutboundRequest, token: str, timeout: Millis) -> OutboundRequest:
+    others = tuple(header for header in request.headers if header[0] != "authorization")
+    return replace(request, headers=(*others, ("authorization", token)), timeout=timeout)
+
+
+def _clean(header: tuple[str, str]) -> tuple[str, str]:
+    """Replaces a value that senders wrote and that is not fit to be sent."""
+    name, value = header
+    return header if value.isascii() and value.isprintable() else (name, _PLAIN_BYTES)

@@ -1,0 +1,65 @@
+"""The seam between the worker of a subscription and where its events go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig, TargetConfig
+from hookplane.filters.event import EventView
+
+
+class OutcomeKind(StrEnum):
+    """What the end of an attempt means for the delivery and for the subscription."""
+
+    DELIVERED = "delivered"
+    """The target has it."""
+    REFUSED = "refused"
+    """The target wants nothing any more: the subscription is disabled, the event is kept."""
+    THROTTLED = "throttled"
+    """The target asks for a pause of the whole subscription."""
+    FAILED = "failed"
+    """Anything else; it is tried again by the schedule."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an attempt ended."""
+
+    kind: OutcomeKind
+    duration: Millis
+    pause: Millis = 0
+    """With THROTTLED: how long nothing should be sent."""
+    status_code: int = 0
+    """What an HTTP target answered; 0: no answer, or a transport that knows no codes."""
+    error: str = ""
+    """Empty when delivered; for people, without address, URL or anything secret."""
+    answer: bytes = b""
+    """The first bytes of what the target answered."""
+
+
+Send = Callable[[], Awaitable[Outcome]]
+"""Sends what was prepared; to be called once. Never raises for what a target does."""
+
+
+class Target(Protocol):
+    """Where one subscription's events go, with everything prepared that its document says."""
+
+    def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
+        """Transforms and signs an event for one attempt; nothing leaves before the result is
+        called. `replay`: `namespace/name` of the replay that asked for it. Raises InvalidValue when
+        the event cannot be sent."""
+
+
+class Transport(Protocol):
+    """One way to deliver, for all subscriptions whose target is of its kind."""
+
+    def target(self, config: SubscriptionConfig) -> Target:
+        """Prepares the target of a document. Raises InvalidValue when it cannot be used."""
+
+
+Transports = Mapping[type[TargetConfig], Transport]
+"""By the kind of target that a document has."""

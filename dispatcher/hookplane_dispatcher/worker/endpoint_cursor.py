@@ -1,0 +1,149 @@
+"""How far one subscription has come in the log of one endpoint."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from hookplane.store.event_log import LogEntry
+from hookplane_dispatcher.worker.flush_buffer import Settlement
+
+FEW_WAITING: Final = 64
+"""More is read from the log when fewer events than this are waiting."""
+MOST_AHEAD: Final = 10_000
+"""The log is read at most so many events past the cursor."""
+
+
+class EndpointCursor:
+    """The cursor, what is settled above it, and the events that wait to be started.
+
+    What is settled above the cursor is held back until the cursor passes it, because after a crash
+    everything above the cursor that has no row is sent again.
+    """
+
+    __slots__ = (
+        "_above",
+        "endpoint",
+        "passed_filter",
+        "position",
+        "read_to",
+        "under_way",
+        "waiting",
+    )
+
+    def __init__(self, endpoint: str, position: int) -> None:
+        self.endpoint = endpoint
+        self.position = position
+        """Everything up to this sequence is settled."""
+        self.read_to = position
+        """Everything up to this sequence was read from the log."""
+        self.waiting: deque[LogEntry] = deque()
+        """Events that passed the type filter and have not started, in the order of the log."""
+        self.passed_filter: set[int] = set()
+        """Those of `waiting` that passed the CEL filter as well."""
+        self.under_way = 0
+        """Attempts that have started and whose end is not flushed."""
+        self._above: dict[int, tuple[int, Settlement | None]] = {}
+        """First sequence → last sequence that is settled with it, and how."""
+
+    # Reading and starting -----------------------------------------------------------------------
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether to read on."""
+        return len(self.waiting) < FEW_WAITING and self.read_to - self.position < MOST_AHEAD
+
+    @property
+    def next_sequence(self) -> int:
+        """The first sequence that has not started, as far as is known."""
+        return self.waiting[0].sequence if self.waiting else self.read_to + 1
+
+    @property
+    def head_is_next(self) -> bool:
+        """Whether everything before the first waiting event is settled."""
+        return bool(self.waiting) and self.waiting[0].sequence == self.position + 1
+
+    def note_read(self, sequence: int) -> None:
+        """Records the next event of the log; a gap before it is what retention removed."""
+        if sequence > self.read_to + 1:
+            self._settle_gap(self.read_to + 1, sequence)
+        self.read_to = max(self.read_to, sequence)
+
+    def take_waiting(self, most: int, most_bytes: int) -> list[LogEntry]:
+        """Removes the next events from `waiting`. The first is taken however large it is."""
+        taken: list[LogEntry] = []
+        while self.waiting and len(taken) < most:
+            most_bytes -= self.waiting[0].size
+            if taken and most_bytes < 0:
+                break
+            taken.append(self.waiting.popleft())
+        return taken
+
+    def put_back(self, entries: Iterable[LogEntry]) -> None:
+        """Returns events that could not start to `waiting`. Those that will be read again anyway
+        are left out."""
+        back = [entry for entry in entries if entry.sequence <= self.read_to]
+        in_order = not (back and self.waiting) or back[-1].sequence < self.waiting[0].sequence
+        self.waiting.extendleft(reversed(back))
+        if not in_order:
+            self.waiting = deque(sorted(self.waiting, key=_sequence))
+
+    def rewind(self) -> None:
+        """The filter changed: everything above the cursor that has not started is read again."""
+        self.waiting.clear()
+        self.passed_filter.clear()
+        self.read_to = self.position
+
+    # Settling -----------------------------------------------------------------------------------
+
+    def settle(self, sequence: int, settlement: Settlement | None) -> bool:
+        """Settles one event; False: the cursor has passed it. `settlement` None: it has a row."""
+        if sequence <= self.position:
+            return False
+        last, _ = self._above.get(sequence, (sequence, None))  # a gap may begin here
+        self._above[sequence] = (last, settlement)
+        return True
+
+    def is_settled(self, sequence: int) -> bool:
+        """Whether the cursor has passed this event or will pass it."""
+        return sequence <= self.position or sequence in self._above
+
+    @property
+    def held_attempts(self) -> int:
+        """Attempts that have ended and wait for the cursor."""
+        return sum(
+            settlement is not None and settlement.attempt is not None
+            for _, settlement in self._above.values()
+        )
+
+    def advance(self) -> list[Settlement]:
+        """Moves the cursor as far as it goes and returns what it passed."""
+        passed: list[Settlement] = []
+        while (found := self._above.pop(self.position + 1, None)) is not None:
+            last, settlement = found
+            if settlement is not None:
+                passed.append(settlement)
+            if last > self.position + 1:
+                passed += self._take_inside(last)
+            self.position = last
+        self.read_to = max(self.read_to, self.position)
+        return passed
+
+    def _settle_gap(self, start: int, end: int) -> None:
+        """Settles what is neither there nor settled in [start, end)."""
+        for sequence in sorted(key for key in self._above if start <= key < end):
+            if sequence > start:
+                self._above[start] = (sequence - 1, None)
+            start = max(start, self._above[sequence][0] + 1)
+        if start < end:
+            self._above[start] = (end - 1, None)
+
+    def _take_inside(self, last: int) -> list[Settlement]:
+        """Settlements of events that retention removed meanwhile."""
+        found = [self._above.pop(key) for key in sorted(self._above) if key <= last]
+        return [settlement for _, settlement in found if settlement is not None]
+
+
+def _sequence(entry: LogEntry) -> int:
+    return entry.sequence
