@@ -45,7 +45,7 @@ Send = Callable[[], Awaitable[Outcome]]
 """Sends what was prepared; to be called once. Never raises for what a target does."""
 
 
-class Target(Protocol):
+class PreparedTarget(Protocol):
     """Where one subscription's events go, with everything prepared that its document says."""
 
     def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
@@ -57,7 +57,7 @@ class Target(Protocol):
 class Transport(Protocol):
     """One way to deliver, for all subscriptions whose target is of its kind."""
 
-    def target(self, config: SubscriptionConfig) -> Target:
+    def target(self, config: SubscriptionConfig) -> PreparedTarget:
         """Prepares the target of a document. Raises InvalidValue when it cannot be used."""
 
 

@@ -41,7 +41,7 @@ class HttpTransport:
 
 
 class RequestBuilder:
-    """A Target: everything that a document says about requests, prepared once."""
+    """A PreparedTarget: everything that a document says about requests, prepared once."""
 
     def __init__(self, config: SubscriptionConfig, target: TargetConfig, sender: _Sender) -> None:
         """Raises InvalidValue when a key or an expression is not usable."""
@@ -54,7 +54,7 @@ class RequestBuilder:
         self._own_names = {name for name, _ in self._own}
 
     def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
-        """See Target."""
+        """See PreparedTarget."""
         request = self._request(event, now, replay)
         return partial(self._sender.send, request, self._target.oauth2)
 
