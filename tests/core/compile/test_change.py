@@ -65,7 +65,8 @@ def test_what_is_doomed_is_not_written_as_well() -> None:
 
 def test_built_in_endpoints_are_no_users() -> None:
     own, builtin = endpoint("a"), endpoint("b", builtin=True)
-    both = ConfigDiff((own, builtin), (builtin, own), (own, builtin))
-    assert both.of_users() == ConfigDiff((own,), (own,), (own,))
+    changed, gone = endpoint("c"), endpoint("d")
+    both = ConfigDiff((own, builtin), (builtin, changed), (gone, builtin))
+    assert both.of_users() == ConfigDiff((own,), (changed,), (gone,))
     rows = ConfigDiff((own, builtin)).rows(lambda _: SEALER)
     assert [x.namespace for x in rows.upserts] == ["d", ""]

@@ -9,6 +9,7 @@ import pytest
 from hookplane.compile.model import GeneratedKind, Options, WantedSecret
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import Answer, Source
+from hookplane.kinds.conditions import Reason
 from hookplane.providers.presets import PRESETS
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
@@ -307,3 +308,34 @@ def test_a_gateway_is_noted_once_on_a_laptop() -> None:
     )
     assert [x.path for x in compiled_of(text).problems] == ["spec.gatewayRef"]
     assert said(compiled_of(text, options=cluster())) == []
+
+
+def test_a_gateway_itself_is_noted_on_a_laptop() -> None:
+    spec = "{store: {postgresql: {dsn: {secretKeyRef: {name: s, key: k}}}}}"
+    text = endpoint_text(spec, name="g").replace("WebhookEndpoint", "WebhookGateway")
+    assert [(x.kind, x.path) for x in compiled_of(text).problems] == [("WebhookGateway", "")]
+    assert said(compiled_of(text, options=cluster())) == []
+
+
+def test_an_unknown_provider_is_the_only_problem() -> None:
+    compiled = compiled_of(endpoint_text("{provider: Nobody}"))
+    assert [(x.path, x.reason) for x in compiled.problems] == [
+        ("spec.provider", Reason.UNKNOWN_PROVIDER)
+    ]
+
+
+@pytest.mark.parametrize("value", ["value: plain", f"valueFrom: {REF[1:-1]}"])
+def test_a_parameter_is_a_literal_or_from_a_secret(value: str) -> None:
+    parameters = f"[{{name: verifyToken, {value}}}]"
+    spec = f"{{provider: WhatsApp, verification: {{keys: {REF}, parameters: {parameters}}}}}"
+    made = one_endpoint(compiled_of(secret_text("s", k="plain") + endpoint_text(spec)))
+    assert made.parameters == {"verifyToken": Secret("plain")}
+
+
+@pytest.mark.parametrize(
+    ("token", "accepted"), [("two words", True), ("a\\nb", False), (" a", False), ("a\\x7f", False)]
+)
+def test_which_tokens_a_header_can_carry(token: str, accepted: bool) -> None:
+    spec = f"{{provider: Generic, verification: {{bearer: {{tokens: {REF}}}}}}}"
+    secret = secret_text("s", k="@").replace("'@'", f'"{token}"')
+    assert (said(compiled_of(secret + endpoint_text(spec))) == []) is accepted

@@ -432,3 +432,43 @@ def test_a_schedule_must_fit_into_retention(retention: int, schedule: str, fits:
     )
     options = Options(loopback_allowed=True, retention_events=retention * 3_600_000)
     assert (said(compiled_of(text, KEY, SIGNING, options=options)) == []) is fits
+
+
+@pytest.mark.parametrize(
+    ("retention", "schedule", "takes"),
+    [
+        (168, "150h1m", "takes 165h1m with jitter"),  # the seconds of jitter are left out
+        (1, "58m20s", "takes 1h4m with jitter"),
+        (1, "50m30s", "takes 55m33s with jitter"),
+    ],
+)
+def test_how_long_a_schedule_takes_is_said_in_round_numbers(
+    retention: int, schedule: str, takes: str
+) -> None:
+    text = ENDPOINT + subscription_text(f"delivery: {{retry: {{schedule: [{schedule}]}}}}")
+    options = Options(loopback_allowed=True, retention_events=retention * 3_600_000)
+    assert takes in said(compiled_of(text, KEY, SIGNING, options=options))[0]
+
+
+def test_a_selector_never_selects_the_built_in_endpoint() -> None:
+    known = compiled_of(ENDPOINT, KEY).endpoints
+    assert any(x.builtin for x in known)
+    compiled = compiled_of(subscription_text("endpointSelector: {}"), SIGNING, known=known)
+    assert one_subscription(compiled).endpoints == ("webhookendpoints/default/a",)
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        ("two words", True),
+        ("\\t tab", True),
+        ("x" * 8192, True),
+        ("x" * 8193, False),
+        ("a\\x7fb", False),
+    ],
+)
+def test_what_a_header_from_a_secret_can_hold(value: str, accepted: bool) -> None:
+    secret = secret_text("sec", k="@").replace("'@'", f'"{value}"')
+    target = f"url: 'https://x.example', headers: [{{name: X, valueFrom: {REF}}}]"
+    compiled = compiled_of(secret + ENDPOINT + subscription_text(target=target), KEY, SIGNING)
+    assert (said(compiled) == []) is accepted

@@ -141,6 +141,14 @@ def test_what_does_not_claim_to_be_json() -> None:
         parse_body(b"\xff", must_be_json=False)
 
 
+def test_a_long_body_is_not_parsed_whatever_it_is() -> None:
+    longest = b'"' + b"x" * (MAX_PARSED_BYTES - 2) + b'"'
+    assert len(parse_body(longest, must_be_json=True)) == MAX_PARSED_BYTES - 2
+    for body in (longest + b" ", b"x" * (MAX_PARSED_BYTES + 1)):
+        with pytest.raises(InvalidValue, match="body is longer than"):
+            parse_body(body, must_be_json=False)
+
+
 def test_integers_beyond_64_bits_and_deep_values_do_no_harm() -> None:
     assert Program("event.body > 1.0").holds(event(b"1" * 30))
     deep = b"[" * 1000 + b"]" * 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hookplane.manifests.files import MAX_FILE_BYTES, SourceText, read_files
+from hookplane.manifests.files import MAX_FILE_BYTES, MAX_FILES, SourceText, read_files
 
 
 def test_folders_are_read_in_order_without_what_is_hidden(tmp_path: Path) -> None:
@@ -34,3 +34,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         ("pipe.yaml", "is not a regular file"),
         ("none.yaml", "there is no such file or folder"),
     ]
+
+
+def test_a_folder_with_too_many_files_is_said_and_not_read_to_its_end(tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 1):
+        (tmp_path / f"{number}.yaml").touch()
+    *read, last = read_files([tmp_path])
+    assert len(read) == MAX_FILES
+    assert (last.file, last.problem) == (str(tmp_path), "holds more than 2000 manifests")

@@ -53,6 +53,7 @@ def test_anchors_do_not_reach_into_the_next_document() -> None:
         ("a: !!int x", '"x" is not a value of type int', 1),
         ("a:\n  - b\n c: d", "is not YAML", 3),
         ("a: [1, 2", "is not YAML", 2),
+        ("a: b: c", "is not YAML: .*, column 5$", 1),
         ("{[a]: 1}", "the name of a field must be plain text", 1),
         ("a: {<<: 5}", "<< takes a mapping", 1),
         ("a: \x00", "does not allow", 0),
@@ -75,6 +76,16 @@ def test_aliases_are_counted_as_often_as_they_are_used() -> None:
 def test_nesting_has_an_end(opening: str) -> None:
     with pytest.raises(Malformed, match=f"deeper than {MAX_DEPTH} levels"):
         plain(opening * 10_000)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_how_deep_a_text_may_be(opening: str, closing: str) -> None:
+    deepest = opening * MAX_DEPTH + "0" + closing * MAX_DEPTH
+    too_deep = opening + deepest + closing
+    assert plain(deepest) == [read_json(deepest).plain()]
+    for read in (read_json, plain):
+        with pytest.raises(Malformed, match="deeper than"):
+            read(too_deep)
 
 
 def test_a_node_knows_the_line_of_every_field() -> None:
@@ -100,6 +111,7 @@ def test_json_is_read_without_lines() -> None:
     ("text", "message"),
     [
         ('{"a": 1, "a": 2}', '"a" stands twice'),
+        ('{"b": 1, "a": 2, "a": 3}', '"a" stands twice'),
         ('{"a": NaN}', "NaN is not a number"),
         ('{"a": ', "is not JSON"),
         ("[" * 100_000, "deeper than"),
