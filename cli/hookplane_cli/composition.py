@@ -101,7 +101,7 @@ class ReceiverRole:
         )
         self._membership = made_of.membership
         if self._membership is not None:
-            self._membership.on_members = self._share
+            self._membership.listen(on_members=self._share)
 
     def _share(self) -> None:
         """Counts this receiver too, even if the others do not know yet that it is ready."""

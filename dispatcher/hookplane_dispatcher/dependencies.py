@@ -10,7 +10,7 @@ from hookplane.clock import Clock
 from hookplane.process.membership import OwnershipGuard
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
-from hookplane.store.protocol import Store
+from hookplane.store.delivery_store import DeliveryStore
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
@@ -23,7 +23,7 @@ class Dependencies:
     """Nothing in here is a slot that one worker could take from another; contents are bounded for
     each worker besides all together."""
 
-    store: Store
+    store: DeliveryStore
     transports: Transports
     clock: Clock
     random: Random

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -20,10 +20,11 @@ from hookplane.process.rendezvous import owner_of
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
-from hookplane.store.config_store import ConfigKind
-from hookplane.store.notifications import Topic
+from hookplane.store.config_store import ConfigKind, ConfigStore
+from hookplane.store.delivery_store import DeliveryStore
+from hookplane.store.event_log import EventLog
+from hookplane.store.notifications import Notifications, Topic
 from hookplane.store.process_registry import Role
-from hookplane.store.protocol import Store
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.metrics import DispatcherMetrics
@@ -37,13 +38,17 @@ CLAIMS: Final = 16
 """Under way at once."""
 
 
+class DispatcherStore(EventLog, DeliveryStore, ConfigStore, Notifications, Protocol):
+    """What a dispatcher needs of a store."""
+
+
 class Dispatcher:
     """Delivers everything that its store holds for its subscriptions."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: DispatcherStore,
         sealer: Sealer,
         egress: EgressClient,
         clock: Clock,
@@ -67,7 +72,7 @@ class Dispatcher:
             clock=clock,
             random=random,
             activity=activity,
-            logs=LogReader(store, settings.poll, settings.readers),
+            logs=LogReader(store, settings.poll_seconds, settings.readers),
             contents=contents,
             metrics=metrics,
             publisher=OperationalEventPublisher(store, clock),
@@ -77,9 +82,7 @@ class Dispatcher:
         )
         self._membership = membership
         if membership is not None:
-            membership.on_members = self._share
-            membership.on_certain = self._wake
-            membership.on_lost = self._abandon
+            membership.listen(on_members=self._share, on_certain=self._wake, on_lost=self._abandon)
         self._configs: dict[str, SubscriptionConfig] = {}
         self._peers: frozenset[str] = frozenset()
         self._follower = ConfigFollower(store, sealer, self._apply, self._loaded)

@@ -1,4 +1,4 @@
-"""What a dispatcher is told when it is made."""
+"""What is set when a dispatcher is made."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DispatcherSettings:
-    """Times in seconds."""
+    """Bounds on delays, memory and reads of one process."""
 
-    poll: float = 5.0
+    poll_seconds: float = 5.0
     """How long a lost wake-up for an event can delay it."""
-    look: float = 60.0
+    look_seconds: float = 60.0
     """How long a lost wake-up for a replay or a resume can delay it."""
     body_bytes: int = 128 << 20
     """ContentCache in memory, all subscriptions together."""

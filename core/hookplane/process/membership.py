@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
-from hookplane.store.notifications import Topic
-from hookplane.store.process_registry import LEASE, Member, Presence, Role
-from hookplane.store.protocol import Store
+from hookplane.pacing.waiting import Waker
+from hookplane.store.notifications import Notifications, Topic
+from hookplane.store.process_registry import LEASE, Member, Presence, ProcessRegistry, Role
 
 BEAT_SECONDS: Final = 2.0
 SOONEST_SECONDS: Final = 0.1
@@ -41,52 +41,80 @@ class SingleProcess:
     process: Final = None
 
     def may_send(self) -> bool:
+        """See OwnershipGuard."""
         return True
 
 
+class MembershipStore(ProcessRegistry, Notifications, Protocol):
+    """What a membership needs of a store."""
+
+
 class Membership:
-    """Registers, keeps the lease, and knows who else is alive."""
+    """Registers the process, keeps its lease, and knows who else is alive."""
 
     def __init__(
         self,
-        store: Store,
+        store: MembershipStore,
         role: Role,
         instance: str,
         clock: Clock,
         presence: Callable[[], Presence],
     ) -> None:
+        """`presence` says at every heartbeat how this process is."""
         self._store = store
         self._role = role
         self.instance = instance
         self._clock = clock
         self._presence = presence
         self._until = 0.0
-        self._wanted = asyncio.Event()
+        self._waker = Waker()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
+        self._members: list[Member] = []
+        self._on_members: list[Callable[[], None]] = []
+        self._on_certain: list[Callable[[], None]] = []
+        self._on_lost: list[Callable[[], None]] = []
         self.process: int | None = None
-        self.members: list[Member] = []
-        self.on_members: Callable[[], None] = _nothing
-        """Called after every heartbeat that the store took."""
-        self.on_certain: Callable[[], None] = _nothing
-        """Called when `may_send` may have said no meanwhile and the lease was prolonged."""
-        self.on_lost: Callable[[], None] = _nothing
-        """Called when this process counts as dead: what it owned is somebody else's."""
+        """The registration; None before `start` and after `stop`."""
+
+    def listen(
+        self,
+        *,
+        on_members: Callable[[], None] | None = None,
+        on_certain: Callable[[], None] | None = None,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
+        """Adds listeners; to be called before `start`.
+
+        `on_members`: after every heartbeat that the store took. `on_certain`: the lease was
+        prolonged, and `may_send` may have been False meanwhile. `on_lost`: this process counts as
+        dead, so what it owned may be somebody else's.
+        """
+        self._on_members += [on_members] if on_members else []
+        self._on_certain += [on_certain] if on_certain else []
+        self._on_lost += [on_lost] if on_lost else []
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Who was alive at the last heartbeat."""
+        return self._members
 
     @property
     def role(self) -> Role:
+        """What this process does."""
         return self._role
 
     def ready(self, role: Role) -> list[Member]:
         """Those of a role that do their work, as of the last heartbeat."""
-        return [x for x in self.members if x.role is role and x.presence.ready]
+        return [x for x in self._members if x.role is role and x.presence.ready]
 
     def may_send(self) -> bool:
+        """See OwnershipGuard."""
         return self._clock.monotonic() < self._until
 
     def beat_soon(self) -> None:
-        """There is news about this process or another one."""
-        self._wanted.set()
+        """Makes the next heartbeat at once, because there is news about this or another process."""
+        self._waker.wake()
 
     async def start(self) -> None:
         """Registers. Raises StoreUnavailable."""
@@ -123,24 +151,21 @@ class Membership:
             except StoreUnavailable:
                 pause = AWAY_SECONDS
             await asyncio.sleep(SOONEST_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause - SOONEST_SECONDS):
-                    await self._wanted.wait()
-            self._wanted.clear()
+            await self._waker.wait(pause - SOONEST_SECONDS)
 
     async def _beat(self) -> None:
         assert self.process is not None  # noqa: S101 - `start` registered it
         begun = self._clock.monotonic()
-        self.members = await self._store.heartbeat(self.process, self._presence())
+        self._members = await self._store.heartbeat(self.process, self._presence())
         lapsed = not self.may_send()
         self._prolong(begun)
-        self.on_members()
+        _call(self._on_members)
         if lapsed:
-            self.on_certain()
+            _call(self._on_certain)
 
     async def _start_over(self) -> None:
         self._until = 0.0
-        self.on_lost()
+        _call(self._on_lost)
         while True:
             try:
                 await self._register()
@@ -158,5 +183,6 @@ class Membership:
         self._until = begun + CERTAIN_SECONDS
 
 
-def _nothing() -> None:
-    pass
+def _call(listeners: list[Callable[[], None]]) -> None:
+    for listener in listeners:
+        listener()

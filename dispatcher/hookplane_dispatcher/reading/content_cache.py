@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hookplane.filters.event import EventView
-from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.protocol import Store
+from hookplane.store.event_log import Content, EventLog, LogEntry
 
 OVERHEAD: Final = 2048
 """Bytes counted for an event besides its body: headers and bookkeeping."""
@@ -35,7 +34,7 @@ class CachedEvent:
 class ContentCache:
     """Those in use, and as many others as fit, which go when room is needed."""
 
-    def __init__(self, store: Store, name_of: NameOf, limit: int, readers: int) -> None:
+    def __init__(self, store: EventLog, name_of: NameOf, limit: int, readers: int) -> None:
         self._store = store
         self._name_of = name_of
         self._limit = limit

@@ -11,8 +11,7 @@ from typing import Final
 from hookplane.errors import StoreUnavailable
 from hookplane.pacing.run_forever import run_forever
 from hookplane.pacing.waiting import Waker
-from hookplane.store.event_log import LogEntry
-from hookplane.store.protocol import Store
+from hookplane.store.event_log import EventLog, LogEntry
 
 PAGE: Final = 256
 """Events read at once."""
@@ -57,7 +56,7 @@ class LogTail:
 class LogReader:
     """Tails by endpoint, each followed by a task of its own while workers are attached."""
 
-    def __init__(self, store: Store, poll: float, readers: int) -> None:
+    def __init__(self, store: EventLog, poll: float, readers: int) -> None:
         self._store = store
         self._poll = poll
         self._readers = asyncio.Semaphore(readers)

@@ -217,7 +217,7 @@ class OwnershipSession:
             if self._tracker.writing:
                 return  # it comes again when the flush is written
             await self._regroup()
-        self._look_at = self._clock.monotonic() + self._dependencies.settings.look
+        self._look_at = self._clock.monotonic() + self._dependencies.settings.look_seconds
         self._requested = await self._dependencies.store.resume_requested(self._config.uid)
         await self._replays.refresh(self._config.uid)
         self._apply_time()

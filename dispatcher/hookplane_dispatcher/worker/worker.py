@@ -15,17 +15,18 @@ from hookplane.errors import (
     StoreReplaced,
     UnknownObject,
 )
+from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import Waker
 from hookplane.store.delivery_store import Claimed
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.session import OwnershipSession
 
-FIRST_PAUSE: Final = 0.25
-LONGEST_PAUSE: Final = 8.0
-"""Seconds between attempts to claim."""
-LONGEST_TURN: Final = 1.0
-"""The same while another process still has it."""
+FIRST_PAUSE_SECONDS: Final = 0.25
+LONGEST_PAUSE_SECONDS: Final = 8.0
+"""Between attempts to claim."""
+OWNED_PAUSE_SECONDS: Final = 1.0
+"""The longest pause while another process still owns the subscription."""
 
 
 class SubscriptionWorker:
@@ -92,14 +93,15 @@ class SubscriptionWorker:
 
     async def run(self) -> None:
         """Until stopped, and until the store knows that we let go."""
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._over:
+            at_most = None
             try:
                 await self._serve(await self._claim())
-                pause = FIRST_PAUSE
+                backoff.reset()
             except OwnedElsewhere:
                 self._owns = False
-                pause = min(pause, LONGEST_TURN)
+                at_most = OWNED_PAUSE_SECONDS
             except StoreReplaced:
                 raise
             except (UnknownObject, LeaseLost) as error:
@@ -112,8 +114,7 @@ class SubscriptionWorker:
                 self._note(type(error).__name__, str(error))
             except Exception as error:  # one worker's fault must not end it, nor any other
                 self._note("WorkerFailed", f"{type(error).__name__}; claiming again")
-            await self._rest(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await self._rest(backoff.next_pause(at_most))
 
     async def _claim(self) -> Claimed:
         async with self._dependencies.claims:

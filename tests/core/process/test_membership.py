@@ -59,7 +59,7 @@ async def test_members_know_each_other(store: Faulty) -> None:
 async def test_a_lost_lease_is_told_and_replaced(store: Faulty) -> None:
     membership = join(store)
     lost = asyncio.Event()
-    membership.on_lost = lost.set
+    membership.listen(on_lost=lost.set)
     await membership.start()
     first = membership.process
     store.errors.append(LeaseLost("dead"))
@@ -106,16 +106,18 @@ async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) 
     """Also when the last heartbeat took long: the lease counts from its beginning."""
     clock = ManualClock()
     membership = join(store, clock=clock)
-    await membership.start()
-    await until(lambda: bool(membership.members))
+    beats: list[int] = []
     told: list[bool] = []
-    membership.on_certain = lambda: told.append(membership.may_send())
+    membership.listen(
+        on_members=lambda: beats.append(1), on_certain=lambda: told.append(membership.may_send())
+    )
+    await membership.start()
+    await until(lambda: bool(beats))
 
     async def beat() -> None:
-        beats = len(membership.members)
-        membership.members = []
+        before = len(beats)
         membership.beat_soon()
-        await until(lambda: len(membership.members) == beats)
+        await until(lambda: len(beats) > before)
 
     await beat()
     assert told == []

@@ -318,10 +318,10 @@ class World:
 
     async def start_worker(self, config: SubscriptionConfig) -> SubscriptionWorker:
         """One worker without anything that polls, so that weeks pass quickly."""
-        settings = DispatcherSettings(poll=100 * HOUR, look=100 * HOUR)
+        settings = DispatcherSettings(poll_seconds=100 * HOUR, look_seconds=100 * HOUR)
         metrics = DispatcherMetrics(CollectorRegistry())
         bodies = ContentCache(self.store, lambda uid: ("default", uid), 1 << 20, 4)
-        logs = LogReader(self.store, settings.poll, 4)
+        logs = LogReader(self.store, settings.poll_seconds, 4)
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,
