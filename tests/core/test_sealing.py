@@ -20,6 +20,13 @@ def test_an_old_key_still_opens_and_a_new_one_seals() -> None:
     assert both.seal(b"x", "uid").startswith("v1:b:")
 
 
+def test_texts_that_were_sealed_by_earlier_versions_open(sealer: Sealer) -> None:
+    sealed = "v1:a:bm5ubm5ubm5ubm5u4EIl8y0M8Pb/W0V5co2QH40="
+    assert sealer.open(sealed, "uid-1") == b"x"
+    again = Sealer({"a": b"k" * 32}, "a", random_bytes=lambda count: b"n" * count)
+    assert again.seal(b"x", "uid-1") == sealed
+
+
 @pytest.mark.parametrize(
     "damage",
     [

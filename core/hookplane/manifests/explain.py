@@ -12,8 +12,6 @@ from typing import Annotated, Any, Final, Union
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hookplane.kinds import base
-
 Location = tuple[int | str, ...]
 
 _QUOTED_CHARACTERS: Final = 60
@@ -154,7 +152,7 @@ def _fields(model: type[BaseModel], location: Location) -> list[str]:
         kind = _below(kind, step)
     if not _is_model(kind):
         return []
-    return [info.alias or base.field_name(name) for name, info in kind.model_fields.items()]
+    return [info.alias or name for name, info in kind.model_fields.items()]
 
 
 def _below(kind: Any, step: int | str) -> Any:

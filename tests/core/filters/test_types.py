@@ -24,6 +24,8 @@ from hookplane.filters.types import TypeFilter
         (("a*a",), "a", False),  # the two ends may not overlap
         (("a*b*c",), "a-b-c", True),
         (("a*b*c",), "a-c-b", False),
+        (("*aa*aa*",), "aaa", False),  # nor may two pieces
+        (("*aa*aa*",), "aaaa", True),
         (("order.+",), "order.x", False),  # only * is special
         (("x", "orders/*"), "orders/paid", True),
         (("",), "", True),

@@ -231,3 +231,28 @@ def test_json_files() -> None:
     assert said(read(text, names=("a.json",)))[0].startswith(
         "a.json: WebhookEndpoint default/a: spec.foo: unknown field; there is: deduplication"
     )
+
+
+def test_a_file_that_cannot_be_read_makes_a_reading_incomplete() -> None:
+    texts = [SourceText("a.yaml", problem="is not UTF-8 text"), SourceText("b.yaml", "")]
+    manifests = read_manifests(texts)
+    assert said(manifests) == ["a.yaml: is not UTF-8 text"]
+    assert (manifests.complete, manifests.failed, manifests.files) == (False, True, 2)
+
+
+def test_fields_are_suggested_by_the_names_that_people_write() -> None:
+    head = HEAD + "kind: WebhookGateway\nmetadata: {name: g}\nspec:\n"
+    store = "  store: {postgresql: {dsn: {secretKeyRef: {name: s, key: k}}}}\n"
+    (line,) = said(read(head + store + "  allowedNamespaces: {fro: All}\n"))
+    assert line.endswith('unknown field; did you mean "from"?')
+    (line,) = said(read(head + store + "  publicUrl: 'https://x.example'\n"))
+    assert line.endswith('unknown field; did you mean "publicURL"?')
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1 << 20, True), ((1 << 20) + 1, False)])
+def test_the_values_of_a_secret_have_a_bound(size: int, fits: bool) -> None:
+    head = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n"
+    manifests = read(f"{head}  a: {'x' * (size - 3)}\n  b: yyy\n")
+    assert said(manifests) == (
+        [] if fits else ["a.yaml:1: Secret default/s: holds more than 1 MiB"]
+    )
