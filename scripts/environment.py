@@ -245,7 +245,7 @@ class Packages:
                 self._wanted = [word.strip(",") for word in words[3:]]
                 self._before = len(self._installed())
                 self._progress.done()
-                self._progress.step(f"[3/3] installing {len(self._wanted)} packages")
+                self._progress.step(f"[3/3] installing {counted(len(self._wanted))}")
 
     def look(self) -> None:
         """What pip does not say: which of them are there by now."""
@@ -255,6 +255,10 @@ class Packages:
 
     def _installed(self) -> list[Path]:
         return list(self._folder.glob("lib/python*/site-packages/*.dist-info"))
+
+
+def counted(packages: int) -> str:
+    return f"{packages} package" + ("" if packages == 1 else "s")
 
 
 def name_of(requirement: str) -> str:

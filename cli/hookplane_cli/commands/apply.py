@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import click
 
@@ -16,8 +16,9 @@ from hookplane.compile.change import Configured, kind_of
 from hookplane.compile.model import Options
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane.sealing_keys import read_sealing_keys
+from hookplane.store.config_store import ConfigStore
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.process_registry import Member
+from hookplane.store.process_registry import Member, ProcessRegistry
 from hookplane.units import parse_duration
 from hookplane_cli.human import counted
 from hookplane_cli.local.follow import Follower
@@ -93,6 +94,10 @@ def command(
         raise SystemExit(1)
 
 
+class _VersionStore(ConfigStore, ProcessRegistry, Protocol):
+    """What it takes to see which version is in force where."""
+
+
 class _Applier:
     def __init__(
         self, sources: tuple[Path, ...], settings: StoreSettings, data: Path, options: Options
@@ -166,7 +171,7 @@ class _Applier:
         return deleted
 
 
-async def _everywhere(store: PostgresStore, wait: float) -> bool:
+async def _everywhere(store: _VersionStore, wait: float) -> bool:
     """Whether all live processes take the newest version in time."""
     version, _ = await store.load_config(_NEWER_THAN_ALL)
     members = await _caught_up(store, version, wait)
@@ -186,7 +191,7 @@ async def _everywhere(store: PostgresStore, wait: float) -> bool:
     return not (late or refused)
 
 
-async def _caught_up(store: PostgresStore, version: int, wait: float) -> list[Member]:
+async def _caught_up(store: _VersionStore, version: int, wait: float) -> list[Member]:
     """All live processes, as soon as they have this version or when the time is over."""
     end = time.monotonic() + wait
     members = await store.members()
