@@ -39,7 +39,9 @@ SHOW_SECONDS: Final = 3.0
 """Between two lines of progress where the output is no terminal."""
 STOP_SECONDS: Final = 10.0
 """How long pip has to end after an interruption."""
-ELSEWHERE: Final = "name another folder for the environment: make VENV=/tmp/hookplane …"
+READ_ONLY: Final = (
+    "name other folders: make VENV=/tmp/hookplane HOOKPLANE_DATA=/tmp/hookplane-data run"
+)
 CAUSES: Final = {
     "No space left on device": "the disk is full",
     "CERTIFICATE_VERIFY_FAILED": "this machine does not trust the package index's certificate",
@@ -47,8 +49,8 @@ CAUSES: Final = {
     "ConnectTimeout": "the package index does not answer; check network and proxy",
     "Read timed out": "the package index does not answer; check network and proxy",
     "ProxyError": "the proxy in HTTPS_PROXY cannot be reached",
-    "Read-only file system": f"nothing can be written there; {ELSEWHERE}",
-    "Permission denied": f"nothing can be written there; {ELSEWHERE}",
+    "Read-only file system": f"nothing can be written there; {READ_ONLY}",
+    "Permission denied": f"nothing can be written there; {READ_ONLY}",
 }
 """Words in pip's output → what they mean to people, the first that is found."""
 
@@ -160,11 +162,12 @@ def check_possible(folder: Path) -> None:
     ours = read_marker(folder) or (folder / "pyvenv.cfg").is_file()
     if folder.exists() and not ours and any(folder.iterdir()):
         raise Blocked(
-            f"{folder} holds other things than a Python environment; remove it, or {ELSEWHERE}"
+            f"{folder} holds other things than a Python environment; remove it, or name "
+            "another folder: make VENV=/tmp/hookplane run"
         )
     parent = folder.absolute().parent
     if not os.access(folder if folder.exists() else parent, os.W_OK):
-        raise Blocked(f"{parent} cannot be written to; {ELSEWHERE}")
+        raise Blocked(f"{parent} cannot be written to; {READ_ONLY}")
     if not importlib.util.find_spec("ensurepip"):
         raise Blocked("this Python cannot make environments; on Debian install python3-venv")
 
