@@ -9,15 +9,11 @@ from typing import Any
 
 import pytest
 
-from hookplane.config.subscription import (
-    SigningConfig,
-    SigningScheme,
-    TargetConfig,
-    TransformConfig,
-)
+from hookplane.config.subscription import TargetConfig, TransformConfig
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
+from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
 from support.planes.dispatcher import World, simulate, subscription, url
 

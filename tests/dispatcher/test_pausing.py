@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hookplane.config.base import RateLimit
-from hookplane.config.subscription import CircuitConfig, RetryConfig, SigningConfig
+from hookplane.config.subscription import CircuitConfig, RetryConfig
+from hookplane.signatures.signing import SigningConfig
 from hookplane.store.delivery_store import CircuitState
 from support.planes.dispatcher import HOUR, Reply, World, simulate, subscription, url
 

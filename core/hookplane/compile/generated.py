@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hookplane.compile.bounds import OVERLAP, ROTATE_EVERY, bounded
-from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
+from hookplane.compile.model import SecretObject, WantedSecret
 from hookplane.compile.problems import Problems
 from hookplane.compile.secrets import SecretLookup
 from hookplane.kinds.base import Rotation
 from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
+from hookplane.signatures.signing import GeneratedKind
 
 KEY: Final = "key"
 """Key of a generated Secret with the value that is used now."""

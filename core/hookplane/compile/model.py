@@ -17,6 +17,7 @@ from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.secret import Secret
+from hookplane.signatures.signing import GeneratedKind
 from hookplane.store.delivery_store import NewReplay
 
 Resource = WebhookEndpoint | WebhookSubscription | WebhookReplay | WebhookGateway
@@ -102,17 +103,6 @@ class SecretObject:
     reserved: str = ""
     """What it is, when it serves one purpose only and no object may refer to it; empty: any object
     may."""
-
-
-class GeneratedKind(StrEnum):
-    """What is generated into a Secret of ours."""
-
-    WHSEC = "whsec"
-    """A Standard Webhooks v1 secret: `whsec_` and base64 of 32 random bytes."""
-    WHSK = "whsk"
-    """A Standard Webhooks v1a private key: `whsk_` and base64 of an Ed25519 seed."""
-    HEX = "hex"
-    """64 hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)

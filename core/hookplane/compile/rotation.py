@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from hookplane.clock import Millis
 from hookplane.compile.generated import KEY, PREVIOUS
-from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
+from hookplane.compile.model import SecretObject, WantedSecret
 from hookplane.ids import RandomBytes
 from hookplane.secret import Secret
 from hookplane.signatures.deliver import generate_key
+from hookplane.signatures.signing import GeneratedKind
 
 
 class GeneratedKey(BaseModel):

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.compile.generated import SIGNING_SUFFIX, GeneratedKeys
-from hookplane.compile.model import GeneratedKind
 from hookplane.compile.problems import Problems
 from hookplane.compile.secrets import SecretLookup
-from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import CustomSignature, Signing
 from hookplane.secret import Secret
 from hookplane.signatures.deliver import check_signing_key
 from hookplane.signatures.scheme import Algorithm, Encoding
+from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
 
 PATH: Final = "spec.signing"
 GENERATED: Final = {

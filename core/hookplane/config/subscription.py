@@ -2,46 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from hookplane.clock import Millis
 from hookplane.config.base import Document, DocumentPart, RateLimit
 from hookplane.secret import Secret
-from hookplane.signatures.scheme import Algorithm, Encoding
-
-
-class SigningScheme(StrEnum):
-    """How deliveries are signed."""
-
-    STANDARD = "StandardWebhooks"
-    """Standard Webhooks `v1`: HMAC-SHA256 with a shared key."""
-    ED25519 = "StandardWebhooksEd25519"
-    """Standard Webhooks `v1a`: Ed25519, so that receivers need no secret."""
-    CUSTOM = "Custom"
-    """In a header of the user's own form, besides the headers of Standard Webhooks."""
-    NONE = "None"
-    """Not at all."""
-
-
-class CustomFormat(DocumentPart):
-    """A signature header of the user's own form."""
-
-    header: str
-    prefix: str = ""
-    algorithm: Algorithm = Algorithm.HMAC_SHA256
-    encoding: Encoding = Encoding.HEX
-    content: str = "{body}"
-    id_header: str | None = None
-    timestamp_header: str | None = None
-
-
-class SigningConfig(DocumentPart):
-    """How deliveries are signed. Every key makes a signature; keys are in their text form
-    (`whsec_…`, `whsk_…`, or raw for CUSTOM)."""
-
-    scheme: SigningScheme = SigningScheme.STANDARD
-    keys: tuple[Secret, ...] = ()
-    custom: CustomFormat | None = None
+from hookplane.signatures.signing import SigningConfig
 
 
 class TransformConfig(DocumentPart):

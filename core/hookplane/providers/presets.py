@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from hookplane.compile.model import GeneratedKind
 from hookplane.config.endpoint import Answer, Source
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
@@ -19,6 +18,7 @@ from hookplane.signatures.scheme import (
     SignatureScheme,
     Timestamp,
 )
+from hookplane.signatures.signing import GeneratedKind
 
 GENERIC: Final = "Generic"
 VERIFY_TOKEN: Final = "verifyToken"  # noqa: S105 - the name of a parameter, not a token

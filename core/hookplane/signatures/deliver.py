@@ -12,13 +12,13 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
 from hookplane.errors import InvalidValue
 from hookplane.ids import RandomBytes
 from hookplane.secret import Secret
 from hookplane.signatures.content import signed_content
 from hookplane.signatures.encoding import encode
 from hookplane.signatures.keys import HMAC_HASHES
+from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
 
 V1_PREFIX: Final = "whsec_"
 V1A_PREFIX: Final = "whsk_"
@@ -57,8 +57,8 @@ def check_signing_key(scheme: SigningScheme, secret: Secret) -> None:
         _CHECKS[scheme](secret)
 
 
-def generate_key(kind: str, random_bytes: RandomBytes) -> Secret:
-    """A new key in the text form that it has in its Secret; `kind` is a GeneratedKind."""
+def generate_key(kind: GeneratedKind, random_bytes: RandomBytes) -> Secret:
+    """A new key in the text form that it has in its Secret."""
     return Secret(_TEXT_FORMS[kind](random_bytes(_GENERATED_BYTES)))
 
 
@@ -189,8 +189,8 @@ _CHECKS: Final[dict[SigningScheme, Callable[[Secret], object]]] = {
     SigningScheme.CUSTOM: _raw,
 }
 
-_TEXT_FORMS: Final[dict[str, Callable[[bytes], str]]] = {
-    "whsec": lambda material: V1_PREFIX + base64.b64encode(material).decode(),
-    "whsk": lambda material: V1A_PREFIX + base64.b64encode(material).decode(),
-    "hex": bytes.hex,
+_TEXT_FORMS: Final[dict[GeneratedKind, Callable[[bytes], str]]] = {
+    GeneratedKind.WHSEC: lambda material: V1_PREFIX + base64.b64encode(material).decode(),
+    GeneratedKind.WHSK: lambda material: V1A_PREFIX + base64.b64encode(material).decode(),
+    GeneratedKind.HEX: bytes.hex,
 }

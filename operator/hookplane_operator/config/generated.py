@@ -11,9 +11,10 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.compile.generated import KEY, PREVIOUS
-from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
+from hookplane.compile.model import SecretObject, WantedSecret
 from hookplane.compile.rotation import GeneratedKey, current_key
 from hookplane.secret import Secret
+from hookplane.signatures.signing import GeneratedKind
 from hookplane.units import format_time, parse_time
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict

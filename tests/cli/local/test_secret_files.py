@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.compile.model import GeneratedKind, SecretObject, WantedSecret
+from hookplane.compile.model import SecretObject, WantedSecret
 from hookplane.errors import SecretUnreadable
+from hookplane.signatures.signing import GeneratedKind
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
 
 WANTED = WantedSecret("default", "a-verification", GeneratedKind.WHSEC, "uid")

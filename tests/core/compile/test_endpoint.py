@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from hookplane.compile.model import GeneratedKind, Options, WantedSecret
+from hookplane.compile.model import Options, WantedSecret
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import Answer, Source
 from hookplane.kinds.conditions import Reason
 from hookplane.providers.presets import PRESETS
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
+from hookplane.signatures.signing import GeneratedKind
 from support.kubernetes.pki import Authority
 from support.planes.compiled import (
     cluster,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hookplane.compile.model import GeneratedKind, WantedSecret
+from hookplane.compile.model import WantedSecret
 from hookplane.compile.rotation import GeneratedKey, current_key
+from hookplane.signatures.signing import GeneratedKind
 
 START = 1_764_000_000_000
 WANT = WantedSecret("shop", "e-verification", GeneratedKind.HEX, "uid-1", 1_000, 100)

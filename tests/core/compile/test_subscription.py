@@ -15,16 +15,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from hookplane.compile.model import Absent, GeneratedKind, Options, Severity
+from hookplane.compile.model import Absent, Options, Severity
 from hookplane.config.base import RateLimit
-from hookplane.config.subscription import (
-    CircuitConfig,
-    OAuth2Config,
-    RetryConfig,
-    SigningScheme,
-    TransformConfig,
-)
+from hookplane.config.subscription import CircuitConfig, OAuth2Config, RetryConfig, TransformConfig
 from hookplane.secret import Secret
+from hookplane.signatures.signing import GeneratedKind, SigningScheme
 from support.planes.compiled import (
     WHSEC,
     cluster,

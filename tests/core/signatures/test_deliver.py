@@ -14,8 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from hookplane.compile.model import GeneratedKind
-from hookplane.config.subscription import CustomFormat, SigningConfig, SigningScheme
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
 from hookplane.signatures.deliver import (
@@ -25,6 +23,7 @@ from hookplane.signatures.deliver import (
     public_key,
 )
 from hookplane.signatures.scheme import Algorithm, Encoding
+from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
 
 BODY = '{"a": "ü"}'.encode()
 NOW = 1_700_000_000

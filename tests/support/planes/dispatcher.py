@@ -16,17 +16,12 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
-from hookplane.config.subscription import (
-    RetryConfig,
-    SigningConfig,
-    SigningScheme,
-    SubscriptionConfig,
-    TargetConfig,
-)
+from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
 from hookplane.process.membership import SingleProcess
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
+from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.delivery_store import Delivery, DeliveryState, NewReplay, ReplayJob
 from hookplane.store.event_log import NewEvent
