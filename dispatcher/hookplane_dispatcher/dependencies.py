@@ -20,8 +20,8 @@ from hookplane_dispatcher.transports.transport import Transports
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Nothing in here is a slot that one worker could take from another; contents are bounded for
-    each worker besides all together."""
+    """Made once by the dispatcher. Nothing in here is a slot that one worker could take from
+    another: contents are bounded for each worker besides the bound for all together."""
 
     store: DeliveryStore
     transports: Transports

@@ -24,7 +24,7 @@ class SubscriptionMetrics:
         self.retrying = metrics.retrying.labels(subscription)
 
     def count(self, counters: Counters) -> None:
-        """What one flush wrote."""
+        """Adds what one flush wrote."""
         for outcome, count in (
             ("delivered", counters.delivered),
             ("failed", counters.failed_attempts),
@@ -36,7 +36,7 @@ class SubscriptionMetrics:
                 self._outcomes[outcome].inc(count)
 
     def forget(self) -> None:
-        """The subscription is gone."""
+        """Removes the children: the subscription is no longer here."""
         for outcome in _OUTCOMES:
             self._metrics.deliveries.remove(self._name, outcome)
         for gauge in (self._metrics.circuit_open, self._metrics.disabled, self._metrics.retrying):
@@ -44,7 +44,7 @@ class SubscriptionMetrics:
 
 
 class DispatcherMetrics:
-    """All of them."""
+    """The metrics of one process, and the children of each subscription."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         name = ("subscription",)

@@ -1,13 +1,20 @@
-"""Look up, then check, then dial exactly what was checked."""
+"""Looks a name up, checks its addresses, and dials exactly what was checked."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from hookplane.network.addresses import AddressPolicy
-from hookplane_dispatcher.egress.lookup import Lookup, SystemLookup
 
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+"""All addresses of a name as text. Raises socket.gaierror."""
+LOOKUP_THREADS: Final = 32
+"""Threads of our own, because a name server that does not answer keeps a thread for many seconds,
+and the event loop has only a handful for everything."""
 AddressInfo = tuple[
     int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]
 ]
@@ -15,7 +22,7 @@ AddressInfo = tuple[
 
 
 class RefusedAddress(OSError):
-    """No address that may be dialled. Carries neither name nor address."""
+    """None of the addresses may be dialled. The error holds neither name nor address."""
 
     def __init__(self) -> None:
         super().__init__("address not allowed")
@@ -44,8 +51,24 @@ class AddressGuard:
         return permitted
 
     def socket(self, info: AddressInfo) -> socket.socket:
-        """A socket for this address: the last look before it is dialled. Raises RefusedAddress."""
+        """A socket for this address: checks it once more before it is dialled. Raises
+        RefusedAddress."""
         family, kind, protocol, _, address = info
         if not self.policy.permits(str(address[0])):
             raise RefusedAddress
         return socket.socket(family, kind, protocol)
+
+
+class SystemLookup:
+    """getaddrinfo(3): hosts file, search domains and name servers as the system is set up."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
+
+    async def __call__(self, host: str) -> Sequence[str]:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _addresses, host)
+
+
+def _addresses(host: str) -> Sequence[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]

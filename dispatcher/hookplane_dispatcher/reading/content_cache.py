@@ -32,7 +32,7 @@ class CachedEvent:
 
 
 class ContentCache:
-    """Those in use, and as many others as fit, which go when room is needed."""
+    """Keeps the contents in use, and as many others as fit; those go when room is needed."""
 
     def __init__(self, store: EventLog, name_of: NameOf, limit: int, readers: int) -> None:
         self._store = store
@@ -48,8 +48,9 @@ class ContentCache:
         """Bytes; at most the limit, or one event that is larger."""
 
     async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, CachedEvent | None]:
-        """Contents by sequence, for entries of one endpoint; None: removed by retention. What
-        there is no room for now is left out, but never all. Raises StoreUnavailable."""
+        """Contents by sequence, for entries of one endpoint; None: removed by retention. Entries
+        for which there is no room now are left out, but never all: it waits until there is room for
+        one. Raises StoreUnavailable."""
         held: dict[int, CachedEvent | None] = {}
         try:
             while left := self._hold_present(entries, held):
@@ -61,7 +62,7 @@ class ContentCache:
         return held
 
     def release(self, body: CachedEvent) -> None:
-        """Gives it back; it stays while there is room."""
+        """Returns what was acquired; it stays in memory while there is room."""
         body.references -= 1
         if not body.references:
             self._rest(body)
@@ -74,7 +75,7 @@ class ContentCache:
     def _hold_present(
         self, entries: Sequence[LogEntry], held: dict[int, CachedEvent | None]
     ) -> list[LogEntry]:
-        """Holds what is here and gives what is not."""
+        """Holds what is in memory and returns the rest."""
         left = []
         for entry in entries:
             if entry.sequence in held:
@@ -126,7 +127,8 @@ class ContentCache:
         return True
 
     def _fitting(self, entries: list[LogEntry]) -> int:
-        """So many of them fit, the idle ones pushed out; one always fits into nothing."""
+        """How many of them fit when idle contents give way; an empty cache takes one of any
+        size."""
         free = self._limit - self.used + self._idle_bytes
         for count, entry in enumerate(entries):
             free -= _size(entry)
@@ -135,7 +137,7 @@ class ContentCache:
         return len(entries)
 
     async def _read(self, entries: list[LogEntry]) -> dict[int, None]:
-        """Reads contents; gives those that are gone."""
+        """Reads contents; returns those that retention removed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         keys = [_key(entry) for entry in entries]
         reserved = sum(map(_size, entries))

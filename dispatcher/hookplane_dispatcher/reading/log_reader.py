@@ -15,7 +15,7 @@ from hookplane.store.event_log import EventLog, LogEntry
 
 PAGE: Final = 256
 """Events read at once."""
-MOST_REMEMBERED: Final = 4096
+MOST_KEPT: Final = 4096
 """Events of a tail that are kept for workers that are not quite at the end."""
 
 Wake = Callable[[], None]
@@ -28,12 +28,12 @@ class LogTail:
         self.endpoint = endpoint
         self.end = end
         """The last sequence that was read."""
-        self.workers: dict[Wake, None] = {}
+        self.listeners: dict[Wake, None] = {}
         self.waker = Waker()
         self._entries: list[LogEntry] = []
 
     def after(self, sequence: int) -> list[LogEntry] | None:
-        """Up to a page of events behind `sequence`; None: they are no longer here."""
+        """Up to a page of events after `sequence`; None: they are no longer kept here."""
         if sequence >= self.end:
             return []
         if not self._entries or sequence < self._entries[0].sequence - 1:
@@ -41,35 +41,36 @@ class LogTail:
         start = bisect_right(self._entries, sequence, key=_sequence)
         return self._entries[start : start + PAGE]
 
-    def add(self, entries: list[LogEntry]) -> None:
-        """Takes in what follows, and wakes the workers."""
+    def append(self, entries: list[LogEntry]) -> None:
+        """Appends what was read, and wakes the workers."""
         if not entries:
             return
         self.end = entries[-1].sequence
         self._entries.extend(entries)
-        if len(self._entries) > MOST_REMEMBERED:
-            del self._entries[: MOST_REMEMBERED // 2]
-        for wake in self.workers:
+        if len(self._entries) > MOST_KEPT:
+            del self._entries[: MOST_KEPT // 2]
+        for wake in self.listeners:
             wake()
 
 
 class LogReader:
-    """Tails by endpoint, each followed by a task of its own while workers are attached."""
+    """Reads logs; the tail of each is followed by a task of its own while workers are attached."""
 
-    def __init__(self, store: EventLog, poll: float, readers: int) -> None:
+    def __init__(self, store: EventLog, poll_seconds: float, readers: int) -> None:
         self._store = store
-        self._poll = poll
+        self._poll_seconds = poll_seconds
         self._readers = asyncio.Semaphore(readers)
         self._tails: dict[str, LogTail] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def nudge(self, endpoint: str) -> None:
-        """Events were appended."""
+        """Events were appended to the log of an endpoint: it is read at once."""
         if (tail := self._tails.get(endpoint)) is not None:
             tail.waker.wake()
 
     def attach(self, endpoint: str, head: int, wake: Wake) -> None:
-        """From now on `wake` is called for news; `head` is where the log ended a moment ago."""
+        """Follows the log of an endpoint and calls `wake` when there are new events; `head` is
+        where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
             tail = self._tails[endpoint] = LogTail(endpoint, head)
@@ -77,20 +78,20 @@ class LogReader:
             self._tasks[endpoint] = asyncio.create_task(
                 run_forever(f"the log of {endpoint}", follow)
             )
-        tail.workers[wake] = None
+        tail.listeners[wake] = None
 
     def detach(self, endpoint: str, wake: Wake) -> None:
-        """No more news, please."""
+        """Ends what `attach` began. A log that nobody listens to is no longer followed."""
         tail = self._tails.get(endpoint)
         if tail is None:
             return
-        tail.workers.pop(wake, None)
-        if not tail.workers:
+        tail.listeners.pop(wake, None)
+        if not tail.listeners:
             del self._tails[endpoint]
             self._tasks.pop(endpoint).cancel()
 
     async def after(self, endpoint: str, sequence: int) -> list[LogEntry]:
-        """Up to a page of events behind `sequence`. Raises StoreUnavailable."""
+        """Up to a page of events after `sequence`. Raises StoreUnavailable."""
         tail = self._tails.get(endpoint)
         entries = None if tail is None else tail.after(sequence)
         if entries is not None:
@@ -105,7 +106,7 @@ class LogReader:
         return found[0] if found and found[0].sequence == sequence else None
 
     async def close(self) -> None:
-        """Ends all tails."""
+        """Stops following all logs."""
         tasks = list(self._tasks.values())
         self._tails.clear()
         self._tasks.clear()
@@ -119,9 +120,9 @@ class LogReader:
                 entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)
             except StoreUnavailable:
                 entries = []
-            tail.add(entries)
+            tail.append(entries)
             if len(entries) < PAGE:
-                await tail.waker.wait(self._poll)
+                await tail.waker.wait(self._poll_seconds)
 
 
 def _sequence(entry: LogEntry) -> int:

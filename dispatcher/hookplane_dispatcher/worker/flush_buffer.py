@@ -22,7 +22,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The last thing that happens to a delivery."""
+    """How a delivery came to its end."""
 
     key: Key
     state: DeliveryState
@@ -36,12 +36,12 @@ class Settlement:
 
 
 class FlushBuffer:
-    """Adds up what happened since the last flush was made."""
+    """Collects what happened since the last flush was made."""
 
     def __init__(self) -> None:
-        self.dirty: set[Key] = set()
-        """RetryQueue to be written as they are in memory by then."""
-        self.state_changed = False
+        self._changed_rows: set[Key] = set()
+        """Keys of rows to be written as they are in memory by then."""
+        self._health_changed = False
         self._cursors: dict[str, int] = {}
         self._attempts: list[Attempt] = []
         self._removes: set[Key] = set()
@@ -55,18 +55,26 @@ class FlushBuffer:
         """There is more than events that were filtered."""
         return bool(
             self._attempts
-            or self.dirty
+            or self._changed_rows
             or self._removes
             or self._dead
             or self._replays
             or self._shift
-            or self.state_changed
+            or self._health_changed
         )
 
     @property
     def empty(self) -> bool:
         """There is nothing to write."""
         return not (self._cursors or self.urgent)
+
+    def row_changed(self, key: Key) -> None:
+        """A row is written as it will be in memory when the flush is made."""
+        self._changed_rows.add(key)
+
+    def health_changed(self) -> None:
+        """The target's health is written as it will be when the flush is made."""
+        self._health_changed = True
 
     def moved(self, endpoint: str, cursor: int) -> None:
         """The cursor of an endpoint passed something."""
@@ -81,15 +89,15 @@ class FlushBuffer:
         self._attempts.append(attempt)
         self._failed += not attempt.success
 
-    def finished(self, finish: Settlement) -> None:
+    def finished(self, settlement: Settlement) -> None:
         """A delivery came to its end."""
-        if finish.attempt is not None:
-            self.attempted(finish.attempt)
-        self.dirty.discard(finish.key)
-        _COUNT[finish.state](self, finish)
-        if finish.replay:
-            success = finish.state is DeliveryState.DELIVERED
-            self.replayed(ReplayProgress(finish.replay, delivered=success, failed=not success))
+        if settlement.attempt is not None:
+            self.attempted(settlement.attempt)
+        self._changed_rows.discard(settlement.key)
+        _COUNT[settlement.state](self, settlement)
+        if settlement.replay:
+            success = settlement.state is DeliveryState.DELIVERED
+            self.replayed(ReplayProgress(settlement.replay, delivered=success, failed=not success))
 
     def replayed(self, more: ReplayProgress) -> None:
         """Adds to a replay job."""
@@ -114,11 +122,14 @@ class FlushBuffer:
             epoch,
             number,
             cursors=self._cursors,
-            upserts=(*[rows[key] for key in self.dirty if key in rows], *self._dead.values()),
+            upserts=(
+                *[rows[key] for key in self._changed_rows if key in rows],
+                *self._dead.values(),
+            ),
             removes=tuple(self._removes),
             attempts=tuple(self._attempts),
             counters=self._counters(),
-            state=state if self.state_changed else None,
+            state=state if self._health_changed else None,
             shift_due=self._shift,
             replays=tuple(self._replays.values()),
         )
@@ -133,23 +144,23 @@ class FlushBuffer:
             failed_attempts=self._failed,
         )
 
-    def _add_delivered(self, finish: Settlement) -> None:
+    def _add_delivered(self, settlement: Settlement) -> None:
         self._delivered += 1
-        self._add_removed(finish)
+        self._add_removed(settlement)
 
-    def _add_filtered(self, finish: Settlement) -> None:
+    def _add_filtered(self, settlement: Settlement) -> None:
         self._filtered += 1
-        self._filter_errors += finish.filter_error
+        self._filter_errors += settlement.filter_error
 
-    def _add_dead(self, finish: Settlement) -> None:
+    def _add_dead(self, settlement: Settlement) -> None:
         self._died += 1
-        if finish.dead is not None:
-            self._dead[finish.key] = finish.dead
+        if settlement.dead is not None:
+            self._dead[settlement.key] = settlement.dead
 
-    def _add_removed(self, finish: Settlement) -> None:
-        if finish.had_row:
-            self._dead.pop(finish.key, None)
-            self._removes.add(finish.key)
+    def _add_removed(self, settlement: Settlement) -> None:
+        if settlement.had_row:
+            self._dead.pop(settlement.key, None)
+            self._removes.add(settlement.key)
 
 
 _COUNT: dict[DeliveryState, Callable[[FlushBuffer, Settlement], None]] = {

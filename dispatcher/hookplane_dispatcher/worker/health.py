@@ -15,7 +15,7 @@ DISABLE_LEAST_ATTEMPTS: Final = 10
 
 
 class HealthChange(StrEnum):
-    """What people are told of."""
+    """A change that people are told of."""
 
     CIRCUIT_OPENED = "CircuitOpen"
     DISABLED = "Disabled"
@@ -49,7 +49,7 @@ class Health:
 
     @classmethod
     def of(cls, state: TargetHealth) -> Self:
-        """Goes on from what the store remembers."""
+        """Takes over what the store remembers."""
         return cls(**{f.name: getattr(state, f.name) for f in fields(state)})
 
     def snapshot(self) -> TargetHealth:
@@ -91,7 +91,7 @@ class Health:
         self.failed_event = self.failed_event or attempt.event_id
 
     def count(self, config: CircuitConfig, at: Millis) -> HealthChange | None:
-        """One more failure in a row; opens the circuit when there are enough."""
+        """Counts a failure; opens the circuit when there were enough in a row."""
         self.consecutive_failures += 1
         if self.open or self.consecutive_failures < config.failures:
             return None
@@ -107,7 +107,7 @@ class Health:
             self.probe_pause = min(2 * self.probe_pause, config.probe_at_most_every)
 
     def block(self, until: Millis) -> None:
-        """Nothing starts before."""
+        """Nothing starts before this time."""
         self.blocked_until = max(self.blocked_until, until)
 
     def refused(self, at: Millis, answer: str) -> HealthChange | None:
@@ -137,7 +137,7 @@ class Health:
         self.paused_at = now
 
     def start_clocks(self, now: Millis) -> Millis:
-        """Sent again; gives how long the clocks stood."""
+        """Things are sent again; returns how long the clocks stood still."""
         stood = max(now - self.paused_at, 0)
         self.paused_at = 0
         if self.failing_since:

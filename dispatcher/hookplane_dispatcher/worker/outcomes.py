@@ -42,7 +42,7 @@ class OutcomeHandler:
         """An attempt has ended."""
         now = self._dependencies.clock.now()
         self._tracker.end(running)
-        self._tracker.buffer.state_changed = True
+        self._tracker.health_changed()
         attempt = _attempt(running, outcome)
         self._dependencies.metrics.seconds.observe(outcome.duration / 1000)
         if attempt.success:

@@ -1,4 +1,4 @@
-"""Replay jobs of one subscription: hands their events to the tracker a few at a time."""
+"""Replay jobs of one subscription: hands their events to the tracker, a few at a time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Replays:
         return self._names.get(uid, uid)
 
     async def refresh(self, subscription: str) -> None:
-        """Looks which jobs are running."""
+        """Asks the store which jobs are running. Raises StoreUnavailable."""
         self._jobs = await self._store.running_replays(subscription)
         known = {row.replay for row in map(self._tracker.queue.row, self._tracker.queue) if row}
         names = {job.uid: f"{job.namespace}/{job.name}" for job in self._jobs}
@@ -67,7 +67,7 @@ class Replays:
 
     def _enter(self, uid: str, page: ReplayPage, now: Millis) -> None:
         matched = sum([self._enter_one(uid, candidate, now) for candidate in page.candidates])
-        self._tracker.buffer.replayed(
+        self._tracker.replay_advanced(
             ReplayProgress(uid, page.position, matched=matched, exhausted=page.exhausted)
         )
         self._flush_number = self._tracker.next_number

@@ -75,8 +75,8 @@ _Heap = list[tuple[Millis, Key]]
 
 
 class RetryQueue(Mapping[Key, Delivery]):
-    """As a mapping it shows what the store is to keep. Heaps hold stale entries, which are passed
-    over when they come up."""
+    """As a mapping it shows what the store is to keep. Its heaps may hold outdated entries, which
+    are skipped when they come up."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, QueuedDelivery] = {}
@@ -96,11 +96,11 @@ class RetryQueue(Mapping[Key, Delivery]):
         return key in self._rows
 
     def row(self, key: Key) -> QueuedDelivery | None:
-        """The row itself."""
+        """The row itself; None: there is none."""
         return self._rows.get(key)
 
     def put(self, row: QueuedDelivery) -> None:
-        """Adds a row, or takes notice of its new times."""
+        """Adds a row, or records its new times."""
         key = row.key
         self._rows[key] = row
         if row.active:
@@ -110,13 +110,13 @@ class RetryQueue(Mapping[Key, Delivery]):
             heapq.heappush(self._deadlines, (row.deadline, key))
 
     def drop(self, key: Key) -> None:
-        """Forgets a row that is done."""
+        """Removes a row that is done, if there is one."""
         self._rows.pop(key, None)
 
     def take_due(
         self, now: Millis, most: int, free: Callable[[QueuedDelivery], bool]
     ) -> list[QueuedDelivery]:
-        """The oldest due rows that are `free`, marked active."""
+        """The oldest due rows for which `free` is true, marked active."""
         taken: list[QueuedDelivery] = []
         left: list[QueuedDelivery] = []
         while len(taken) < most and (row := self._peek(self._due, _is_due)) is not None:
@@ -145,7 +145,7 @@ class RetryQueue(Mapping[Key, Delivery]):
         return None if row is None else row.deadline
 
     def shift(self, by: Millis) -> None:
-        """Clocks stood still."""
+        """Moves all times: the subscription's clock stood still for so long."""
         for row in self._rows.values():
             row.due += by
             row.deadline += by

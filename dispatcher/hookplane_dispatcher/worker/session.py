@@ -183,14 +183,14 @@ class OwnershipSession:
         if self._resume:
             self._resume = False
             health.resume()
-            self._tracker.buffer.state_changed = True
+            self._tracker.health_changed()
 
     def _apply_pause(self, now: Millis) -> None:
         """Clocks stand still while nothing may be sent."""
         health, paused = self._tracker.health, self._capacity.paused
         if paused and not health.paused_at:
             health.stop_clocks(now)
-            self._tracker.buffer.state_changed = True
+            self._tracker.health_changed()
         elif health.paused_at and not paused:
             self._tracker.clocks_stood(health.start_clocks(now))
 
@@ -210,7 +210,8 @@ class OwnershipSession:
     # The store ----------------------------------------------------------------------------------
 
     async def _look(self) -> None:
-        """Joins and leaves endpoints, asks for replays and resumes. Raises StoreUnavailable."""
+        """Joins and leaves endpoints, and asks the store for replays and resumes, once in a while
+        or when somebody said so. Raises StoreUnavailable."""
         if self._clock.monotonic() < self._look_at:
             return
         if set(self._config.endpoints) != set(self._tracker.cursors):
@@ -250,7 +251,7 @@ class OwnershipSession:
         return buffer.urgent or self._capacity.stopping or not quiet
 
     async def _write(self, flush: Flush) -> None:
-        """Writes it, however often the store must be asked. Raises StaleOwner."""
+        """Writes a flush, however often the store must be asked. Raises StaleOwner."""
         started = self._clock.monotonic()
         backoff = Backoff(STORE_AWAY_SECONDS / 8, 8 * STORE_AWAY_SECONDS)
         while True:

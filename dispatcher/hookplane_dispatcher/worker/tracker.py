@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import Millis
-from hookplane.store.delivery_store import Attempt, Claimed, Delivery, DeliveryState, Flush
+from hookplane.store.delivery_store import (
+    Attempt,
+    Claimed,
+    Delivery,
+    DeliveryState,
+    Flush,
+    ReplayProgress,
+)
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
@@ -19,10 +26,10 @@ from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlemen
 from hookplane_dispatcher.worker.health import Health
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
-HANGS_AFTER: Final = 1.0
-"""Seconds; then a first attempt gets a row, so that the cursor can pass it."""
+HANGS_AFTER_SECONDS: Final = 1.0
+"""A first attempt that takes longer gets a row, so that the cursor can pass it."""
 MOST_ROWS: Final = 10_000
-"""With so many deliveries that are not done the cursor waits."""
+"""With so many unfinished deliveries no new event starts."""
 
 
 @dataclass(slots=True)
@@ -58,7 +65,7 @@ class DeliveryTracker:
         self.subscription = subscription
         self.epoch = claimed.epoch
         self.number = claimed.flush_number
-        """Of the last flush that is on the disk."""
+        """Number of the last flush that is on the disk."""
         self.writing = False
         """A flush was made and is not on the disk yet."""
         self.strict = strict
@@ -84,7 +91,7 @@ class DeliveryTracker:
                 row.state = DeliveryState.RETRYING
                 row.due = now
                 row.deadline = max(row.deadline, now + timeout)
-                self.buffer.dirty.add(row.key)
+                self.buffer.row_changed(row.key)
             self.queue.put(row)
 
     def join(self, endpoint: str, position: int) -> None:
@@ -94,19 +101,19 @@ class DeliveryTracker:
             self._pass_rows(cursor)
 
     def leave(self, endpoint: str) -> None:
-        """The store counted what was pending as expired; rows stay."""
+        """Stops reading an endpoint. The store counted what was pending as expired; rows stay."""
         self.under_way -= self.cursors.pop(endpoint).held_attempts
         self.buffer.left(endpoint)
 
     def set_strict(self, strict: bool) -> None:
-        """Without order a cursor need not wait for a row."""
+        """Turns strict order on or off. Without it a cursor does not wait for rows."""
         if self.strict and not strict:
             for cursor in self.cursors.values():
                 self._pass_rows(cursor)
         self.strict = strict
 
     def note_read(self, cursor: EndpointCursor, entries: list[LogEntry]) -> list[LogEntry]:
-        """Takes notice of what was read, and gives what is new here."""
+        """Records what was read from the log, and returns what is new here."""
         fresh = []
         for entry in entries:
             cursor.note_read(entry.sequence)
@@ -120,7 +127,7 @@ class DeliveryTracker:
     # Attempts -----------------------------------------------------------------------------------
 
     def start(self, running: RunningAttempt) -> None:
-        """An attempt goes out."""
+        """An attempt has started."""
         self.active[running.key] = running
         self.under_way += 1
         cursor = self.cursors.get(running.entry.endpoint)
@@ -130,7 +137,7 @@ class DeliveryTracker:
             self._young.append(running)
 
     def end(self, running: RunningAttempt) -> None:
-        """Its answer is there."""
+        """The attempt has ended; what becomes of the delivery is told separately."""
         running.done = True
         self.active.pop(running.key, None)
 
@@ -142,11 +149,11 @@ class DeliveryTracker:
                 self._put_hanging(running)
 
     def next_hang(self) -> float | None:
-        """When the next one will have taken long; monotonic."""
-        return self._young[0].since + HANGS_AFTER if self._young else None
+        """When the next first attempt will have taken long, in monotonic seconds."""
+        return self._young[0].since + HANGS_AFTER_SECONDS if self._young else None
 
     def retry(self, row: QueuedDelivery, attempt: Attempt) -> None:
-        """It failed and will be tried again; `row` says when."""
+        """An attempt failed and `row` says when the next one is due."""
         self._tried(attempt)
         self.put(row)
 
@@ -160,14 +167,22 @@ class DeliveryTracker:
             cursor.put_back([running.entry])
 
     def put(self, row: QueuedDelivery) -> None:
-        """A row is new or has changed; without order the cursor passes it."""
+        """Adds or changes a row; without strict order the cursor passes it."""
         row.active = row.key in self.active
         self.queue.put(row)
-        self.buffer.dirty.add(row.key)
+        self.buffer.row_changed(row.key)
         cursor = self.cursors.get(row.endpoint)
         if cursor is not None and not self.strict:
             cursor.settle(row.sequence, None)
             self._advance(cursor)
+
+    def replay_advanced(self, progress: ReplayProgress) -> None:
+        """A replay job handed events over, or ran out of them."""
+        self.buffer.replayed(progress)
+
+    def health_changed(self) -> None:
+        """`health` is another one than at the last flush."""
+        self.buffer.health_changed()
 
     def return_unstarted(self, row: QueuedDelivery) -> None:
         """A row that was taken and did not start after all is due again."""
@@ -179,10 +194,10 @@ class DeliveryTracker:
         """Nothing aged for so long: what is due comes as much later."""
         self.queue.shift(stood)
         self.buffer.shifted(stood)
-        self.buffer.state_changed = True
+        self.buffer.health_changed()
 
     def finish(self, settlement: Settlement) -> None:
-        """A delivery is done; it counts once the cursor is past it."""
+        """Ends a delivery; it is flushed once the cursor has passed it."""
         self.queue.drop(settlement.key)
         cursor = self.cursors.get(settlement.key[0])
         if cursor is not None and cursor.settle(settlement.key[1], settlement):
@@ -191,14 +206,14 @@ class DeliveryTracker:
             self._finished(settlement)
 
     def vanish(self, cursor: EndpointCursor, entry: LogEntry) -> None:
-        """Retention removed it and counted it as expired."""
+        """Settles an event that retention removed and counted as expired."""
         cursor.settle(entry.sequence, None)
         self._advance(cursor)
 
     @property
     def all_held(self) -> bool:
-        """Whatever counts as under way has ended, is not to be written yet, and waits for a cursor.
-        So does a cursor for something that has not started."""
+        """Whether everything that counts as under way has ended and waits for a cursor, which
+        itself waits for an event that has not started."""
         return not (self.active or self.writing) and self.buffer.empty
 
     def is_full(self, cursor: EndpointCursor) -> bool:
@@ -218,11 +233,11 @@ class DeliveryTracker:
 
     @property
     def next_number(self) -> int:
-        """Of the flush that will hold what happens now."""
+        """Number of the flush that will hold what happens now."""
         return self.number + 1 + self.writing
 
     def flush(self) -> Flush:
-        """Everything since the last one."""
+        """Makes a flush of everything since the last one; the buffer is empty afterwards."""
         flush = self.buffer.flush(
             self.subscription, self.epoch, self.number + 1, self.queue, self.health.snapshot()
         )
@@ -232,7 +247,7 @@ class DeliveryTracker:
         return flush
 
     def flushed(self, flush: Flush) -> None:
-        """It is on the disk."""
+        """The flush is on the disk, so its attempts are no longer under way."""
         self.number = flush.number
         self.writing = False
         self.under_way -= len(self._flushing)
@@ -265,7 +280,7 @@ class DeliveryTracker:
         self._advance(cursor)
 
     def _hangs(self, running: RunningAttempt, now: float) -> bool:
-        return now - running.since >= HANGS_AFTER
+        return now - running.since >= HANGS_AFTER_SECONDS
 
     def _put_hanging(self, running: RunningAttempt) -> None:
         running.row = QueuedDelivery.of(running.entry, DeliveryState.SENDING, running.started)

@@ -41,7 +41,8 @@ class SubscriptionWorker:
         self._stopping = False
         self._leaving = False
         self._owns = False
-        """The store may say that it is ours: then nobody else gets it as long as we live."""
+        """The store may count it as ours, and then nobody else gets it as long as this process
+        lives."""
         self._session: OwnershipSession | None = None
 
     @property
@@ -74,12 +75,12 @@ class SubscriptionWorker:
             self._waker.wake()
 
     def wake(self) -> None:
-        """Something that it waited for may be there now."""
+        """Looks again at once: something that it waited for may be there now."""
         self._waker.wake()
 
     def stop(self, *, leaving: bool = False) -> None:
-        """Lets what is under way finish; `run` returns when it is written, and the store knows that
-        we let go. `leaving`: the process goes, so the store need not be told."""
+        """Starts nothing more. `run` returns when everything under way is written and the store has
+        released the subscription. `leaving`: the process ends, so the store need not be told."""
         self._stopping = True
         self._leaving = self._leaving or leaving
         if self._session is not None:
@@ -87,12 +88,12 @@ class SubscriptionWorker:
         self._waker.wake()
 
     def forget(self) -> None:
-        """Its metrics go with it."""
+        """Removes its metrics, because the subscription is no longer here."""
         self._metrics.forget()
         self._dependencies.unusable.pop(self._config.uid, None)
 
     async def run(self) -> None:
-        """Until stopped, and until the store knows that we let go."""
+        """Serves until stopped, and until the store has released the subscription."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._over:
             at_most = None
