@@ -14,6 +14,6 @@ class DispatcherSettings:
     look_seconds: float = 60.0
     """How long a lost wake-up for a replay or a resume can delay it."""
     body_bytes: int = 128 << 20
-    """ContentCache in memory, all subscriptions together."""
+    """Bytes of contents in memory, all subscriptions together."""
     readers: int = 4
     """Reads from the store at once for subscriptions that lag behind."""
