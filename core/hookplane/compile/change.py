@@ -15,7 +15,7 @@ from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, Cu
 from hookplane.units import parse_time
 
 Configured = EndpointConfig | SubscriptionConfig
-Sealers = Callable[[ConfigKind], Sealer]
+SealerOf = Callable[[ConfigKind], Sealer]
 """Gives the sealer for documents of a kind."""
 
 
@@ -34,7 +34,7 @@ class ConfigDiff:
         """The same without built-in endpoints, which no user wrote."""
         return ConfigDiff(_own(self.created), _own(self.changed), _own(self.deleted))
 
-    def rows(self, sealer_of: Sealers) -> ConfigChange:
+    def rows(self, sealer_of: SealerOf) -> ConfigChange:
         """The change in the form that the store takes, with all secrets sealed."""
         written = (*self.created, *self.changed)
         return ConfigChange(
