@@ -19,7 +19,7 @@ class Waker:
         self._woken = True
         self._end_wait()
 
-    async def wait(self, seconds: float) -> bool:
+    async def wait_until_woken(self, seconds: float) -> bool:
         """Returns when woken, or after so many seconds; True: woken."""
         if not self._woken:
             loop = asyncio.get_running_loop()

@@ -73,7 +73,7 @@ class ConfigFollower:
         stop = self._store.listen(Topic.CONFIG, lambda _: self._waker.wake())
         try:
             while True:
-                await self._waker.wait(POLL_SECONDS)
+                await self._waker.wait_until_woken(POLL_SECONDS)
                 try:
                     await self.load()
                 except StoreUnavailable:

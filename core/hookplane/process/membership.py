@@ -151,7 +151,7 @@ class Membership:
             except StoreUnavailable:
                 pause = AWAY_SECONDS
             await asyncio.sleep(SOONEST_SECONDS)
-            await self._waker.wait(pause - SOONEST_SECONDS)
+            await self._waker.wait_until_woken(pause - SOONEST_SECONDS)
 
     async def _beat(self) -> None:
         assert self.process is not None  # noqa: S101 - `start` registered it

@@ -122,7 +122,7 @@ class LogReader:
                 entries = []
             tail.append(entries)
             if len(entries) < PAGE:
-                await tail.waker.wait(self._poll_seconds)
+                await tail.waker.wait_until_woken(self._poll_seconds)
 
 
 def _sequence(entry: LogEntry) -> int:

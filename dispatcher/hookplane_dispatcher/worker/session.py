@@ -108,7 +108,7 @@ class OwnershipSession:
                     await self._step(scheduler)
                     if self._flush_due():
                         tasks.create_task(self._write(self._tracker.flush()))
-                    await self._waker.wait(self._pause_seconds())
+                    await self._waker.wait_until_woken(self._pause_seconds())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:

@@ -139,7 +139,7 @@ class SubscriptionWorker:
 
     async def _rest(self, seconds: float) -> None:
         if not self._over:
-            await self._waker.wait(seconds)
+            await self._waker.wait_until_woken(seconds)
 
     def _prepare(self, config: SubscriptionConfig) -> PreparedSubscription | None:
         unusable = self._dependencies.unusable

@@ -23,11 +23,11 @@ def test_a_waker_ends_the_wait_under_way_or_the_next_one() -> None:
     async def scenario() -> None:
         waker = Waker()
         asyncio.get_running_loop().call_later(3, waker.wake)
-        assert await waker.wait(10)
+        assert await waker.wait_until_woken(10)
         assert now() == pytest.approx(3)
         waker.wake()
         waker.wake()
-        assert await waker.wait(10)
+        assert await waker.wait_until_woken(10)
         assert now() == pytest.approx(3)
 
     on_virtual_time(scenario())
@@ -36,7 +36,7 @@ def test_a_waker_ends_the_wait_under_way_or_the_next_one() -> None:
 @pytest.mark.parametrize("seconds", [10, 0, -1])
 def test_a_waker_waits_no_longer_than_it_is_told(seconds: float) -> None:
     async def scenario() -> None:
-        assert not await Waker().wait(seconds)
+        assert not await Waker().wait_until_woken(seconds)
         assert now() == pytest.approx(max(seconds, 0))
 
     on_virtual_time(scenario())
@@ -45,12 +45,12 @@ def test_a_waker_waits_no_longer_than_it_is_told(seconds: float) -> None:
 def test_a_cancelled_wait_can_be_begun_anew() -> None:
     async def scenario() -> None:
         waker = Waker()
-        task = asyncio.create_task(waker.wait(10))
+        task = asyncio.create_task(waker.wait_until_woken(10))
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         waker.wake()
-        assert await waker.wait(10)
+        assert await waker.wait_until_woken(10)
 
     on_virtual_time(scenario())
 
