@@ -35,7 +35,7 @@ from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
-"""Under way at once."""
+"""Claims under way at once."""
 
 
 class DispatcherStore(EventLog, DeliveryStore, ConfigStore, Notifications, Protocol):
@@ -85,7 +85,7 @@ class Dispatcher:
             membership.listen(on_members=self._share, on_certain=self._wake, on_lost=self._abandon)
         self._configs: dict[str, SubscriptionConfig] = {}
         self._peers: frozenset[str] = frozenset()
-        self._follower = ConfigFollower(store, sealer, self._apply, self._loaded)
+        self._follower = ConfigFollower(store, sealer, self._apply, self._version_changed)
         self._following: asyncio.Task[None] | None = None
         self._workers: dict[str, SubscriptionWorker] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
@@ -100,7 +100,7 @@ class Dispatcher:
 
     @property
     def refused(self) -> dict[str, str]:
-        """Uid → why its newest document was not taken, or nothing can be sent as it says."""
+        """Uid → why its newest document is not in force, or why nothing can be sent as it says."""
         return self._follower.refused | self._dependencies.unusable
 
     async def start(self) -> None:
@@ -113,10 +113,10 @@ class Dispatcher:
         await self._follower.load()
         self._following = asyncio.create_task(run_forever("configuration", self._follower.run))
         self.ready = True
-        self._loaded()
+        self._version_changed()
 
     async def stop(self, grace: Millis) -> None:
-        """Starts nothing more, waits at most `grace` for what is under way, writes it down, and
+        """Starts nothing more, waits at most `grace` for what is under way, flushes it, and
         releases what it owns."""
         self.ready = False
         if self._membership is not None:
@@ -148,29 +148,30 @@ class Dispatcher:
             self._configs.pop(uid, None)
             self._stop_worker(uid)
 
-    def _loaded(self) -> None:
-        """The others should know which version is in force here."""
+    def _version_changed(self) -> None:
+        """Tells the other processes soon which version is in force here."""
         if self._membership is not None:
             self._membership.beat_soon()
 
     # Sharing with other dispatchers -------------------------------------------------------------
 
     def _share(self) -> None:
-        """Lets go of what is another's by now, takes what has become ours."""
+        """Releases subscriptions that belong to another process now, and serves those that became
+        ours."""
         if not self.ready:
             return
-        peers = self._live()
+        peers = self._live_instances()
         if peers != self._peers:
             self._peers = peers
             for config in self._configs.values():
                 self._place(config)
 
     def _wake(self) -> None:
-        """What did not start while this process was not certain of what it owns may start now."""
+        """Wakes all workers: what could not start while ownership was in doubt may start now."""
         for worker in self._workers.values():
             worker.wake()
 
-    def _live(self) -> frozenset[str]:
+    def _live_instances(self) -> frozenset[str]:
         if self._membership is None:
             return frozenset()
         return frozenset(member.instance for member in self._membership.ready(Role.DISPATCHER))
@@ -192,7 +193,8 @@ class Dispatcher:
         return owner_of(uid, self._peers) == membership.instance
 
     def _abandon(self) -> None:
-        """Nothing of it is ours any more, and nothing may be written: another may have it."""
+        """Drops all workers at once. Nothing may be written, because others may own everything
+        now."""
         for task in self._tasks:
             task.cancel()
         for worker in self._workers.values():
@@ -200,7 +202,7 @@ class Dispatcher:
         self._workers.clear()
         self._peers = frozenset()
 
-    # Workers --------------------------------------------------------------------------------------
+    # Workers ------------------------------------------------------------------------------------
 
     def _stop_worker(self, uid: str) -> None:
         if (worker := self._workers.get(uid)) is not None:
@@ -228,7 +230,8 @@ class Dispatcher:
 
 
 async def _run(worker: SubscriptionWorker, before: list[asyncio.Task[None]]) -> None:
-    """After its predecessors here have finished: a claim would take from them what is under way."""
+    """Runs a worker when its predecessors in this process have ended: its claim would take from
+    them what is under way."""
     if before:
         await asyncio.wait(before)
     await worker.run()
