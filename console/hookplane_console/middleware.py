@@ -31,7 +31,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 def guarded(guard: Guard) -> Middleware:
-    """Outermost: nothing of a request that the guard refuses is looked at."""
+    """The outermost: a request that the guard refuses is read no further."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -48,7 +48,7 @@ def guarded(guard: Guard) -> Middleware:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever is raised becomes a Refusal; what nobody foresaw is logged without the request."""
+    """Every error becomes a Refusal; one that is not expected is logged, without the request."""
     try:
         return await handler(request)
     except Refusal:
@@ -85,7 +85,8 @@ class Guard:
             raise Refusal(415, "send Content-Type: application/json")
 
     def _is_ours(self, host: str) -> bool:
-        """Bound to all addresses, any literal address will do: a rebound name is never one."""
+        """A console that listens at all addresses accepts any address as the host: what DNS
+        rebinding needs is a name."""
         if host in (_LOCAL_NAME, self._listen):
             return True
         address = _address(host)

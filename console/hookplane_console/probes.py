@@ -30,7 +30,7 @@ class Probes:
         app.router.add_get("/metrics", self.metrics)
 
     async def healthz(self, _: web.Request) -> web.Response:
-        """The event loop turns: that is all it says."""
+        """Says only that the event loop runs."""
         return json_response({"alive": True})
 
     async def readyz(self, _: web.Request) -> web.Response:

@@ -117,7 +117,7 @@ class _Applier:
         self._clock = SystemClock()
 
     async def apply(self, prune: bool, wait: float) -> bool:
-        """Whether everything is in order."""
+        """Brings the manifests into force once. Whether there were no problems."""
         async with AsyncExitStack() as stack:
             store = await self._open(stack)
             reloader = await self._reloader(store)
@@ -133,7 +133,7 @@ class _Applier:
         return in_force and not loaded.report.problems
 
     async def watch(self, stopped: asyncio.Event) -> None:
-        """Until `stopped`."""
+        """Brings the manifests into force after each change, until `stopped`."""
         async with AsyncExitStack() as stack:
             reloader = await self._reloader(await self._open(stack))
             loaded = await reloader.load()
@@ -161,7 +161,7 @@ class _Applier:
         return reloader
 
     async def _prune(self, reloader: Reloader, loaded: Loaded) -> list[Configured]:
-        """Only what a second look misses as well."""
+        """Deletes what a second load does not find either; returns it."""
         deleted: list[Configured] = []
         while loaded.missing:
             due = loaded.again_at or self._clock.now()
@@ -172,7 +172,7 @@ class _Applier:
 
 
 async def _everywhere(store: _VersionStore, wait: float) -> bool:
-    """Whether all live processes take the newest version in time."""
+    """Whether all live processes bring the newest version into force in time; says who does not."""
     version, _ = await store.load_config(_NEWER_THAN_ALL)
     members = await _caught_up(store, version, wait)
     late = [f"{x.role} {x.instance}" for x in members if x.presence.version < version]

@@ -1,6 +1,6 @@
-"""What the admin API shows of the store's data: the same names as `status` in a cluster.
+"""How the admin API shows the data of the store, with the same names as `status` in a cluster.
 
-No secret and no credential header comes through here; a payload only where it is asked for.
+No secret and no credential header is shown; a payload only where it is asked for.
 """
 
 from __future__ import annotations
