@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hookplane.errors import StoreUnavailable
+from hookplane.process.membership import Membership
+from hookplane.process.rendezvous import owner_of
 from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.process_registry import Presence, Role
 from support.planes.dispatcher import Reply, World, simulate, subscription, url
 
 
@@ -28,7 +33,7 @@ def test_events_are_delivered_and_the_cursor_follows(tmp_path: Path) -> None:
     simulate(tmp_path, scenario)
 
 
-def test_a_stop_while_a_lane_still_claims_is_heard(tmp_path: Path) -> None:
+def test_a_stop_while_a_worker_still_claims_is_heard(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.subscribe(subscription())
         dispatcher = await world.start()
@@ -39,21 +44,43 @@ def test_a_stop_while_a_lane_still_claims_is_heard(tmp_path: Path) -> None:
     simulate(tmp_path, scenario)
 
 
+@asynccontextmanager
+async def two_dispatchers(world: World) -> AsyncIterator[Membership]:
+    """Starts a dispatcher, and gives the membership of another one that has not joined yet. The
+    other one delivers nothing; once it has joined, `shop` is its subscription."""
+    presence = Presence(ready=True, version=1)
+    own, other = (
+        Membership(world.store, Role.DISPATCHER, name, world.clock, lambda: presence)
+        for name in ("a", "e")
+    )
+    assert owner_of("shop", ["a", "e"]) == "e"
+    await own.start()
+    try:
+        await world.start(own)
+        own.beat_soon()
+        yield other
+    finally:
+        await other.stop()
+        await own.stop()
+
+
 def test_what_is_ours_again_waits_for_what_is_under_way(tmp_path: Path) -> None:
     """As when another dispatcher comes and goes within an attempt."""
 
     async def scenario(world: World) -> None:
         shop = await world.subscribe(subscription(max_in_flight=2))
         world.egress.scripts[url()] = lambda _: Reply(after=5)
-        dispatcher = await world.start()
-        events = await world.publish_many(2)
-        await world.until(lambda: len(world.events) == 2)
-        await asyncio.sleep(2)
-        for _ in range(2):
-            dispatcher._stop_worker(shop.uid)
-            dispatcher._place(shop)
-        events.append(await world.publish())
-        await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
+        async with two_dispatchers(world) as other:
+            events = await world.publish_many(2)
+            await world.until(lambda: len(world.events) == 2)
+            await asyncio.sleep(2)
+            for _ in range(2):
+                await other.start()
+                await asyncio.sleep(0.3)
+                await other.stop()
+                await asyncio.sleep(0.3)
+            events.append(await world.publish())
+            await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
         assert sorted(world.events) == sorted(events)
 
     simulate(tmp_path, scenario)
@@ -79,14 +106,14 @@ def test_letting_go_outlives_a_store_that_is_away(tmp_path: Path) -> None:
 
     async def scenario(world: World) -> None:
         shop = await world.subscribe(subscription())
-        dispatcher = await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        releases = Calls("release", failing=3)
-        world.watched.fail = releases.note
-        dispatcher._stop_worker(shop.uid)
-        await world.until(lambda: not dispatcher._tasks, 60)
-        assert releases.count == 4
+        async with two_dispatchers(world) as other:
+            await world.publish()
+            await world.until_status(shop, lambda s: s.counters.delivered == 1)
+            releases = Calls("release", failing=3)
+            world.watched.fail = releases.note
+            await other.start()
+            await asyncio.sleep(60)
+            assert releases.count == 4
 
     simulate(tmp_path, scenario)
 
@@ -95,12 +122,12 @@ def test_a_claim_whose_answer_was_lost_is_let_go_of(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         claims, releases = Calls("claim", failing=1), Calls("release", failing=0)
         world.watched.lose, world.watched.fail = claims.note, releases.note
-        shop = await world.subscribe(subscription())
-        dispatcher = await world.start()
-        await world.until(lambda: claims.count == 1)
-        dispatcher._stop_worker(shop.uid)
-        await world.until(lambda: not dispatcher._tasks, 60)
-        assert (claims.count, releases.count) == (2, 1)
+        await world.subscribe(subscription())
+        async with two_dispatchers(world) as other:
+            await world.until(lambda: claims.count == 1)
+            await other.start()
+            await asyncio.sleep(60)
+            assert (claims.count, releases.count) == (2, 1)
 
     simulate(tmp_path, scenario)
 

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
-from hookplane.process.membership import SingleProcess
+from hookplane.process.membership import Membership, SingleProcess
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -296,7 +296,7 @@ class World:
 
     # The dispatcher -----------------------------------------------------------------------------
 
-    async def start(self) -> Dispatcher:
+    async def start(self, membership: Membership | None = None) -> Dispatcher:
         self.registry = CollectorRegistry()
         self.dispatcher = Dispatcher(
             store=self.store,
@@ -307,6 +307,7 @@ class World:
             activity=self.activity,
             registry=self.registry,
             settings=self.settings,
+            membership=membership,
         )
         await self.dispatcher.start()
         return self.dispatcher
