@@ -38,7 +38,7 @@ _log = logging.getLogger("hookplane.operator")
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class KubernetesEvent:
     """An Event to be."""
 
     key: ObjectKey
@@ -56,44 +56,44 @@ class Events:
     def __init__(self, kube: Kube, instance: str) -> None:
         self._kube = kube
         self._instance = instance
-        self._waiting: asyncio.Queue[Notice] = asyncio.Queue(QUEUE)
+        self._waiting: asyncio.Queue[KubernetesEvent] = asyncio.Queue(QUEUE)
         self._series: dict[str, tuple[float, int]] = {}
 
     def written(
         self, key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> None:
         """A status went from `before` to `after`."""
-        for notice in notices(key, body, before, after):
+        for event in kubernetes_events(key, body, before, after):
             if not self._waiting.full():
-                self._waiting.put_nowait(notice)
+                self._waiting.put_nowait(event)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            notice = await self._waiting.get()
+            event = await self._waiting.get()
             try:
-                await self._post(notice)
+                await self._post(event)
             except (ApiError, NotLeader) as error:
                 _log.info("an Event could not be written: %s", error)
             await asyncio.sleep(1 / PER_SECOND)
 
-    async def _post(self, notice: Notice) -> None:
-        text = f"{notice.uid}/{notice.reason}/{notice.kind}"
-        name = f"{notice.key.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    async def _post(self, event: KubernetesEvent) -> None:
+        text = f"{event.uid}/{event.reason}/{event.kind}"
+        name = f"{event.key.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         last, count = self._series.get(name, (0.0, 0))
         again = count > 0 and time.monotonic() - last < SERIES_SECONDS
         count = count + 1 if again else 1
         self._remember(name, count)
         if again:
-            metadata = {"name": name, "namespace": notice.key.namespace}
-            change = {"count": count, "lastTimestamp": now, "message": notice.message}
+            metadata = {"name": name, "namespace": event.key.namespace}
+            change = {"count": count, "lastTimestamp": now, "message": event.message}
             try:
                 await self._kube.merge(EVENT, {"metadata": metadata, **change})
                 return
             except NotFound:
                 pass
-        await self._kube.apply(EVENT, self._body(notice, name, now, count))
+        await self._kube.apply(EVENT, self._body(event, name, now, count))
 
     def _remember(self, name: str, count: int) -> None:
         self._series.pop(name, None)
@@ -101,22 +101,22 @@ class Events:
         while len(self._series) > QUEUE:
             del self._series[next(iter(self._series))]
 
-    def _body(self, notice: Notice, name: str, now: str, count: int) -> Object:
-        key = notice.key
+    def _body(self, event: KubernetesEvent, name: str, now: str, count: int) -> Object:
+        key = event.key
         return {
             "apiVersion": EVENT.api_version,
             "kind": EVENT.kind,
             "metadata": {"name": name, "namespace": key.namespace},
             "involvedObject": {
-                "apiVersion": notice.api_version,
+                "apiVersion": event.api_version,
                 "kind": key.kind,
                 "name": key.name,
                 "namespace": key.namespace,
-                "uid": notice.uid,
+                "uid": event.uid,
             },
-            "type": notice.kind,
-            "reason": notice.reason,
-            "message": notice.message,
+            "type": event.kind,
+            "reason": event.reason,
+            "message": event.message,
             "source": {"component": "hookplane"},
             "reportingComponent": "hookplane.dev/operator",
             "reportingInstance": self._instance,
@@ -126,9 +126,9 @@ class Events:
         }
 
 
-def notices(
+def kubernetes_events(
     key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> list[Notice]:
+) -> list[KubernetesEvent]:
     """What is worth an Event; pure. The first status of an object is none, unless it is bad."""
     old = {x["type"]: x for x in before.get("conditions", ())}
     made = []
@@ -142,7 +142,7 @@ def notices(
         was_bad = known.get("status") == "False"
         if condition["type"] in _TOLD and flipped and (bad or was_bad):
             made.append(
-                Notice(
+                KubernetesEvent(
                     key=key,
                     uid=body["metadata"]["uid"],
                     api_version=body["apiVersion"],

@@ -22,10 +22,9 @@ from hookplane_operator.election import Election
 from hookplane_operator.events import Events
 from hookplane_operator.gateways.admission import admits
 from hookplane_operator.gateways.default import DefaultGatewayKeeper
-from hookplane_operator.gateways.names import GATEWAY as LABEL
-from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.reserved import reserved
+from hookplane_operator.gateways.user_objects import UserObject, UserObjects
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Forbidden, NotFound
 from hookplane_operator.kube.kinds import (
@@ -34,27 +33,28 @@ from hookplane_operator.kube.kinds import (
     NAMESPACE,
     SECRET,
     SERVICE,
-    TENANTS,
+    USER_KINDS,
     Object,
 )
+from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.objects import ObjectChange, Objects, key_of
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.queue import WorkQueue
-from hookplane_operator.referred.readings import Name as ReferredName
-from hookplane_operator.referred.readings import Readings
+from hookplane_operator.referred.polling_cache import Name as ReferredName
+from hookplane_operator.referred.polling_cache import PollingCache
 from hookplane_operator.referred.secrets import found_of, name_of, secrets_in_use
 from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.settings import OperatorSettings, Scope
+from hookplane_operator.state.runtime import GatewayRuntime, Name
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway import ServedCounts
 from hookplane_operator.status.gateway_missing import gateway_missing
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import ObjectChange, Objects, key_of
-from hookplane_operator.watch.user_objects import UserObject, UserObjects
 from hookplane_operator.watch.watcher import Watcher
 
 STORE_RETRY_SECONDS: Final = 2.0
 """Until a store that failed is asked again."""
-CENSUS_SECONDS: Final = 3.0
+RELIST_SECONDS: Final = 3.0
 """After the first object of a kind was listed again, most of the others were as well."""
 FRESH_SECONDS: Final = 60.0
 """Who becomes the leader later than this after its lists looks whether they still hold."""
@@ -62,20 +62,20 @@ FRESH_SECONDS: Final = 60.0
 _log = logging.getLogger("hookplane.operator")
 
 
-class Job(StrEnum):
+class JobKind(StrEnum):
     """What a key asks for."""
 
     GATEWAY = "gateway"
     CONFIG = "config"
     SWEEP = "sweep"
     DEFAULT = "default"
-    CENSUS = "census"
+    RELIST = "relist"
 
 
 class Task(NamedTuple):
-    """A key of the queue: a job about one gateway, or a census of one kind."""
+    """A key of the queue: a job about one gateway, or a relist of one kind."""
 
-    job: Job
+    job: JobKind
     name: Name
 
     def __str__(self) -> str:
@@ -102,7 +102,7 @@ class Operator:
         self._election = election
         kube.may_write = election.leads
         self._objects = Objects()
-        self._tenants = UserObjects(self._objects, settings, scope)
+        self._user_objects = UserObjects(self._objects, settings, scope)
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
@@ -124,12 +124,12 @@ class Operator:
         self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work, lambda task: task.job.value, metrics)
-        self._jobs: dict[Job, Callable[[Name], Awaitable[float | None]]] = {
-            Job.GATEWAY: self._reconcile_gateway,
-            Job.CONFIG: self._configure,
-            Job.SWEEP: self._sweep,
-            Job.DEFAULT: self._default.reconcile,
-            Job.CENSUS: self._recount,
+        self._jobs: dict[JobKind, Callable[[Name], Awaitable[float | None]]] = {
+            JobKind.GATEWAY: self._reconcile_gateway,
+            JobKind.CONFIG: self._configure,
+            JobKind.SWEEP: self._sweep,
+            JobKind.DEFAULT: self._default.reconcile,
+            JobKind.RELIST: self._relist,
         }
 
     def _make_watcher(self, kube: Kube, settings: OperatorSettings, scope: Scope) -> Watcher:
@@ -210,16 +210,16 @@ class Operator:
 
     def _listed(self) -> None:
         """All objects of one more kind are known: what waited for it can be compiled."""
-        for plane in self._gateways.planes.values():
-            plane.held = self._watcher.held
-            self._queue.add(Task(Job.CONFIG, plane.name))
+        for runtime in self._gateways.runtimes.values():
+            runtime.held = self._watcher.held
+            self._queue.add(Task(JobKind.CONFIG, runtime.name))
 
     def _interrupted(self, kind: str) -> None:
         """Its watch was interrupted, and what was deleted meanwhile is told by nobody."""
-        self._queue.add_later(Task(Job.CENSUS, ("", kind)), CENSUS_SECONDS)
+        self._queue.add_later(Task(JobKind.RELIST, ("", kind)), RELIST_SECONDS)
 
-    async def _recount(self, name: Name) -> None:
-        await self._watcher.recount(name[1])
+    async def _relist(self, name: Name) -> None:
+        await self._watcher.relist(name[1])
 
     def _saw(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
         if kind == SECRET.kind:
@@ -238,13 +238,13 @@ class Operator:
     def _meant(self, kind: str, body: Object) -> None:
         key = key_of(kind, body)
         if kind == GATEWAY.kind:
-            self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
+            self._queue.add(Task(JobKind.GATEWAY, (key.namespace, key.name)))
             for name in reserved([body]):  # whoever uses one of them may not any more
                 self._secret_changed(name)
             if (key.namespace, key.name) == self._default.name:
-                self._queue.add(Task(Job.DEFAULT, self._default.name))
+                self._queue.add(Task(JobKind.DEFAULT, self._default.name))
         elif kind == NAMESPACE.kind:
-            self._touch_all(self._tenants.all(key.name))
+            self._touch_all(self._user_objects.all(key.name))
         else:
             self._touch(UserObject(key, body))
 
@@ -252,26 +252,26 @@ class Operator:
         metadata = body["metadata"]
         gateway = (metadata.get("labels") or {}).get(LABEL)
         if gateway:
-            self._queue.add(Task(Job.GATEWAY, (metadata["namespace"], gateway)))
+            self._queue.add(Task(JobKind.GATEWAY, (metadata["namespace"], gateway)))
 
-    def _touch(self, tenant: UserObject) -> None:
+    def _touch(self, user_object: UserObject) -> None:
         """It is to be compiled again."""
-        name = self._tenants.gateway(tenant)
-        plane = self._gateways.planes.get(name)
-        if plane is None:
-            self._tell_homeless(tenant, name)
+        name = self._user_objects.gateway(user_object)
+        runtime = self._gateways.runtimes.get(name)
+        if runtime is None:
+            self._report_gateway_missing(user_object, name)
         else:
-            plane.dirty.add(tenant.key)
-            self._queue.add(Task(Job.CONFIG, name))
+            runtime.dirty.add(user_object.key)
+            self._queue.add(Task(JobKind.CONFIG, name))
 
-    def _touch_all(self, tenants: Iterable[UserObject]) -> None:
-        for tenant in tenants:
-            self._touch(tenant)
+    def _touch_all(self, user_objects: Iterable[UserObject]) -> None:
+        for user_object in user_objects:
+            self._touch(user_object)
 
     def _secret_changed(self, name: ReferredName) -> None:
         self._touch_users(self._secrets, name)
 
-    def _touch_users(self, readings: Readings[Any], name: ReferredName) -> None:
+    def _touch_users(self, readings: PollingCache[Any], name: ReferredName) -> None:
         for user in readings.users(name):
             if isinstance(user, ObjectKey) and (body := self._objects.get(user)) is not None:
                 self._touch(UserObject(user, body))
@@ -279,10 +279,10 @@ class Operator:
     def _reserved(self) -> dict[ReferredName, str]:
         return reserved(self._objects.all(GATEWAY.kind))
 
-    def _admitted(self, plane: Plane, namespace: str) -> bool:
+    def _admitted(self, runtime: GatewayRuntime, namespace: str) -> bool:
         body = self._objects.get(ObjectKey(NAMESPACE.kind, "", namespace))
         labels = None if body is None else body["metadata"].get("labels") or {}
-        return admits(plane.gateway, namespace, labels)
+        return admits(runtime.gateway, namespace, labels)
 
     # Leading ------------------------------------------------------------------------------------
 
@@ -291,17 +291,17 @@ class Operator:
         _log.info("this replica %s", "leads" if leads else "does not lead any more")
         if not leads:
             self._writer.clear()
-            for name in list(self._gateways.planes):
+            for name in list(self._gateways.runtimes):
                 self._start_over(name)
             return
         if time.monotonic() - self._watcher.filled_at > FRESH_SECONDS:
-            for kind in (GATEWAY.kind, *(x.kind for x in TENANTS)):
+            for kind in (GATEWAY.kind, *(x.kind for x in USER_KINDS)):
                 self._interrupted(kind)
-        self._queue.add(Task(Job.DEFAULT, self._default.name))
+        self._queue.add(Task(JobKind.DEFAULT, self._default.name))
         for body in self._objects.all(GATEWAY.kind):
             key = key_of(GATEWAY.kind, body)
-            self._queue.add(Task(Job.GATEWAY, (key.namespace, key.name)))
-        self._touch_all(self._tenants.all())
+            self._queue.add(Task(JobKind.GATEWAY, (key.namespace, key.name)))
+        self._touch_all(self._user_objects.all())
 
     async def _work(self, task: Task) -> float | None:
         if not self._election.leads():
@@ -320,77 +320,77 @@ class Operator:
         return None
 
     def _start_over(self, name: Name) -> None:
-        if (plane := self._gateways.planes.get(name)) is not None:
-            plane.reopen = True
-        self._queue.add(Task(Job.GATEWAY, name))
+        if (runtime := self._gateways.runtimes.get(name)) is not None:
+            runtime.reopen = True
+        self._queue.add(Task(JobKind.GATEWAY, name))
 
     async def _reconcile_gateway(self, name: Name) -> float | None:
         known = name in self._gateways.facts
         again = await self._gateways.reconcile(name)
-        plane = self._gateways.planes.get(name)
-        if plane is not None and plane.blocked:
-            self._queue.add(Task(Job.SWEEP, name))  # it may have been confirmed by now
-        if name not in self._gateways.planes:
+        runtime = self._gateways.runtimes.get(name)
+        if runtime is not None and runtime.blocked:
+            self._queue.add(Task(JobKind.SWEEP, name))  # it may have been confirmed by now
+        if name not in self._gateways.runtimes:
             self._collector.tell_gateway(name, ServedCounts(), None)
-        if name not in self._gateways.planes or not known:
-            self._touch_all(self._tenants.of(name))
+        if name not in self._gateways.runtimes or not known:
+            self._touch_all(self._user_objects.of(name))
         return again
 
     async def _configure(self, name: Name) -> float | None:
-        plane = self._gateways.planes.get(name)
-        if plane is None:
+        runtime = self._gateways.runtimes.get(name)
+        if runtime is None:
             return None
-        plane.dirty |= plane.take_due(self._clock.now())
+        runtime.dirty |= runtime.take_due(self._clock.now())
         try:
-            again = await self._configurator.reconcile(plane)
+            again = await self._configurator.reconcile(runtime)
         except StoreUnavailable:
-            self._queue.add_later(Task(Job.CONFIG, name), STORE_RETRY_SECONDS)
+            self._queue.add_later(Task(JobKind.CONFIG, name), STORE_RETRY_SECONDS)
             raise
-        if plane.sweep_wanted:
-            self._queue.add(Task(Job.SWEEP, name))
+        if runtime.sweep_wanted:
+            self._queue.add(Task(JobKind.SWEEP, name))
         return again
 
     async def _sweep(self, name: Name) -> float | None:
-        plane = self._gateways.planes.get(name)
-        return None if plane is None else await self._sweeper.sweep(plane)
+        runtime = self._gateways.runtimes.get(name)
+        return None if runtime is None else await self._sweeper.sweep(runtime)
 
     # Planes -------------------------------------------------------------------------------------
 
-    def _opened(self, plane: Plane) -> None:
-        plane.held = self._watcher.held
-        if plane.name not in self._collections:
-            self._collections[plane.name] = asyncio.create_task(self._collect(plane))
-        plane.dirty.update(tenant.key for tenant in self._tenants.of(plane.name))
-        self._queue.add(Task(Job.CONFIG, plane.name))
-        self._queue.add(Task(Job.SWEEP, plane.name))
+    def _opened(self, runtime: GatewayRuntime) -> None:
+        runtime.held = self._watcher.held
+        if runtime.name not in self._collections:
+            self._collections[runtime.name] = asyncio.create_task(self._collect(runtime))
+        runtime.dirty.update(user_object.key for user_object in self._user_objects.of(runtime.name))
+        self._queue.add(Task(JobKind.CONFIG, runtime.name))
+        self._queue.add(Task(JobKind.SWEEP, runtime.name))
 
     def _closed(self, name: Name) -> None:
         task = self._collections.pop(name, None)
         if task is not None:
             task.cancel()
 
-    async def _collect(self, plane: Plane) -> None:
+    async def _collect(self, runtime: GatewayRuntime) -> None:
         while True:
             try:
-                await self._collector.run(plane)
+                await self._collector.run(runtime)
             except StoreReplaced:
-                self._start_over(plane.name)
+                self._start_over(runtime.name)
                 return
             except StoreError as error:
-                _log.warning("status of gateway %s/%s: %s", *plane.name, error)
+                _log.warning("status of gateway %s/%s: %s", *runtime.name, error)
             except Exception:
-                _log.exception("status of gateway %s/%s", *plane.name)
+                _log.exception("status of gateway %s/%s", *runtime.name)
             await asyncio.sleep(STORE_RETRY_SECONDS)
 
-    def _has_dirty(self, plane: Plane) -> None:
-        self._queue.add(Task(Job.CONFIG, plane.name))
+    def _has_dirty(self, runtime: GatewayRuntime) -> None:
+        self._queue.add(Task(JobKind.CONFIG, runtime.name))
 
-    def _tell_homeless(self, tenant: UserObject, gateway: Name) -> None:
+    def _report_gateway_missing(self, user_object: UserObject, gateway: Name) -> None:
         there = self._objects.get(ObjectKey(GATEWAY.kind, *gateway)) is not None
         facts = self._gateways.facts.get(gateway)
-        told = gateway_missing(*tenant, gateway, there, facts, self._clock.now())
+        told = gateway_missing(*user_object, gateway, there, facts, self._clock.now())
         if told is not None:
-            self._collector.tell(tenant.key, told.verdict, None, frozenset(), told.seen)
+            self._collector.tell(user_object.key, told.result, None, frozenset(), told.seen)
 
 
 async def make_operator(

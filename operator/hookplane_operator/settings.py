@@ -1,4 +1,4 @@
-"""The operator's settings file: what the platform decides, and no resource of a tenant can."""
+"""The operator's settings file: what the platform decides, and no resource of a user can."""
 
 from __future__ import annotations
 
@@ -88,17 +88,17 @@ class Scope:
 
     own: str
     gateways: tuple[str, ...]
-    tenants: tuple[str, ...]
+    user_namespaces: tuple[str, ...]
     """Empty: all."""
 
     def holds(self, namespace: str) -> bool:
-        """Whether a tenant's namespace is looked at."""
-        return not self.tenants or namespace in self.tenants
+        """Whether a user's namespace is looked at."""
+        return not self.user_namespaces or namespace in self.user_namespaces
 
     @property
     def lists(self) -> tuple[str | None, ...]:
-        """What to list to see all tenants."""
-        return self.tenants or (None,)
+        """What to list to see all user objects."""
+        return self.user_namespaces or (None,)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> tuple[OperatorSettings, Scope]:

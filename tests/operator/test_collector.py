@@ -16,14 +16,14 @@ from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.delivery_store import Flush
 from hookplane.store.event_log import NewEvent
-from hookplane_operator.config.result import ReconcileResult
-from hookplane_operator.gateways.facts import GatewayFacts
-from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
+from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.result import ReconcileResult
+from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.collector import Collector, _Round
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import Objects
 from support.planes.gateway_store import Place, place
 
 
@@ -65,10 +65,10 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
 class Scene:
     """A collector at work on a gateway."""
 
-    def __init__(self, made: Place, plane: Plane) -> None:
-        self.place, self.plane = made, plane
+    def __init__(self, made: Place, runtime: GatewayRuntime) -> None:
+        self.place, self.runtime = made, runtime
         metrics = Metrics(CollectorRegistry())
-        self.facts = {plane.name: GatewayFacts("uid", 1, url="https://old.example.com")}
+        self.facts = {runtime.name: GatewayFacts("uid", 1, url="https://old.example.com")}
         self.paper = Paper(made.kube, made.objects, metrics, lambda *_: None)
         self.collector = Collector(
             made.objects, self.paper, made.clock, self.facts.get, lambda _: None
@@ -78,33 +78,33 @@ class Scene:
     async def told(self) -> list[str]:
         """Whose status was offered in one look."""
         self.paper.offered = []
-        await self.collector._look(self.plane, self.state)
-        await self.collector._tell(self.plane, self.state)
+        await self.collector._look(self.runtime, self.state)
+        await self.collector._tell(self.runtime, self.state)
         return sorted(self.paper.offered)
 
     async def delete(self, name: str) -> None:
         """An endpoint, as a sweep does it."""
-        change = ConfigDiff(deleted=(self.plane.applied.documents[f"uid-{name}"],))
-        await self.plane.applied.write(change)
-        self.plane.rounds += 1
-        del self.plane.verdicts[ObjectKey("WebhookEndpoint", "shop", name)]
+        change = ConfigDiff(deleted=(self.runtime.applied.documents[f"uid-{name}"],))
+        await self.runtime.applied.write(change)
+        self.runtime.rounds += 1
+        del self.runtime.results[ObjectKey("WebhookEndpoint", "shop", name)]
 
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     """Endpoints `orders` and `users`, and a subscription `shop` that selects both."""
     async with place() as made:
-        plane = await made.opened()
-        plane.dirty = {made.put_endpoint("orders"), made.put_endpoint("users"), made.put("shop")}
-        await made.configurator.reconcile(plane)
-        yield Scene(made, plane)
+        runtime = await made.opened()
+        runtime.dirty = {made.put_endpoint("orders"), made.put_endpoint("users"), made.put("shop")}
+        await made.configurator.reconcile(runtime)
+        yield Scene(made, runtime)
 
 
 async def test_what_a_status_depends_on_besides_its_object(scene: Scene) -> None:
     """The gateway's URL, and for a selector how many endpoints there are."""
     assert await scene.told() == ["orders", "shop", "users"]
     assert await scene.told() == []
-    scene.facts[scene.plane.name] = GatewayFacts("uid", 1, url="https://new.example.com")
+    scene.facts[scene.runtime.name] = GatewayFacts("uid", 1, url="https://new.example.com")
     assert await scene.told() == ["orders", "users"]
     assert scene.paper.last.url.startswith("https://new.example.com/shop/")
     await scene.delete("users")
@@ -117,7 +117,7 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted after it was deleted: an event may be accepted a moment before that."""
-    store = scene.plane.store
+    store = scene.runtime.store
     count = store.subscription_status
 
     async def slow(uids: Sequence[str]) -> Any:
@@ -131,14 +131,14 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
     monkeypatch.setattr(store, "subscription_status", slow)
     for _ in range(2):
         await scene.told()
-        assert scene.plane.drained == {}
+        assert scene.runtime.drained == {}
     status = (await store.subscription_status(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
     claimed = await store.claim("uid-shop")
     flush = Flush("uid-shop", claimed.epoch, claimed.flush_number + 1, cursors={"uid-users": 1})
     await store.flush(flush)
     await scene.told()
-    assert scene.plane.drained == {"uid-shop": frozenset({"uid-users"})}
+    assert scene.runtime.drained == {"uid-shop": frozenset({"uid-users"})}
 
 
 async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
@@ -146,13 +146,13 @@ async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     shop = ObjectKey("WebhookSubscription", "shop", "shop")
     await scene.delete("orders")
     await scene.told()
-    assert scene.plane.drained == {"uid-shop": frozenset({"uid-orders"})}
-    await scene.plane.store.append(NewEvent("uid-users", f"evt_{1:026d}", 1, "x", (), b"late"))
+    assert scene.runtime.drained == {"uid-shop": frozenset({"uid-orders"})}
+    await scene.runtime.store.append(NewEvent("uid-users", f"evt_{1:026d}", 1, "x", (), b"late"))
     await scene.delete("users")
-    scene.plane.dirty = {shop}
-    await scene.place.configurator.reconcile(scene.plane)
-    status = (await scene.plane.store.subscription_status(["uid-shop"]))[0]
+    scene.runtime.dirty = {shop}
+    await scene.place.configurator.reconcile(scene.runtime)
+    status = (await scene.runtime.store.subscription_status(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
-    document = scene.plane.applied.documents["uid-shop"]
+    document = scene.runtime.applied.documents["uid-shop"]
     assert isinstance(document, SubscriptionConfig)
     assert document.endpoints == ("uid-users",)

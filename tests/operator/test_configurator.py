@@ -22,9 +22,9 @@ async def test_a_change_does_not_wait_for_what_is_only_looked_through(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = {place.put(name) for name in "abcde"}
-    plane = await place.opened()
-    plane.dirty = set(keys)
-    await place.configurator.reconcile(plane)
+    runtime = await place.opened()
+    runtime.dirty = set(keys)
+    await place.configurator.reconcile(runtime)
     assert await place.in_force() == dict.fromkeys("abcde", 1)
     monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
     changed = {place.put("b", 2), place.put("new")}
@@ -33,42 +33,42 @@ async def test_a_change_does_not_wait_for_what_is_only_looked_through(
     assert await place.configurator.reconcile(restarted) == 0.0
     assert await place.in_force() == dict.fromkeys("acde", 1) | {"b": 2, "new": 1}
     assert len(restarted.dirty) == 2
-    assert restarted.verdicts.keys() == (keys | changed) - restarted.dirty
+    assert restarted.results.keys() == (keys | changed) - restarted.dirty
     await place.configurator.reconcile(restarted)
     assert restarted.dirty == set()
-    assert restarted.verdicts.keys() == keys | changed
+    assert restarted.results.keys() == keys | changed
 
 
 async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
-    plane = await place.opened()
-    plane.dirty = {place.put(name) for name in "abcde"}
-    await place.configurator.reconcile(plane)
-    assert plane.dirty == set()
+    runtime = await place.opened()
+    runtime.dirty = {place.put(name) for name in "abcde"}
+    await place.configurator.reconcile(runtime)
+    assert runtime.dirty == set()
     assert await place.in_force() == dict.fromkeys("abcde", 1)
 
 
 async def test_what_could_not_be_read_is_asked_for_again_whatever_else_comes(place: Place) -> None:
     waiting = place.put_for_service("waiting", "closed")
-    plane = await place.opened()
-    plane.dirty = {waiting}
+    runtime = await place.opened()
+    runtime.dirty = {waiting}
     place.refused = {("shop", "closed")}
-    place.meanwhile = lambda: plane.dirty.add(place.put("other"))
-    assert await place.configurator.reconcile(plane) == 0.0
-    assert await place.configurator.reconcile(plane) == RETRY / 1000
+    place.meanwhile = lambda: runtime.dirty.add(place.put("other"))
+    assert await place.configurator.reconcile(runtime) == 0.0
+    assert await place.configurator.reconcile(runtime) == RETRY / 1000
     assert await place.in_force() == {"other": 1}
-    assert plane.take_due(place.clock.now() + RETRY - 1) == set()
+    assert runtime.take_due(place.clock.now() + RETRY - 1) == set()
     place.refused, place.meanwhile = set(), lambda: None
-    plane.dirty = plane.take_due(place.clock.now() + RETRY)
-    assert plane.dirty == {waiting}
-    assert await place.configurator.reconcile(plane) is None
+    runtime.dirty = runtime.take_due(place.clock.now() + RETRY)
+    assert runtime.dirty == {waiting}
+    assert await place.configurator.reconcile(runtime) is None
     assert await place.in_force() == {"other": 1, "waiting": 1}
 
 
 async def test_those_who_deliver_to_services_are_not_compiled_again_with_each_change(
     place: Place,
 ) -> None:
-    plane = await place.opened()
-    plane.dirty = {place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)}
-    assert await place.configurator.reconcile(plane) is None
-    assert plane.take_due(place.clock.now() + 3_600_000) == set()
+    runtime = await place.opened()
+    runtime.dirty = {place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)}
+    assert await place.configurator.reconcile(runtime) is None
+    assert runtime.take_due(place.clock.now() + 3_600_000) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hookplane.compile.model import ObjectKey
-from hookplane_operator.watch.objects import ObjectChange, Objects
+from hookplane_operator.kube.objects import ObjectChange, Objects
 
 KEY = ObjectKey("WebhookEndpoint", "a", "x")
 

@@ -9,12 +9,12 @@ from hookplane.compile.model import SecretObject
 from hookplane.secret import Secret
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.referred.readings import AT_ONCE, Name, for_each
+from hookplane_operator.referred.polling_cache import AT_ONCE, Name, for_each
 from hookplane_operator.referred.secrets import (
     GENERATED,
     GENERATED_FOR,
     GIVEN,
-    Found,
+    FoundSecret,
     secrets_in_use,
 )
 from support.planes.store import ManualClock
@@ -122,7 +122,7 @@ async def test_what_cannot_be_read_stays_as_it_was_and_lets_others_pass() -> Non
     assert len(read) == len(set(read)) == 20
     assert scene.changed == []
     found = await scene.secrets.read(scene.names)
-    assert all(isinstance(x, Found) for x in found.values())
+    assert all(isinstance(x, FoundSecret) for x in found.values())
 
 
 async def test_one_that_is_used_no_more_is_read_no_more() -> None:
@@ -136,7 +136,7 @@ async def test_what_was_written_while_it_was_read_again_counts() -> None:
     scene = Scene("generated")
     await scene.begin()
     (name,) = scene.names
-    written = Found(SecretObject(*name, {"key": Secret("new")}, generated=True), "uid")
+    written = FoundSecret(SecretObject(*name, {"key": Secret("new")}, generated=True), "uid")
     scene.cluster.meanwhile = lambda: scene.secrets.put(name, written)
     assert await scene.second() == ["generated"]
     assert (await scene.secrets.read([name])) == {name: written}

@@ -6,7 +6,7 @@ import pytest
 
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.referred.readings import Name
+from hookplane_operator.referred.polling_cache import Name
 from hookplane_operator.referred.services import FIT, REFUSED, objection, services_in_use
 from support.planes.store import ManualClock
 

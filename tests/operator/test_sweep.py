@@ -6,7 +6,7 @@ import pytest
 
 from hookplane.compile.endpoint import builtin_endpoints
 from hookplane.config.endpoint import EndpointConfig, Source
-from hookplane_operator.config.sweep import plan_sweep
+from hookplane_operator.config.sweeper import plan_sweep
 from hookplane_operator.settings import Scope
 
 EVERYWHERE = Scope("system", ("system",), ())

@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane_operator.config.sweeper import Sweeper
-from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import SUBSCRIPTION, Object, Resource
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.settings import Scope
+from hookplane_operator.state.runtime import GatewayRuntime
 from support.planes.gateway_store import Place, body
 from support.planes.gateway_store import place as made_place
 
@@ -51,26 +51,26 @@ class Scene:
             place.clock,
         )
 
-    async def plane(self, *names: str) -> Plane:
+    async def runtime(self, *names: str) -> GatewayRuntime:
         """With these in force."""
-        plane = await self.place.opened()
-        plane.dirty = {self.place.put(name) for name in names}
-        await self.place.configurator.reconcile(plane)
+        runtime = await self.place.opened()
+        runtime.dirty = {self.place.put(name) for name in names}
+        await self.place.configurator.reconcile(runtime)
         self.cluster.there = list(names)
-        return plane
+        return runtime
 
     def deleted(self, name: str) -> None:
         self.cluster.there.remove(name)
         self.place.objects.remove(SUBSCRIPTION.kind, body(name))
 
-    async def comes(self, plane: Plane, name: str) -> None:
+    async def comes(self, runtime: GatewayRuntime, name: str) -> None:
         """Seen, compiled and written."""
         self.cluster.there.append(name)
-        plane.dirty.add(self.place.put(name))
-        await self.place.configurator.reconcile(plane)
+        runtime.dirty.add(self.place.put(name))
+        await self.place.configurator.reconcile(runtime)
 
-    def builtin(self, plane: Plane) -> list[str]:
-        documents = plane.applied.documents.values()
+    def builtin(self, runtime: GatewayRuntime) -> list[str]:
+        documents = runtime.applied.documents.values()
         return [x.namespace for x in documents if isinstance(x, EndpointConfig) and x.builtin]
 
 
@@ -81,39 +81,39 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def test_what_is_gone_is_removed(scene: Scene) -> None:
-    plane = await scene.plane("a", "b")
+    runtime = await scene.runtime("a", "b")
     scene.deleted("a")
-    await scene.sweeper.sweep(plane)
+    await scene.sweeper.sweep(runtime)
     assert await scene.place.in_force() == {"b": 1}
     assert [x.name for x in await scene.place.store.due_orphans(1 << 62)] == ["a-signing"]
 
 
 async def test_what_comes_after_the_lists_stays(scene: Scene) -> None:
-    plane = await scene.plane("a", "b")
+    runtime = await scene.runtime("a", "b")
     scene.deleted("a")
-    scene.cluster.meanwhile = lambda: scene.comes(plane, "new")
-    await scene.sweeper.sweep(plane)
+    scene.cluster.meanwhile = lambda: scene.comes(runtime, "new")
+    await scene.sweeper.sweep(runtime)
     assert await scene.place.in_force() == {"b": 1, "new": 1}
 
 
 async def test_a_namespace_that_was_empty_for_a_moment_keeps_what_it_has_by_itself(
     scene: Scene,
 ) -> None:
-    plane = await scene.plane("a")
-    assert scene.builtin(plane) == ["shop"]
+    runtime = await scene.runtime("a")
+    assert scene.builtin(runtime) == ["shop"]
     scene.deleted("a")
-    scene.cluster.meanwhile = lambda: scene.comes(plane, "new")
-    await scene.sweeper.sweep(plane)
+    scene.cluster.meanwhile = lambda: scene.comes(runtime, "new")
+    await scene.sweeper.sweep(runtime)
     assert await scene.place.in_force() == {"new": 1}
-    assert scene.builtin(plane) == ["shop"]
+    assert scene.builtin(runtime) == ["shop"]
 
 
 async def test_nothing_is_compiled_while_something_is_removed(scene: Scene) -> None:
     """A round that is under way has taken for known what the sweep finds gone."""
-    plane = await scene.plane("a")
+    runtime = await scene.runtime("a")
     scene.deleted("a")
-    async with plane.changing:
-        task = asyncio.create_task(scene.sweeper.sweep(plane))
+    async with runtime.changing:
+        task = asyncio.create_task(scene.sweeper.sweep(runtime))
         await asyncio.sleep(0.05)
         assert not task.done()
         assert await scene.place.in_force() == {"a": 1}

@@ -19,8 +19,14 @@ from hookplane.units import format_time, parse_time
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict
 from hookplane_operator.kube.kinds import SECRET, Object
-from hookplane_operator.referred.readings import Name
-from hookplane_operator.referred.secrets import GENERATED_FOR, Found, Secrets, found_of, name_of
+from hookplane_operator.referred.polling_cache import Name
+from hookplane_operator.referred.secrets import (
+    GENERATED_FOR,
+    FoundSecret,
+    Secrets,
+    found_of,
+    name_of,
+)
 
 KIND: Final = "hookplane.dev/key-kind"
 SINCE: Final = "hookplane.dev/key-since"
@@ -56,7 +62,9 @@ class GeneratedSecrets:
         self._clock = clock
         self._alive = alive
 
-    async def ensure(self, wish: Wish, found: Found | None) -> tuple[SecretObject, Millis | None]:
+    async def ensure(
+        self, wish: Wish, found: FoundSecret | None
+    ) -> tuple[SecretObject, Millis | None]:
         """The Secret as it is now, and when it is to change next. One that is not ours comes back
         as it is. Raises ApiError."""
         if found is not None and not self._is_ours(wish, found):
@@ -72,13 +80,15 @@ class GeneratedSecrets:
             found = await self._write(wish, right, found)
         return found.secret, right.due(wish.wanted)
 
-    def _is_ours(self, wish: Wish, found: Found) -> bool:
+    def _is_ours(self, wish: Wish, found: FoundSecret) -> bool:
         """Made for this object, or for one that is gone and had its name: a key outlives the
         deletion of its object for a day, so that one that is made again keeps it."""
         owner = _owner(found)
         return bool(owner) and (owner == wish.wanted.owner or not self._alive(owner))
 
-    async def _write(self, wish: Wish, right: GeneratedKey, found: Found | None) -> Found:
+    async def _write(
+        self, wish: Wish, right: GeneratedKey, found: FoundSecret | None
+    ) -> FoundSecret:
         body = _body(wish, right)
         if found is None:
             try:
@@ -95,15 +105,15 @@ class GeneratedSecrets:
         return written
 
 
-def _owner(found: Found) -> str:
+def _owner(found: FoundSecret) -> str:
     return found.labels.get(GENERATED_FOR, "")
 
 
-def _rotated(found: Found | None) -> str:
+def _rotated(found: FoundSecret | None) -> str:
     return "" if found is None else found.annotations.get(ROTATED, "")
 
 
-def _kept(found: Found) -> GeneratedKey | None:
+def _kept(found: FoundSecret) -> GeneratedKey | None:
     """None: somebody emptied it, so there is nothing to keep."""
     data, notes = found.secret.data, found.annotations
     kind = notes.get(KIND, "")

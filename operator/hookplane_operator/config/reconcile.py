@@ -31,16 +31,16 @@ from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import ParsedObject, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
-from hookplane_operator.config.result import ReconcileResult
 from hookplane_operator.config.uses import secret_names, service_name
-from hookplane_operator.gateways.facts import Trouble
-from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
-from hookplane_operator.referred.readings import Name, for_each
-from hookplane_operator.referred.secrets import Found, Secrets
+from hookplane_operator.kube.objects import Objects, key_of
+from hookplane_operator.referred.polling_cache import Name, for_each
+from hookplane_operator.referred.secrets import FoundSecret, Secrets
 from hookplane_operator.referred.services import Services
-from hookplane_operator.watch.objects import Objects, key_of
+from hookplane_operator.state.facts import Blocker
+from hookplane_operator.state.result import ReconcileResult
+from hookplane_operator.state.runtime import GatewayRuntime
 
 IN_A_THREAD: Final = 20
 """More objects than this are compiled beside the event loop."""
@@ -60,17 +60,17 @@ class _Batch:
 
     resources: dict[ObjectKey, Resource] = field(default_factory=dict)
     secrets: dict[Name, SecretObject] = field(default_factory=dict)
-    found: dict[Name, Found | None] = field(default_factory=dict)
+    found: dict[Name, FoundSecret | None] = field(default_factory=dict)
     gone: set[Name] = field(default_factory=set)
     """Endpoints whose object is not there any more."""
     refused_services: dict[str, str] = field(default_factory=dict)
     """`namespace/name` of a Service → why it cannot be a target."""
-    unknown: dict[ObjectKey, Trouble] = field(default_factory=dict)
+    unknown: dict[ObjectKey, Blocker] = field(default_factory=dict)
     """Objects of which something could not be read → what."""
 
     def request_failed(self, key: ObjectKey, condition: ConditionType, message: str) -> None:
         """It is left as it is, and looked at again."""
-        self.unknown.setdefault(key, Trouble(condition, Reason.REQUEST_FAILED, message))
+        self.unknown.setdefault(key, Blocker(condition, Reason.REQUEST_FAILED, message))
 
     def known(self) -> list[Resource]:
         return [x for key, x in self.resources.items() if key not in self.unknown]
@@ -86,7 +86,7 @@ class Configurator:
         services: Services,
         generated: GeneratedSecrets,
         clock: Clock,
-        admitted: Callable[[Plane, str], bool],
+        admitted: Callable[[GatewayRuntime, str], bool],
         reserved: Callable[[], Mapping[Name, str]],
     ) -> None:
         """`reserved`: Secrets that belong to gateways → what they are."""
@@ -98,78 +98,78 @@ class Configurator:
         self._clock = clock
         self._admitted = admitted
 
-    async def reconcile(self, plane: Plane) -> float | None:
+    async def reconcile(self, runtime: GatewayRuntime) -> float | None:
         """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
         so."""
-        async with plane.changing:
-            taken = self._take(plane)
+        async with runtime.changing:
+            taken = self._take(runtime)
             try:
-                return await self._round(plane, taken)
+                return await self._round(runtime, taken)
             except BaseException:
-                plane.dirty |= taken
+                runtime.dirty |= taken
                 raise
 
-    def _take(self, plane: Plane) -> set[ObjectKey]:
+    def _take(self, runtime: GatewayRuntime) -> set[ObjectKey]:
         """All that was changed, and some of those that are only looked through: after a start these
         are thousands, which takes a while, and a change is not to wait for them."""
-        taken = plane.take_dirty()
+        taken = runtime.take_dirty()
         if len(taken) <= LOOKED_THROUGH:
             return taken
-        others = (key for key in taken if not self._is_changed(plane, key))
+        others = (key for key in taken if not self._is_changed(runtime, key))
         left = set(islice(others, LOOKED_THROUGH, None))
-        plane.dirty |= left
+        runtime.dirty |= left
         return taken - left
 
-    def _is_changed(self, plane: Plane, key: ObjectKey) -> bool:
+    def _is_changed(self, runtime: GatewayRuntime, key: ObjectKey) -> bool:
         body = self._objects.get(key)
         if body is None:
             return True
         uid, generation = body["metadata"].get("uid"), body["metadata"].get("generation")
         if key.kind == REPLAY.kind:
-            return uid not in plane.replays
-        return not plane.applied.is_current(uid, generation)
+            return uid not in runtime.replays
+        return not runtime.applied.is_current(uid, generation)
 
-    async def _round(self, plane: Plane, keys: Iterable[ObjectKey]) -> float | None:
+    async def _round(self, runtime: GatewayRuntime, keys: Iterable[ObjectKey]) -> float | None:
         batch = _Batch()
         for number, key in enumerate(keys):
-            plane.due.pop(key, None)
-            self._read(plane, key, batch)
+            runtime.due.pop(key, None)
+            self._read(runtime, key, batch)
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         await self._read_secrets(batch)
-        await self._read_services(plane, batch)
-        compiled = await self._compile(plane, batch)
-        compiled = await self._generate(plane, batch, compiled)
-        await self._write(plane, batch, compiled)
-        await self._replay(plane, compiled)
-        self._judge(plane, batch, compiled)
+        await self._read_services(runtime, batch)
+        compiled = await self._compile(runtime, batch)
+        compiled = await self._generate(runtime, batch, compiled)
+        await self._write(runtime, batch, compiled)
+        await self._replay(runtime, compiled)
+        self._judge(runtime, batch, compiled)
         retry = self._clock.now() + RETRY
-        plane.due.update(dict.fromkeys(batch.unknown, retry))
-        plane.news = True
-        plane.rounds += 1
-        return self._next(plane)
+        runtime.due.update(dict.fromkeys(batch.unknown, retry))
+        runtime.news = True
+        runtime.rounds += 1
+        return self._next(runtime)
 
     # Reading ------------------------------------------------------------------------------------
 
-    def _read(self, plane: Plane, key: ObjectKey, batch: _Batch) -> None:
+    def _read(self, runtime: GatewayRuntime, key: ObjectKey, batch: _Batch) -> None:
         body = self._objects.get(key)
         if body is None:
-            self._forget(plane, key, batch)
+            self._forget(runtime, key, batch)
             return
         parsed = parse_object(_without_status(body))
         if parsed.value is None or isinstance(parsed.value, SecretObject):
-            plane.verdicts[key] = _refused(key, body, parsed)
-        elif not self._admitted(plane, key.namespace):
-            plane.verdicts[key] = _not_admitted(key, parsed.value, plane)
+            runtime.results[key] = _refused(key, body, parsed)
+        elif not self._admitted(runtime, key.namespace):
+            runtime.results[key] = _not_admitted(key, parsed.value, runtime)
             batch.resources[key] = parsed.value
         else:
             batch.resources[key] = parsed.value
 
-    def _forget(self, plane: Plane, key: ObjectKey, batch: _Batch) -> None:
+    def _forget(self, runtime: GatewayRuntime, key: ObjectKey, batch: _Batch) -> None:
         self._secrets.use(key, frozenset())
         self._services.use(key, frozenset())
-        plane.sweep_wanted = plane.sweep_wanted or key in plane.verdicts
-        plane.verdicts.pop(key, None)
+        runtime.sweep_wanted = runtime.sweep_wanted or key in runtime.results
+        runtime.results.pop(key, None)
         if key.kind == ENDPOINT.kind:
             batch.gone.add((key.namespace, key.name))
 
@@ -183,7 +183,7 @@ class Configurator:
         for name, one in found.items():
             if not isinstance(one, ApiError):
                 batch.found[name] = one
-            if isinstance(one, Found):
+            if isinstance(one, FoundSecret):
                 batch.secrets[name] = dataclasses.replace(
                     one.secret, reserved=reserved.get(name, "")
                 )
@@ -192,10 +192,10 @@ class Configurator:
             if failed:
                 batch.request_failed(key, _SECRETS, f"a Secret could not be read: {failed[0]}")
 
-    async def _read_services(self, plane: Plane, batch: _Batch) -> None:
+    async def _read_services(self, runtime: GatewayRuntime, batch: _Batch) -> None:
         users: dict[ObjectKey, Name] = {}
         for key, resource in batch.resources.items():
-            name = service_name(resource) if self._admitted(plane, key.namespace) else None
+            name = service_name(resource) if self._admitted(runtime, key.namespace) else None
             self._services.use(key, frozenset() if name is None else frozenset({name}))
             if name is not None:
                 users[key] = name
@@ -210,22 +210,22 @@ class Configurator:
 
     # Compiling ----------------------------------------------------------------------------------
 
-    async def _compile(self, plane: Plane, batch: _Batch) -> Compiled:
-        resources = [x for x in batch.known() if self._admitted(plane, x.metadata.namespace)]
-        options = dataclasses.replace(plane.options, refused_services=batch.refused_services)
-        known = self._known(plane, {x.metadata.namespace for x in resources})
+    async def _compile(self, runtime: GatewayRuntime, batch: _Batch) -> Compiled:
+        resources = [x for x in batch.known() if self._admitted(runtime, x.metadata.namespace)]
+        options = dataclasses.replace(runtime.options, refused_services=batch.refused_services)
+        known = self._known(runtime, {x.metadata.namespace for x in resources})
         arguments = (resources, list(batch.secrets.values()), options)
         now = self._clock.now()
         if len(resources) <= IN_A_THREAD:
             return compile_resources(*arguments, now=now, known=known)
         return await asyncio.to_thread(compile_resources, *arguments, now=now, known=known)
 
-    def _known(self, plane: Plane, namespaces: Iterable[str]) -> list[Configured]:
+    def _known(self, runtime: GatewayRuntime, namespaces: Iterable[str]) -> list[Configured]:
         """Documents that references may mean: those whose object is still there."""
         return [
             x
             for namespace in namespaces
-            for x in plane.applied.of_namespace(namespace)
+            for x in runtime.applied.of_namespace(namespace)
             if self._is_there(x)
         ]
 
@@ -237,7 +237,9 @@ class Configurator:
         body = self._objects.get(ObjectKey(kind.kind, document.namespace, document.name))
         return body is not None and body["metadata"].get("uid") == document.uid
 
-    async def _generate(self, plane: Plane, batch: _Batch, compiled: Compiled) -> Compiled:
+    async def _generate(
+        self, runtime: GatewayRuntime, batch: _Batch, compiled: Compiled
+    ) -> Compiled:
         """Makes the Secrets that are wanted, then compiles once more with them."""
         keys = {x.metadata.uid: key for key, x in batch.resources.items()}
         notes = {x.metadata.uid: x.metadata.annotations for x in batch.resources.values()}
@@ -248,11 +250,11 @@ class Configurator:
             key = keys[wish.wanted.owner]
             due = await self._ensure(wish, key, batch)
             if due is not None:
-                plane.due[key] = due
+                runtime.due[key] = due
 
         await for_each(wishes, ensure)
         changed = before != batch.secrets
-        return await self._compile(plane, batch) if changed or batch.unknown else compiled
+        return await self._compile(runtime, batch) if changed or batch.unknown else compiled
 
     async def _ensure(self, wish: Wish, key: ObjectKey, batch: _Batch) -> Millis | None:
         """When it is to be looked at again."""
@@ -268,28 +270,33 @@ class Configurator:
 
     # Writing ------------------------------------------------------------------------------------
 
-    async def _write(self, plane: Plane, batch: _Batch, compiled: Compiled) -> None:
+    async def _write(self, runtime: GatewayRuntime, batch: _Batch, compiled: Compiled) -> None:
         documents: list[Configured] = list(compiled.endpoints)
-        documents += map(self._with_departed(plane), compiled.subscriptions)
-        documents += self._withdrawn(plane, batch)
-        closed = self._closed(plane, batch)
+        documents += map(self._with_departed(runtime), compiled.subscriptions)
+        documents += self._withdrawn(runtime, batch)
+        closed = self._closed(runtime, batch)
         change = plan_diff(
-            plane.applied.documents, documents, closed, trusted=True, stale=plane.applied.stale
+            runtime.applied.documents, documents, closed, trusted=True, stale=runtime.applied.stale
         )
         for part in _parts(change):
-            await plane.applied.write(part)
-        self._touch_dependents(plane, change, batch)
+            await runtime.applied.write(part)
+        self._touch_dependents(runtime, change, batch)
 
-    def _with_departed(self, plane: Plane) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
+    def _with_departed(
+        self, runtime: GatewayRuntime
+    ) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
         """An endpoint that was deleted stays with its subscriptions until what it had accepted is
         delivered, and for as long as its row stays, because its URL answers so long; whatever pends
         of one that is deselected has expired."""
 
         def keep(document: SubscriptionConfig) -> SubscriptionConfig:
-            old = plane.applied.documents.get(document.uid)
+            old = runtime.applied.documents.get(document.uid)
             if not isinstance(old, SubscriptionConfig):
                 return document
-            known, drained = plane.applied.documents, plane.drained.get(document.uid, frozenset())
+            known, drained = (
+                runtime.applied.documents,
+                runtime.drained.get(document.uid, frozenset()),
+            )
             departed = [
                 x
                 for x in old.endpoints
@@ -302,44 +309,44 @@ class Configurator:
 
         return keep
 
-    def _withdrawn(self, plane: Plane, batch: _Batch) -> list[SubscriptionConfig]:
+    def _withdrawn(self, runtime: GatewayRuntime, batch: _Batch) -> list[SubscriptionConfig]:
         """Subscriptions in namespaces that the gateway admits no more: nothing is sent, and the
         backlog is kept."""
         return [
             old.model_copy(update={"suspended": True})
             for x in batch.resources.values()
             if isinstance(x, WebhookSubscription)
-            and not self._admitted(plane, x.metadata.namespace)
-            and isinstance(old := plane.applied.documents.get(x.metadata.uid), SubscriptionConfig)
+            and not self._admitted(runtime, x.metadata.namespace)
+            and isinstance(old := runtime.applied.documents.get(x.metadata.uid), SubscriptionConfig)
         ]
 
-    def _closed(self, plane: Plane, batch: _Batch) -> frozenset[str]:
+    def _closed(self, runtime: GatewayRuntime, batch: _Batch) -> frozenset[str]:
         """Endpoints in such namespaces: their URLs answer 404."""
         return frozenset(
             x.metadata.uid
             for x in batch.resources.values()
             if isinstance(x, WebhookEndpoint)
-            and not self._admitted(plane, x.metadata.namespace)
-            and x.metadata.uid in plane.applied.documents
+            and not self._admitted(runtime, x.metadata.namespace)
+            and x.metadata.uid in runtime.applied.documents
         )
 
-    async def _replay(self, plane: Plane, compiled: Compiled) -> None:
+    async def _replay(self, runtime: GatewayRuntime, compiled: Compiled) -> None:
         for job in compiled.replays:
-            if job.uid not in plane.replays and job.subscription in plane.applied.documents:
-                await plane.store.create_replay(job)
-                plane.replays.add(job.uid)
+            if job.uid not in runtime.replays and job.subscription in runtime.applied.documents:
+                await runtime.store.create_replay(job)
+                runtime.replays.add(job.uid)
 
     # Afterwards ---------------------------------------------------------------------------------
 
-    def _touch_dependents(self, plane: Plane, change: ConfigDiff, batch: _Batch) -> None:
+    def _touch_dependents(self, runtime: GatewayRuntime, change: ConfigDiff, batch: _Batch) -> None:
         """Those that refer to what has just come, gone, or got other labels. Each is looked at
         once, however much has changed."""
         written = (*change.created, *change.changed, *change.deleted)
         endpoints = {_name(x) for x in written if isinstance(x, EndpointConfig) and not x.builtin}
         created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
         readers = self._readers(endpoints | batch.gone)
-        plane.dirty.update(key for key in readers if key not in batch.resources)
-        plane.dirty.update(self._replays_of(created))
+        runtime.dirty.update(key for key in readers if key not in batch.resources)
+        runtime.dirty.update(self._replays_of(created))
 
     def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
         """Subscriptions that name any of these endpoints, or select in its namespace."""
@@ -358,15 +365,15 @@ class Configurator:
             if (key.namespace, ref.get("name")) in subscriptions:
                 yield key
 
-    def _judge(self, plane: Plane, batch: _Batch, compiled: Compiled) -> None:
+    def _judge(self, runtime: GatewayRuntime, batch: _Batch, compiled: Compiled) -> None:
         problems: dict[tuple[str, str, str], list[Problem]] = {}
         for problem in compiled.problems:
             place = (problem.kind, problem.namespace, problem.name)
             problems.setdefault(place, []).append(problem)
         for key, resource in batch.resources.items():
-            if self._admitted(plane, key.namespace):
+            if self._admitted(runtime, key.namespace):
                 metadata = resource.metadata
-                plane.verdicts[key] = ReconcileResult(
+                runtime.results[key] = ReconcileResult(
                     key=key,
                     uid=metadata.uid,
                     generation=metadata.generation,
@@ -375,10 +382,10 @@ class Configurator:
                     unknown=batch.unknown.get(key),
                 )
 
-    def _next(self, plane: Plane) -> float | None:
-        if plane.has_work:
+    def _next(self, runtime: GatewayRuntime) -> float | None:
+        if runtime.has_work:
             return 0.0
-        first = min(plane.due.values(), default=None)
+        first = min(runtime.due.values(), default=None)
         return None if first is None else max(first - self._clock.now(), 0) / 1000
 
 
@@ -399,8 +406,8 @@ def _refused(key: ObjectKey, body: Object, parsed: ParsedObject) -> ReconcileRes
     )
 
 
-def _not_admitted(key: ObjectKey, resource: Resource, plane: Plane) -> ReconcileResult:
-    namespace, name = plane.name
+def _not_admitted(key: ObjectKey, resource: Resource, runtime: GatewayRuntime) -> ReconcileResult:
+    namespace, name = runtime.name
     message = (
         f'WebhookGateway "{namespace}/{name}" does not admit namespace "{key.namespace}"; its '
         "allowedNamespaces decides"

@@ -7,7 +7,9 @@ from typing import Final
 
 from hookplane.kinds.gateway import Autoscaling, PodResources, Scaled, WebhookGateway
 from hookplane.store.process_registry import Role
-from hookplane_operator.gateways.names import (
+from hookplane_operator.gateways.pods import PodMaker
+from hookplane_operator.kube.kinds import CHILDREN, Object
+from hookplane_operator.kube.names import (
     CONSOLE,
     HTTP,
     HTTPS,
@@ -16,8 +18,6 @@ from hookplane_operator.gateways.names import (
     SERVICE_HTTPS,
     Names,
 )
-from hookplane_operator.gateways.pods import PodMaker
-from hookplane_operator.kube.kinds import CHILDREN, Object
 from hookplane_operator.settings import OperatorSettings
 
 _CONSOLE: Final = Scaled(replicas=1)

@@ -9,13 +9,13 @@ from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import WriterFence
 
 
-async def open_store(dsn: Secret, tenure: WriterFence, clock: Clock, *, over: str) -> PostgresStore:
+async def open_store(dsn: Secret, fence: WriterFence, clock: Clock, *, over: str) -> PostgresStore:
     """Ours from now on. Raises StoreInUse, StaleWriter, StoreUnavailable, StoreUnfit,
     InvalidValue."""
     settings = PostgresSettings(dsn=dsn, application="hookplane operator")
     store = await PostgresStore.open(settings, clock)
     try:
-        await store.take(tenure, over=over)
+        await store.take(fence, over=over)
     except BaseException:
         await store.close()
         raise

@@ -9,8 +9,8 @@ from hookplane.compile.model import ObjectKey
 from hookplane_operator.gateways.drift import has_drifted, stamped
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import GATEWAY, Object
+from hookplane_operator.kube.objects import Objects
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.watch.objects import Objects
 
 AGAIN_SECONDS: Final = 60.0
 

@@ -13,9 +13,9 @@ from hookplane.sealing import Sealer
 from hookplane.sealing_keys import new_sealing_key, parse_sealing_keys
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
-from hookplane_operator.gateways.names import Names
 from hookplane_operator.gateways.pods import INBOUND, OUTBOUND
 from hookplane_operator.kube.kinds import SECRET, Object
+from hookplane_operator.kube.names import Names
 from hookplane_operator.referred.secrets import GENERATED_FOR
 
 _SEALS: Final = {ConfigKind.ENDPOINT: INBOUND, ConfigKind.SUBSCRIPTION: OUTBOUND}

@@ -7,8 +7,8 @@ from typing import Final
 
 from hookplane.kinds.gateway import PodResources, WebhookGateway
 from hookplane.store.process_registry import Role
-from hookplane_operator.gateways.names import CONSOLE, HTTP, HTTPS, METRICS, Names
 from hookplane_operator.kube.kinds import Object
+from hookplane_operator.kube.names import CONSOLE, HTTP, HTTPS, METRICS, Names
 from hookplane_operator.settings import OperatorSettings
 
 USER: Final = 10001

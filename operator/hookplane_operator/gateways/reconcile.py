@@ -35,19 +35,19 @@ from hookplane.store.postgres.writer_fence import WriterFence
 from hookplane_operator.gateways.children import ChildMaker, desired
 from hookplane_operator.gateways.database import open_store
 from hookplane_operator.gateways.drift import has_drifted, stamped
-from hookplane_operator.gateways.facts import GatewayFacts, Trouble
 from hookplane_operator.gateways.keys import new_keys, sealers
-from hookplane_operator.gateways.names import GATEWAY as LABEL
-from hookplane_operator.gateways.names import Names
-from hookplane_operator.gateways.plane import Name, Plane
 from hookplane_operator.gateways.pods import CERTIFICATE, CERTIFICATE_KEY, shown_url
 from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Conflict, NotLeader
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object, Resource
-from hookplane_operator.referred.secrets import Found, found_of
+from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.names import Names
+from hookplane_operator.kube.objects import Objects, uid_of
+from hookplane_operator.referred.secrets import FoundSecret, found_of
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.watch.objects import Objects, uid_of
+from hookplane_operator.state.facts import Blocker, GatewayFacts
+from hookplane_operator.state.runtime import GatewayRuntime, Name
 
 TAKE_OVER: Final = "hookplane.dev/take-over-store"
 """Annotation of a gateway: the owner whose database it may take."""
@@ -64,12 +64,12 @@ class NotInOrder(HookplaneError):
 
     def __init__(self, type: ConditionType, reason: Reason, message: str) -> None:  # noqa: A002
         super().__init__(message)
-        self.trouble = Trouble(type, reason, message)
+        self.blocker = Blocker(type, reason, message)
 
 
 @dataclass
 class Gateways:
-    """Those that there are, and the planes of those that work."""
+    """Those that there are, and the runtimes of those that work."""
 
     kube: Kube
     objects: Objects
@@ -79,14 +79,14 @@ class Gateways:
     cluster: str
     """Names this cluster: the uid of its namespace kube-system."""
     term: Callable[[], int]
-    opened: Callable[[Plane], None]
-    """Called with a plane that is new."""
+    opened: Callable[[GatewayRuntime], None]
+    """Called with a runtime that is new."""
     closed: Callable[[Name], None]
     has: Callable[[Resource], Awaitable[bool]]
     """Whether the cluster has an optional API now."""
 
     def __post_init__(self) -> None:
-        self.planes: dict[Name, Plane] = {}
+        self.runtimes: dict[Name, GatewayRuntime] = {}
         self.facts: dict[Name, GatewayFacts] = {}
 
     async def reconcile(self, name: Name) -> float | None:
@@ -97,39 +97,39 @@ class Gateways:
             await self.close(name)
             return None
         metadata = body["metadata"]
-        gateway, troubles = self._read(body)
+        gateway, blockers = self._read(body)
         if gateway is None:
             self.facts[name] = GatewayFacts(
-                metadata["uid"], metadata["generation"], troubles=troubles
+                metadata["uid"], metadata["generation"], blockers=blockers
             )
             return None
         return await self._serve(name, gateway)
 
     async def close(self, name: Name) -> None:
-        plane = self.planes.pop(name, None)
-        if plane is not None:
+        runtime = self.runtimes.pop(name, None)
+        if runtime is not None:
             self.closed(name)
-            await plane.store.close()
+            await runtime.store.close()
 
     async def close_all(self) -> None:
-        for name in list(self.planes):
+        for name in list(self.runtimes):
             await self.close(name)
 
     async def _serve(self, name: Name, gateway: WebhookGateway) -> float:
-        troubles: tuple[Trouble, ...] = ()
+        blockers: tuple[Blocker, ...] = ()
         pause = AGAIN_SECONDS
         try:
             await self._open(name, gateway)
             await self._check_certificate(gateway)
             await self._apply_children(gateway)
         except NotInOrder as error:
-            troubles, pause = (error.trouble,), RETRY_SECONDS
+            blockers, pause = (error.blocker,), RETRY_SECONDS
         scales = ChildMaker(gateway, self.settings, "").roles()
         facts = GatewayFacts(
             uid=gateway.metadata.uid,
             generation=gateway.metadata.generation,
             gateway=gateway,
-            troubles=troubles,
+            blockers=blockers,
             desired={role: desired(scaled) for role, scaled in scales.items()},
             url=shown_url(gateway, self.settings),
             way_in=way_in(gateway, self.objects),
@@ -138,31 +138,31 @@ class Gateways:
         return pause
 
     def _learn(self, name: Name, facts: GatewayFacts) -> None:
-        plane = self.planes.get(name)
-        if plane is not None and self.facts.get(name) != facts:
-            plane.news = True
+        runtime = self.runtimes.get(name)
+        if runtime is not None and self.facts.get(name) != facts:
+            runtime.news = True
         self.facts[name] = facts
 
-    def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Trouble, ...]]:
+    def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Blocker, ...]]:
         namespace = body["metadata"]["namespace"]
         if namespace not in self.scope.gateways:
             allowed = ", ".join(self.scope.gateways)
             message = f"gateways live in namespace {allowed}; the operator's settings decide"
-            return None, (Trouble(ConditionType.ACCEPTED, Reason.NOT_ALLOWED, message),)
+            return None, (Blocker(ConditionType.ACCEPTED, Reason.NOT_ALLOWED, message),)
         parsed = parse_object({k: v for k, v in body.items() if k != "status"})
         if isinstance(parsed.value, WebhookGateway):
             return parsed.value, ()
         message = "; ".join(f"{x.path}: {x.message}" for x in parsed.problems)
-        return None, (Trouble(ConditionType.ACCEPTED, Reason.INVALID, message),)
+        return None, (Blocker(ConditionType.ACCEPTED, Reason.INVALID, message),)
 
     # Database -----------------------------------------------------------------------------------
 
     async def _open(self, name: Name, gateway: WebhookGateway) -> None:
         postgresql = gateway.spec.store.postgresql
         dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
-        plane = self.planes.get(name)
-        if plane is not None and plane.dsn == dsn and not plane.reopen:
-            self._renew(plane, gateway)
+        runtime = self.runtimes.get(name)
+        if runtime is not None and runtime.dsn == dsn and not runtime.reopen:
+            self._renew(runtime, gateway)
             return
         migration = dsn
         if postgresql.migration_dsn is not None:
@@ -174,11 +174,11 @@ class Gateways:
             await bring_up_to_date(PostgresSettings(dsn=migration, application="hookplane migrate"))
             store = await open_store(
                 dsn,
-                self._tenure(name),
+                self._fence(name),
                 self.clock,
                 over=gateway.metadata.annotations.get(TAKE_OVER, ""),
             )
-            plane = await _plane(gateway, dsn, store, own)
+            runtime = await _load_runtime(gateway, dsn, store, own)
         except StoreInUse as error:
             message = (
                 f"the database belongs to gateway {error}; give this one a database of its own, or "
@@ -191,17 +191,17 @@ class Gateways:
             raise NotInOrder(
                 ConditionType.STORE_AVAILABLE, Reason.STORE_UNAVAILABLE, str(error)
             ) from error
-        self.planes[name] = plane
-        self.opened(plane)
+        self.runtimes[name] = runtime
+        self.opened(runtime)
 
-    def _renew(self, plane: Plane, gateway: WebhookGateway) -> None:
+    def _renew(self, runtime: GatewayRuntime, gateway: WebhookGateway) -> None:
         """What depends on the gateway's spec is compiled anew when that changes."""
-        changed = plane.gateway.spec != gateway.spec
-        plane.gateway = gateway
+        changed = runtime.gateway.spec != gateway.spec
+        runtime.gateway = gateway
         if changed:
-            self.opened(plane)
+            self.opened(runtime)
 
-    def _tenure(self, name: Name) -> WriterFence:
+    def _fence(self, name: Name) -> WriterFence:
         return WriterFence(f"{self.cluster}/{name[0]}/{name[1]}", self.term())
 
     async def _value(self, gateway: WebhookGateway, ref: SecretKeyRef, field: str) -> Secret:
@@ -233,11 +233,11 @@ class Gateways:
             path = "spec.receiver.tls.certificateRef"
             raise NotInOrder(ConditionType.SECRETS_RESOLVED, reason, f"{path}: {message}")
 
-    async def _secret(self, gateway: WebhookGateway, name: str) -> Found | None:
+    async def _secret(self, gateway: WebhookGateway, name: str) -> FoundSecret | None:
         body = await self.kube.find(SECRET, gateway.metadata.namespace, name)
         return None if body is None else found_of(body)
 
-    async def _keys(self, gateway: WebhookGateway) -> Found:
+    async def _keys(self, gateway: WebhookGateway) -> FoundSecret:
         """The encryption keys; made when there are none. Raises NotInOrder."""
         name = Names(gateway).keys
         found = await self._secret(gateway, name)
@@ -262,8 +262,8 @@ class Gateways:
     async def _apply_children(self, gateway: WebhookGateway) -> None:
         apis = await self._apis(gateway)
         keys = await self._keys(gateway)
-        plane = self.planes[gateway.metadata.namespace, gateway.metadata.name]
-        checksum = _checksum(keys, plane.dsn)
+        runtime = self.runtimes[gateway.metadata.namespace, gateway.metadata.name]
+        checksum = _checksum(keys, runtime.dsn)
         wanted = [stamped(x) for x in ChildMaker(gateway, self.settings, checksum, apis).make()]
         for child in wanted:
             await self._apply(child)
@@ -315,9 +315,9 @@ class Gateways:
         return frozenset({"HTTPRoute"})
 
 
-async def _plane(
+async def _load_runtime(
     gateway: WebhookGateway, dsn: Secret, store: PostgresStore, own: Mapping[ConfigKind, Sealer]
-) -> Plane:
+) -> GatewayRuntime:
     """With what the store has. Raises StoreError; then the store is closed."""
     try:
         applied = await AppliedConfig.load(store, own)
@@ -325,10 +325,10 @@ async def _plane(
     except BaseException:
         await store.close()
         raise
-    return Plane(gateway, dsn, store, own, applied, replays=replays)
+    return GatewayRuntime(gateway, dsn, store, own, applied, replays=replays)
 
 
-def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | None:
+def _certificate_flaw(name: str, found: FoundSecret | None) -> tuple[Reason, str] | None:
     """Why receivers could not show what is in the Secret `name`."""
     if found is None:
         message = f'there is no Secret "{name}"; it is to be of type {TLS_TYPE}'
@@ -344,7 +344,7 @@ def _certificate_flaw(name: str, found: Found | None) -> tuple[Reason, str] | No
     return None
 
 
-def _checksum(keys: Found, dsn: Secret) -> str:
+def _checksum(keys: FoundSecret, dsn: Secret) -> str:
     """Keyed, so that nobody can try out what a Secret might be."""
     material = b"".join(keys.secret.data[name].reveal() for name in sorted(keys.secret.data))
     key = hashlib.sha256(b"hookplane pod checksum" + material).digest()

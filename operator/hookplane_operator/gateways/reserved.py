@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from hookplane_operator.gateways.names import keys_of
-from hookplane_operator.gateways.plane import Name
 from hookplane_operator.kube.kinds import Object
+from hookplane_operator.kube.names import keys_of
+from hookplane_operator.state.runtime import Name
 
 _DATABASE = "the way into a database"
 

@@ -9,10 +9,10 @@ from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.gateway import ParentRef, WebhookGateway
 from hookplane.store.process_registry import Role
-from hookplane_operator.gateways.facts import WayIn
-from hookplane_operator.gateways.names import Names
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.watch.objects import Objects
+from hookplane_operator.kube.names import Names
+from hookplane_operator.kube.objects import Objects
+from hookplane_operator.state.facts import WayIn
 
 _REFUSALS: Final = (
     ("Accepted", Reason.ROUTE_NOT_ACCEPTED),

@@ -41,7 +41,7 @@ GATEWAY: Final = OURS["WebhookGateway"]
 ENDPOINT: Final = OURS["WebhookEndpoint"]
 SUBSCRIPTION: Final = OURS["WebhookSubscription"]
 REPLAY: Final = OURS["WebhookReplay"]
-TENANTS: Final = (ENDPOINT, SUBSCRIPTION, REPLAY)
+USER_KINDS: Final = (ENDPOINT, SUBSCRIPTION, REPLAY)
 
 NAMESPACE: Final = Resource("Namespace", "namespaces", "v1", namespaced=False)
 SECRET: Final = Resource("Secret", "secrets", "v1")

@@ -18,7 +18,7 @@ from hookplane.clock import Clock
 from hookplane.compile.model import SecretObject
 from hookplane.secret import Secret
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.referred.readings import Name, Readings, Turn
+from hookplane_operator.referred.polling_cache import Name, PollingCache, Turn
 
 GIVEN: Final = Turn(after=50.0, per_second=10)
 GENERATED: Final = Turn(after=50.0, per_second=2)
@@ -27,7 +27,7 @@ GENERATED_FOR: Final = "hookplane.dev/generated-for"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSecret:
     """A Secret with what is known of it besides its values."""
 
     secret: SecretObject
@@ -36,7 +36,7 @@ class Found:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-Secrets = Readings[Found | None]
+Secrets = PollingCache[FoundSecret | None]
 """None: there is no such Secret."""
 
 
@@ -45,20 +45,20 @@ def secrets_in_use(
     clock: Clock,
     changed: Callable[[Name], None],
 ) -> Secrets:
-    """`find`: reads the object; None: there is none. `changed` as for Readings."""
+    """`find`: reads the object; None: there is none. `changed` as for PollingCache."""
 
-    async def read(name: Name) -> Found | None:
+    async def read(name: Name) -> FoundSecret | None:
         body = await find(name)
         return None if body is None else found_of(body)
 
-    return Readings(read, clock, changed, (GIVEN, GENERATED), _is_generated)
+    return PollingCache(read, clock, changed, (GIVEN, GENERATED), _is_generated)
 
 
-def name_of(found: Found) -> Name:
+def name_of(found: FoundSecret) -> Name:
     return found.secret.namespace, found.secret.name
 
 
-def found_of(body: Object) -> Found:
+def found_of(body: Object) -> FoundSecret:
     """A Secret as the API server gives it."""
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
@@ -69,10 +69,10 @@ def found_of(body: Object) -> Found:
         type=body.get("type", "Opaque"),
         generated=GENERATED_FOR in labels,
     )
-    return Found(secret, metadata.get("uid", ""), labels, metadata.get("annotations") or {})
+    return FoundSecret(secret, metadata.get("uid", ""), labels, metadata.get("annotations") or {})
 
 
-def _is_generated(found: Found | None) -> bool:
+def _is_generated(found: FoundSecret | None) -> bool:
     return found is not None and found.secret.generated
 
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from hookplane.clock import Clock
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.referred.readings import Name, Readings, Turn
+from hookplane_operator.referred.polling_cache import Name, PollingCache, Turn
 
 FIT: Final = Turn(after=30.0, per_second=5)
 REFUSED: Final = Turn(after=5.0, per_second=5)
 
-Services = Readings[str | None]
+Services = PollingCache[str | None]
 """Why each cannot be a target; None: it can."""
 
 
@@ -21,12 +21,12 @@ def services_in_use(
     clock: Clock,
     changed: Callable[[Name], None],
 ) -> Services:
-    """`find`: reads the object; None: there is none. `changed` as for Readings."""
+    """`find`: reads the object; None: there is none. `changed` as for PollingCache."""
 
     async def read(name: Name) -> str | None:
         return objection(name[1], await find(name))
 
-    return Readings(read, clock, changed, (FIT, REFUSED), _is_refused)
+    return PollingCache(read, clock, changed, (FIT, REFUSED), _is_refused)
 
 
 def objection(name: str, service: Object | None) -> str | None:

@@ -19,17 +19,17 @@ from hookplane.errors import StoreUnavailable
 from hookplane.reporting.states import endpoint_state, subscription_state
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import EndpointStats, SubscriptionStats
-from hookplane_operator.config.result import ReconcileResult
-from hookplane_operator.gateways.facts import GatewayFacts
-from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.kinds import ENDPOINT, GATEWAY, REPLAY, SUBSCRIPTION
+from hookplane_operator.kube.objects import Objects
+from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.result import ReconcileResult
+from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.endpoint import endpoint_status
 from hookplane_operator.status.gateway import ServedCounts, gateway_status
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.replay import replay_status
 from hookplane_operator.status.subscription import subscription_status
 from hookplane_operator.status.writer import StatusWriter
-from hookplane_operator.watch.objects import Objects
 
 BREATH: Final = 50
 """After so many objects others have a turn."""
@@ -61,7 +61,7 @@ Seen = tuple[object, ...]
 
 @dataclass
 class _Round:
-    """What is remembered of a plane from round to round."""
+    """What is remembered of a runtime from round to round."""
 
     seen: Observation | None = None
     marks: tuple[int, ...] = ()
@@ -90,7 +90,7 @@ class _Around:
 
 
 class Collector:
-    """For all planes; `run` is a task of each."""
+    """For all runtimes; `run` is a task of each."""
 
     def __init__(
         self,
@@ -98,47 +98,47 @@ class Collector:
         writer: StatusWriter,
         clock: Clock,
         facts: Callable[[tuple[str, str]], GatewayFacts | None],
-        drained: Callable[[Plane], None],
+        drained: Callable[[GatewayRuntime], None],
     ) -> None:
-        """`drained`: called when a plane has subscriptions that endpoints may leave by now."""
+        """`drained`: called when a runtime has subscriptions that endpoints may leave by now."""
         self._objects = objects
         self._writer = writer
         self._clock = clock
         self._facts = facts
         self._drained = drained
 
-    async def run(self, plane: Plane) -> None:
+    async def run(self, runtime: GatewayRuntime) -> None:
         """Until cancelled. Raises StoreError when the store is not what it was."""
         state = _Round()
         while True:
             begun = time.monotonic()
-            await self._look(plane, state)
-            await self._tell(plane, state)
+            await self._look(runtime, state)
+            await self._tell(runtime, state)
             took = time.monotonic() - begun
             pause = min(max(SHARE * took, SHORTEST_SECONDS), LONGEST_SECONDS)
-            await self._wait(plane, state, pause)
+            await self._wait(runtime, state, pause)
 
-    async def _wait(self, plane: Plane, state: _Round, pause: float) -> None:
+    async def _wait(self, runtime: GatewayRuntime, state: _Round, pause: float) -> None:
         """Shorter while something is on its way into force."""
         end = time.monotonic() + pause
         while time.monotonic() < end:
             await asyncio.sleep(SOON_SECONDS)
-            if plane.news:
-                plane.news = False
+            if runtime.news:
+                runtime.news = False
                 return
-            if state.seen is not None and _is_behind(plane, state.seen):
-                await self._look_at_members(plane, state)
-                await self._tell(plane, state)
+            if state.seen is not None and _is_behind(runtime, state.seen):
+                await self._look_at_members(runtime, state)
+                await self._tell(runtime, state)
 
-    async def _look(self, plane: Plane, state: _Round) -> None:
+    async def _look(self, runtime: GatewayRuntime, state: _Round) -> None:
         try:
-            marks = (plane.rounds, *await plane.store.activity())
+            marks = (runtime.rounds, *await runtime.store.activity())
             if state.seen is None or self._is_old(state, marks):
-                writes = plane.applied.writes
-                state.seen = await self._observe(plane)
+                writes = runtime.applied.writes
+                state.seen = await self._observe(runtime)
                 state.marks, state.writes, state.asked_at = marks, writes, time.monotonic()
             else:
-                members = tuple(await plane.store.members())
+                members = tuple(await runtime.store.members())
                 heard = replace(state.seen, at=self._clock.now(), members=members)
                 state.seen = replace(heard, away="", silent="")
             state.away_since = None
@@ -149,9 +149,9 @@ class Collector:
     def _is_old(state: _Round, marks: tuple[int, ...]) -> bool:
         return marks != state.marks or time.monotonic() - state.asked_at > FULL_SECONDS
 
-    async def _look_at_members(self, plane: Plane, state: _Round) -> None:
+    async def _look_at_members(self, runtime: GatewayRuntime, state: _Round) -> None:
         try:
-            members = tuple(await plane.store.members())
+            members = tuple(await runtime.store.members())
         except StoreUnavailable as error:
             self._missed(state, str(error))
             return
@@ -167,12 +167,12 @@ class Collector:
             before = state.seen or Observation(self._clock.now())
             state.seen = replace(before, away=away, silent=silent)
 
-    async def _observe(self, plane: Plane) -> Observation:
-        store = plane.store
+    async def _observe(self, runtime: GatewayRuntime) -> Observation:
+        store = runtime.store
         members = tuple(await store.members())
         endpoints: dict[str, EndpointStats] = {}
         subscriptions: dict[str, SubscriptionStats] = {}
-        own = list(plane.applied.of_users())
+        own = list(runtime.applied.of_users())
         for uids in _chunks([x.uid for x in own if isinstance(x, EndpointConfig)]):
             endpoints |= {x.endpoint: x for x in await store.endpoint_status(uids)}
         for uids in _chunks([x.uid for x in own if isinstance(x, SubscriptionConfig)]):
@@ -185,41 +185,41 @@ class Collector:
 
     # Telling ------------------------------------------------------------------------------------
 
-    async def _tell(self, plane: Plane, state: _Round) -> None:
-        if state.seen is not None and self._is_told(plane, state, state.seen):
+    async def _tell(self, runtime: GatewayRuntime, state: _Round) -> None:
+        if state.seen is not None and self._is_told(runtime, state, state.seen):
             return
-        self._tell_gateway(plane, state)
+        self._tell_gateway(runtime, state)
         if state.seen is None:
             return
-        for gone in state.told.keys() - plane.verdicts.keys():
+        for gone in state.told.keys() - runtime.results.keys():
             del state.told[gone]
-        living = frozenset(plane.applied.documents)
+        living = frozenset(runtime.applied.documents)
         working = {role: [x.presence for x in state.seen.ready(role)] for role in _ROLES.values()}
-        around = _Around(state.seen, working, living, self._base(plane))
-        for number, (key, verdict) in enumerate(list(plane.verdicts.items())):
+        around = _Around(state.seen, working, living, self._base(runtime))
+        for number, (key, result) in enumerate(list(runtime.results.items())):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            seen = _inputs(plane, verdict, around)
+            seen = _inputs(runtime, result, around)
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
-                self.tell(key, verdict, plane, living, state.seen)
+                self.tell(key, result, runtime, living, state.seen)
         if (
-            state.writes == plane.applied.writes
+            state.writes == runtime.applied.writes
         ):  # else what was counted may be older than a deletion
-            self._find_drained(plane, state.seen, living)
+            self._find_drained(runtime, state.seen, living)
 
-    def _is_told(self, plane: Plane, state: _Round, seen: Observation) -> bool:
+    def _is_told(self, runtime: GatewayRuntime, state: _Round, seen: Observation) -> bool:
         """Nothing is different; words that depend on the time alone may wait a little."""
         members = [(x.process, x.presence) for x in seen.members]
         depends = (
             state.marks,
-            plane.rounds,
-            plane.blocked,
+            runtime.rounds,
+            runtime.blocked,
             members,
             seen.away,
             seen.silent,
-            dict(plane.drained),
-            self._facts(plane.name),
+            dict(runtime.drained),
+            self._facts(runtime.name),
         )
         now = time.monotonic()
         if depends == state.told_for and now - state.told_at < WORDS_SECONDS:
@@ -230,12 +230,12 @@ class Collector:
     def tell(
         self,
         key: ObjectKey,
-        verdict: ReconcileResult,
-        plane: Plane | None,
+        result: ReconcileResult,
+        runtime: GatewayRuntime | None,
         living: frozenset[str],
         seen: Observation | None,
     ) -> None:
-        """One object; `plane` None: its gateway does not work. What nobody foresaw stops no
+        """One object; `runtime` None: its gateway does not work. What nobody foresaw stops no
         other."""
         with _alone(key):
             body = self._objects.get(key)
@@ -243,35 +243,35 @@ class Collector:
                 return
             old: Mapping[str, Any] = body.get("status") or {}
             now = self._clock.now()
-            document = plane.applied.documents.get(verdict.uid) if plane else None
-            version = plane.applied.versions.get(verdict.uid) if plane else None
+            document = runtime.applied.documents.get(result.uid) if runtime else None
+            version = runtime.applied.versions.get(result.uid) if runtime else None
             if key.kind == ENDPOINT.kind:
-                base = self._base(plane) if plane else ""
+                base = self._base(runtime) if runtime else ""
                 own = document if isinstance(document, EndpointConfig) else None
-                status = endpoint_status(verdict, own, version, base, seen, old, now)
-                self._writer.offer(key, verdict.uid, status)
+                status = endpoint_status(result, own, version, base, seen, old, now)
+                self._writer.offer(key, result.uid, status)
             elif key.kind == SUBSCRIPTION.kind:
                 sub = document if isinstance(document, SubscriptionConfig) else None
-                told = subscription_status(verdict, sub, version, living, seen, old, now)
-                self._writer.offer(key, verdict.uid, told)
+                told = subscription_status(result, sub, version, living, seen, old, now)
+                self._writer.offer(key, result.uid, told)
             else:
-                self._writer.offer(key, verdict.uid, replay_status(verdict, seen, old, now))
+                self._writer.offer(key, result.uid, replay_status(result, seen, old, now))
 
-    def _base(self, plane: Plane) -> str:
+    def _base(self, runtime: GatewayRuntime) -> str:
         """The gateway's URL."""
-        facts = self._facts(plane.name)
+        facts = self._facts(runtime.name)
         return facts.url if facts else ""
 
-    def _tell_gateway(self, plane: Plane, state: _Round) -> None:
-        documents = list(plane.applied.of_users())
+    def _tell_gateway(self, runtime: GatewayRuntime, state: _Round) -> None:
+        documents = list(runtime.applied.of_users())
         endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
         served = ServedCounts(
             endpoints=endpoints,
             subscriptions=len(documents) - endpoints,
-            version=plane.applied.newest,
-            blocked=plane.blocked,
+            version=runtime.applied.newest,
+            blocked=runtime.blocked,
         )
-        self.tell_gateway(plane.name, served, state.seen)
+        self.tell_gateway(runtime.name, served, state.seen)
 
     def tell_gateway(
         self, name: tuple[str, str], served: ServedCounts, seen: Observation | None
@@ -283,23 +283,25 @@ class Collector:
             status = gateway_status(facts, served, seen, old, self._clock.now())
             self._writer.offer(key, facts.uid, status)
 
-    def _find_drained(self, plane: Plane, seen: Observation, living: frozenset[str]) -> None:
+    def _find_drained(
+        self, runtime: GatewayRuntime, seen: Observation, living: frozenset[str]
+    ) -> None:
         """Subscriptions that still have endpoints which are gone, and nothing left of them."""
-        for uid in plane.drained.keys() - plane.applied.documents.keys():
-            del plane.drained[uid]
-        for document in plane.applied.of_users():
+        for uid in runtime.drained.keys() - runtime.applied.documents.keys():
+            del runtime.drained[uid]
+        for document in runtime.applied.of_users():
             if not isinstance(document, SubscriptionConfig):
                 continue
             gone = frozenset(document.endpoints) - living
             numbers = seen.subscriptions.get(document.uid)
             left = numbers and numbers.pending + numbers.sending + numbers.retrying
             if not gone:
-                plane.drained.pop(document.uid, None)
-            elif left == 0 and plane.drained.get(document.uid) != gone:
-                plane.drained[document.uid] = gone
-                plane.dirty.add(ObjectKey(SUBSCRIPTION.kind, document.namespace, document.name))
-        if plane.has_work:
-            self._drained(plane)
+                runtime.drained.pop(document.uid, None)
+            elif left == 0 and runtime.drained.get(document.uid) != gone:
+                runtime.drained[document.uid] = gone
+                runtime.dirty.add(ObjectKey(SUBSCRIPTION.kind, document.namespace, document.name))
+        if runtime.has_work:
+            self._drained(runtime)
 
 
 @contextmanager
@@ -311,16 +313,16 @@ def _alone(key: ObjectKey) -> Iterator[None]:
         _log.error("the status of %s cannot be told: %s", key, fault.describe(error))
 
 
-def _inputs(plane: Plane, verdict: ReconcileResult, around: _Around) -> Seen:
-    uid, seen = verdict.uid, around.seen
-    document = plane.applied.documents.get(uid)
-    version = plane.applied.versions.get(uid, 0)
-    ready = around.working[_ROLES[verdict.key.kind]]
+def _inputs(runtime: GatewayRuntime, result: ReconcileResult, around: _Around) -> Seen:
+    uid, seen = result.uid, around.seen
+    document = runtime.applied.documents.get(uid)
+    version = runtime.applied.versions.get(uid, 0)
+    ready = around.working[_ROLES[result.key.kind]]
     current = sum(1 for x in ready if x.version >= version)
     refused = tuple(x.refused.get(uid, "") for x in ready)
     numbers: object = seen.replays.get(uid)
     word: object = None
-    beside: object = around.base if verdict.key.kind == ENDPOINT.kind else None
+    beside: object = around.base if result.key.kind == ENDPOINT.kind else None
     if isinstance(document, EndpointConfig):
         own = numbers = seen.endpoints.get(uid)
         word = own and endpoint_state(document, own, seen.at)
@@ -328,11 +330,11 @@ def _inputs(plane: Plane, verdict: ReconcileResult, around: _Around) -> Seen:
         sub = numbers = seen.subscriptions.get(uid)
         word = sub and subscription_state(document, sub, seen.at)
         beside = len(around.living.intersection(document.endpoints))
-    return verdict, document, len(ready), current, refused, numbers, word, beside, seen.away
+    return result, document, len(ready), current, refused, numbers, word, beside, seen.away
 
 
-def _is_behind(plane: Plane, seen: Observation) -> bool:
-    version = plane.applied.newest
+def _is_behind(runtime: GatewayRuntime, seen: Observation) -> bool:
+    version = runtime.applied.newest
     working = [x for x in seen.members if x.role in (Role.RECEIVER, Role.DISPATCHER)]
     return any(x.presence.version < version for x in working)
 

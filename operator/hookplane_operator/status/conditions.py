@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from hookplane.clock import Millis
 from hookplane.compile.model import Problem, Severity
+from hookplane.kinds.base import Time
 from hookplane.kinds.conditions import CONDITIONS, ConditionType, Reason
 from hookplane.kinds.status import Condition
 from hookplane.store.process_registry import Member, Role
-from hookplane_operator.gateways.facts import Trouble
+from hookplane.units import format_time
+from hookplane_operator.state.facts import Blocker
+from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.observation import Observation
 
 Truth = Literal["True", "False", "Unknown"]
@@ -63,9 +67,9 @@ def _is_trouble(problem: Problem) -> bool:
     return problem.severity is not Severity.NOTE
 
 
-def of_trouble(type: ConditionType, troubles: Iterable[Trouble], good: Fact) -> Fact:  # noqa: A002
-    """`good`, unless there is trouble of this type."""
-    about = next((x for x in troubles if x.type is type), None)
+def of_trouble(type: ConditionType, blockers: Iterable[Blocker], good: Fact) -> Fact:  # noqa: A002
+    """`good`, unless there is a blocker of this type."""
+    about = next((x for x in blockers if x.type is type), None)
     return good if about is None else Fact(type, "False", about.reason, about.message)
 
 
@@ -145,3 +149,22 @@ def _settled(fact: Fact, old: Mapping[str, Any], generation: int, now: str) -> C
 
 def _sentence(problem: Problem) -> str:
     return f"{problem.path}: {problem.message}" if problem.path else problem.message
+
+
+def accepted(result: ReconcileResult) -> Fact:
+    return _judged(ConditionType.ACCEPTED, Reason.ACCEPTED, result)
+
+
+def secrets_resolved(result: ReconcileResult) -> Fact:
+    return _judged(ConditionType.SECRETS_RESOLVED, Reason.RESOLVED, result)
+
+
+def time_or_none(millis: Millis) -> Time | None:
+    return format_time(millis) if millis else None
+
+
+def _judged(condition: ConditionType, good: Reason, result: ReconcileResult) -> Fact:
+    fact, unknown = Fact(condition, "True", good), result.unknown
+    if unknown is not None and unknown.type is condition:
+        fact = Fact(condition, "Unknown", unknown.reason, unknown.message)
+    return resolved(condition, result.problems, fact)

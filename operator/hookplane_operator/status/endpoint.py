@@ -13,16 +13,18 @@ from hookplane.reporting.states import EndpointState, endpoint_state
 from hookplane.store.process_registry import Role
 from hookplane.store.queries import EndpointStats as Numbers
 from hookplane.units import format_time
-from hookplane_operator.config.result import ReconcileResult
+from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
+    accepted,
     programmed,
+    secrets_resolved,
     settle,
+    time_or_none,
     with_summaries,
 )
 from hookplane_operator.status.observation import Observation
-from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
 
 _TRUTH: Final[Mapping[EndpointState, tuple[Truth, Reason]]] = {
     EndpointState.IDLE: ("Unknown", Reason.IDLE),
@@ -33,7 +35,7 @@ _TRUTH: Final[Mapping[EndpointState, tuple[Truth, Reason]]] = {
 
 
 def endpoint_status(
-    verdict: ReconcileResult,
+    result: ReconcileResult,
     document: EndpointConfig | None,
     version: int | None,
     base: str,
@@ -42,13 +44,13 @@ def endpoint_status(
     now: Millis,
 ) -> EndpointStatus:
     """`base`: URL of the gateway; `old`: the status so far."""
-    numbers = seen.endpoints.get(verdict.uid) if seen is not None else None
-    current = document if document and document.generation == verdict.generation else None
+    numbers = seen.endpoints.get(result.uid) if seen is not None else None
+    current = document if document and document.generation == result.generation else None
     facts = [
-        accepted(verdict),
-        secrets_resolved(verdict),
+        accepted(result),
+        secrets_resolved(result),
         programmed(
-            Role.RECEIVER, verdict.uid, version if current else None, verdict.generation, seen
+            Role.RECEIVER, result.uid, version if current else None, result.generation, seen
         ),
     ]
     facts = with_summaries(facts)
@@ -58,10 +60,10 @@ def endpoint_status(
         facts += _receiving(word, numbers)
     ready = facts[0].status == "True"
     return EndpointStatus(
-        observed_generation=verdict.generation,
-        conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
+        observed_generation=result.generation,
+        conditions=settle(facts, old.get("conditions", ()), result.generation, format_time(now)),
         state=word.value if word and ready else None,
-        url=f"{base.rstrip('/')}/{verdict.key.namespace}/{verdict.key.name}" if base else None,
+        url=f"{base.rstrip('/')}/{result.key.namespace}/{result.key.name}" if base else None,
         requests=_requests(numbers) if numbers is not None else None,
     )
 

@@ -16,8 +16,8 @@ from hookplane.kinds.gateway import (
 )
 from hookplane.store.process_registry import Role
 from hookplane.units import format_time
-from hookplane_operator.config.sweep import CONFIRM
-from hookplane_operator.gateways.facts import GatewayFacts
+from hookplane_operator.kube.names import CONFIRM_DELETIONS
+from hookplane_operator.state.facts import GatewayFacts
 from hookplane_operator.status.conditions import (
     Fact,
     of_trouble,
@@ -73,7 +73,7 @@ def gateway_status(
 
 
 def _of(facts: GatewayFacts, type: ConditionType, reason: Reason) -> Fact:  # noqa: A002
-    return of_trouble(type, facts.troubles, Fact(type, "True", reason))
+    return of_trouble(type, facts.blockers, Fact(type, "True", reason))
 
 
 def _store(facts: GatewayFacts, seen: Observation | None) -> Fact:
@@ -83,7 +83,7 @@ def _store(facts: GatewayFacts, seen: Observation | None) -> Fact:
     good = Fact(condition, "True", Reason.AVAILABLE)
     if seen is None:
         good = Fact(condition, "Unknown", Reason.STORE_UNAVAILABLE, "not opened yet")
-    return of_trouble(condition, facts.troubles, good)
+    return of_trouble(condition, facts.blockers, good)
 
 
 def _programmed(facts: GatewayFacts, served: ServedCounts, seen: Observation | None) -> Fact:
@@ -91,7 +91,7 @@ def _programmed(facts: GatewayFacts, served: ServedCounts, seen: Observation | N
     worst = next((x for x in each if x.status != "True"), None)
     words = ", ".join(x.message for x in each)
     good = worst or Fact(ConditionType.PROGRAMMED, "True", Reason.PROGRAMMED, words)
-    return of_trouble(ConditionType.PROGRAMMED, facts.troubles, good)
+    return of_trouble(ConditionType.PROGRAMMED, facts.blockers, good)
 
 
 def _exposed(facts: GatewayFacts, *, needed: bool) -> list[Fact]:
@@ -107,7 +107,7 @@ def _blocked(count: int) -> Fact:
         "True",
         Reason.TOO_MANY_DELETIONS,
         f"{count} objects are gone at once, so their rows are kept and their URLs still answer. If "
-        f"that is meant: kubectl annotate whg … --overwrite {CONFIRM}={count}",
+        f"that is meant: kubectl annotate whg … --overwrite {CONFIRM_DELETIONS}={count}",
     )
 
 

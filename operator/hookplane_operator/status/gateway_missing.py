@@ -7,17 +7,17 @@ from typing import NamedTuple
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Problem, Severity
 from hookplane.kinds.conditions import Reason
-from hookplane_operator.config.result import ReconcileResult
-from hookplane_operator.gateways.facts import GatewayFacts
-from hookplane_operator.gateways.plane import Name
 from hookplane_operator.kube.kinds import Object
+from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.result import ReconcileResult
+from hookplane_operator.state.runtime import Name
 from hookplane_operator.status.observation import Observation
 
 
-class Homeless(NamedTuple):
-    """A verdict, and what is to be seen of the store: None, when there is none."""
+class MissingGateway(NamedTuple):
+    """A result, and what is to be seen of the store: None, when there is none."""
 
-    verdict: ReconcileResult
+    result: ReconcileResult
     seen: Observation | None
 
 
@@ -28,7 +28,7 @@ def gateway_missing(
     there: bool,
     facts: GatewayFacts | None,
     now: Millis,
-) -> Homeless | None:
+) -> MissingGateway | None:
     """`there`: there is such a gateway. None: it is being opened, for the first time or by a new
     leader, so there is nothing to say."""
     if not there:
@@ -36,13 +36,13 @@ def gateway_missing(
         problem = Problem(
             *key, "spec.gatewayRef", message, Severity.ERROR, reason=Reason.GATEWAY_NOT_FOUND
         )
-        return Homeless(_verdict(key, body, problem), None)
-    if facts is None or not facts.troubles:
+        return MissingGateway(_result(key, body, problem), None)
+    if facts is None or not facts.blockers:
         return None
-    why = f'WebhookGateway "{gateway[0]}/{gateway[1]}" does not work: {facts.troubles[0].message}'
-    return Homeless(_verdict(key, body), Observation(now, away=why))
+    why = f'WebhookGateway "{gateway[0]}/{gateway[1]}" does not work: {facts.blockers[0].message}'
+    return MissingGateway(_result(key, body), Observation(now, away=why))
 
 
-def _verdict(key: ObjectKey, body: Object, *problems: Problem) -> ReconcileResult:
+def _result(key: ObjectKey, body: Object, *problems: Problem) -> ReconcileResult:
     metadata = body["metadata"]
     return ReconcileResult(key, metadata["uid"], metadata.get("generation", 1), problems)

@@ -10,16 +10,17 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.replay import ReplayStatus
 from hookplane.store.delivery_store import ReplayJob, ReplayPhase
 from hookplane.units import format_time
-from hookplane_operator.config.result import ReconcileResult
+from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
+    accepted,
     resolved,
     settle,
+    time_or_none,
     with_summaries,
 )
 from hookplane_operator.status.observation import Observation
-from hookplane_operator.status.words import accepted, time_or_none
 
 _COMPLETE: Final[Mapping[ReplayPhase, tuple[Truth, Reason]]] = {
     ReplayPhase.RUNNING: ("False", Reason.RUNNING),
@@ -29,22 +30,22 @@ _COMPLETE: Final[Mapping[ReplayPhase, tuple[Truth, Reason]]] = {
 
 
 def replay_status(
-    verdict: ReconcileResult, seen: Observation | None, old: Mapping[str, Any], now: Millis
+    result: ReconcileResult, seen: Observation | None, old: Mapping[str, Any], now: Millis
 ) -> ReplayStatus:
     """`old`: the status so far."""
-    job = seen.replays.get(verdict.uid) if seen is not None else None
+    job = seen.replays.get(result.uid) if seen is not None else None
     condition = ConditionType.SUBSCRIPTION_RESOLVED
     good = Fact(condition, "True", Reason.RESOLVED)
     facts = [
-        accepted(verdict),
-        good if job is not None else resolved(condition, verdict.problems, good),
+        accepted(result),
+        good if job is not None else resolved(condition, result.problems, good),
         _programmed(job, seen),
     ]
     facts = with_summaries(facts)
     facts.append(_complete(job))
     return ReplayStatus(
-        observed_generation=verdict.generation,
-        conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
+        observed_generation=result.generation,
+        conditions=settle(facts, old.get("conditions", ()), result.generation, format_time(now)),
         state=job.phase.value if job is not None else "Pending",
         matched=job.matched if job else None,
         delivered=job.delivered if job else None,

@@ -24,17 +24,19 @@ from hookplane.store.process_registry import Role
 from hookplane.store.queries import FailingDelivery as Failure
 from hookplane.store.queries import SubscriptionStats as Numbers
 from hookplane.units import format_time
-from hookplane_operator.config.result import ReconcileResult
+from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     Fact,
     Truth,
+    accepted,
     programmed,
     resolved,
+    secrets_resolved,
     settle,
+    time_or_none,
     with_summaries,
 )
 from hookplane_operator.status.observation import Observation
-from hookplane_operator.status.words import accepted, secrets_resolved, time_or_none
 
 _TRUTH: Final[Mapping[SubscriptionState, tuple[Truth, Reason]]] = {
     SubscriptionState.IDLE: ("Unknown", Reason.IDLE),
@@ -47,7 +49,7 @@ _TRUTH: Final[Mapping[SubscriptionState, tuple[Truth, Reason]]] = {
 
 
 def subscription_status(
-    verdict: ReconcileResult,
+    result: ReconcileResult,
     document: SubscriptionConfig | None,
     version: int | None,
     living: frozenset[str],
@@ -56,26 +58,26 @@ def subscription_status(
     now: Millis,
 ) -> SubscriptionStatus:
     """`living`: uids of endpoints that are in force; `old`: the status so far."""
-    numbers = seen.subscriptions.get(verdict.uid) if seen is not None else None
-    current = document if document and document.generation == verdict.generation else None
+    numbers = seen.subscriptions.get(result.uid) if seen is not None else None
+    current = document if document and document.generation == result.generation else None
     facts = [
-        accepted(verdict),
-        secrets_resolved(verdict),
-        _endpoints_resolved(verdict, document, living),
+        accepted(result),
+        secrets_resolved(result),
+        _endpoints_resolved(result, document, living),
         programmed(
-            Role.DISPATCHER, verdict.uid, version if current else None, verdict.generation, seen
+            Role.DISPATCHER, result.uid, version if current else None, result.generation, seen
         ),
     ]
     facts = with_summaries(facts)
     ready = facts[0].status == "True"
-    target = target_of(verdict)
+    target = target_of(result)
     word = None
     if document is not None and numbers is not None:
         word = subscription_state(document, numbers, now)
         facts += _delivering(word, numbers, target)
     return SubscriptionStatus(
-        observed_generation=verdict.generation,
-        conditions=settle(facts, old.get("conditions", ()), verdict.generation, format_time(now)),
+        observed_generation=result.generation,
+        conditions=settle(facts, old.get("conditions", ()), result.generation, format_time(now)),
         state=word.value if word and ready else None,
         target=target or None,
         delivery=_delivery(word, numbers) if numbers is not None else None,
@@ -83,22 +85,22 @@ def subscription_status(
     )
 
 
-def target_of(verdict: ReconcileResult) -> str:
+def target_of(result: ReconcileResult) -> str:
     """Host of the target as its owner wrote it, without path and secrets."""
-    if not isinstance(verdict.resource, WebhookSubscription):
+    if not isinstance(result.resource, WebhookSubscription):
         return ""
-    target = verdict.resource.spec.target
+    target = result.resource.spec.target
     if target.service_ref is not None:
         service = target.service_ref
-        return f"{service.name}.{verdict.key.namespace}:{service.port}"
+        return f"{service.name}.{result.key.namespace}:{service.port}"
     return HIDDEN_HOST if target.url is None else urlsplit(target.url).netloc
 
 
 def _endpoints_resolved(
-    verdict: ReconcileResult, document: SubscriptionConfig | None, living: frozenset[str]
+    result: ReconcileResult, document: SubscriptionConfig | None, living: frozenset[str]
 ) -> Fact:
     condition = ConditionType.ENDPOINTS_RESOLVED
-    resource = verdict.resource
+    resource = result.resource
     found = len([x for x in document.endpoints if x in living]) if document else 0
     good = Fact(condition, "True", Reason.RESOLVED, f"{found} endpoint{'s'[: found != 1]}")
     if isinstance(resource, WebhookSubscription):
@@ -110,7 +112,7 @@ def _endpoints_resolved(
         elif not found:
             message = "the selector matches no endpoint so far"
             good = Fact(condition, "True", Reason.NO_ENDPOINTS, message)
-    return resolved(condition, verdict.problems, good)
+    return resolved(condition, result.problems, good)
 
 
 def _delivering(word: SubscriptionState | None, numbers: Numbers, target: str) -> list[Fact]:

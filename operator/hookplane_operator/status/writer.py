@@ -18,8 +18,8 @@ from hookplane.kinds.status import Status
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
+from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.watch.objects import Objects
 
 PER_SECOND: Final = 20.0
 BURST: Final = 20.0

@@ -60,7 +60,7 @@ class Informer:
     ) -> None:
         """`namespaces` empty: all of them. `relisted`: called with a kind whose watch was
         interrupted. `served`: returns when there is something to watch. `selectors`: kind → label
-        selector. `scan`: whether to notice APIs that appear later, which takes the right to watch
+        selector. `scan`: whether to event APIs that appear later, which takes the right to watch
         CRDs."""
         self._scan = scan
         self._resources = tuple(resources)

@@ -11,8 +11,8 @@ from typing import Final
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound
 from hookplane_operator.kube.kinds import OPTIONAL, Object, Resource
+from hookplane_operator.kube.objects import Objects, key_of, uid_of
 from hookplane_operator.watch.informer import Informer
-from hookplane_operator.watch.objects import Objects, key_of, uid_of
 
 LOOK_SECONDS: Final = 60.0
 SERVED_SECONDS: Final = 5.0

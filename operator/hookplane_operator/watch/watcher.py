@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound
 from hookplane_operator.kube.kinds import (
@@ -20,14 +19,15 @@ from hookplane_operator.kube.kinds import (
     REPLAY,
     SECRET,
     SUBSCRIPTION,
-    TENANTS,
+    USER_KINDS,
     Resource,
 )
+from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.objects import Objects
 from hookplane_operator.settings import Scope
-from hookplane_operator.watch.census import Census, Listing, listings
 from hookplane_operator.watch.informer import Informer, Saw
-from hookplane_operator.watch.objects import Objects
 from hookplane_operator.watch.optional import OptionalApis
+from hookplane_operator.watch.relist import FullLists, Listing, listings
 
 LIST_RETRY_SECONDS: Final = 2.0
 SERVED_RETRY_SECONDS: Final = 5.0
@@ -55,7 +55,7 @@ class Watcher:
         *,
         secrets: bool,
     ) -> None:
-        """`interrupted`: called with a kind whose watch began anew: `recount` it soon. `listed`:
+        """`interrupted`: called with a kind whose watch began anew: `relist` it soon. `listed`:
         called when `held` has changed. `secrets`: whether they are watched."""
         self._kube = kube
         self._scope = scope
@@ -63,8 +63,8 @@ class Watcher:
         self._interrupted = interrupted
         self._listed = listed
         self._secrets = secrets
-        self._census = Census(kube, objects, scope)
-        self._unlisted = {x.kind for x in TENANTS}
+        self._lists = FullLists(kube, objects, scope)
+        self._unlisted = {x.kind for x in USER_KINDS}
         """Kinds of which it is not known what there is."""
         self._missing: list[Listing] = []
         self.optional = OptionalApis(kube, objects, scope.gateways, LABEL, saw)
@@ -77,11 +77,11 @@ class Watcher:
         return frozenset(kind for kind, needs in _NEEDS.items() if needs & self._unlisted)
 
     async def fill(self) -> None:
-        """Full lists first, so that it is known when everything is known. A kind of tenants' that
+        """Full lists first, so that it is known when everything is known. A kind of users' that
         cannot be listed does not stop the others: see `complete`."""
         self._missing = listings(self._scope)
         await self._list_missing()
-        while any(x.resource not in TENANTS for x in self._missing):
+        while any(x.resource not in USER_KINDS for x in self._missing):
             await asyncio.sleep(LIST_RETRY_SECONDS)
             await self._list_missing()
         await self.optional.look()
@@ -102,22 +102,22 @@ class Watcher:
             for informer in self._informers():
                 tasks.create_task(informer.run())
 
-    async def recount(self, kind: str) -> None:
+    async def relist(self, kind: str) -> None:
         """Tells what was deleted and nobody told of. Raises ApiError."""
-        for body in await self._census.missing(kind):
+        for body in await self._lists.missing(kind):
             self._saw(kind, "DELETED", body)
 
     # Watches ------------------------------------------------------------------------------------
 
     def _informers(self) -> list[Informer]:
         """One for each kind of ours: what befalls one of them is not to stop the others."""
-        more = [] if self._scope.tenants else [NAMESPACE]
+        more = [] if self._scope.user_namespaces else [NAMESPACE]
         more += [SECRET] if self._secrets else []
-        groups = [[x] for x in TENANTS] + ([more] if more else [])
+        groups = [[x] for x in USER_KINDS] + ([more] if more else [])
         children = [x for x in CHILDREN.values() if not x.optional]
         selectors = {x.kind: LABEL for x in children}
         platform = self._informer((GATEWAY, *children), self._scope.gateways, selectors)
-        return [platform, *(self._informer(x, self._scope.tenants) for x in groups)]
+        return [platform, *(self._informer(x, self._scope.user_namespaces) for x in groups)]
 
     def _informer(
         self,
@@ -132,7 +132,7 @@ class Watcher:
             self._interrupted,
             lambda: self._served(resources[0], namespaces),
             selectors,
-            scan=not self._scope.tenants,
+            scan=not self._scope.user_namespaces,
         )
 
     async def _served(self, resource: Resource, namespaces: tuple[str, ...]) -> None:
@@ -154,7 +154,7 @@ class Watcher:
     async def _is_listed(self, listing: Listing) -> bool:
         resource = listing.resource
         try:
-            async for body in self._census.read(listing):
+            async for body in self._lists.read(listing):
                 body.setdefault("kind", resource.kind)
                 body.setdefault("apiVersion", resource.api_version)
                 self._saw(resource.kind, None, body)

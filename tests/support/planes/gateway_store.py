@@ -22,15 +22,15 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
-from hookplane_operator.gateways.plane import Plane
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
+from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.referred.readings import Name
+from hookplane_operator.referred.polling_cache import Name
 from hookplane_operator.referred.secrets import secrets_in_use
 from hookplane_operator.referred.services import services_in_use
-from hookplane_operator.watch.objects import Objects
+from hookplane_operator.state.runtime import GatewayRuntime
 from support.planes.store import ManualClock
 from support.postgres.server import database
 
@@ -97,11 +97,11 @@ class Place:
         self.objects.put("WebhookEndpoint", made)
         return ObjectKey("WebhookEndpoint", "shop", name)
 
-    async def opened(self) -> Plane:
+    async def opened(self) -> GatewayRuntime:
         gateway = parse_object(body("default", kind="WebhookGateway")).value
         assert isinstance(gateway, WebhookGateway)
         applied = await AppliedConfig.load(self.store, SEALERS)
-        return Plane(gateway, Secret("dsn"), self.store, SEALERS, applied)
+        return GatewayRuntime(gateway, Secret("dsn"), self.store, SEALERS, applied)
 
     async def _service(self, name: Name) -> Object | None:
         self.meanwhile()

@@ -31,12 +31,12 @@ class Turn(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Reading(Generic[T]):
+class _Cached(Generic[T]):
     value: T
     read_at: float
 
 
-class Readings(Generic[T]):
+class PollingCache(Generic[T]):
     """Those in use, as they were when they were last read. What cannot be read now is not gone."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Readings(Generic[T]):
         self._find = find
         self._clock = clock
         self._changed = changed
-        self._turns: list[tuple[Turn, dict[Name, _Reading[T]]]] = [(turn, {}) for turn in turns]
+        self._turns: list[tuple[Turn, dict[Name, _Cached[T]]]] = [(turn, {}) for turn in turns]
         """Each in the order of reading."""
         self._sort = sort
         self._users: defaultdict[Name, set[object]] = defaultdict(set)
@@ -92,7 +92,7 @@ class Readings(Generic[T]):
         """As it was just written or read."""
         self.forget(name)
         _, readings = self._turns[self._sort(value)]
-        readings[name] = _Reading(value, self._clock.monotonic())
+        readings[name] = _Cached(value, self._clock.monotonic())
 
     def forget(self, name: Name) -> None:
         """It is read again when it is next asked for."""
@@ -120,12 +120,12 @@ class Readings(Generic[T]):
         for name in [name for turn, readings in self._turns for name in self._old(turn, readings)]:
             await self._refresh(name)
 
-    def _old(self, turn: Turn, readings: Mapping[Name, _Reading[T]]) -> list[Name]:
+    def _old(self, turn: Turn, readings: Mapping[Name, _Cached[T]]) -> list[Name]:
         old = self._clock.monotonic() - turn.after
         first = itertools.islice(readings.items(), turn.per_second)
         return [name for name, reading in first if reading.read_at <= old]
 
-    def _known(self, name: Name) -> _Reading[T] | None:
+    def _known(self, name: Name) -> _Cached[T] | None:
         return next((found for _, x in self._turns if (found := x.get(name)) is not None), None)
 
     async def _refresh(self, name: Name) -> None:

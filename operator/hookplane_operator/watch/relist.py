@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from hookplane_operator.gateways.names import GATEWAY as LABEL
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import NotFound
-from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, TENANTS, Object, Resource
+from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, USER_KINDS, Object, Resource
+from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.objects import Objects, uid_of
 from hookplane_operator.settings import Scope
-from hookplane_operator.watch.objects import Objects, uid_of
 
 
 class Listing(NamedTuple):
@@ -28,12 +28,12 @@ class Listing(NamedTuple):
 def listings(scope: Scope) -> list[Listing]:
     """Of all kinds that a cluster must have; first what the others depend on. Pure."""
     found = [Listing(GATEWAY, scope.gateways)]
-    found += [] if scope.tenants else [Listing(NAMESPACE, (None,))]
+    found += [] if scope.user_namespaces else [Listing(NAMESPACE, (None,))]
     found += [Listing(x, scope.gateways, LABEL) for x in CHILDREN.values() if not x.optional]
-    return found + [Listing(x, scope.lists) for x in TENANTS]
+    return found + [Listing(x, scope.lists) for x in USER_KINDS]
 
 
-class Census:
+class FullLists:
     """Compares what is known with full lists."""
 
     def __init__(self, kube: Kube, objects: Objects, scope: Scope) -> None:

@@ -12,7 +12,7 @@ from hookplane.store.process_registry import Role
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Blocker:
     """A condition that does not hold."""
 
     type: ConditionType
@@ -39,7 +39,7 @@ class GatewayFacts:
     generation: int
     gateway: WebhookGateway | None = None
     """None: it could not be read."""
-    troubles: tuple[Trouble, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
     desired: Mapping[Role, int] = field(default_factory=dict)
     """Pods that there should be."""
     url: str = ""

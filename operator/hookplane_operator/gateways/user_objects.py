@@ -1,4 +1,4 @@
-"""Objects of tenants, and which gateway each belongs to; no I/O."""
+"""Objects of users, and which gateway each belongs to; no I/O."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 from hookplane.compile.model import ObjectKey
 from hookplane.kinds.base import GatewayRef
 from hookplane_operator.gateways.admission import gateway_of
-from hookplane_operator.gateways.plane import Name
-from hookplane_operator.kube.kinds import REPLAY, SUBSCRIPTION, TENANTS, Object
+from hookplane_operator.kube.kinds import REPLAY, SUBSCRIPTION, USER_KINDS, Object
+from hookplane_operator.kube.objects import Objects, key_of
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.watch.objects import Objects, key_of
+from hookplane_operator.state.runtime import Name
 
 
 class UserObject(NamedTuple):
@@ -31,21 +31,21 @@ class UserObjects:
 
     def all(self, namespace: str | None = None) -> Iterator[UserObject]:
         """Of one namespace, or of all."""
-        for resource in TENANTS:
+        for resource in USER_KINDS:
             for body in self._objects.all(resource.kind, namespace):
                 yield UserObject(key_of(resource.kind, body), body)
 
     def of(self, gateway: Name) -> Iterator[UserObject]:
         """Those that belong to a gateway, whether it is there or not."""
-        return (tenant for tenant in self.all() if self.gateway(tenant) == gateway)
+        return (user_object for user_object in self.all() if self.gateway(user_object) == gateway)
 
-    def gateway(self, tenant: UserObject) -> Name:
+    def gateway(self, user_object: UserObject) -> Name:
         """The one that it belongs to: a replay to that of its subscription."""
-        spec = tenant.body.get("spec", {})
-        if tenant.key.kind == REPLAY.kind:
+        spec = user_object.body.get("spec", {})
+        if user_object.key.kind == REPLAY.kind:
             wanted = spec.get("subscriptionRef", {}).get("name", "")
             subscription = self._objects.get(
-                ObjectKey(SUBSCRIPTION.kind, tenant.key.namespace, wanted)
+                ObjectKey(SUBSCRIPTION.kind, user_object.key.namespace, wanted)
             )
             spec = (subscription or {}).get("spec", {})
         return gateway_of(_ref(spec), self._settings, self._scope)

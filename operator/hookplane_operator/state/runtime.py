@@ -15,14 +15,14 @@ from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
-from hookplane_operator.config.result import ReconcileResult
+from hookplane_operator.state.result import ReconcileResult
 
 Name = tuple[str, str]
 """Namespace and name of a gateway."""
 
 
 @dataclass
-class Plane:
+class GatewayRuntime:
     """Made when a gateway's store is open and ours; ended with it."""
 
     gateway: WebhookGateway
@@ -33,7 +33,7 @@ class Plane:
     dirty: set[ObjectKey] = field(default_factory=set)
     held: frozenset[str] = frozenset()
     """Kinds that are not compiled yet, because what they refer to could not be listed."""
-    verdicts: dict[ObjectKey, ReconcileResult] = field(default_factory=dict)
+    results: dict[ObjectKey, ReconcileResult] = field(default_factory=dict)
     sweep_wanted: bool = True
     swept_at: float = 0.0
     sweeps: list[tuple[float, int]] = field(default_factory=list)

@@ -11,6 +11,8 @@ from hookplane_operator.kube.kinds import Object
 
 GATEWAY: Final = "hookplane.dev/gateway"
 """Label of everything that a gateway is made of."""
+CONFIRM_DELETIONS: Final = "hookplane.dev/confirm-deletions"
+"""Annotation of a gateway: the number of deletions that are meant."""
 ROLE: Final = "app.kubernetes.io/component"
 HTTP: Final = 8080
 HTTPS: Final = 8443

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hookplane.compile.model import ObjectKey, Problem, Resource
-from hookplane_operator.gateways.facts import Trouble
+from hookplane_operator.state.facts import Blocker
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +18,5 @@ class ReconcileResult:
     problems: tuple[Problem, ...] = ()
     resource: Resource | None = None
     """None: it could not be read."""
-    unknown: Trouble | None = None
+    unknown: Blocker | None = None
     """What keeps it from being judged, such as a Secret that cannot be read now."""
