@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.errors import SecretUnreadable
-from hookplane.sealing_keys import new_sealing_key, read_sealing_keys
+from hookplane.errors import InvalidValue, SecretUnreadable
+from hookplane.sealing_keys import new_sealing_key, parse_sealing_keys, read_sealing_keys
 
 
 def test_sealing_keys_can_be_rotated(tmp_path: Path) -> None:
@@ -30,3 +30,8 @@ def test_a_file_without_a_right_key_is_refused(tmp_path: Path, text: str) -> Non
     with pytest.raises(SecretUnreadable, match="sealing key") as caught:
         read_sealing_keys(file)
     assert "ab" * 31 not in str(caught.value)
+
+
+def test_the_line_that_is_wrong_is_named() -> None:
+    with pytest.raises(InvalidValue, match="key 2 is not a sealing key"):
+        parse_sealing_keys(f"{new_sealing_key()}k1:zz".encode())

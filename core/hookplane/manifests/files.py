@@ -39,7 +39,7 @@ def read_files(sources: Sequence[Path]) -> list[SourceText]:
                     str(source), problem=f"holds more than {MAX_FILES} manifests"
                 )
                 break
-            texts.setdefault(path.resolve(), _read(path))
+            texts.setdefault(_identity(path), _read(path))
     return list(texts.values())
 
 
@@ -55,6 +55,14 @@ def _below(source: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if is_manifest(Path(name)))
+
+
+def _identity(path: Path) -> Path:
+    """The same for all paths of one file."""
+    try:
+        return path.resolve()
+    except RuntimeError:  # a link that leads to itself
+        return path.absolute()
 
 
 def _read(path: Path) -> SourceText:

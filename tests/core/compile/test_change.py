@@ -70,3 +70,9 @@ def test_built_in_endpoints_are_no_users() -> None:
     assert both.of_users() == ConfigDiff((own,), (changed,), (gone,))
     rows = ConfigDiff((own, builtin)).rows(lambda _: SEALER)
     assert [x.namespace for x in rows.upserts] == ["d", ""]
+
+
+def test_a_change_that_only_deletes_is_a_change() -> None:
+    assert ConfigDiff(deleted=(endpoint("a"),))
+    assert ConfigDiff(changed=(endpoint("a"),))
+    assert not ConfigDiff()

@@ -467,3 +467,29 @@ def test_what_a_header_from_a_secret_can_hold(value: str, accepted: bool) -> Non
     target = f"url: 'https://x.example', headers: [{{name: X, valueFrom: {REF}}}]"
     compiled = compiled_of(secret + ENDPOINT + subscription_text(target=target), KEY, SIGNING)
     assert (said(compiled) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ("header: X-A, idHeader: x-a", 'spec.signing.custom.idHeader: "x-a" is sent already'),
+        (
+            "header: X-A, idHeader: X-B, timestampHeader: X-B",
+            'spec.signing.custom.timestampHeader: "X-B" is sent already',
+        ),
+        ("header: X-Own", 'spec.signing.custom.header: "X-Own" is sent already'),
+        ("header: X-A, idHeader: X-B, timestampHeader: X-C", ""),
+    ],
+)
+def test_no_header_is_sent_twice(headers: str, problem: str) -> None:
+    target = "url: 'https://x.example', headers: [{name: x-own, value: '1'}]"
+    text = subscription_text(f"signing: {{scheme: Custom, custom: {{{headers}}}}}", target=target)
+    lines = said(compiled_of(ENDPOINT + text, KEY, SIGNING))
+    assert [line.partition(";")[0] for line in lines] == ([problem] if problem else [])
+
+
+def test_a_credential_can_add_no_header() -> None:
+    target = f"url: 'https://x.example', authentication: {{bearer: {{token: {REF}}}}}"
+    secret = secret_text("sec", k="@").replace("'@'", '"a\\r\\nHost: evil"')
+    (line,) = said(compiled_of(secret + ENDPOINT + subscription_text(target=target), KEY, SIGNING))
+    assert line.startswith("spec.target.authentication.bearer.token: the value has a line break")

@@ -42,3 +42,11 @@ def test_a_folder_with_too_many_files_is_said_and_not_read_to_its_end(tmp_path: 
     *read, last = read_files([tmp_path])
     assert len(read) == MAX_FILES
     assert (last.file, last.problem) == (str(tmp_path), "holds more than 2000 manifests")
+
+
+def test_a_link_to_itself_is_said_and_stops_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("a.yaml")
+    (tmp_path / "b.yaml").write_text("b: 1")
+    first, second = read_files([tmp_path])
+    assert first.problem.startswith("cannot be read: ")
+    assert second.content == "b: 1"

@@ -256,3 +256,10 @@ def test_the_values_of_a_secret_have_a_bound(size: int, fits: bool) -> None:
     assert said(manifests) == (
         [] if fits else ["a.yaml:1: Secret default/s: holds more than 1 MiB"]
     )
+
+
+@pytest.mark.parametrize("items", ["{}", "''", "5"])
+def test_the_items_of_a_list_are_a_list(items: str) -> None:
+    manifests = read(f"apiVersion: v1\nkind: List\nitems: {items}\n")
+    assert said(manifests) == ["a.yaml:3: items of a List must be a list"]
+    assert not manifests.complete
