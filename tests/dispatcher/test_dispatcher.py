@@ -5,43 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from hookplane.errors import StoreUnavailable
 from hookplane.process.membership import Membership
 from hookplane.process.rendezvous import owner_of
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.process_registry import Presence, Role
-from support.planes.dispatcher import Reply, World, simulate, subscription, url
+from support.planes.dispatcher import Reply, World, subscription, url
 
 
-def test_events_are_delivered_and_the_cursor_follows(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        await world.start()
-        ids = await world.publish_many(100)
-        status = await world.until_status(shop, lambda s: s.counters.delivered == 100)
-        assert sorted(world.events) == sorted(ids)
-        assert (status.pending, status.sending, status.retrying, status.dead) == (0, 0, 0, 0)
-        assert status.state.last_success_code == 200
-        assert world.egress.most_under_way <= 16
-        assert {s.url for s in world.egress.sent} == {url()}
-        rows = await world.deliveries(shop, DeliveryState.DELIVERED)
-        assert len(rows) == 100
-        await world.stop()
-
-    simulate(tmp_path, scenario)
+async def test_events_are_delivered_and_the_cursor_follows(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    await world.start()
+    ids = await world.publish_many(100)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 100)
+    assert sorted(world.events) == sorted(ids)
+    assert (status.pending, status.sending, status.retrying, status.dead) == (0, 0, 0, 0)
+    assert status.state.last_success_code == 200
+    assert world.egress.most_under_way <= 16
+    assert {s.url for s in world.egress.sent} == {url()}
+    rows = await world.deliveries(shop, DeliveryState.DELIVERED)
+    assert len(rows) == 100
+    await world.stop()
 
 
-def test_a_stop_while_a_worker_still_claims_is_heard(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        await world.subscribe(subscription())
-        dispatcher = await world.start()
-        began = world.loop.time()
-        await dispatcher.stop(grace=3_600_000)
-        assert world.loop.time() - began < 1  # virtual seconds: the grace was not waited out
-
-    simulate(tmp_path, scenario)
+async def test_a_stop_while_a_worker_still_claims_is_heard(world: World) -> None:
+    await world.subscribe(subscription())
+    dispatcher = await world.start()
+    began = world.loop.time()
+    await dispatcher.stop(grace=3_600_000)
+    assert world.loop.time() - began < 1  # virtual seconds: the grace was not waited out
 
 
 @asynccontextmanager
@@ -64,26 +57,22 @@ async def two_dispatchers(world: World) -> AsyncIterator[Membership]:
         await own.stop()
 
 
-def test_what_is_ours_again_waits_for_what_is_under_way(tmp_path: Path) -> None:
+async def test_what_is_ours_again_waits_for_what_is_under_way(world: World) -> None:
     """As when another dispatcher comes and goes within an attempt."""
-
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=2))
-        world.egress.scripts[url()] = lambda _: Reply(after=5)
-        async with two_dispatchers(world) as other:
-            events = await world.publish_many(2)
-            await world.until(lambda: len(world.events) == 2)
-            await asyncio.sleep(2)
-            for _ in range(2):
-                await other.start()
-                await asyncio.sleep(0.3)
-                await other.stop()
-                await asyncio.sleep(0.3)
-            events.append(await world.publish())
-            await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
-        assert sorted(world.events) == sorted(events)
-
-    simulate(tmp_path, scenario)
+    shop = await world.subscribe(subscription(max_in_flight=2))
+    world.egress.scripts[url()] = lambda _: Reply(after=5)
+    async with two_dispatchers(world) as other:
+        events = await world.publish_many(2)
+        await world.until(lambda: len(world.events) == 2)
+        await asyncio.sleep(2)
+        for _ in range(2):
+            await other.start()
+            await asyncio.sleep(0.3)
+            await other.stop()
+            await asyncio.sleep(0.3)
+        events.append(await world.publish())
+        await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
+    assert sorted(world.events) == sorted(events)
 
 
 class Calls:
@@ -101,47 +90,37 @@ class Calls:
                 raise StoreUnavailable("away")
 
 
-def test_letting_go_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+async def test_letting_go_outlives_a_store_that_is_away(world: World) -> None:
     """As long as the process lives nobody else gets what it has not released."""
-
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        async with two_dispatchers(world) as other:
-            await world.publish()
-            await world.until_status(shop, lambda s: s.counters.delivered == 1)
-            releases = Calls("release", failing=3)
-            world.watched.fail = releases.note
-            await other.start()
-            await asyncio.sleep(60)
-            assert releases.count == 4
-
-    simulate(tmp_path, scenario)
-
-
-def test_a_claim_whose_answer_was_lost_is_let_go_of(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        claims, releases = Calls("claim", failing=1), Calls("release", failing=0)
-        world.watched.lose, world.watched.fail = claims.note, releases.note
-        await world.subscribe(subscription())
-        async with two_dispatchers(world) as other:
-            await world.until(lambda: claims.count == 1)
-            await other.start()
-            await asyncio.sleep(60)
-            assert (claims.count, releases.count) == (2, 1)
-
-    simulate(tmp_path, scenario)
-
-
-def test_a_store_that_is_away_keeps_no_process_from_ending(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        dispatcher = await world.start()
+    shop = await world.subscribe(subscription())
+    async with two_dispatchers(world) as other:
         await world.publish()
         await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        await asyncio.sleep(10)
-        world.watched.fail = Calls("release", failing=1_000_000).note
-        began = world.loop.time()
-        await dispatcher.stop(grace=3_600_000)
-        assert world.loop.time() - began < 1
+        releases = Calls("release", failing=3)
+        world.watched.fail = releases.note
+        await other.start()
+        await asyncio.sleep(60)
+        assert releases.count == 4
 
-    simulate(tmp_path, scenario)
+
+async def test_a_claim_whose_answer_was_lost_is_let_go_of(world: World) -> None:
+    claims, releases = Calls("claim", failing=1), Calls("release", failing=0)
+    world.watched.lose, world.watched.fail = claims.note, releases.note
+    await world.subscribe(subscription())
+    async with two_dispatchers(world) as other:
+        await world.until(lambda: claims.count == 1)
+        await other.start()
+        await asyncio.sleep(60)
+        assert (claims.count, releases.count) == (2, 1)
+
+
+async def test_a_store_that_is_away_keeps_no_process_from_ending(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    dispatcher = await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await asyncio.sleep(10)
+    world.watched.fail = Calls("release", failing=1_000_000).note
+    began = world.loop.time()
+    await dispatcher.stop(grace=3_600_000)
+    assert world.loop.time() - began < 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,120 +14,102 @@ from hookplane.filters.event import EventView
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import World, simulate, subscription, url
+from support.planes.dispatcher import World, subscription, url
 
 
-def test_types_and_expressions_and_what_fails(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = subscription(types=("order.*",), filter_cel="event.body.amount > 10")
-        await world.subscribe(shop)
-        await world.start()
-        await world.publish(type="user.created", body={"amount": 99})
-        wanted = await world.publish(body={"amount": 11})
-        await world.publish(body={"amount": 1})
-        await world.publish(body={"no": "amount"})
-        await world.publish(body=b'{"amount": NaN}')
-        await world.publish(body=b"\xff\xfe", content_type="text/plain")
-        status = await world.until_status(shop, lambda s: s.counters.filtered == 5)
-        assert world.events == [wanted]
-        assert (status.counters.filter_errors, status.pending) == (3, 0)
-
-    simulate(tmp_path, scenario)
+async def test_types_and_expressions_and_what_fails(world: World) -> None:
+    shop = subscription(types=("order.*",), filter_cel="event.body.amount > 10")
+    await world.subscribe(shop)
+    await world.start()
+    await world.publish(type="user.created", body={"amount": 99})
+    wanted = await world.publish(body={"amount": 11})
+    await world.publish(body={"amount": 1})
+    await world.publish(body={"no": "amount"})
+    await world.publish(body=b'{"amount": NaN}')
+    await world.publish(body=b"\xff\xfe", content_type="text/plain")
+    status = await world.until_status(shop, lambda s: s.counters.filtered == 5)
+    assert world.events == [wanted]
+    assert (status.counters.filter_errors, status.pending) == (3, 0)
 
 
-def test_a_rare_match_in_a_long_log(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(filter_cel="event.body.n % 100 == 0"))
-        await world.start()
-        await world.publish_many(300)
-        await world.publish_many(300)
-        status = await world.until_status(shop, lambda s: s.counters.delivered == 6)
-        assert status.counters.filtered == 594
-
-    simulate(tmp_path, scenario)
+async def test_a_rare_match_in_a_long_log(world: World) -> None:
+    shop = await world.subscribe(subscription(filter_cel="event.body.n % 100 == 0"))
+    await world.start()
+    await world.publish_many(300)
+    await world.publish_many(300)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 6)
+    assert status.counters.filtered == 594
 
 
-def test_progress_of_only_filtered_events_is_written_after_5_seconds(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(types=("nothing",)))
-        await world.start()
-        begun = world.loop.time()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.counters.filtered == 1)
-        assert 4 <= world.loop.time() - begun <= 6
-
-    simulate(tmp_path, scenario)
+async def test_progress_of_only_filtered_events_is_written_after_5_seconds(world: World) -> None:
+    shop = await world.subscribe(subscription(types=("nothing",)))
+    await world.start()
+    begun = world.loop.time()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.filtered == 1)
+    assert 4 <= world.loop.time() - begun <= 6
 
 
-def test_a_new_filter_counts_for_what_has_not_started(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(types=("nothing.*", "order.*"), suspended=True))
-        await world.start()
-        await world.publish(type="order.created")
-        other = await world.publish(type="user.created")
-        await world.change(shop, types=("user.*",), suspended=False)
-        await world.until(lambda: world.events == [other])
-        await world.until_status(shop, lambda s: s.counters.filtered == 1)
-
-    simulate(tmp_path, scenario)
+async def test_a_new_filter_counts_for_what_has_not_started(world: World) -> None:
+    shop = await world.subscribe(subscription(types=("nothing.*", "order.*"), suspended=True))
+    await world.start()
+    await world.publish(type="order.created")
+    other = await world.publish(type="user.created")
+    await world.change(shop, types=("user.*",), suspended=False)
+    await world.until(lambda: world.events == [other])
+    await world.until_status(shop, lambda s: s.counters.filtered == 1)
 
 
-def test_headers_of_a_delivery(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        target = TargetConfig(
-            url=Secret(url()), host="shop.test", headers=(("X-Source", Secret("chat")),)
-        )
-        signing = SigningConfig(
-            scheme=SigningScheme.STANDARD, keys=(Secret("whsec_" + "QUJD" * 8), Secret("QUJE" * 8))
-        )
-        await world.subscribe(subscription(target=target, signing=signing))
-        await world.start()
-        event = await world.publish(body={"a": 1})
-        await world.until(lambda: world.egress.sent)
-        headers = world.egress.sent[0].headers
-        assert set(headers) == {
-            "content-type",
-            "user-agent",
-            "webhook-id",
-            "webhook-timestamp",
-            "webhook-signature",
-            "x-source",
-        }
-        assert headers["webhook-id"] == event
-        assert headers["webhook-timestamp"] == str(world.egress.sent[0].at // 1000)
-        assert len(headers["webhook-signature"].split()) == 2
-        assert world.egress.sent[0].body == b'{"a": 1}'
-
-    simulate(tmp_path, scenario)
+async def test_headers_of_a_delivery(world: World) -> None:
+    target = TargetConfig(
+        url=Secret(url()), host="shop.test", headers=(("X-Source", Secret("chat")),)
+    )
+    signing = SigningConfig(
+        scheme=SigningScheme.STANDARD, keys=(Secret("whsec_" + "QUJD" * 8), Secret("QUJE" * 8))
+    )
+    await world.subscribe(subscription(target=target, signing=signing))
+    await world.start()
+    event = await world.publish(body={"a": 1})
+    await world.until(lambda: world.egress.sent)
+    headers = world.egress.sent[0].headers
+    assert set(headers) == {
+        "content-type",
+        "user-agent",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "x-source",
+    }
+    assert headers["webhook-id"] == event
+    assert headers["webhook-timestamp"] == str(world.egress.sent[0].at // 1000)
+    assert len(headers["webhook-signature"].split()) == 2
+    assert world.egress.sent[0].body == b'{"a": 1}'
 
 
-def test_a_transform_sees_the_event(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        expression = (
-            '{"id": event.id, "n": event.body.n, "on": event.endpoint, "at": event.receivedTime}'
-        )
-        await world.subscribe(subscription(transform=TransformConfig(cel=expression)))
-        await world.start()
-        event = await world.publish(body={"n": 7})
-        await world.until(lambda: world.egress.sent)
-        sent = world.egress.sent[0]
-        assert json.loads(sent.body) == {
-            "id": event,
-            "n": 7,
-            "on": "orders",
-            "at": "2027-01-15T08:00:00Z",
-        }
-        assert sent.headers["content-type"] == "application/json"
-
-    simulate(tmp_path, scenario)
+async def test_a_transform_sees_the_event(world: World) -> None:
+    expression = (
+        '{"id": event.id, "n": event.body.n, "on": event.endpoint, "at": event.receivedTime}'
+    )
+    await world.subscribe(subscription(transform=TransformConfig(cel=expression)))
+    await world.start()
+    event = await world.publish(body={"n": 7})
+    await world.until(lambda: world.egress.sent)
+    sent = world.egress.sent[0]
+    assert json.loads(sent.body) == {
+        "id": event,
+        "n": 7,
+        "on": "orders",
+        "at": "2027-01-15T08:00:00Z",
+    }
+    assert sent.headers["content-type"] == "application/json"
 
 
 POISON = b'"poison"'
 
 
 @pytest.mark.parametrize(("method", "expected"), [("holds", (1, 0)), ("json", (0, 1))])
-def test_a_fault_about_one_event_holds_up_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, expected: tuple[int, int]
+async def test_a_fault_about_one_event_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, expected: tuple[int, int]
 ) -> None:
     """Filter errors, and deliveries that are dead."""
     proper: Callable[[Program, EventView], Any] = getattr(Program, method)
@@ -140,17 +121,14 @@ def test_a_fault_about_one_event_holds_up_no_other(
 
     monkeypatch.setattr(Program, method, fail)
 
-    async def scenario(world: World) -> None:
-        transform = TransformConfig(cel="event.body")
-        shop = await world.subscribe(subscription(filter_cel="true", transform=transform))
-        await world.start()
-        await world.publish(body=POISON)
-        wanted = await world.publish()
-        status = await world.until_status(shop, lambda s: s.counters.delivered)
-        assert world.events == [wanted]
-        assert (status.counters.filter_errors, status.counters.dead) == expected
-        notes = str(world.activity.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
-        assert "a fault of Hookplane's own (RecursionError at hookplane" in notes
-        assert "hush-hush" not in notes
-
-    simulate(tmp_path, scenario)
+    transform = TransformConfig(cel="event.body")
+    shop = await world.subscribe(subscription(filter_cel="true", transform=transform))
+    await world.start()
+    await world.publish(body=POISON)
+    wanted = await world.publish()
+    status = await world.until_status(shop, lambda s: s.counters.delivered)
+    assert world.events == [wanted]
+    assert (status.counters.filter_errors, status.counters.dead) == expected
+    notes = str(world.activity.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
+    assert "a fault of Hookplane's own (RecursionError at hookplane" in notes
+    assert "hush-hush" not in notes

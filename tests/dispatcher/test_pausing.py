@@ -2,195 +2,161 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
 from hookplane.signatures.signing import SigningConfig
 from hookplane.store.delivery_store import CircuitState
-from support.planes.dispatcher import HOUR, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import HOUR, Reply, World, subscription, url
 
 
-def test_suspended_keeps_events_and_stops_clocks(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=(60_000,), jitter_percent=0)
-        shop = await world.subscribe(subscription(retry=retry))
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        first = await world.publish()
-        due = (await world.until_status(shop, lambda s: s.retrying)).next_due
-        shop = await world.change(shop, suspended=True)
-        paused = await world.until_status(shop, lambda s: s.state.paused_at)
-        second = await world.publish()
-        await world.until(lambda: world.loop.time() > 400)
-        assert world.events == [first]
-        world.egress.scripts.clear()
-        await world.change(shop, suspended=False)
-        status = await world.until_status(shop, lambda s: not s.state.paused_at)
-        shift = status.next_due - due
-        assert abs(shift - (world.clock.now() - paused.state.paused_at)) < 2_000
-        await world.until_status(shop, lambda s: s.counters.delivered == 2)
-        assert world.events == [first, second, first]
-        assert world.egress.sent[-1].at >= due + shift
-
-    simulate(tmp_path, scenario)
+async def test_suspended_keeps_events_and_stops_clocks(world: World) -> None:
+    retry = RetryConfig(schedule=(60_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    first = await world.publish()
+    due = (await world.until_status(shop, lambda s: s.retrying)).next_due
+    shop = await world.change(shop, suspended=True)
+    paused = await world.until_status(shop, lambda s: s.state.paused_at)
+    second = await world.publish()
+    await world.until(lambda: world.loop.time() > 400)
+    assert world.events == [first]
+    world.egress.scripts.clear()
+    await world.change(shop, suspended=False)
+    status = await world.until_status(shop, lambda s: not s.state.paused_at)
+    shift = status.next_due - due
+    assert abs(shift - (world.clock.now() - paused.state.paused_at)) < 2_000
+    await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events == [first, second, first]
+    assert world.egress.sent[-1].at >= due + shift
 
 
-def test_a_pause_outlives_a_crash(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=(60_000,), jitter_percent=0)
-        shop = await world.subscribe(subscription(retry=retry))
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.retrying)
-        shop = await world.change(shop, suspended=True)
-        await world.until_status(shop, lambda s: s.state.paused_at)
-        await world.crash()
-        await world.until(lambda: world.loop.time() > 500)
-        world.egress.scripts.clear()
-        await world.change(shop, suspended=False)
-        await world.start()
-        status = await world.until_status(shop, lambda s: s.counters.delivered)
-        assert status.dead == 0
-        assert world.egress.sent[1].at - world.egress.sent[0].at > 500_000
-
-    simulate(tmp_path, scenario)
+async def test_a_pause_outlives_a_crash(world: World) -> None:
+    retry = RetryConfig(schedule=(60_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.retrying)
+    shop = await world.change(shop, suspended=True)
+    await world.until_status(shop, lambda s: s.state.paused_at)
+    await world.crash()
+    await world.until(lambda: world.loop.time() > 500)
+    world.egress.scripts.clear()
+    await world.change(shop, suspended=False)
+    await world.start()
+    status = await world.until_status(shop, lambda s: s.counters.delivered)
+    assert status.dead == 0
+    assert world.egress.sent[1].at - world.egress.sent[0].at > 500_000
 
 
-def test_not_ready_keeps_events(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = subscription(not_ready="Secret is missing", target=None)
-        await world.subscribe(shop)
-        await world.start()
-        event = await world.publish()
-        await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
-        await world.subscribe(subscription())
-        await world.until(lambda: world.events == [event])
-
-    simulate(tmp_path, scenario)
+async def test_not_ready_keeps_events(world: World) -> None:
+    shop = subscription(not_ready="Secret is missing", target=None)
+    await world.subscribe(shop)
+    await world.start()
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
+    await world.subscribe(subscription())
+    await world.until(lambda: world.events == [event])
 
 
-def test_what_nothing_can_be_sent_with_is_told_and_keeps_events(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(signing=SigningConfig()))
-        other = await world.subscribe(subscription("other"))
-        dispatcher = await world.start()
-        event = await world.publish()
-        await world.until_status(other, lambda s: s.counters.delivered == 1)
-        await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
-        assert dispatcher.refused == {shop.uid: "there is no key to sign with"}
-        await world.subscribe(subscription())
-        await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        assert world.events == [event, event]
-        assert dispatcher.refused == {}
-
-    simulate(tmp_path, scenario)
+async def test_what_nothing_can_be_sent_with_is_told_and_keeps_events(world: World) -> None:
+    shop = await world.subscribe(subscription(signing=SigningConfig()))
+    other = await world.subscribe(subscription("other"))
+    dispatcher = await world.start()
+    event = await world.publish()
+    await world.until_status(other, lambda s: s.counters.delivered == 1)
+    await world.until_status(shop, lambda s: s.pending == 1 and s.state.paused_at)
+    assert dispatcher.refused == {shop.uid: "there is no key to sign with"}
+    await world.subscribe(subscription())
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert world.events == [event, event]
+    assert dispatcher.refused == {}
 
 
-def test_the_circuit_opens_probes_and_closes(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=(10_000_000,), jitter_percent=0)
-        shop = subscription(
-            retry=retry,
-            max_in_flight=1,
-            circuit=CircuitConfig(failures=3, probe_every=30_000, probe_at_most_every=100_000),
-        )
-        await world.subscribe(shop)
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start_worker(shop)
-        ids = await world.publish_many(8)
-        status = await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
-        assert (status.retrying, status.pending) == (3, 5)
-        assert ("default/shop", "CircuitOpen") in [note[:2] for note in world.activity.notes]
-        await world.until(lambda: len(world.egress.sent) == 7, HOUR, 1)
-        gaps = [
-            b.at - a.at for a, b in zip(world.egress.sent[2:], world.egress.sent[3:], strict=False)
-        ]
-        assert [round(gap / 1000) for gap in gaps] == [30, 60, 100, 100]
-        assert {sent.event for sent in world.egress.sent[3:]} == {ids[3]}  # always the head
-        probes = [row.attempt for row in await world.attempts(shop)][3:]
-        assert {probe.number for probe in probes} == {0}
-        assert (await world.status(shop)).pending == 5
-        world.egress.scripts.clear()
-        status = await world.until_status(shop, lambda s: s.counters.delivered == 5, HOUR, 1)
-        assert status.state.circuit is CircuitState.CLOSED
-        assert (status.retrying, status.pending) == (3, 0)
-
-    simulate(tmp_path, scenario)
+async def test_the_circuit_opens_probes_and_closes(world: World) -> None:
+    retry = RetryConfig(schedule=(10_000_000,), jitter_percent=0)
+    shop = subscription(
+        retry=retry,
+        max_in_flight=1,
+        circuit=CircuitConfig(failures=3, probe_every=30_000, probe_at_most_every=100_000),
+    )
+    await world.subscribe(shop)
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start_worker(shop)
+    ids = await world.publish_many(8)
+    status = await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
+    assert (status.retrying, status.pending) == (3, 5)
+    assert ("default/shop", "CircuitOpen") in [note[:2] for note in world.activity.notes]
+    await world.until(lambda: len(world.egress.sent) == 7, HOUR, 1)
+    gaps = [b.at - a.at for a, b in zip(world.egress.sent[2:], world.egress.sent[3:], strict=False)]
+    assert [round(gap / 1000) for gap in gaps] == [30, 60, 100, 100]
+    assert {sent.event for sent in world.egress.sent[3:]} == {ids[3]}  # always the head
+    probes = [row.attempt for row in await world.attempts(shop)][3:]
+    assert {probe.number for probe in probes} == {0}
+    assert (await world.status(shop)).pending == 5
+    world.egress.scripts.clear()
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 5, HOUR, 1)
+    assert status.state.circuit is CircuitState.CLOSED
+    assert (status.retrying, status.pending) == (3, 0)
 
 
-def test_probes_use_up_neither_attempts_nor_schedule_of_a_retry(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=(1_000, 50_000_000), jitter_percent=0)
-        shop = subscription(retry=retry, circuit=CircuitConfig(failures=1, probe_every=1_000))
-        await world.subscribe(shop)
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start_worker(shop)
-        await world.publish()
-        await world.until(lambda: len(world.egress.sent) == 6, HOUR, 1)
-        await world.until_status(shop, lambda s: s.counters.attempts == 6)
-        status = await world.status(shop)
-        assert (status.retrying, status.recent_failures[0].attempts) == (1, 1)
-
-    simulate(tmp_path, scenario)
+async def test_probes_use_up_neither_attempts_nor_schedule_of_a_retry(world: World) -> None:
+    retry = RetryConfig(schedule=(1_000, 50_000_000), jitter_percent=0)
+    shop = subscription(retry=retry, circuit=CircuitConfig(failures=1, probe_every=1_000))
+    await world.subscribe(shop)
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start_worker(shop)
+    await world.publish()
+    await world.until(lambda: len(world.egress.sent) == 6, HOUR, 1)
+    await world.until_status(shop, lambda s: s.counters.attempts == 6)
+    status = await world.status(shop)
+    assert (status.retrying, status.recent_failures[0].attempts) == (1, 1)
 
 
-def test_an_open_circuit_outlives_a_crash(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = subscription(circuit=CircuitConfig(failures=1, probe_every=300_000))
-        await world.subscribe(shop)
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        await world.publish()
-        status = await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
-        await world.crash()
-        await world.start()
-        await world.publish()
-        await world.until(lambda: len(world.egress.sent) > 1)
-        assert world.egress.sent[1].at >= status.state.blocked_until
-
-    simulate(tmp_path, scenario)
+async def test_an_open_circuit_outlives_a_crash(world: World) -> None:
+    shop = subscription(circuit=CircuitConfig(failures=1, probe_every=300_000))
+    await world.subscribe(shop)
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    await world.publish()
+    status = await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
+    await world.crash()
+    await world.start()
+    await world.publish()
+    await world.until(lambda: len(world.egress.sent) > 1)
+    assert world.egress.sent[1].at >= status.state.blocked_until
 
 
-def test_resuming_closes_the_circuit_at_once(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = subscription(circuit=CircuitConfig(failures=1, probe_every=300_000))
-        await world.subscribe(shop)
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
-        world.egress.scripts.clear()
-        await world.store.request_resume(shop.uid)
-        await world.until_status(shop, lambda s: s.counters.delivered, 30)
-
-    simulate(tmp_path, scenario)
+async def test_resuming_closes_the_circuit_at_once(world: World) -> None:
+    shop = subscription(circuit=CircuitConfig(failures=1, probe_every=300_000))
+    await world.subscribe(shop)
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
+    world.egress.scripts.clear()
+    await world.store.request_resume(shop.uid)
+    await world.until_status(shop, lambda s: s.counters.delivered, 30)
 
 
-def test_the_rate_is_kept(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(rate=RateLimit(tokens=5, per=1_000, burst=5)))
-        await world.start()
-        await world.publish_many(40)
-        await world.until(lambda: len(world.egress.sent) == 40)
-        times = [sent.at for sent in world.egress.sent]
-        for n, at in enumerate(times):
-            assert sum(at <= other < at + 1_000 for other in times[n:]) <= 10
-        assert times[-1] - times[0] >= 6_900
-        await world.until_status(shop, lambda s: s.counters.delivered == 40)
-
-    simulate(tmp_path, scenario)
+async def test_the_rate_is_kept(world: World) -> None:
+    shop = await world.subscribe(subscription(rate=RateLimit(tokens=5, per=1_000, burst=5)))
+    await world.start()
+    await world.publish_many(40)
+    await world.until(lambda: len(world.egress.sent) == 40)
+    times = [sent.at for sent in world.egress.sent]
+    for n, at in enumerate(times):
+        assert sum(at <= other < at + 1_000 for other in times[n:]) <= 10
+    assert times[-1] - times[0] >= 6_900
+    await world.until_status(shop, lambda s: s.counters.delivered == 40)
 
 
-def test_a_new_rate_counts_at_once(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = subscription(rate=RateLimit(tokens=1, per=3_600_000, burst=1))
-        await world.subscribe(shop)
-        await world.start()
-        await world.publish_many(3)
-        await world.until(lambda: world.egress.sent)
-        await world.change(shop, rate=None)
-        await world.until(lambda: len(world.egress.sent) == 3)
-
-    simulate(tmp_path, scenario)
+async def test_a_new_rate_counts_at_once(world: World) -> None:
+    shop = subscription(rate=RateLimit(tokens=1, per=3_600_000, burst=1))
+    await world.subscribe(shop)
+    await world.start()
+    await world.publish_many(3)
+    await world.until(lambda: world.egress.sent)
+    await world.change(shop, rate=None)
+    await world.until(lambda: len(world.egress.sent) == 3)

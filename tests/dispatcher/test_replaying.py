@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hookplane.config.subscription import RetryConfig
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
-from support.planes.dispatcher import START, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import START, Reply, World, subscription, url
 
 
 async def finished(world: World, uid: str) -> ReplayJob:
@@ -18,112 +16,94 @@ async def finished(world: World, uid: str) -> ReplayJob:
     return found
 
 
-def test_by_ids_with_a_header_and_past_the_filter(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(types=("order.*",)))
-        await world.start()
-        one = await world.publish()
-        two = await world.publish(type="user.created")
-        await world.until_status(shop, lambda s: s.counters.filtered + s.counters.delivered == 2)
-        await world.replay("again", shop, ids=(one, two), states=frozenset())
-        job = await finished(world, "again")
-        assert (job.matched, job.delivered, job.failed) == (2, 2, 0)
-        assert world.events == [one, one, two]
-        assert {s.headers["hookplane-replay"] for s in world.egress.sent[1:]} == {"default/again"}
-        assert "hookplane-replay" not in world.egress.sent[0].headers
-
-    simulate(tmp_path, scenario)
+async def test_by_ids_with_a_header_and_past_the_filter(world: World) -> None:
+    shop = await world.subscribe(subscription(types=("order.*",)))
+    await world.start()
+    one = await world.publish()
+    two = await world.publish(type="user.created")
+    await world.until_status(shop, lambda s: s.counters.filtered + s.counters.delivered == 2)
+    await world.replay("again", shop, ids=(one, two), states=frozenset())
+    job = await finished(world, "again")
+    assert (job.matched, job.delivered, job.failed) == (2, 2, 0)
+    assert world.events == [one, one, two]
+    assert {s.headers["hookplane-replay"] for s in world.egress.sent[1:]} == {"default/again"}
+    assert "hookplane-replay" not in world.egress.sent[0].headers
 
 
-def test_the_dead_of_a_range_within_half_the_slots(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=())
-        shop = await world.subscribe(subscription(retry=retry, max_in_flight=8))
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        ids = await world.publish_many(9)
-        await world.until_status(shop, lambda s: s.dead == 9)
-        world.egress.sent.clear()
-        world.egress.most_under_way = 0
-        world.egress.scripts.clear()
-        await world.replay("dead", shop, received_from=START)
-        job = await finished(world, "dead")
-        assert (job.matched, job.delivered, job.failed) == (9, 9, 0)
-        assert sorted(world.events) == ids
-        assert world.egress.most_under_way <= 4
-        status = await world.status(shop)
-        assert (status.dead, status.retrying) == (0, 0)
-
-    simulate(tmp_path, scenario)
+async def test_the_dead_of_a_range_within_half_the_slots(world: World) -> None:
+    retry = RetryConfig(schedule=())
+    shop = await world.subscribe(subscription(retry=retry, max_in_flight=8))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    ids = await world.publish_many(9)
+    await world.until_status(shop, lambda s: s.dead == 9)
+    world.egress.sent.clear()
+    world.egress.most_under_way = 0
+    world.egress.scripts.clear()
+    await world.replay("dead", shop, received_from=START)
+    job = await finished(world, "dead")
+    assert (job.matched, job.delivered, job.failed) == (9, 9, 0)
+    assert sorted(world.events) == ids
+    assert world.egress.most_under_way <= 4
+    status = await world.status(shop)
+    assert (status.dead, status.retrying) == (0, 0)
 
 
-def test_everything_of_a_range_while_new_events_come(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=4))
-        await world.start()
-        await world.publish_many(50)
-        await world.until_status(shop, lambda s: s.counters.delivered == 50)
-        await world.replay(
-            "all", shop, received_from=START, states=frozenset({DeliveryState.DELIVERED})
-        )
-        await world.publish_many(50)
-        job = await finished(world, "all")
-        assert (job.matched, job.delivered) == (50, 50)
-        await world.until_status(shop, lambda s: s.counters.delivered == 150)
-
-    simulate(tmp_path, scenario)
+async def test_everything_of_a_range_while_new_events_come(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=4))
+    await world.start()
+    await world.publish_many(50)
+    await world.until_status(shop, lambda s: s.counters.delivered == 50)
+    await world.replay(
+        "all", shop, received_from=START, states=frozenset({DeliveryState.DELIVERED})
+    )
+    await world.publish_many(50)
+    job = await finished(world, "all")
+    assert (job.matched, job.delivered) == (50, 50)
+    await world.until_status(shop, lambda s: s.counters.delivered == 150)
 
 
-def test_a_retrying_one_becomes_due_now(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        retry = RetryConfig(schedule=(86_400_000,), jitter_percent=0)
-        shop = await world.subscribe(subscription(retry=retry))
-        world.egress.scripts[url()] = lambda _: Reply(500)
-        await world.start()
-        event = await world.publish()
-        await world.until_status(shop, lambda s: s.retrying)
-        world.egress.scripts.clear()
-        await world.replay("now", shop, ids=(event,), states=frozenset())
-        job = await finished(world, "now")
-        assert (job.matched, job.delivered) == (1, 1)
-        assert world.events == [event, event]
-
-    simulate(tmp_path, scenario)
+async def test_a_retrying_one_becomes_due_now(world: World) -> None:
+    retry = RetryConfig(schedule=(86_400_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.retrying)
+    world.egress.scripts.clear()
+    await world.replay("now", shop, ids=(event,), states=frozenset())
+    job = await finished(world, "now")
+    assert (job.matched, job.delivered) == (1, 1)
+    assert world.events == [event, event]
 
 
-def test_one_that_fails_again_is_an_ordinary_retry_and_then_counts_as_failed(
-    tmp_path: Path,
+async def test_one_that_fails_again_is_an_ordinary_retry_and_then_counts_as_failed(
+    world: World,
 ) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=2))
-        await world.start()
-        ids = await world.publish_many(4)
-        await world.until_status(shop, lambda s: s.counters.delivered == 4)
-        world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == ids[0] else 200)
-        await world.replay("some", shop, ids=tuple(ids), states=frozenset())
-        await world.until_status(shop, lambda s: s.counters.delivered == 7, 3)
-        job = await finished(world, "some")
-        assert (job.matched, job.delivered, job.failed) == (4, 3, 1)
-        assert world.events.count(ids[0]) == 4
-        assert (await world.status(shop)).dead == 1
-
-    simulate(tmp_path, scenario)
+    shop = await world.subscribe(subscription(max_in_flight=2))
+    await world.start()
+    ids = await world.publish_many(4)
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == ids[0] else 200)
+    await world.replay("some", shop, ids=tuple(ids), states=frozenset())
+    await world.until_status(shop, lambda s: s.counters.delivered == 7, 3)
+    job = await finished(world, "some")
+    assert (job.matched, job.delivered, job.failed) == (4, 3, 1)
+    assert world.events.count(ids[0]) == 4
+    assert (await world.status(shop)).dead == 1
 
 
-def test_a_crash_in_the_middle_loses_none(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=4))
-        await world.start()
-        ids = await world.publish_many(30)
-        await world.until_status(shop, lambda s: s.counters.delivered == 30)
-        world.egress.sent.clear()
-        await world.replay("all", shop, ids=tuple(ids), states=frozenset())
-        await world.until(lambda: len(world.egress.sent) > 10, step=0.001)
-        await world.crash()
-        await world.start()
-        job = await finished(world, "all")
-        assert (job.matched, job.delivered, job.failed) == (30, 30, 0)
-        assert set(world.events) == set(ids)
-        assert len(world.events) <= 34
-
-    simulate(tmp_path, scenario)
+async def test_a_crash_in_the_middle_loses_none(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=4))
+    await world.start()
+    ids = await world.publish_many(30)
+    await world.until_status(shop, lambda s: s.counters.delivered == 30)
+    world.egress.sent.clear()
+    await world.replay("all", shop, ids=tuple(ids), states=frozenset())
+    await world.until(lambda: len(world.egress.sent) > 10, step=0.001)
+    await world.crash()
+    await world.start()
+    job = await finished(world, "all")
+    assert (job.matched, job.delivered, job.failed) == (30, 30, 0)
+    assert set(world.events) == set(ids)
+    assert len(world.events) <= 34

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import Reply, Script, World, simulate, subscription, url
+from support.planes.dispatcher import Reply, Script, World, subscription, url
 
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}
 PATIENCE = 30_000
@@ -86,13 +85,13 @@ async def changed(world: World, config: SubscriptionConfig) -> SubscriptionConfi
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_event_ends_in_exactly_one_state(tmp_path: Path, seed: int) -> None:
-    simulate(tmp_path, lambda world: live(world, changing=False), seed)
+async def test_every_event_ends_in_exactly_one_state(world: World) -> None:
+    await live(world, changing=False)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_so_it_does_whatever_is_changed_meanwhile(tmp_path: Path, seed: int) -> None:
-    simulate(tmp_path, lambda world: live(world, changing=True), seed)
+async def test_so_it_does_whatever_is_changed_meanwhile(world: World) -> None:
+    await live(world, changing=True)
 
 
 async def check(world: World, config: SubscriptionConfig, events: set[str]) -> None:

@@ -4,260 +4,219 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import NEVER, Reply, World, simulate, subscription, url
+from support.planes.dispatcher import NEVER, Reply, World, subscription, url
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_after_crashes_all_is_delivered_and_only_what_was_in_flight_twice(
-    tmp_path: Path, seed: int
+async def test_after_crashes_all_is_delivered_and_only_what_was_in_flight_twice(
+    world: World,
 ) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=8))
-        world.egress.scripts[url()] = lambda _: Reply(after=world.random.uniform(0.001, 0.3))
-        ids: list[str] = []
-        crashes = 6
-        for _ in range(crashes):
-            await world.start()
-            ids += await world.publish_many(40)
-            await asyncio.sleep(world.random.uniform(0, 1))
-            await world.crash()
+    shop = await world.subscribe(subscription(max_in_flight=8))
+    world.egress.scripts[url()] = lambda _: Reply(after=world.random.uniform(0.001, 0.3))
+    ids: list[str] = []
+    crashes = 6
+    for _ in range(crashes):
         await world.start()
-        status = await world.until_status(shop, lambda s: s.counters.delivered >= len(ids))
-        assert set(world.events) == set(ids)
-        assert len(world.events) - len(ids) <= crashes * 8
-        assert (status.pending, status.counters.delivered) == (0, len(ids))
-
-    simulate(tmp_path, scenario, seed)
-
-
-def test_one_that_hangs_gets_a_row_and_the_cursor_passes(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=4))
-        await world.start()
-        slow = await world.publish()
-        world.egress.scripts[url()] = lambda sent: Reply(after=12 if sent.event == slow else 0.01)
-        await world.publish_many(20)
-        status = await world.until_status(shop, lambda s: s.counters.delivered == 20, 5)
-        assert (status.sending, status.pending) == (1, 0)
-        status = await world.until_status(shop, lambda s: s.counters.delivered == 21, 15)
-        assert (status.sending, status.retrying) == (0, 0)
-        assert len(world.egress.sent) == 21
-
-    simulate(tmp_path, scenario)
-
-
-def test_what_was_sending_at_a_crash_is_sent_again_at_once(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        world.egress.scripts[url()] = lambda _: NEVER
-        await world.start()
-        event = await world.publish()
-        await world.until_status(shop, lambda s: s.sending)
+        ids += await world.publish_many(40)
+        await asyncio.sleep(world.random.uniform(0, 1))
         await world.crash()
-        world.egress.scripts.clear()
-        await world.start()
-        await world.until_status(shop, lambda s: s.counters.delivered, 3)
-        assert world.events == [event, event]
+    await world.start()
+    status = await world.until_status(shop, lambda s: s.counters.delivered >= len(ids))
+    assert set(world.events) == set(ids)
+    assert len(world.events) - len(ids) <= crashes * 8
+    assert (status.pending, status.counters.delivered) == (0, len(ids))
 
-    simulate(tmp_path, scenario)
+
+async def test_one_that_hangs_gets_a_row_and_the_cursor_passes(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=4))
+    await world.start()
+    slow = await world.publish()
+    world.egress.scripts[url()] = lambda sent: Reply(after=12 if sent.event == slow else 0.01)
+    await world.publish_many(20)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 20, 5)
+    assert (status.sending, status.pending) == (1, 0)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 21, 15)
+    assert (status.sending, status.retrying) == (0, 0)
+    assert len(world.egress.sent) == 21
+
+
+async def test_what_was_sending_at_a_crash_is_sent_again_at_once(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    world.egress.scripts[url()] = lambda _: NEVER
+    await world.start()
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.sending)
+    await world.crash()
+    world.egress.scripts.clear()
+    await world.start()
+    await world.until_status(shop, lambda s: s.counters.delivered, 3)
+    assert world.events == [event, event]
 
 
 @pytest.mark.parametrize(
     "error", [StoreUnavailable("away"), StoreUnfit("no right"), UnknownObject("x"), KeyError("y")]
 )
-def test_whatever_the_store_answers_is_over_when_it_is_over(
-    tmp_path: Path, error: Exception
+async def test_whatever_the_store_answers_is_over_when_it_is_over(
+    world: World, error: Exception
 ) -> None:
     """While nothing happens only those who look for news see it."""
+    shop = await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    asked: Counter[str] = Counter()
 
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        asked: Counter[str] = Counter()
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        asked[name] += 1
+        if name in ("read_log", "load_config"):
+            raise error
 
-        def fail(name: str, _: tuple[Any, ...]) -> None:
-            asked[name] += 1
-            if name in ("read_log", "load_config"):
-                raise error
-
-        world.watched.fail = fail
-        await asyncio.sleep(20)
-        world.watched.fail = lambda *_: None
-        assert min(asked["read_log"], asked["load_config"]) >= 2
-        event = await world.publish()
-        await world.until(lambda: event in world.events, 15)
-        await world.subscribe(subscription("other"))
-        await asyncio.sleep(5)
-        event = await world.publish()
-        await world.until(lambda: url("other") in {x.url for x in world.egress.sent}, 15)
-
-    simulate(tmp_path, scenario)
+    world.watched.fail = fail
+    await asyncio.sleep(20)
+    world.watched.fail = lambda *_: None
+    assert min(asked["read_log"], asked["load_config"]) >= 2
+    event = await world.publish()
+    await world.until(lambda: event in world.events, 15)
+    await world.subscribe(subscription("other"))
+    await asyncio.sleep(5)
+    event = await world.publish()
+    await world.until(lambda: url("other") in {x.url for x in world.egress.sent}, 15)
 
 
-def test_a_dead_target_slows_nobody(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shops = [subscription(f"shop{n}") for n in range(20)]
-        for shop in shops:
-            await world.subscribe(shop)
-        world.egress.scripts[url("shop0")] = lambda _: NEVER
-        await world.start()
-        for _ in range(10):
-            await world.publish_many(10)
-            await asyncio.sleep(0.1)
-        healthy = [sent for sent in world.egress.sent if sent.url != url("shop0")]
-        await world.until(
-            lambda: sum(s.url != url("shop0") for s in world.egress.sent) == 1900, 1, 0.01
-        )
-        assert len(healthy) > 1500
-        assert sum(sent.url == url("shop0") for sent in world.egress.sent) == 16
-
-    simulate(tmp_path, scenario)
-
-
-def test_an_owner_that_was_replaced_starts_over(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        await world.store.claim(shop.uid)
-        event = await world.publish()
-        await world.until_status(shop, lambda s: s.counters.delivered == 2)
-        assert world.events.count(event) == 2
-        assert "StaleOwner" in {note[1] for note in world.activity.notes}
-
-    simulate(tmp_path, scenario)
-
-
-def test_a_store_that_is_away_stops_sending_at_the_bound(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=5))
-        await world.start()
-        away = True
-
-        def fail(name: str, _: tuple[Any, ...]) -> None:
-            if away and name == "flush":
-                raise StoreUnavailable("away")
-
-        world.watched.fail = fail
-        ids = await world.publish_many(30)
-        await asyncio.sleep(60)
-        assert len(world.egress.sent) == 5
-        away = False
-        await world.until_status(shop, lambda s: s.counters.delivered == 30)
-        assert sorted(world.events) == ids
-
-    simulate(tmp_path, scenario)
-
-
-def test_reads_that_fail_are_tried_again(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        await world.subscribe(subscription())
-        await world.start()
-        left = [3]
-
-        def fail(name: str, _: tuple[Any, ...]) -> None:
-            if name in {"read_contents", "read_log"} and left[0]:
-                left[0] -= 1
-                raise StoreUnavailable("away")
-
-        world.watched.fail = fail
-        ids = await world.publish_many(5)
-        await world.until(lambda: sorted(world.events) == ids)
-
-    simulate(tmp_path, scenario)
-
-
-def test_stopping_finishes_what_is_under_way(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription(max_in_flight=3))
-        world.egress.scripts[url()] = lambda _: Reply(after=0.8)
-        dispatcher = await world.start()
+async def test_a_dead_target_slows_nobody(world: World) -> None:
+    shops = [subscription(f"shop{n}") for n in range(20)]
+    for shop in shops:
+        await world.subscribe(shop)
+    world.egress.scripts[url("shop0")] = lambda _: NEVER
+    await world.start()
+    for _ in range(10):
         await world.publish_many(10)
-        await world.until(lambda: len(world.egress.sent) == 3)
-        await dispatcher.stop(5_000)
-        status = await world.status(shop)
-        assert (status.counters.delivered, status.pending) == (3, 7)
-        assert len(world.egress.sent) == 3
-        assert not dispatcher.ready
-
-    simulate(tmp_path, scenario)
-
-
-def test_stopping_waits_no_longer_than_the_grace(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        shop = await world.subscribe(subscription())
-        world.egress.scripts[url()] = lambda _: NEVER
-        dispatcher = await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.sending)
-        begun = world.loop.time()
-        await dispatcher.stop(2_000)
-        assert world.loop.time() - begun <= 2.1
-        assert (await world.rows(shop))[0].state is DeliveryState.SENDING
-
-    simulate(tmp_path, scenario)
+        await asyncio.sleep(0.1)
+    healthy = [sent for sent in world.egress.sent if sent.url != url("shop0")]
+    await world.until(
+        lambda: sum(s.url != url("shop0") for s in world.egress.sent) == 1900, 1, 0.01
+    )
+    assert len(healthy) > 1500
+    assert sum(sent.url == url("shop0") for sent in world.egress.sent) == 16
 
 
-def test_start_from_the_past_and_endpoints_that_join_and_leave(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        await world.endpoint("users")
-        early = await world.publish("orders")
-        await world.publish("users")
-        shop = await world.subscribe(subscription(start_from="Earliest"))
-        await world.start()
-        await world.until(lambda: world.events == [early])
-        both = await world.change(shop, endpoints=("orders", "users"))
-        joined = await world.until(lambda: world.dispatcher and world.dispatcher.version)
-        assert joined
-        await asyncio.sleep(1)
-        later = await world.publish("users")
-        await world.until(lambda: world.events == [early, later])
-        only = await world.change(both, endpoints=("users",))
-        await asyncio.sleep(1)
-        await world.publish("orders")
-        last = await world.publish("users")
-        await world.until(lambda: world.events == [early, later, last])
-        await world.until_status(only, lambda s: s.counters.delivered == 3)
-
-    simulate(tmp_path, scenario)
+async def test_an_owner_that_was_replaced_starts_over(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await world.store.claim(shop.uid)
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events.count(event) == 2
+    assert "StaleOwner" in {note[1] for note in world.activity.notes}
 
 
-def test_a_laggard_reads_on_its_own_and_catches_up(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        slow = await world.subscribe(subscription("slow", suspended=True))
-        fast = await world.subscribe(subscription("fast"))
-        await world.start()
-        for _ in range(10):
-            await world.publish_many(600)
-        await world.until_status(fast, lambda s: s.counters.delivered == 6_000)
-        await world.change(slow, suspended=False)
-        await world.until_status(slow, lambda s: s.counters.delivered == 6_000)
+async def test_a_store_that_is_away_stops_sending_at_the_bound(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=5))
+    await world.start()
+    away = True
 
-    simulate(tmp_path, scenario)
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if away and name == "flush":
+            raise StoreUnavailable("away")
+
+    world.watched.fail = fail
+    ids = await world.publish_many(30)
+    await asyncio.sleep(60)
+    assert len(world.egress.sent) == 5
+    away = False
+    await world.until_status(shop, lambda s: s.counters.delivered == 30)
+    assert sorted(world.events) == ids
 
 
-def test_a_deleted_subscription_sends_no_more(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        from hookplane.store.config_store import ConfigChange, ConfigKind
+async def test_reads_that_fail_are_tried_again(world: World) -> None:
+    await world.subscribe(subscription())
+    await world.start()
+    left = [3]
 
-        shop = await world.subscribe(subscription())
-        await world.start()
-        await world.publish()
-        await world.until_status(shop, lambda s: s.counters.delivered == 1)
-        await world.store.apply_config(ConfigChange(deletes=((ConfigKind.SUBSCRIPTION, "shop"),)))
-        await asyncio.sleep(2)
-        await world.publish()
-        await asyncio.sleep(60)
-        assert len(world.egress.sent) == 1
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name in {"read_contents", "read_log"} and left[0]:
+            left[0] -= 1
+            raise StoreUnavailable("away")
 
-    simulate(tmp_path, scenario)
+    world.watched.fail = fail
+    ids = await world.publish_many(5)
+    await world.until(lambda: sorted(world.events) == ids)
+
+
+async def test_stopping_finishes_what_is_under_way(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=3))
+    world.egress.scripts[url()] = lambda _: Reply(after=0.8)
+    dispatcher = await world.start()
+    await world.publish_many(10)
+    await world.until(lambda: len(world.egress.sent) == 3)
+    await dispatcher.stop(5_000)
+    status = await world.status(shop)
+    assert (status.counters.delivered, status.pending) == (3, 7)
+    assert len(world.egress.sent) == 3
+    assert not dispatcher.ready
+
+
+async def test_stopping_waits_no_longer_than_the_grace(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    world.egress.scripts[url()] = lambda _: NEVER
+    dispatcher = await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.sending)
+    begun = world.loop.time()
+    await dispatcher.stop(2_000)
+    assert world.loop.time() - begun <= 2.1
+    assert (await world.rows(shop))[0].state is DeliveryState.SENDING
+
+
+async def test_start_from_the_past_and_endpoints_that_join_and_leave(world: World) -> None:
+    await world.endpoint("users")
+    early = await world.publish("orders")
+    await world.publish("users")
+    shop = await world.subscribe(subscription(start_from="Earliest"))
+    await world.start()
+    await world.until(lambda: world.events == [early])
+    both = await world.change(shop, endpoints=("orders", "users"))
+    joined = await world.until(lambda: world.dispatcher and world.dispatcher.version)
+    assert joined
+    await asyncio.sleep(1)
+    later = await world.publish("users")
+    await world.until(lambda: world.events == [early, later])
+    only = await world.change(both, endpoints=("users",))
+    await asyncio.sleep(1)
+    await world.publish("orders")
+    last = await world.publish("users")
+    await world.until(lambda: world.events == [early, later, last])
+    await world.until_status(only, lambda s: s.counters.delivered == 3)
+
+
+async def test_a_laggard_reads_on_its_own_and_catches_up(world: World) -> None:
+    slow = await world.subscribe(subscription("slow", suspended=True))
+    fast = await world.subscribe(subscription("fast"))
+    await world.start()
+    for _ in range(10):
+        await world.publish_many(600)
+    await world.until_status(fast, lambda s: s.counters.delivered == 6_000)
+    await world.change(slow, suspended=False)
+    await world.until_status(slow, lambda s: s.counters.delivered == 6_000)
+
+
+async def test_a_deleted_subscription_sends_no_more(world: World) -> None:
+    from hookplane.store.config_store import ConfigChange, ConfigKind
+
+    shop = await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await world.store.apply_config(ConfigChange(deletes=((ConfigKind.SUBSCRIPTION, "shop"),)))
+    await asyncio.sleep(2)
+    await world.publish()
+    await asyncio.sleep(60)
+    assert len(world.egress.sent) == 1

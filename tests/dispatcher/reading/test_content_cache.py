@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.content_cache import OVERHEAD, CachedEvent, ContentCache
-from support.planes.dispatcher import World, simulate
+from support.planes.dispatcher import World
 
 SIZE = 1_000 + OVERHEAD
 
@@ -26,86 +25,68 @@ def held(found: dict[int, CachedEvent | None]) -> list[CachedEvent]:
     return [body for body in found.values() if body is not None]
 
 
-def test_each_event_is_read_once_however_many_want_it(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 4)
-        reads: list[str] = []
-        world.watched.fail = lambda name, _: reads.append(name)
-        cache = bodies(world, 10)
-        found = await asyncio.gather(*[cache.acquire(entries) for _ in range(50)])
-        assert reads == ["read_contents"]
-        assert found[0][1] is found[49][1]
-        assert cache.used == 4 * SIZE
-
-    simulate(tmp_path, scenario)
+async def test_each_event_is_read_once_however_many_want_it(world: World) -> None:
+    entries = await filled(world, 4)
+    reads: list[str] = []
+    world.watched.fail = lambda name, _: reads.append(name)
+    cache = bodies(world, 10)
+    found = await asyncio.gather(*[cache.acquire(entries) for _ in range(50)])
+    assert reads == ["read_contents"]
+    assert found[0][1] is found[49][1]
+    assert cache.used == 4 * SIZE
 
 
-def test_the_budget_holds_and_what_waits_comes_in_turn(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 12)
-        cache = bodies(world, 3)
-        most = 0
+async def test_the_budget_holds_and_what_waits_comes_in_turn(world: World) -> None:
+    entries = await filled(world, 12)
+    cache = bodies(world, 3)
+    most = 0
 
-        async def use(entry: LogEntry) -> int:
-            nonlocal most
-            (body,) = held(await cache.acquire([entry]))
-            most = max(most, cache.used)
-            await asyncio.sleep(1)
-            cache.release(body)
-            return entry.sequence
-
-        used = await asyncio.wait_for(asyncio.gather(*map(use, entries)), 60)
-        assert sorted(used) == list(range(1, 13))
-        assert most <= 3 * SIZE
-
-    simulate(tmp_path, scenario)
-
-
-def test_what_does_not_fit_now_is_left_out(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 5)
-        cache = bodies(world, 2)
-        found = await cache.acquire(entries)
-        assert sorted(found) == [1, 2]
-        for body in held(found):
-            cache.release(body)
-        assert sorted(await cache.acquire(entries[2:4])) == [3, 4]
-        assert cache.used == 2 * SIZE
-
-    simulate(tmp_path, scenario)
-
-
-def test_one_that_is_larger_than_the_budget_goes_alone(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 1)
-        cache = ContentCache(world.store, lambda uid: ("default", uid), 10, 2)
-        assert len(held(await cache.acquire(entries))) == 1
-
-    simulate(tmp_path, scenario)
-
-
-def test_what_retention_removed_is_told_apart(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 1)
-        gone = LogEntry("orders", 99, "evt_gone", 0, "x", 10)
-        found = await bodies(world, 5).acquire([*entries, gone])
-        assert found[1] is not None
-        assert found[99] is None
-
-    simulate(tmp_path, scenario)
-
-
-def test_who_gives_up_waiting_passes_the_turn_on(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        entries = await filled(world, 3)
-        cache = bodies(world, 1)
-        (first,) = held(await cache.acquire(entries[:1]))
-        impatient = asyncio.create_task(cache.acquire(entries[1:2]))
-        patient = asyncio.create_task(cache.acquire(entries[2:]))
+    async def use(entry: LogEntry) -> int:
+        nonlocal most
+        (body,) = held(await cache.acquire([entry]))
+        most = max(most, cache.used)
         await asyncio.sleep(1)
-        cache.release(first)
-        impatient.cancel()
-        found = await asyncio.wait_for(patient, 5)
-        assert len(held(found)) == 1
+        cache.release(body)
+        return entry.sequence
 
-    simulate(tmp_path, scenario)
+    used = await asyncio.wait_for(asyncio.gather(*map(use, entries)), 60)
+    assert sorted(used) == list(range(1, 13))
+    assert most <= 3 * SIZE
+
+
+async def test_what_does_not_fit_now_is_left_out(world: World) -> None:
+    entries = await filled(world, 5)
+    cache = bodies(world, 2)
+    found = await cache.acquire(entries)
+    assert sorted(found) == [1, 2]
+    for body in held(found):
+        cache.release(body)
+    assert sorted(await cache.acquire(entries[2:4])) == [3, 4]
+    assert cache.used == 2 * SIZE
+
+
+async def test_one_that_is_larger_than_the_budget_goes_alone(world: World) -> None:
+    entries = await filled(world, 1)
+    cache = ContentCache(world.store, lambda uid: ("default", uid), 10, 2)
+    assert len(held(await cache.acquire(entries))) == 1
+
+
+async def test_what_retention_removed_is_told_apart(world: World) -> None:
+    entries = await filled(world, 1)
+    gone = LogEntry("orders", 99, "evt_gone", 0, "x", 10)
+    found = await bodies(world, 5).acquire([*entries, gone])
+    assert found[1] is not None
+    assert found[99] is None
+
+
+async def test_who_gives_up_waiting_passes_the_turn_on(world: World) -> None:
+    entries = await filled(world, 3)
+    cache = bodies(world, 1)
+    (first,) = held(await cache.acquire(entries[:1]))
+    impatient = asyncio.create_task(cache.acquire(entries[1:2]))
+    patient = asyncio.create_task(cache.acquire(entries[2:]))
+    await asyncio.sleep(1)
+    cache.release(first)
+    impatient.cancel()
+    found = await asyncio.wait_for(patient, 5)
+    assert len(held(found)) == 1

@@ -7,7 +7,8 @@ import inspect
 import json
 import random
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -427,13 +428,10 @@ def url(name: str = "shop") -> str:
     return f"http://{name}.test/"
 
 
-def simulate(folder: Path, scenario: Callable[[World], Awaitable[None]], seed: int = 1) -> None:
-    """Runs a scenario in a world of its own with an endpoint `orders`."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(_live(folder, scenario, seed))
-
-
-async def _live(folder: Path, scenario: Callable[[World], Awaitable[None]], seed: int) -> None:
+@asynccontextmanager
+async def living(folder: Path, seed: int) -> AsyncIterator[World]:
+    """A world with an endpoint `orders`; nothing of it runs on afterwards. The loop that runs must
+    be a `VirtualLoop`."""
     loop = cast(VirtualLoop, asyncio.get_running_loop())
     loop.busy += 1
     store = await SQLiteStore.open(folder / "data", VirtualClock(loop))
@@ -441,7 +439,7 @@ async def _live(folder: Path, scenario: Callable[[World], Awaitable[None]], seed
     world = World(loop, store, seed)
     try:
         await world.endpoint("orders")
-        await scenario(world)
+        yield world
     finally:
         await world.crash()
         loop.busy += 1

@@ -1,0 +1,32 @@
+"""A world whose time passes only when all wait: any test that names `world` runs in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from support.planes.dispatcher import VirtualLoop, World, living
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Function
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if "world" in item.fixturenames:
+        return {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def seed() -> int:
+    """Where the world's randomness begins; a test may be parametrized with it."""
+    return 1
+
+
+@pytest.fixture
+async def world(tmp_path: Path, seed: int) -> AsyncIterator[World]:
+    """A world of its own with an endpoint `orders`."""
+    async with living(tmp_path, seed) as made:
+        yield made
