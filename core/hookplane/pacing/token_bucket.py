@@ -6,8 +6,6 @@ from typing import Final
 
 from hookplane.config.base import RateLimit
 
-UNLIMITED: Final = RateLimit(tokens=1 << 30, per=1, burst=1 << 30)
-"""A rate that nothing here ever reaches."""
 _ROUNDING: Final = 1e-9
 """Sums of fractions may miss a whole token by this much."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.pacing.token_bucket import UNLIMITED, TokenBucket
+from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.process.membership import OwnershipGuard
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
@@ -47,7 +47,7 @@ class Capacity:
         self._clock = clock
         self._ownership = ownership
         self._can_send = can_send
-        self._bucket = TokenBucket(config.rate or UNLIMITED, clock.monotonic())
+        self._bucket = _bucket(config, clock.monotonic())
         self._stopping = False
         self._probing = False
         self._bytes_under_way = 0
@@ -64,7 +64,7 @@ class Capacity:
     def configure(self, config: SubscriptionConfig, *, can_send: bool) -> None:
         """A new document is in force. Another rate begins with a full bucket."""
         if config.rate != self._config.rate:
-            self._bucket = TokenBucket(config.rate or UNLIMITED, self._clock.monotonic())
+            self._bucket = _bucket(config, self._clock.monotonic())
         self._config = config
         self._can_send = can_send
 
@@ -75,7 +75,8 @@ class Capacity:
     def attempt_started(self, size: int, *, probe: bool) -> None:
         """An attempt goes out; `size` in bytes."""
         self._probing = self._probing or probe
-        self._bucket.spend()
+        if self._bucket is not None:
+            self._bucket.spend()
         self._bytes_under_way += size
 
     def attempt_ended(self, size: int, *, probe: bool) -> None:
@@ -131,12 +132,13 @@ class Capacity:
         free = self._free_slots()
         if free <= 0 or self._now < self._tracker.health.blocked_until:
             return 0
-        return min(free, self._bucket.available(self._turn))
+        return free if self._bucket is None else min(free, self._bucket.available(self._turn))
 
     def room_at_once(self) -> int:
         """How many attempts may be chosen together: with strict order the next depends on how the
         one before it ends."""
-        return min(self.room(), 1) if self._config.strict else self.room()
+        room = self.room()
+        return min(room, 1) if self._config.strict else room
 
     def take_due(self) -> list[QueuedDelivery]:
         """Rows whose next attempt may start now, the oldest first, marked active."""
@@ -187,7 +189,8 @@ class Capacity:
         """How long time alone keeps everything from starting."""
         blocked = max(self._tracker.health.blocked_until - self._now, 0) / 1000
         away = self._store_away_until - self._turn
-        return max(blocked, self._bucket.seconds_to_token(self._turn), away)
+        rate = 0.0 if self._bucket is None else self._bucket.seconds_to_token(self._turn)
+        return max(blocked, rate, away)
 
     def _free_slots(self) -> int:
         """Free slots, time left out of account. None while another process may own the subscription
@@ -212,3 +215,8 @@ class Capacity:
         if self._config.strict:
             return self.has_turn(cursor) and row.sequence <= cursor.position + 1
         return row.sequence <= cursor.position
+
+
+def _bucket(config: SubscriptionConfig, now: float) -> TokenBucket | None:
+    """None: the rate is not limited."""
+    return None if config.rate is None else TokenBucket(config.rate, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.config.base import RateLimit
-from hookplane.pacing.token_bucket import UNLIMITED, TokenBucket
+from hookplane.pacing.token_bucket import TokenBucket
 
 
 def test_a_burst_then_a_trickle() -> None:
@@ -55,10 +55,3 @@ def test_a_clock_that_goes_back_adds_nothing() -> None:
     assert bucket.available(90) == 0
     assert bucket.available(100.5) == 0
     assert bucket.available(101) == 1
-
-
-def test_unlimited_has_no_end() -> None:
-    bucket = TokenBucket(UNLIMITED, now=0)
-    bucket.spend(1_000)
-    assert bucket.available(0) > 1_000_000
-    assert bucket.seconds_to_token(0) == 0
