@@ -100,21 +100,22 @@ class Operator:
         self._clock = clock
         self._metrics = metrics
         self._election = election
-        kube.may_write = election.leads
         self._objects = Objects()
         self._user_objects = UserObjects(self._objects, settings, scope)
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
         self._secrets = secrets_in_use(
-            lambda name: kube.find(SECRET, *name), clock, self._secret_changed
+            lambda name: kube.find(SECRET, *name),
+            clock,
+            self._secret_changed,
+            watched=settings.watch_secrets,
         )
         self._services = services_in_use(
             lambda name: kube.find(SERVICE, *name),
             clock,
             lambda name: self._touch_users(self._services, name),
         )
-        self._secrets.watched = settings.watch_secrets
         self._watcher = self._make_watcher(kube, settings, scope)
         self._configurator = self._make_configurator(kube)
         self._gateways = self._make_gateways(kube, settings, scope, cluster)
@@ -211,7 +212,7 @@ class Operator:
     def _listed(self) -> None:
         """All objects of one more kind are known: what waited for it can be compiled."""
         for runtime in self._gateways.runtimes.values():
-            runtime.held = self._watcher.held
+            runtime.hold(self._watcher.held)
             self._queue.add(Task(JobKind.CONFIG, runtime.name))
 
     def _interrupted(self, kind: str) -> None:
@@ -261,7 +262,7 @@ class Operator:
         if runtime is None:
             self._report_gateway_missing(user_object, name)
         else:
-            runtime.dirty.add(user_object.key)
+            runtime.mark_dirty([user_object.key])
             self._queue.add(Task(JobKind.CONFIG, name))
 
     def _touch_all(self, user_objects: Iterable[UserObject]) -> None:
@@ -321,7 +322,7 @@ class Operator:
 
     def _start_over(self, name: Name) -> None:
         if (runtime := self._gateways.runtimes.get(name)) is not None:
-            runtime.reopen = True
+            runtime.want_reopening()
         self._queue.add(Task(JobKind.GATEWAY, name))
 
     async def _reconcile_gateway(self, name: Name) -> float | None:
@@ -340,7 +341,7 @@ class Operator:
         runtime = self._gateways.runtimes.get(name)
         if runtime is None:
             return None
-        runtime.dirty |= runtime.take_due(self._clock.now())
+        runtime.mark_dirty(runtime.take_due(self._clock.now()))
         try:
             again = await self._configurator.reconcile(runtime)
         except StoreUnavailable:
@@ -357,10 +358,10 @@ class Operator:
     # Planes -------------------------------------------------------------------------------------
 
     def _opened(self, runtime: GatewayRuntime) -> None:
-        runtime.held = self._watcher.held
+        runtime.hold(self._watcher.held)
         if runtime.name not in self._collections:
             self._collections[runtime.name] = asyncio.create_task(self._collect(runtime))
-        runtime.dirty.update(user_object.key for user_object in self._user_objects.of(runtime.name))
+        runtime.mark_dirty(user_object.key for user_object in self._user_objects.of(runtime.name))
         self._queue.add(Task(JobKind.CONFIG, runtime.name))
         self._queue.add(Task(JobKind.SWEEP, runtime.name))
 
@@ -402,9 +403,9 @@ async def make_operator(
 ) -> tuple[Operator, Kube]:
     """Whoever gets them closes the second after the first has ended. Raises ApiError."""
     metrics = Metrics(registry)
-    kube = await Kube.connect(metrics)
-    cluster = await _cluster(kube, scope)
     election = Election(lambda: Kube.connect(metrics), scope.own, instance)
+    kube = await Kube.connect(metrics, election.leads)
+    cluster = await _cluster(kube, scope)
     return Operator(kube, settings, scope, instance, clock, metrics, cluster, election), kube
 
 

@@ -86,8 +86,8 @@ class Scene:
         """An endpoint, as a sweep does it."""
         change = ConfigDiff(deleted=(self.runtime.applied.documents[f"uid-{name}"],))
         await self.runtime.applied.write(change)
-        self.runtime.rounds += 1
-        del self.runtime.results[ObjectKey("WebhookEndpoint", "shop", name)]
+        self.runtime.record_deletions(1, 0.0)
+        self.runtime.forget_object(ObjectKey("WebhookEndpoint", "shop", name))
 
 
 @pytest.fixture
@@ -95,7 +95,9 @@ async def scene() -> AsyncIterator[Scene]:
     """Endpoints `orders` and `users`, and a subscription `shop` that selects both."""
     async with place() as made:
         runtime = await made.opened()
-        runtime.dirty = {made.put_endpoint("orders"), made.put_endpoint("users"), made.put("shop")}
+        runtime.mark_dirty(
+            {made.put_endpoint("orders"), made.put_endpoint("users"), made.put("shop")}
+        )
         await made.configurator.reconcile(runtime)
         yield Scene(made, runtime)
 
@@ -149,7 +151,7 @@ async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     assert scene.runtime.drained == {"uid-shop": frozenset({"uid-orders"})}
     await scene.runtime.store.append(NewEvent("uid-users", f"evt_{1:026d}", 1, "x", (), b"late"))
     await scene.delete("users")
-    scene.runtime.dirty = {shop}
+    scene.runtime.mark_dirty({shop})
     await scene.place.configurator.reconcile(scene.runtime)
     status = (await scene.runtime.store.subscription_status(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)

@@ -23,13 +23,13 @@ async def test_a_change_does_not_wait_for_what_is_only_looked_through(
 ) -> None:
     keys = {place.put(name) for name in "abcde"}
     runtime = await place.opened()
-    runtime.dirty = set(keys)
+    runtime.mark_dirty(set(keys))
     await place.configurator.reconcile(runtime)
     assert await place.in_force() == dict.fromkeys("abcde", 1)
     monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
     changed = {place.put("b", 2), place.put("new")}
     restarted = await place.opened()
-    restarted.dirty = keys | changed
+    restarted.mark_dirty(keys | changed)
     assert await place.configurator.reconcile(restarted) == 0.0
     assert await place.in_force() == dict.fromkeys("acde", 1) | {"b": 2, "new": 1}
     assert len(restarted.dirty) == 2
@@ -42,7 +42,7 @@ async def test_a_change_does_not_wait_for_what_is_only_looked_through(
 async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
     runtime = await place.opened()
-    runtime.dirty = {place.put(name) for name in "abcde"}
+    runtime.mark_dirty({place.put(name) for name in "abcde"})
     await place.configurator.reconcile(runtime)
     assert runtime.dirty == set()
     assert await place.in_force() == dict.fromkeys("abcde", 1)
@@ -51,15 +51,15 @@ async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.M
 async def test_what_could_not_be_read_is_asked_for_again_whatever_else_comes(place: Place) -> None:
     waiting = place.put_for_service("waiting", "closed")
     runtime = await place.opened()
-    runtime.dirty = {waiting}
+    runtime.mark_dirty({waiting})
     place.refused = {("shop", "closed")}
-    place.meanwhile = lambda: runtime.dirty.add(place.put("other"))
+    place.meanwhile = lambda: runtime.mark_dirty([place.put("other")])
     assert await place.configurator.reconcile(runtime) == 0.0
     assert await place.configurator.reconcile(runtime) == RETRY / 1000
     assert await place.in_force() == {"other": 1}
     assert runtime.take_due(place.clock.now() + RETRY - 1) == set()
     place.refused, place.meanwhile = set(), lambda: None
-    runtime.dirty = runtime.take_due(place.clock.now() + RETRY)
+    runtime.mark_dirty(runtime.take_due(place.clock.now() + RETRY))
     assert runtime.dirty == {waiting}
     assert await place.configurator.reconcile(runtime) is None
     assert await place.in_force() == {"other": 1, "waiting": 1}
@@ -69,6 +69,6 @@ async def test_those_who_deliver_to_services_are_not_compiled_again_with_each_ch
     place: Place,
 ) -> None:
     runtime = await place.opened()
-    runtime.dirty = {place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)}
+    runtime.mark_dirty({place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)})
     assert await place.configurator.reconcile(runtime) is None
     assert runtime.take_due(place.clock.now() + 3_600_000) == set()

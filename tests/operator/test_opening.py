@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hookplane.errors import StoreUnavailable
-from hookplane_operator.gateways.reconcile import _load_runtime
+from hookplane_operator.state.runtime import GatewayRuntime
 from support.planes.gateway_store import SEALERS, place
 
 
@@ -23,7 +23,7 @@ async def test_a_store_that_fails_while_it_is_read(
 
         monkeypatch.setattr(made.store, call, fail)
         with pytest.raises(StoreUnavailable, match="away"):
-            await _load_runtime(opened.gateway, opened.dsn, made.store, SEALERS)
+            await GatewayRuntime.load(opened.gateway, opened.dsn, made.store, SEALERS)
         monkeypatch.undo()
         with pytest.raises(StoreUnavailable):
             await made.store.members()

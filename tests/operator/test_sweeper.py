@@ -54,7 +54,7 @@ class Scene:
     async def runtime(self, *names: str) -> GatewayRuntime:
         """With these in force."""
         runtime = await self.place.opened()
-        runtime.dirty = {self.place.put(name) for name in names}
+        runtime.mark_dirty({self.place.put(name) for name in names})
         await self.place.configurator.reconcile(runtime)
         self.cluster.there = list(names)
         return runtime
@@ -66,7 +66,7 @@ class Scene:
     async def comes(self, runtime: GatewayRuntime, name: str) -> None:
         """Seen, compiled and written."""
         self.cluster.there.append(name)
-        runtime.dirty.add(self.place.put(name))
+        runtime.mark_dirty([self.place.put(name)])
         await self.place.configurator.reconcile(runtime)
 
     def builtin(self, runtime: GatewayRuntime) -> list[str]:

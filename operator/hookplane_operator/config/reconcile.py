@@ -106,7 +106,7 @@ class Configurator:
             try:
                 return await self._round(runtime, taken)
             except BaseException:
-                runtime.dirty |= taken
+                runtime.mark_dirty(taken)
                 raise
 
     def _take(self, runtime: GatewayRuntime) -> set[ObjectKey]:
@@ -117,7 +117,7 @@ class Configurator:
             return taken
         others = (key for key in taken if not self._is_changed(runtime, key))
         left = set(islice(others, LOOKED_THROUGH, None))
-        runtime.dirty |= left
+        runtime.mark_dirty(left)
         return taken - left
 
     def _is_changed(self, runtime: GatewayRuntime, key: ObjectKey) -> bool:
@@ -126,13 +126,13 @@ class Configurator:
             return True
         uid, generation = body["metadata"].get("uid"), body["metadata"].get("generation")
         if key.kind == REPLAY.kind:
-            return uid not in runtime.replays
+            return not runtime.has_replay(uid)
         return not runtime.applied.is_current(uid, generation)
 
     async def _round(self, runtime: GatewayRuntime, keys: Iterable[ObjectKey]) -> float | None:
         batch = _Batch()
         for number, key in enumerate(keys):
-            runtime.due.pop(key, None)
+            runtime.cancel_due(key)
             self._read(runtime, key, batch)
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
@@ -144,9 +144,8 @@ class Configurator:
         await self._replay(runtime, compiled)
         self._judge(runtime, batch, compiled)
         retry = self._clock.now() + RETRY
-        runtime.due.update(dict.fromkeys(batch.unknown, retry))
-        runtime.news = True
-        runtime.rounds += 1
+        runtime.look_again(batch.unknown, retry)
+        runtime.record_change()
         return self._next(runtime)
 
     # Reading ------------------------------------------------------------------------------------
@@ -158,9 +157,9 @@ class Configurator:
             return
         parsed = parse_object(_without_status(body))
         if parsed.value is None or isinstance(parsed.value, SecretObject):
-            runtime.results[key] = _refused(key, body, parsed)
+            runtime.record_result(_refused(key, body, parsed))
         elif not self._admitted(runtime, key.namespace):
-            runtime.results[key] = _not_admitted(key, parsed.value, runtime)
+            runtime.record_result(_not_admitted(key, parsed.value, runtime))
             batch.resources[key] = parsed.value
         else:
             batch.resources[key] = parsed.value
@@ -168,8 +167,7 @@ class Configurator:
     def _forget(self, runtime: GatewayRuntime, key: ObjectKey, batch: _Batch) -> None:
         self._secrets.use(key, frozenset())
         self._services.use(key, frozenset())
-        runtime.sweep_wanted = runtime.sweep_wanted or key in runtime.results
-        runtime.results.pop(key, None)
+        runtime.forget_object(key)
         if key.kind == ENDPOINT.kind:
             batch.gone.add((key.namespace, key.name))
 
@@ -250,7 +248,7 @@ class Configurator:
             key = keys[wish.wanted.owner]
             due = await self._ensure(wish, key, batch)
             if due is not None:
-                runtime.due[key] = due
+                runtime.look_again([key], due)
 
         await for_each(wishes, ensure)
         changed = before != batch.secrets
@@ -332,9 +330,9 @@ class Configurator:
 
     async def _replay(self, runtime: GatewayRuntime, compiled: Compiled) -> None:
         for job in compiled.replays:
-            if job.uid not in runtime.replays and job.subscription in runtime.applied.documents:
+            if not runtime.has_replay(job.uid) and job.subscription in runtime.applied.documents:
                 await runtime.store.create_replay(job)
-                runtime.replays.add(job.uid)
+                runtime.record_replay(job.uid)
 
     # Afterwards ---------------------------------------------------------------------------------
 
@@ -345,8 +343,8 @@ class Configurator:
         endpoints = {_name(x) for x in written if isinstance(x, EndpointConfig) and not x.builtin}
         created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
         readers = self._readers(endpoints | batch.gone)
-        runtime.dirty.update(key for key in readers if key not in batch.resources)
-        runtime.dirty.update(self._replays_of(created))
+        runtime.mark_dirty(key for key in readers if key not in batch.resources)
+        runtime.mark_dirty(self._replays_of(created))
 
     def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
         """Subscriptions that name any of these endpoints, or select in its namespace."""
@@ -373,7 +371,7 @@ class Configurator:
         for key, resource in batch.resources.items():
             if self._admitted(runtime, key.namespace):
                 metadata = resource.metadata
-                runtime.results[key] = ReconcileResult(
+                result = ReconcileResult(
                     key=key,
                     uid=metadata.uid,
                     generation=metadata.generation,
@@ -381,11 +379,12 @@ class Configurator:
                     resource=resource,
                     unknown=batch.unknown.get(key),
                 )
+                runtime.record_result(result)
 
     def _next(self, runtime: GatewayRuntime) -> float | None:
         if runtime.has_work:
             return 0.0
-        first = min(runtime.due.values(), default=None)
+        first = runtime.next_due
         return None if first is None else max(first - self._clock.now(), 0) / 1000
 
 

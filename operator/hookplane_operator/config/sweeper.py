@@ -56,7 +56,7 @@ class Sweeper:
         wait = runtime.swept_at + SOONEST_SECONDS - time.monotonic()
         if wait > 0:
             return wait
-        runtime.swept_at, runtime.sweep_wanted = time.monotonic(), False
+        runtime.begin_sweep(time.monotonic())
         known = list(runtime.applied.documents.values())  # what comes from now on may not be listed
         uids, namespaces, replays = await self._list()
         await self._check_whole()
@@ -86,9 +86,7 @@ class Sweeper:
             return
         change = ConfigDiff(deleted=planned.doomed)
         await runtime.applied.write(change)
-        runtime.sweeps.append((time.monotonic(), len(planned.doomed)))
-        runtime.news = True
-        runtime.rounds += 1
+        runtime.record_deletions(len(planned.doomed), time.monotonic())
         await runtime.store.add_orphans(self._orphans(planned.doomed))
 
     async def _list(self) -> tuple[set[str], set[str], set[str]]:
@@ -122,7 +120,7 @@ class Sweeper:
                 CONFIRM_DELETIONS,
                 blocked,
             )
-        runtime.blocked = blocked
+        runtime.record_blocked(blocked)
         self._metrics.sweeps_blocked.labels("/".join(runtime.name)).set(blocked)
 
     def _orphans(self, gone: Iterable[Configured]) -> list[Orphan]:
@@ -144,9 +142,9 @@ class Sweeper:
     async def _cancel(self, runtime: GatewayRuntime, there: set[str]) -> None:
         """Jobs whose object was deleted; one that is new may not be listed yet."""
         known = {x["metadata"].get("uid") for x in self._objects.all(REPLAY.kind)}
-        for uid in runtime.replays - there - known:
+        for uid in runtime.replays_besides(there | known):
             await runtime.store.cancel_replay(uid)
-            runtime.replays.discard(uid)
+            runtime.forget_replay(uid)
 
 
 def _suffix(document: Configured) -> str:

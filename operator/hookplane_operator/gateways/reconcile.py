@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.applied_config import AppliedConfig
 from hookplane.clock import Clock
 from hookplane.compile.model import ObjectKey
 from hookplane.compile.secrets import FORBIDDEN_TYPES
@@ -25,10 +24,7 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
 from hookplane.network.certificates import check_server_pair
-from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.config_store import ConfigKind
-from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import bring_up_to_date
 from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import WriterFence
@@ -140,7 +136,7 @@ class Gateways:
     def _learn(self, name: Name, facts: GatewayFacts) -> None:
         runtime = self.runtimes.get(name)
         if runtime is not None and self.facts.get(name) != facts:
-            runtime.news = True
+            runtime.record_news()
         self.facts[name] = facts
 
     def _read(self, body: Object) -> tuple[WebhookGateway | None, tuple[Blocker, ...]]:
@@ -161,7 +157,7 @@ class Gateways:
         postgresql = gateway.spec.store.postgresql
         dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
         runtime = self.runtimes.get(name)
-        if runtime is not None and runtime.dsn == dsn and not runtime.reopen:
+        if runtime is not None and runtime.dsn == dsn and not runtime.needs_reopening:
             self._renew(runtime, gateway)
             return
         migration = dsn
@@ -178,7 +174,7 @@ class Gateways:
                 self.clock,
                 over=gateway.metadata.annotations.get(TAKE_OVER, ""),
             )
-            runtime = await _load_runtime(gateway, dsn, store, own)
+            runtime = await GatewayRuntime.load(gateway, dsn, store, own)
         except StoreInUse as error:
             message = (
                 f"the database belongs to gateway {error}; give this one a database of its own, or "
@@ -196,9 +192,7 @@ class Gateways:
 
     def _renew(self, runtime: GatewayRuntime, gateway: WebhookGateway) -> None:
         """What depends on the gateway's spec is compiled anew when that changes."""
-        changed = runtime.gateway.spec != gateway.spec
-        runtime.gateway = gateway
-        if changed:
+        if runtime.renew(gateway):
             self.opened(runtime)
 
     def _fence(self, name: Name) -> WriterFence:
@@ -313,19 +307,6 @@ class Gateways:
                 "or use ingress",
             )
         return frozenset({"HTTPRoute"})
-
-
-async def _load_runtime(
-    gateway: WebhookGateway, dsn: Secret, store: PostgresStore, own: Mapping[ConfigKind, Sealer]
-) -> GatewayRuntime:
-    """With what the store has. Raises StoreError; then the store is closed."""
-    try:
-        applied = await AppliedConfig.load(store, own)
-        replays = {x.uid for x in await store.replays()}
-    except BaseException:
-        await store.close()
-        raise
-    return GatewayRuntime(gateway, dsn, store, own, applied, replays=replays)
 
 
 def _certificate_flaw(name: str, found: FoundSecret | None) -> tuple[Reason, str] | None:

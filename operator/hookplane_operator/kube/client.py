@@ -48,18 +48,21 @@ _ERRORS: Final = {403: Forbidden, 404: NotFound, 409: Conflict}
 class Kube:
     """One for the process. Writes go through only while `may_write()` holds."""
 
-    def __init__(self, client: ApiClient, metrics: Metrics) -> None:
+    def __init__(
+        self, client: ApiClient, metrics: Metrics, may_write: Callable[[], bool] | None = None
+    ) -> None:
         """Use `connect`."""
         self._client = client
         self._metrics = metrics
         self._away_until = 0.0
         self._refused = 0
         """Pauses in a row that a 429 asked for."""
-        self.may_write: Callable[[], bool] = _never
+        self._may_write = may_write or _never
 
     @classmethod
-    async def connect(cls, metrics: Metrics) -> Self:
-        """With the pod's own service account, or with the kubeconfig that KUBECONFIG names."""
+    async def connect(cls, metrics: Metrics, may_write: Callable[[], bool] | None = None) -> Self:
+        """With the pod's own service account, or with the kubeconfig that KUBECONFIG names.
+        `may_write`: whether writes go through now; None: never."""
         configuration = Configuration()
         if os.environ.get("KUBERNETES_SERVICE_HOST"):
             kube_config.load_incluster_config(client_configuration=configuration)
@@ -71,7 +74,7 @@ class Kube:
         configuration.client_session_kwargs = {"trust_env": _has_proxy()}
         client = ApiClient(configuration)
         client.user_agent = AGENT
-        return cls(client, metrics)
+        return cls(client, metrics, may_write)
 
     async def close(self) -> None:
         await self._client.close()
@@ -188,7 +191,7 @@ class Kube:
         content: str = _JSON,
         elected: bool = True,
     ) -> Object:
-        if elected and not self.may_write():
+        if elected and not self._may_write():
             raise NotLeader("only the leader writes")
         return await self._send(method, resource, path, body=body, query=query, content=content)
 

@@ -46,9 +46,12 @@ class PollingCache(Generic[T]):
         changed: Callable[[Name], None],
         turns: Sequence[Turn],
         sort: Callable[[T], int],
+        *,
+        watched: bool = False,
     ) -> None:
         """`find`: reads one; raises ApiError. `changed`: called for one that is in use and is
-        another now. `sort`: which of the turns is a reading's."""
+        another now. `sort`: which of the turns is a value's. `watched`: a watch tells of changes,
+        so nothing is read again."""
         self._find = find
         self._clock = clock
         self._changed = changed
@@ -58,8 +61,7 @@ class PollingCache(Generic[T]):
         self._users: defaultdict[Name, set[object]] = defaultdict(set)
         self._used: dict[object, frozenset[Name]] = {}
         self._reading = asyncio.Semaphore(AT_ONCE)
-        self.watched = False
-        """True: a watch tells of changes, so nothing is read again."""
+        self._watched = watched
 
     def use(self, user: object, names: frozenset[Name]) -> None:
         """What `user` refers to from now on; forgets what nobody refers to any more."""
@@ -112,7 +114,7 @@ class PollingCache(Generic[T]):
         """Until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            if not self.watched:
+            if not self._watched:
                 await self.refresh()
 
     async def refresh(self) -> None:

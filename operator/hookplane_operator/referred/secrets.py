@@ -44,14 +44,16 @@ def secrets_in_use(
     find: Callable[[Name], Awaitable[Object | None]],
     clock: Clock,
     changed: Callable[[Name], None],
+    *,
+    watched: bool = False,
 ) -> Secrets:
-    """`find`: reads the object; None: there is none. `changed` as for PollingCache."""
+    """`find`: reads the object; None: there is none. `changed`, `watched` as for PollingCache."""
 
     async def read(name: Name) -> FoundSecret | None:
         body = await find(name)
         return None if body is None else found_of(body)
 
-    return PollingCache(read, clock, changed, (GIVEN, GENERATED), _is_generated)
+    return PollingCache(read, clock, changed, (GIVEN, GENERATED), _is_generated, watched=watched)
 
 
 def name_of(found: FoundSecret) -> Name:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Self
 
-from hookplane.applied_config import AppliedConfig
+from hookplane.applied_config import AppliedConfig, Sealers
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
-from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.units import parse_duration
 from hookplane_operator.state.result import ReconcileResult
@@ -21,51 +20,69 @@ Name = tuple[str, str]
 """Namespace and name of a gateway."""
 
 
-@dataclass
 class GatewayRuntime:
-    """Made when a gateway's store is open and ours; ended with it."""
+    """Made when a gateway's store is open and ours; ended with it. Its methods are told what
+    happened; what follows from that is decided here."""
 
-    gateway: WebhookGateway
-    dsn: Secret
-    store: PostgresStore
-    sealers: Mapping[ConfigKind, Sealer]
-    applied: AppliedConfig
-    dirty: set[ObjectKey] = field(default_factory=set)
-    held: frozenset[str] = frozenset()
-    """Kinds that are not compiled yet, because what they refer to could not be listed."""
-    results: dict[ObjectKey, ReconcileResult] = field(default_factory=dict)
-    sweep_wanted: bool = True
-    swept_at: float = 0.0
-    sweeps: list[tuple[float, int]] = field(default_factory=list)
-    """When how many objects were removed."""
-    blocked: int = 0
-    """Objects that are gone and whose rows are kept until somebody confirms it."""
-    replays: set[str] = field(default_factory=set)
-    """Uids of the jobs that the store has."""
-    drained: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Uid of a subscription → its endpoints that are gone and have nothing left to deliver: it may
-    leave these."""
-    due: dict[ObjectKey, Millis] = field(default_factory=dict)
-    """When objects are to be looked at again: a key of theirs is to be rotated, or the API server
-    could not be asked."""
-    reopen: bool = False
-    """Its database is not what it was, or for a moment we did not lead."""
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by who changes what is in force: what a round took for known must not be removed before
-    it is written."""
-    rounds: int = 0
-    """How often something was compiled or removed."""
-    news: bool = False
-    """Something was just written or judged, so statuses may differ."""
+    def __init__(
+        self,
+        gateway: WebhookGateway,
+        dsn: Secret,
+        store: PostgresStore,
+        applied: AppliedConfig,
+        replays: Iterable[str] = (),
+    ) -> None:
+        """`replays`: uids of the jobs that the store has."""
+        self.dsn = dsn
+        self.store = store
+        self.applied = applied
+        self.changing = asyncio.Lock()
+        """Held while what is in force is changed: what a round took for known must not be removed
+        before it is written."""
+        self._gateway = gateway
+        self._replays = set(replays)
+        self._dirty: set[ObjectKey] = set()
+        self._held: frozenset[str] = frozenset()
+        self._due: dict[ObjectKey, Millis] = {}
+        self._results: dict[ObjectKey, ReconcileResult] = {}
+        self._rounds = 0
+        self._news = False
+        self._reopen = False
+        self._sweep_wanted = True
+        self._swept_at = 0.0
+        self._deletions: list[tuple[float, int]] = []
+        """When how many objects were removed."""
+        self._blocked = 0
+        self._drained: dict[str, frozenset[str]] = {}
+
+    @classmethod
+    async def load(
+        cls, gateway: WebhookGateway, dsn: Secret, store: PostgresStore, sealers: Sealers
+    ) -> Self:
+        """With what the store has. Raises StoreError; then the store is closed."""
+        try:
+            applied = await AppliedConfig.load(store, sealers)
+            replays = [x.uid for x in await store.replays()]
+        except BaseException:
+            await store.close()
+            raise
+        return cls(gateway, dsn, store, applied, replays)
+
+    # The gateway --------------------------------------------------------------------------------
+
+    @property
+    def gateway(self) -> WebhookGateway:
+        """As it was last seen."""
+        return self._gateway
 
     @property
     def name(self) -> Name:
-        return self.gateway.metadata.namespace, self.gateway.metadata.name
+        return self._gateway.metadata.namespace, self._gateway.metadata.name
 
     @property
     def options(self) -> Options:
         """What compiling for this gateway depends on."""
-        spec = self.gateway.spec
+        spec = self._gateway.spec
         return Options(
             allowed_cidrs=tuple(spec.dispatcher.egress.allowed_cidrs),
             cluster_services=True,
@@ -75,25 +92,167 @@ class GatewayRuntime:
             receiver_tls=spec.receiver.tls is not None,
         )
 
-    def recently_swept(self, now: float, window: float) -> int:
-        """How many objects were removed within the last `window` seconds."""
-        self.sweeps = [(at, count) for at, count in self.sweeps if now - at < window]
-        return sum(count for _, count in self.sweeps)
+    def renew(self, gateway: WebhookGateway) -> bool:
+        """The gateway was seen again. True: its spec is another, so everything is compiled anew."""
+        changed = self._gateway.spec != gateway.spec
+        self._gateway = gateway
+        return changed
+
+    @property
+    def needs_reopening(self) -> bool:
+        """Its database is not what it was, or for a moment we did not lead."""
+        return self._reopen
+
+    def want_reopening(self) -> None:
+        """The store is opened again when the gateway is next reconciled."""
+        self._reopen = True
+
+    # What is to be compiled ---------------------------------------------------------------------
+
+    @property
+    def dirty(self) -> AbstractSet[ObjectKey]:
+        """What is to be compiled, now or when it is not held any more."""
+        return self._dirty
 
     @property
     def has_work(self) -> bool:
         """Something can be compiled now."""
-        return any(key.kind not in self.held for key in self.dirty)
+        return any(key.kind not in self._held for key in self._dirty)
+
+    def hold(self, kinds: frozenset[str]) -> None:
+        """These kinds are not compiled yet, because what they refer to could not be listed."""
+        self._held = kinds
+
+    def mark_dirty(self, keys: Iterable[ObjectKey]) -> None:
+        """These objects are to be compiled."""
+        self._dirty.update(keys)
+
+    def take_dirty(self) -> set[ObjectKey]:
+        """What is to be compiled now. A caller that fails marks it dirty again."""
+        taken = {key for key in self._dirty if key.kind not in self._held}
+        self._dirty -= taken
+        return taken
+
+    @property
+    def next_due(self) -> Millis | None:
+        """When the first object is to be looked at again."""
+        return min(self._due.values(), default=None)
+
+    def look_again(self, keys: Iterable[ObjectKey], at: Millis) -> None:
+        """Their keys are to be rotated then, or the API server could not be asked."""
+        self._due.update(dict.fromkeys(keys, at))
+
+    def cancel_due(self, key: ObjectKey) -> None:
+        """It is looked at now."""
+        self._due.pop(key, None)
 
     def take_due(self, now: Millis) -> set[ObjectKey]:
         """What is to be looked at again by now."""
-        taken = {key for key, due in self.due.items() if due <= now}
+        taken = {key for key, due in self._due.items() if due <= now}
         for key in taken:
-            del self.due[key]
+            del self._due[key]
         return taken
 
-    def take_dirty(self) -> set[ObjectKey]:
-        """What is to be compiled now; whoever fails puts it back."""
-        taken = {key for key in self.dirty if key.kind not in self.held}
-        self.dirty -= taken
-        return taken
+    # What became of it --------------------------------------------------------------------------
+
+    @property
+    def results(self) -> Mapping[ObjectKey, ReconcileResult]:
+        """What became of each object that there is."""
+        return self._results
+
+    @property
+    def rounds(self) -> int:
+        """How often something was compiled or removed, whether it was written or not. (Writes alone
+        are counted by `applied`, at the moment of each.)"""
+        return self._rounds
+
+    def record_result(self, result: ReconcileResult) -> None:
+        self._results[result.key] = result
+
+    def forget_object(self, key: ObjectKey) -> None:
+        """It is gone from the cluster; a sweep removes what is in force of it."""
+        known = self._results.pop(key, None)
+        self._sweep_wanted = self._sweep_wanted or known is not None
+
+    def record_change(self) -> None:
+        """A round is over: something was compiled, so statuses may differ."""
+        self._rounds += 1
+        self._news = True
+
+    def record_news(self) -> None:
+        """Statuses may differ, though nothing was compiled."""
+        self._news = True
+
+    def take_news(self) -> bool:
+        """Whether statuses may differ since this was last asked."""
+        news, self._news = self._news, False
+        return news
+
+    def has_replay(self, uid: str) -> bool:
+        """Whether the store has a job of this uid."""
+        return uid in self._replays
+
+    def record_replay(self, uid: str) -> None:
+        """The store has it now."""
+        self._replays.add(uid)
+
+    def forget_replay(self, uid: str) -> None:
+        """It was cancelled."""
+        self._replays.discard(uid)
+
+    def replays_besides(self, known: AbstractSet[str]) -> set[str]:
+        """Uids of jobs that the store has and that are not among `known`."""
+        return self._replays - known
+
+    # Sweeps -------------------------------------------------------------------------------------
+
+    @property
+    def sweep_wanted(self) -> bool:
+        """Something is gone that no sweep has looked for yet."""
+        return self._sweep_wanted
+
+    @property
+    def blocked(self) -> int:
+        """Objects that are gone and whose rows are kept until somebody confirms it."""
+        return self._blocked
+
+    @property
+    def swept_at(self) -> float:
+        """When the last sweep began, in seconds of the monotonic clock."""
+        return self._swept_at
+
+    def begin_sweep(self, now: float) -> None:
+        """What is deleted from now on wants another one."""
+        self._swept_at, self._sweep_wanted = now, False
+
+    def record_deletions(self, count: int, now: float) -> None:
+        """So many objects were removed."""
+        self._deletions.append((now, count))
+        self.record_change()
+
+    def record_blocked(self, count: int) -> None:
+        """So many objects wait for a confirmation; 0: none does any more."""
+        self._blocked = count
+
+    def recently_swept(self, now: float, window_seconds: float) -> int:
+        """How many objects were removed within the last `window_seconds`."""
+        self._deletions = [(at, n) for at, n in self._deletions if now - at < window_seconds]
+        return sum(count for _, count in self._deletions)
+
+    # Endpoints that are gone --------------------------------------------------------------------
+
+    @property
+    def drained(self) -> Mapping[str, frozenset[str]]:
+        """Uid of a subscription → its endpoints that are gone and have nothing left to deliver: it
+        may leave these."""
+        return self._drained
+
+    def record_drained(self, uid: str, key: ObjectKey, endpoints: frozenset[str]) -> None:
+        """A subscription may leave these endpoints, so it is compiled again."""
+        self._drained[uid] = endpoints
+        self.mark_dirty([key])
+
+    def forget_drained(self, uids: Iterable[str]) -> None:
+        """These subscriptions are gone, or have left what they could leave."""
+        for uid in uids:
+            self._drained.pop(uid, None)

@@ -123,8 +123,7 @@ class Collector:
         end = time.monotonic() + pause
         while time.monotonic() < end:
             await asyncio.sleep(SOON_SECONDS)
-            if runtime.news:
-                runtime.news = False
+            if runtime.take_news():
                 return
             if state.seen is not None and _is_behind(runtime, state.seen):
                 await self._look_at_members(runtime, state)
@@ -287,8 +286,7 @@ class Collector:
         self, runtime: GatewayRuntime, seen: Observation, living: frozenset[str]
     ) -> None:
         """Subscriptions that still have endpoints which are gone, and nothing left of them."""
-        for uid in runtime.drained.keys() - runtime.applied.documents.keys():
-            del runtime.drained[uid]
+        runtime.forget_drained(runtime.drained.keys() - runtime.applied.documents.keys())
         for document in runtime.applied.of_users():
             if not isinstance(document, SubscriptionConfig):
                 continue
@@ -296,10 +294,10 @@ class Collector:
             numbers = seen.subscriptions.get(document.uid)
             left = numbers and numbers.pending + numbers.sending + numbers.retrying
             if not gone:
-                runtime.drained.pop(document.uid, None)
+                runtime.forget_drained([document.uid])
             elif left == 0 and runtime.drained.get(document.uid) != gone:
-                runtime.drained[document.uid] = gone
-                runtime.dirty.add(ObjectKey(SUBSCRIPTION.kind, document.namespace, document.name))
+                key = ObjectKey(SUBSCRIPTION.kind, document.namespace, document.name)
+                runtime.record_drained(document.uid, key, gone)
         if runtime.has_work:
             self._drained(runtime)
 

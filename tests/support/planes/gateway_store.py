@@ -101,7 +101,7 @@ class Place:
         gateway = parse_object(body("default", kind="WebhookGateway")).value
         assert isinstance(gateway, WebhookGateway)
         applied = await AppliedConfig.load(self.store, SEALERS)
-        return GatewayRuntime(gateway, Secret("dsn"), self.store, SEALERS, applied)
+        return GatewayRuntime(gateway, Secret("dsn"), self.store, applied)
 
     async def _service(self, name: Name) -> Object | None:
         self.meanwhile()
