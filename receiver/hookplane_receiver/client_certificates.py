@@ -45,17 +45,17 @@ class Demand:
         ]
         self._subjects = tuple(check_subject(text) for text in config.subjects)
 
-    def flaw(self, client: ClientCertificates | None, now: Millis) -> str:
+    def refusal(self, client: ClientCertificates | None, now: Millis) -> str:
         """What is wrong with what a client showed, in words for the endpoint's people; empty:
         nothing. Verifies once for each connection and HOLDS."""
         if client is None:
             return NO_TLS
         if not client.chain:
             return NONE_SHOWN
-        if client.verdict is None or client.verdict[0] is not self or client.verdict[1] <= now:
-            flaw, until = self._judge(client.chain, now)
-            client.verdict = (self, min(until, now + HOLDS), flaw)
-        return client.verdict[2]
+        if client.judged is None or client.judged[0] is not self or client.judged[1] <= now:
+            refusal, until = self._judge(client.chain, now)
+            client.judged = (self, min(until, now + HOLDS), refusal)
+        return client.judged[2]
 
     def _judge(self, shown: Sequence[Certificate], now: Millis) -> tuple[str, Millis]:
         try:

@@ -13,7 +13,7 @@ from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.providers.extract import Extractor, reader
 from hookplane.providers.handshakes import HANDSHAKES, Handshake
 from hookplane.signatures.keys import VerificationKey, prepare
-from hookplane_receiver import answers
+from hookplane_receiver import responses
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import Demand
 from hookplane_receiver.metrics import EndpointMetrics
@@ -47,8 +47,8 @@ class PreparedEndpoint:
     """Headers that must not be repeated."""
     event_type: Extractor
     dedup_key: Extractor | None
-    answer: answers.PreparedAnswer
-    answers: dict[str, answers.PreparedAnswer]
+    answer: responses.PreparedAnswer
+    answers: dict[str, responses.PreparedAnswer]
     query_token: bool
     """A bearer token may stand in the query as `access_token`, as CloudEvents wants it."""
     metrics: EndpointMetrics
@@ -61,7 +61,7 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Prepa
     version does not know.
     """
     keys, problem = _keys(config)
-    demand, flaw = _demand(config)
+    demand, refusal = _demand(config)
     handshake = _handshake(config)
     event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
@@ -70,7 +70,7 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Prepa
     return PreparedEndpoint(
         config=config,
         label=f"{config.namespace}/{config.name}",
-        not_ready=config.not_ready or problem or flaw or _open(config),
+        not_ready=config.not_ready or problem or refusal or _open(config),
         keys=keys,
         demand=demand,
         handshake=handshake,
@@ -82,8 +82,8 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Prepa
         single=frozenset(_single(config, event_type, dedup_key)),
         event_type=event_type,
         dedup_key=dedup_key,
-        answer=answers.prepare(config.answer, extra),
-        answers={kind: answers.prepare(own, extra) for kind, own in config.answers.items()},
+        answer=responses.prepare(config.answer, extra),
+        answers={kind: responses.prepare(own, extra) for kind, own in config.answers.items()},
         query_token=query_token,
         metrics=metrics,
     )

@@ -14,8 +14,8 @@ from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.rejections import RejectReason
 from hookplane.store.protocol import Store
 from hookplane.units import format_size
-from hookplane_receiver.answers import Rejected
 from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.responses import Rejected
 from hookplane_receiver.settings import QuotaSettings
 
 ASK_SECONDS: Final = 5.0

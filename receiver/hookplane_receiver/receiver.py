@@ -20,8 +20,8 @@ from hookplane.store.protocol import Store
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
-from hookplane_receiver.ingress.identity import Identity
 from hookplane_receiver.ingress.server import IngressServer
+from hookplane_receiver.ingress.server_certificate import ServerCertificate
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.quotas import Quotas
 from hookplane_receiver.reporter import Reporter
@@ -65,17 +65,17 @@ class Receiver:
         )
         handle, limits = admission.handle, settings.limits
         self._ingress = AiohttpServer(handle, settings.listen, limits)
-        self._identity: Identity | None = None
+        self._server_certificate: ServerCertificate | None = None
         self._tls_ingress: AiohttpServer | None = None
         if settings.tls is not None:
             tls = settings.tls
-            identity = Identity(
+            certificate = ServerCertificate(
                 tls.certificate, tls.key, lambda: router.demands_certificates, activity
             )
-            metrics.watch_certificate(lambda: identity.ends_at)
-            self._identity = identity
+            metrics.watch_certificate(lambda: certificate.ends_at)
+            self._server_certificate = certificate
             self._tls_ingress = AiohttpServer(
-                handle, tls.listen, limits, identity.current, metrics.handshakes_failed.inc
+                handle, tls.listen, limits, certificate.current, metrics.handshakes_failed.inc
             )
         self.tls_url = ""
         """Of the port where TLS ends here; empty: there is none."""
@@ -100,8 +100,8 @@ class Receiver:
     async def start(self) -> str:
         """Loads all configuration, then opens the door; returns its plain URL. Raises
         StoreUnavailable, InvalidValue for a certificate, and OSError when an address is taken."""
-        if self._identity is not None:
-            self._identity.load()
+        if self._server_certificate is not None:
+            self._server_certificate.load()
         await self._follower.load()
         await self._quotas.ask()
         url = await self._ingress.start()
@@ -120,7 +120,11 @@ class Receiver:
             "reports": self._reporter.run,
             "quotas": self._quotas.run,
         }
-        certificate = {} if self._identity is None else {"certificate": self._identity.follow}
+        certificate = (
+            {}
+            if self._server_certificate is None
+            else {"certificate": self._server_certificate.follow}
+        )
         return chores | certificate
 
     async def leave(self, delay: Millis) -> None:

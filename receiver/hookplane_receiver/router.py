@@ -41,26 +41,26 @@ class Router:
             self._remove(uid)
             return
         try:
-            served = self._serve(document)
+            endpoint = self._serve(document)
         except ValueError as error:
             message = f"this version cannot serve it: {error}"
             self._activity.noted(uid, "ConfigRefused", message)
             raise InvalidValue(message) from error
-        self._replace(uid, served)
+        self._replace(uid, endpoint)
 
     def _serve(self, config: EndpointConfig) -> PreparedEndpoint:
         metrics = self._metrics.of(f"{config.namespace}/{config.name}")
         return serve(config, metrics, self._clock.monotonic())
 
-    def _replace(self, uid: str, served: PreparedEndpoint) -> None:
+    def _replace(self, uid: str, endpoint: PreparedEndpoint) -> None:
         former = self._by_uid.get(uid)
         if former is not None:
-            served.metrics.rejected = former.metrics.rejected
+            endpoint.metrics.rejected = former.metrics.rejected
             self._by_path.pop(former.config.path, None)
-        self._by_uid[uid] = served
-        self._by_path[served.config.path] = served
+        self._by_uid[uid] = endpoint
+        self._by_path[endpoint.config.path] = endpoint
         self._demanding.discard(uid)
-        if served.demand is not None:
+        if endpoint.demand is not None:
             self._demanding.add(uid)
 
     def _remove(self, uid: str) -> None:

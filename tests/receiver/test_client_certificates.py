@@ -338,9 +338,9 @@ async def test_nobody_is_asked_without_need(tmp_path: Path) -> None:
         asked: list[bool] = []
         for gone in ((), ("webhookendpoints/default/a",)):
             await door.configure(gone=gone)
-            identity = door.receiver._identity
-            assert identity is not None
-            asked.append(identity.current() is identity._contexts[True])
+            certificate = door.receiver._server_certificate
+            assert certificate is not None
+            asked.append(certificate.current() is certificate._contexts[True])
         assert asked == [True, False]
 
 

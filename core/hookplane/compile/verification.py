@@ -25,7 +25,8 @@ from hookplane.kinds.endpoint import (
     Verification,
 )
 from hookplane.network.certificates import check_certificates, check_subject
-from hookplane.providers.presets import VERIFY_TOKEN, Preset, Variant
+from hookplane.providers.handshakes import HANDSHAKES
+from hookplane.providers.presets import Preset, Variant
 from hookplane.secret import Secret
 from hookplane.signatures.keys import check_key
 from hookplane.signatures.scheme import (
@@ -39,7 +40,6 @@ from hookplane.signatures.scheme import (
 )
 
 PATH: Final = "spec.verification"
-_HANDSHAKE_PARAMETERS: Final = {"MetaChallenge": (VERIFY_TOKEN,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class VerificationCompiler:
 
     def parameters(self) -> dict[str, Secret]:
         """What the provider or the handshake needs besides keys, by name."""
-        needed = self.preset.parameters or _HANDSHAKE_PARAMETERS.get(self.spec.handshake or "", ())
+        handshake = HANDSHAKES.get(self.handshake() or "")
+        needed = () if handshake is None else handshake.parameters
         path = f"{PATH}.parameters"
         values: dict[str, Secret] = {}
         for index, parameter in enumerate(self.spec.parameters):

@@ -17,6 +17,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 MAX_CHALLENGE_CHARACTERS: Final = 1024
 MAX_QUERY_FIELDS: Final = 20
+VERIFY_TOKEN: Final = "verifyToken"  # noqa: S105 - the name of a parameter, not a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HandshakeReply:
     """The answer to a handshake."""
 
     status: int
@@ -51,33 +52,34 @@ class Handshake:
     """
 
     method: str
-    respond: Callable[[Ask], Reply | None]
+    respond: Callable[[Ask], HandshakeReply | None]
     parameters: tuple[str, ...] = ()
+    """Names in `verification.parameters` that must be there."""
 
 
-def meta_challenge(ask: Ask) -> Reply | None:
+def meta_challenge(ask: Ask) -> HandshakeReply | None:
     """Echoes hub.challenge when hub.verify_token is ours.
     https://developers.facebook.com/docs/graph-api/webhooks/getting-started"""
     query = _query(ask.query)
     token = query.get("hub.verify_token", "").encode()
-    wanted = ask.parameters.get("verifyToken", Secret(b""))
+    wanted = ask.parameters.get(VERIFY_TOKEN, Secret(b""))
     challenge = query.get("hub.challenge", "")
     matches = hmac.compare_digest(token, wanted.reveal()) and bool(wanted)
     if not matches or query.get("hub.mode") != "subscribe" or not _echoable(challenge):
         return None
-    return Reply(200, challenge.encode())
+    return HandshakeReply(200, challenge.encode())
 
 
-def slack_challenge(ask: Ask) -> Reply | None:
+def slack_challenge(ask: Ask) -> HandshakeReply | None:
     """Echoes `challenge`. https://docs.slack.dev/reference/events/url_verification"""
     body = _json(ask.body)
     challenge = body.get("challenge")
     if body.get("type") != "url_verification" or not isinstance(challenge, str):
         return None
-    return Reply(200, challenge.encode()) if _echoable(challenge) else None
+    return HandshakeReply(200, challenge.encode()) if _echoable(challenge) else None
 
 
-def discord_ping(ask: Ask) -> Reply | None:
+def discord_ping(ask: Ask) -> HandshakeReply | None:
     """Answers the PING of interactions (type 1) and of webhook events (type 0, where type 1 is an
     event). https://docs.discord.com/developers/events/webhook-events"""
     body = _json(ask.body)
@@ -85,11 +87,11 @@ def discord_ping(ask: Ask) -> Reply | None:
     if isinstance(kind, bool) or "event" in body:
         return None
     if kind == 1:
-        return Reply(200, b'{"type":1}', JSON)
-    return Reply(204) if kind == 0 else None
+        return HandshakeReply(200, b'{"type":1}', JSON)
+    return HandshakeReply(204) if kind == 0 else None
 
 
-def cloudevents_options(ask: Ask) -> Reply | None:
+def cloudevents_options(ask: Ask) -> HandshakeReply | None:
     """Consents to the origin that asks. Nothing is fetched: a callback URL is left alone.
     https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#4-abuse-protection"""
     origins = [value for name, value in ask.headers if name == "webhook-request-origin"]
@@ -97,12 +99,12 @@ def cloudevents_options(ask: Ask) -> Reply | None:
         return None
     rate = "*" if ask.per_minute is None else str(ask.per_minute)
     allowed = (("WebHook-Allowed-Origin", origins[0]), ("WebHook-Allowed-Rate", rate))
-    return Reply(200, headers=(("Allow", "OPTIONS, POST"), *allowed))
+    return HandshakeReply(200, headers=(("Allow", "OPTIONS, POST"), *allowed))
 
 
 HANDSHAKES: Final[Mapping[str, Handshake]] = MappingProxyType(
     {
-        "MetaChallenge": Handshake("GET", meta_challenge, ("verifyToken",)),
+        "MetaChallenge": Handshake("GET", meta_challenge, (VERIFY_TOKEN,)),
         "SlackChallenge": Handshake("POST", slack_challenge),
         "DiscordPing": Handshake("POST", discord_ping),
         "CloudEventsOptions": Handshake("OPTIONS", cloudevents_options),

@@ -21,7 +21,6 @@ from hookplane.signatures.scheme import (
 from hookplane.signatures.signing import GeneratedKind
 
 GENERIC: Final = "Generic"
-VERIFY_TOKEN: Final = "verifyToken"  # noqa: S105 - the name of a parameter, not a token
 STORED: Final = Answer()
 NO_CONTENT: Final = Answer(status=204, body="")
 EMPTY: Final = Answer(status=200, content_type="text/plain; charset=utf-8", body="")
@@ -54,8 +53,6 @@ class Preset:
     """Answers to events of certain types, before `answer`; dropped when the user sets one."""
     generated_key: GeneratedKind | None = None
     """What is generated when no key is given; None: the key comes from the provider."""
-    parameters: tuple[str, ...] = ()
-    """Names in `verification.parameters` that must be there."""
 
     def variant(self, keys: Sequence[Secret] = ()) -> Variant:
         """The way of signing that the form of the keys tells. Raises InvalidValue when the keys
@@ -122,7 +119,6 @@ def _meta(name: str) -> Preset:
         variants=(Variant(HUB_SHA256, Source(extractor="meta_key")),),
         event_type=Source(extractor="meta_type"),
         handshake="MetaChallenge",
-        parameters=(VERIFY_TOKEN,),
     )
 
 

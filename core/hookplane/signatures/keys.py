@@ -30,8 +30,6 @@ HMAC_HASHES: Final = {
     Algorithm.HMAC_SHA384: "sha384",
     Algorithm.HMAC_SHA512: "sha512",
 }
-SYMMETRIC: Final = frozenset({*HMAC_HASHES, Algorithm.EQUALITY})
-"""Whoever can verify with these can sign as well."""
 RSA_BITS: Final = range(2048, 8193)
 _ED25519_BYTES: Final = 32
 

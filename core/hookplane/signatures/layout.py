@@ -11,19 +11,19 @@ MAX_SIGNATURES: Final = 8
 """More in one header is not a rotation but an attempt to make us work."""
 
 
-class Found(NamedTuple):
+class SignatureElements(NamedTuple):
     """What a header holds. Elements of other names and versions are passed over."""
 
     signatures: tuple[str, ...]
     times: tuple[str, ...] = ()
 
 
-def read(scheme: SignatureScheme, value: str) -> Found:
+def read(scheme: SignatureScheme, value: str) -> SignatureElements:
     """The signatures of a header value, as text without their prefix."""
     found = _READERS[scheme.layout](scheme, value)
     if not scheme.prefix:
         return found
-    return Found(tuple(_without(scheme.prefix, found.signatures)), found.times)
+    return SignatureElements(tuple(_without(scheme.prefix, found.signatures)), found.times)
 
 
 def write(scheme: SignatureScheme, signature: str, time: str) -> str:
@@ -43,24 +43,26 @@ def _without(prefix: str, signatures: Iterable[str]) -> Iterable[str]:
     return (text.removeprefix(prefix) for text in signatures if text.startswith(prefix))
 
 
-def _read_bare(scheme: SignatureScheme, value: str) -> Found:
-    return Found((value,))
+def _read_bare(scheme: SignatureScheme, value: str) -> SignatureElements:
+    return SignatureElements((value,))
 
 
-def _read_key_value(scheme: SignatureScheme, value: str) -> Found:
+def _read_key_value(scheme: SignatureScheme, value: str) -> SignatureElements:
     elements = [part.strip().partition("=") for part in value.split(scheme.separator)]
-    return Found(
+    return SignatureElements(
         tuple(text for name, _, text in elements if name == scheme.signature_key),
         tuple(text for name, _, text in elements if name == scheme.timestamp_key),
     )
 
 
-def _read_versioned(scheme: SignatureScheme, value: str) -> Found:
+def _read_versioned(scheme: SignatureScheme, value: str) -> SignatureElements:
     elements = [part.partition(",") for part in value.split(" ")]
-    return Found(tuple([text for version, _, text in elements if version == scheme.signature_key]))
+    return SignatureElements(
+        tuple([text for version, _, text in elements if version == scheme.signature_key])
+    )
 
 
-_READERS: Final[dict[Layout, Callable[[SignatureScheme, str], Found]]] = {
+_READERS: Final[dict[Layout, Callable[[SignatureScheme, str], SignatureElements]]] = {
     Layout.BARE: _read_bare,
     Layout.KEY_VALUE: _read_key_value,
     Layout.VERSIONED: _read_versioned,

@@ -19,7 +19,7 @@ MAX_DIGITS: Final = 15
 """Milliseconds until the year 33,658; longer numbers are not times."""
 
 
-class Flaw(StrEnum):
+class VerifyFailure(StrEnum):
     """What is wrong; the values are those of hookplane.rejections.RejectReason."""
 
     MISSING = "SignatureMissing"
@@ -41,22 +41,22 @@ class SignedRequest(NamedTuple):
 
 
 class VerifyResult(NamedTuple):
-    """Accepted with the id and time that were signed, or a flaw and a sentence for people."""
+    """Accepted with the id and time that were signed, or a failure and a sentence for people."""
 
-    flaw: Flaw | None = None
+    failure: VerifyFailure | None = None
     detail: str = ""
     id: str = ""
     timestamp: Millis | None = None
 
     @property
     def ok(self) -> bool:
-        return self.flaw is None
+        return self.failure is None
 
 
 class _Refused(Exception):
-    def __init__(self, flaw: Flaw, detail: str) -> None:
+    def __init__(self, failure: VerifyFailure, detail: str) -> None:
         super().__init__(detail)
-        self.verdict = VerifyResult(flaw, detail)
+        self.result = VerifyResult(failure, detail)
 
 
 def verify(
@@ -70,7 +70,7 @@ def verify(
     try:
         return _verify(scheme, keys, request, now)
     except _Refused as refused:
-        return refused.verdict
+        return refused.result
 
 
 def _verify(
@@ -84,20 +84,22 @@ def _verify(
     candidates = _decoded(scheme, found.signatures)
     matches = [key.matches(candidates, content) for key in keys]
     if True not in matches:
-        raise _Refused(Flaw.MISMATCH, f"signature does not match ({_tried(len(keys))})")
+        raise _Refused(VerifyFailure.MISMATCH, f"signature does not match ({_tried(len(keys))})")
     at = None if scheme.timestamp is None else _checked_time(scheme.timestamp, time, now)
     return VerifyResult(id=id_, timestamp=at)
 
 
-def _signatures(scheme: SignatureScheme, request: SignedRequest) -> layout.Found:
+def _signatures(scheme: SignatureScheme, request: SignedRequest) -> layout.SignatureElements:
     value = _single(request, scheme.header)
     if value is None:
-        raise _Refused(Flaw.MISSING, f"header {scheme.header} is missing")
+        raise _Refused(VerifyFailure.MISSING, f"header {scheme.header} is missing")
     found = layout.read(scheme, value)
     if len(found.signatures) > layout.MAX_SIGNATURES:
-        raise _Refused(Flaw.MALFORMED, f"header {scheme.header} has too many signatures")
+        raise _Refused(VerifyFailure.MALFORMED, f"header {scheme.header} has too many signatures")
     if not found.signatures:
-        raise _Refused(Flaw.MISMATCH, f"header {scheme.header} has no signature of this kind")
+        raise _Refused(
+            VerifyFailure.MISMATCH, f"header {scheme.header} has no signature of this kind"
+        )
     return found
 
 
@@ -107,18 +109,22 @@ def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
     value = _required(request, scheme.id_header)
     delimiter = delimiter_after_id(scheme.content)
     if delimiter and delimiter in value:
-        raise _Refused(Flaw.MALFORMED, f'header {scheme.id_header} must not contain "{delimiter}"')
+        raise _Refused(
+            VerifyFailure.MALFORMED, f'header {scheme.id_header} must not contain "{delimiter}"'
+        )
     return value
 
 
-def _time_text(scheme: SignatureScheme, request: SignedRequest, found: layout.Found) -> str:
+def _time_text(
+    scheme: SignatureScheme, request: SignedRequest, found: layout.SignatureElements
+) -> str:
     if scheme.timestamp is None:
         return ""
     if scheme.timestamp.header is not None:
         return _required(request, scheme.timestamp.header)
     if len(found.times) != 1:
         raise _Refused(
-            Flaw.MALFORMED,
+            VerifyFailure.MALFORMED,
             f'header {scheme.header} must have one element "{scheme.timestamp_key}"',
         )
     return found.times[0]
@@ -127,14 +133,14 @@ def _time_text(scheme: SignatureScheme, request: SignedRequest, found: layout.Fo
 def _required(request: SignedRequest, name: str) -> str:
     value = _single(request, name)
     if not value:
-        raise _Refused(Flaw.MALFORMED, f"header {name} is missing")
+        raise _Refused(VerifyFailure.MALFORMED, f"header {name} is missing")
     return value
 
 
 def _single(request: SignedRequest, name: str) -> str | None:
     values = [value for header, value in request.headers if header == name]
     if len(values) > 1:
-        raise _Refused(Flaw.MALFORMED, f"header {name} is there {len(values)} times")
+        raise _Refused(VerifyFailure.MALFORMED, f"header {name} is there {len(values)} times")
     return values[0] if values else None
 
 
@@ -155,7 +161,7 @@ def _checked_time(timestamp: Timestamp, text: str, now: Millis) -> Millis:
     if timestamp.tolerance is not None and abs(off) > timestamp.tolerance:
         side = "old" if off > 0 else "in the future"
         raise _Refused(
-            Flaw.TIMESTAMP,
+            VerifyFailure.TIMESTAMP,
             f"signed time is {abs(off) // 1000} s {side}; allowed are "
             f"{timestamp.tolerance // 1000} s",
         )
@@ -166,7 +172,9 @@ def _millis(unit: TimeUnit, text: str) -> Millis:
     if unit is TimeUnit.RFC3339:
         return _rfc3339(text)
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise _Refused(Flaw.MALFORMED, f"the signed time is not a number of {unit.lower()}")
+        raise _Refused(
+            VerifyFailure.MALFORMED, f"the signed time is not a number of {unit.lower()}"
+        )
     return int(text) * (1000 if unit is TimeUnit.SECONDS else 1)
 
 
@@ -174,4 +182,4 @@ def _rfc3339(text: str) -> Millis:
     try:
         return parse_time(text)
     except InvalidValue:
-        raise _Refused(Flaw.MALFORMED, "the signed time is not an RFC 3339 time") from None
+        raise _Refused(VerifyFailure.MALFORMED, "the signed time is not an RFC 3339 time") from None

@@ -34,7 +34,7 @@ class ClientCertificates:
 
     chain: tuple[Certificate, ...] = ()
     """Its own, then what it sent beside; empty: it showed none."""
-    verdict: tuple[object, Millis, str] | None = None
+    judged: tuple[object, Millis, str] | None = None
     """Room for the last one who judged them: who it was, until when that holds, and what."""
 
 

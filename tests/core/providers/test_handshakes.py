@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookplane.providers.handshakes import HANDSHAKES, Ask, Reply
+from hookplane.providers.handshakes import HANDSHAKES, Ask, HandshakeReply
 from hookplane.secret import Secret
 
 TOKEN = {"verifyToken": Secret("word")}
@@ -21,7 +21,7 @@ def ask(query: str = "", body: Any = None, origin: tuple[str, ...] = (), **rest:
 
 def test_meta_gets_its_challenge_back() -> None:
     reply = HANDSHAKES["MetaChallenge"].respond(ask(GOOD, parameters=TOKEN))
-    assert reply == Reply(200, b"115 42")
+    assert reply == HandshakeReply(200, b"115 42")
 
 
 META_REFUSED = [
@@ -43,14 +43,14 @@ def test_meta_is_refused(query: str, parameters: dict[str, Secret]) -> None:
     assert HANDSHAKES["MetaChallenge"].respond(ask(query, parameters=parameters)) is None
 
 
-POSTED: list[tuple[str, Any, Reply | None]] = [
-    ("SlackChallenge", {"type": "url_verification", "challenge": "c"}, Reply(200, b"c")),
+POSTED: list[tuple[str, Any, HandshakeReply | None]] = [
+    ("SlackChallenge", {"type": "url_verification", "challenge": "c"}, HandshakeReply(200, b"c")),
     ("SlackChallenge", {"type": "event_callback", "challenge": "c"}, None),
     ("SlackChallenge", {"type": "url_verification", "challenge": 1}, None),
     ("SlackChallenge", {"type": "url_verification", "challenge": ""}, None),
     ("SlackChallenge", b"command=%2Fx", None),
-    ("DiscordPing", {"type": 1}, Reply(200, b'{"type":1}', "application/json")),
-    ("DiscordPing", {"type": 0}, Reply(204)),
+    ("DiscordPing", {"type": 1}, HandshakeReply(200, b'{"type":1}', "application/json")),
+    ("DiscordPing", {"type": 0}, HandshakeReply(204)),
     ("DiscordPing", {"type": 1, "event": {"type": "X"}}, None),  # a webhook event
     ("DiscordPing", {"type": 2}, None),
     ("DiscordPing", {"type": True}, None),
@@ -60,7 +60,7 @@ POSTED: list[tuple[str, Any, Reply | None]] = [
 
 
 @pytest.mark.parametrize(("name", "body", "wanted"), POSTED)
-def test_handshakes_among_events(name: str, body: Any, wanted: Reply | None) -> None:
+def test_handshakes_among_events(name: str, body: Any, wanted: HandshakeReply | None) -> None:
     assert HANDSHAKES[name].respond(ask(body=body)) == wanted
 
 

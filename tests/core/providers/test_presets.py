@@ -24,12 +24,6 @@ def test_everything_named_exists(preset: presets.Preset) -> None:
 
 
 @pytest.mark.parametrize("preset", ALL, ids=IDS)
-def test_a_handshake_has_its_parameters(preset: presets.Preset) -> None:
-    wanted = HANDSHAKES[preset.handshake].parameters if preset.handshake else ()
-    assert preset.parameters == wanted
-
-
-@pytest.mark.parametrize("preset", ALL, ids=IDS)
 def test_the_last_variant_takes_any_key_and_headers_are_in_lower_case(
     preset: presets.Preset,
 ) -> None:

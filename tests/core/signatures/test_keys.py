@@ -21,7 +21,7 @@ from hookplane.secret import Secret
 from hookplane.signatures.keys import check_key, prepare
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import Algorithm, Encoding, KeyEncoding, SignatureScheme
-from hookplane.signatures.verify import Flaw, SignedRequest, verify
+from hookplane.signatures.verify import SignedRequest, VerifyFailure, verify
 
 NOW = 1_700_000_000_000
 Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -59,9 +59,12 @@ def test_public_keys_verify_what_private_keys_sign(
     key = prepare(scheme, public)
     assert verify(scheme, [key], SignedRequest("POST", "", headers, b"x"), NOW).ok
     other = verify(scheme, [key], SignedRequest("POST", "", headers, b"y"), NOW)
-    assert other.flaw is Flaw.MISMATCH
+    assert other.failure is VerifyFailure.MISMATCH
     short = [("x-sig", headers[0][1][:8])]
-    assert verify(scheme, [key], SignedRequest("POST", "", short, b"x"), NOW).flaw is Flaw.MISMATCH
+    assert (
+        verify(scheme, [key], SignedRequest("POST", "", short, b"x"), NOW).failure
+        is VerifyFailure.MISMATCH
+    )
 
 
 def test_standard_webhooks_pairs_have_prefixes() -> None:

@@ -21,7 +21,7 @@ from hookplane.signatures.scheme import (
     Timestamp,
     TimeUnit,
 )
-from hookplane.signatures.verify import Flaw, SignedRequest, VerifyResult, verify
+from hookplane.signatures.verify import SignedRequest, VerifyFailure, VerifyResult, verify
 from support.http.vectors import Vector, changed, generic_vectors, preset_vectors
 
 NOW = 1_700_000_000_000
@@ -80,17 +80,17 @@ def test_published_requests_are_accepted(scheme: SignatureScheme | None, vector:
 @pytest.mark.parametrize(("scheme", "vector"), ALL_VECTORS, ids=VECTOR_IDS)
 def test_a_changed_byte_is_noticed(scheme: SignatureScheme | None, vector: Vector) -> None:
     body = vector.body[:-1] + bytes([vector.body[-1] ^ 1])
-    assert judge_vector(scheme, vector, body=body).flaw is Flaw.MISMATCH
+    assert judge_vector(scheme, vector, body=body).failure is VerifyFailure.MISMATCH
     value = dict(vector.headers)[vector.signature_header]
     headers = replaced(vector.headers, vector.signature_header, changed(value))
-    assert judge_vector(scheme, vector, headers=headers).flaw is Flaw.MISMATCH
-    assert judge_vector(scheme, vector, key=vector.key[:-1] + "x").flaw is Flaw.MISMATCH
+    assert judge_vector(scheme, vector, headers=headers).failure is VerifyFailure.MISMATCH
+    assert judge_vector(scheme, vector, key=vector.key[:-1] + "x").failure is VerifyFailure.MISMATCH
 
 
 @pytest.mark.parametrize("off", [-301_000, 301_000, -86_400_000, 10**12])
 def test_time_counts_in_both_directions(off: int) -> None:
-    verdict = judge(STRIPE, signed(STRIPE), now=NOW + off)
-    assert verdict.flaw is Flaw.TIMESTAMP
+    result = judge(STRIPE, signed(STRIPE), now=NOW + off)
+    assert result.failure is VerifyFailure.TIMESTAMP
 
 
 @pytest.mark.parametrize("off", [-300_000, 0, 300_000])
@@ -100,7 +100,7 @@ def test_time_within_tolerance_is_accepted(off: int) -> None:
 
 def test_time_is_looked_at_after_the_signature() -> None:
     headers = signed(STRIPE, now=NOW - 10**9)
-    assert judge(STRIPE, headers, b"other").flaw is Flaw.MISMATCH
+    assert judge(STRIPE, headers, b"other").failure is VerifyFailure.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_is_no_time_is_refused_even_when_it_is_signed(text: str) -> None:
     assert STRIPE is not None
     [(name, value)] = signed(STRIPE.model_copy(update={"content": text + ".{body}"}))
     mac = value.rpartition("v1=")[2]
-    assert judge(STRIPE, [(name, f"t={text},v1={mac}")]).flaw is Flaw.MALFORMED
+    assert judge(STRIPE, [(name, f"t={text},v1={mac}")]).failure is VerifyFailure.MALFORMED
 
 
 @pytest.mark.parametrize("name", ["webhook-signature", "webhook-id", "webhook-timestamp"])
@@ -118,30 +118,30 @@ def test_a_repeated_header_is_malformed_even_when_both_are_right(name: str) -> N
     headers = signed(STANDARD, key=WHSEC)
     again = [*headers, next(h for h in headers if h[0] == name)]
     assert judge(STANDARD, headers, keys=[WHSEC]).ok
-    assert judge(STANDARD, again, keys=[WHSEC]).flaw is Flaw.MALFORMED
+    assert judge(STANDARD, again, keys=[WHSEC]).failure is VerifyFailure.MALFORMED
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp"])
 def test_a_missing_part_is_malformed(name: str) -> None:
     headers = [h for h in signed(STANDARD, key=WHSEC) if h[0] != name]
-    assert judge(STANDARD, headers, keys=[WHSEC]).flaw is Flaw.MALFORMED
+    assert judge(STANDARD, headers, keys=[WHSEC]).failure is VerifyFailure.MALFORMED
 
 
 def test_a_missing_signature_is_told_apart() -> None:
-    assert judge(STANDARD, [], keys=[WHSEC]).flaw is Flaw.MISSING
+    assert judge(STANDARD, [], keys=[WHSEC]).failure is VerifyFailure.MISSING
 
 
 def test_a_repeated_time_element_is_malformed() -> None:
     [(name, value)] = signed(STRIPE)
-    assert judge(STRIPE, [(name, value + ",t=1700000000")]).flaw is Flaw.MALFORMED
-    assert judge(STRIPE, [(name, value.partition(",")[2])]).flaw is Flaw.MALFORMED
+    assert judge(STRIPE, [(name, value + ",t=1700000000")]).failure is VerifyFailure.MALFORMED
+    assert judge(STRIPE, [(name, value.partition(",")[2])]).failure is VerifyFailure.MALFORMED
 
 
 def test_an_id_cannot_shift_the_delimiter() -> None:
     headers = signed(STANDARD, key=WHSEC, id="msg.1")
-    verdict = judge(STANDARD, headers, keys=[WHSEC])
-    assert verdict.flaw is Flaw.MALFORMED
-    assert "must not contain" in verdict.detail
+    result = judge(STANDARD, headers, keys=[WHSEC])
+    assert result.failure is VerifyFailure.MALFORMED
+    assert "must not contain" in result.detail
 
 
 @pytest.mark.parametrize("tag", ["v2", "v1a", "V1", "", "v"])
@@ -149,7 +149,7 @@ def test_an_unknown_version_is_never_taken_for_v1(tag: str) -> None:
     headers = signed(STANDARD, key=WHSEC)
     value = dict(headers)["webhook-signature"].replace("v1,", f"{tag},")
     headers = replaced(headers, "webhook-signature", value)
-    assert judge(STANDARD, headers, keys=[WHSEC]).flaw is Flaw.MISMATCH
+    assert judge(STANDARD, headers, keys=[WHSEC]).failure is VerifyFailure.MISMATCH
 
 
 def test_unknown_versions_beside_a_good_one_are_passed_over() -> None:
@@ -167,26 +167,26 @@ def test_any_key_and_any_signature_may_match() -> None:
     assert judge(STRIPE, [(name, by_old)], keys=[new, old]).ok
     assert judge(STRIPE, both, keys=[new]).ok
     assert judge(STRIPE, both, keys=[old, other]).ok
-    verdict = judge(STRIPE, both, keys=[other, "another"])
-    assert verdict.detail == "signature does not match (2 keys tried)"
+    result = judge(STRIPE, both, keys=[other, "another"])
+    assert result.detail == "signature does not match (2 keys tried)"
     assert judge(STRIPE, both, keys=[other]).detail == "signature does not match (1 key tried)"
 
 
 def test_without_keys_nothing_is_accepted() -> None:
-    assert judge(STRIPE, signed(STRIPE), keys=[]).flaw is Flaw.MISMATCH
+    assert judge(STRIPE, signed(STRIPE), keys=[]).failure is VerifyFailure.MISMATCH
 
 
 def test_too_many_signatures_are_malformed() -> None:
     [(name, value)] = signed(STRIPE)
-    assert judge(STRIPE, [(name, value + ",v1=00" * 8)]).flaw is Flaw.MALFORMED
+    assert judge(STRIPE, [(name, value + ",v1=00" * 8)]).failure is VerifyFailure.MALFORMED
 
 
 def test_sha1_is_no_way_around_sha256() -> None:
     hub = presets.HUB_SHA256
     sha1 = hub.model_copy(update={"algorithm": Algorithm.HMAC_SHA1, "prefix": "sha1="})
     [(name, value)] = signed(sha1)
-    assert judge(hub, [(name, value)]).flaw is Flaw.MISMATCH
-    assert judge(hub, [(name, value.replace("sha1", "sha256"))]).flaw is Flaw.MISMATCH
+    assert judge(hub, [(name, value)]).failure is VerifyFailure.MISMATCH
+    assert judge(hub, [(name, value.replace("sha1", "sha256"))]).failure is VerifyFailure.MISMATCH
 
 
 MANGLED = [
@@ -217,7 +217,10 @@ def test_mangled_signatures_are_a_mismatch_and_no_exception(name: str, value: st
     if name == "Discord":
         key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     headers = [(scheme.header, value), *_companions(scheme)]
-    assert judge(scheme, headers, keys=[key]).flaw in (Flaw.MISMATCH, Flaw.MALFORMED)
+    assert judge(scheme, headers, keys=[key]).failure in (
+        VerifyFailure.MISMATCH,
+        VerifyFailure.MALFORMED,
+    )
 
 
 def _companions(scheme: SignatureScheme) -> list[tuple[str, str]]:
@@ -237,7 +240,7 @@ def test_base64_has_one_form() -> None:
         if c != value[-2] and base64.b64decode(value[:-2] + c + "=") == base64.b64decode(value)
     )
     assert judge(scheme, [(name, value)]).ok
-    assert judge(scheme, [(name, twin)]).flaw is Flaw.MISMATCH
+    assert judge(scheme, [(name, twin)]).failure is VerifyFailure.MISMATCH
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

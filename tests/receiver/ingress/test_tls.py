@@ -14,10 +14,10 @@ import pytest
 from cryptography import x509
 
 from hookplane.errors import InvalidValue
-from hookplane_receiver.ingress import identity
+from hookplane_receiver.ingress import server_certificate
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
-from hookplane_receiver.ingress.identity import Identity
 from hookplane_receiver.ingress.server import InboundRequest, InboundResponse, IngressLimits
+from hookplane_receiver.ingress.server_certificate import ServerCertificate
 from support.clocks.until import until
 from support.http.tls import client_context, server_context, server_pair, servers, tls_settings
 from support.kubernetes.pki import Pair, write_pair
@@ -34,7 +34,7 @@ async def answer(request: InboundRequest) -> InboundResponse:
 @asynccontextmanager
 async def serving(
     limits: IngressLimits | None = None,
-    own: Identity | None = None,
+    own: ServerCertificate | None = None,
     failed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[int]:
     """The port of a server."""
@@ -243,10 +243,10 @@ async def renewing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[int, Notebook, Pair]]:
     """A port with a certificate whose files are looked at all the time."""
-    monkeypatch.setattr(identity, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(server_certificate, "LOOK_SECONDS", 0.01)
     first, activity = server_pair(), Notebook()
     settings = tls_settings(folder, first)
-    own = Identity(settings.certificate, settings.key, lambda: False, activity)
+    own = ServerCertificate(settings.certificate, settings.key, lambda: False, activity)
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
@@ -304,7 +304,7 @@ async def test_links_that_are_swapped_are_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As mounted Secrets are."""
-    monkeypatch.setattr(identity, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(server_certificate, "LOOK_SECONDS", 0.01)
     old, new = tmp_path / "old", tmp_path / "new"
     renewed = server_pair()
     for folder, pair in ((old, server_pair()), (new, renewed)):
@@ -312,7 +312,7 @@ async def test_links_that_are_swapped_are_followed(
         write_pair(folder, "tls", pair)
     data = tmp_path / "..data"
     data.symlink_to(old)
-    own = Identity(data / "tls.crt", data / "tls.key", lambda: False, Notebook())
+    own = ServerCertificate(data / "tls.crt", data / "tls.key", lambda: False, Notebook())
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
@@ -326,6 +326,6 @@ async def test_links_that_are_swapped_are_followed(
 
 def test_a_start_with_a_broken_pair_names_the_file(tmp_path: Path) -> None:
     settings = tls_settings(tmp_path, Pair(server_pair().key, server_pair().certificate))
-    own = Identity(settings.certificate, settings.key, lambda: False, Notebook())
+    own = ServerCertificate(settings.certificate, settings.key, lambda: False, Notebook())
     with pytest.raises(InvalidValue, match=r"tls\.crt: tls\.key is not the key"):
         own.load()

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Patience:
+class SharedTimeout:
     """Everybody waits equally long, so whoever began first runs out first."""
 
     def __init__(self, seconds: float) -> None:
@@ -19,7 +19,7 @@ class Patience:
         """Waits with the loop's time when they began, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    async def wait(self, awaited: Awaitable[T]) -> T:
+    async def limit(self, awaited: Awaitable[T]) -> T:
         """The result; raises TimeoutError, and cancels what was awaited, when it takes longer."""
         loop = asyncio.get_running_loop()
         timeout = asyncio.timeout(None)

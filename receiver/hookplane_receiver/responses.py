@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from hookplane.config.endpoint import Answer
-from hookplane.providers.handshakes import Reply
+from hookplane.providers.handshakes import HandshakeReply
 from hookplane.rejections import RejectReason
 from hookplane_receiver.ingress.server import InboundResponse
 
@@ -81,7 +81,7 @@ def plain(
     return InboundResponse(status, body, headers=headers, close=close)
 
 
-def handshake_answer(reply: Reply) -> InboundResponse:
+def handshake_answer(reply: HandshakeReply) -> InboundResponse:
     """A handshake's reply; what it echoes must not be taken for anything but what it is."""
     headers = (("X-Content-Type-Options", "nosniff"), *reply.headers)
     return InboundResponse(reply.status, reply.body, reply.content_type, headers)

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from hookplane_receiver.patience import Patience
+from hookplane_receiver.shared_timeout import SharedTimeout
 
 
 async def test_what_is_done_in_time_is_given_back() -> None:
-    patience = Patience(10)
-    assert await asyncio.gather(*[patience.wait(asyncio.sleep(0, n)) for n in range(3)]) == [
+    timeout = SharedTimeout(10)
+    assert await asyncio.gather(*[timeout.limit(asyncio.sleep(0, n)) for n in range(3)]) == [
         0,
         1,
         2,
@@ -19,18 +19,18 @@ async def test_what_is_done_in_time_is_given_back() -> None:
 
 
 async def test_what_takes_too_long_is_cancelled() -> None:
-    patience = Patience(0.01)
+    timeout = SharedTimeout(0.01)
     never: list[asyncio.Future[int]] = [asyncio.get_running_loop().create_future() for _ in "ab"]
     for future in never:
         with pytest.raises(TimeoutError):
-            await patience.wait(future)
+            await timeout.limit(future)
         assert future.cancelled()
 
 
 async def test_many_run_out_together() -> None:
-    patience = Patience(0.01)
+    timeout = SharedTimeout(0.01)
     never = [asyncio.Event() for _ in range(5)]
-    waits = [patience.wait(event.wait()) for event in never]
+    waits = [timeout.limit(event.wait()) for event in never]
     results = await asyncio.gather(*waits, return_exceptions=True)
     assert all(isinstance(result, TimeoutError) for result in results)
 
@@ -40,12 +40,12 @@ async def test_an_error_passes_through() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await Patience(10).wait(fail())
+        await SharedTimeout(10).limit(fail())
 
 
 async def test_a_wait_can_be_cancelled_from_outside() -> None:
-    patience = Patience(10)
-    task = asyncio.create_task(patience.wait(asyncio.Event().wait()))
+    timeout = SharedTimeout(10)
+    task = asyncio.create_task(timeout.limit(asyncio.Event().wait()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 5.0
 no watch follows."""
 
 
-class Identity:
+class ServerCertificate:
     """One certificate in force. New connections get the newest; those that are open stay."""
 
     def __init__(
