@@ -17,6 +17,7 @@ from hookplane.signatures.scheme import Algorithm, SignatureScheme
 from hookplane.signatures.verify import SignedRequest, verify
 from hookplane_cli.trigger_request import TriggerRequest, signed_sample
 from hookplane_console.trigger import TriggerRefused
+from support.clocks.manual import ManualClock
 
 NOW = 1_795_521_601_000
 KEYS = {
@@ -24,14 +25,6 @@ KEYS = {
     "Svix": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 URL = "http://127.0.0.1:8080/default/one"
-
-
-class SampleClock:
-    def now(self) -> int:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 def endpoint(provider: str, **facts: Any) -> EndpointConfig:
@@ -141,7 +134,7 @@ async def door() -> AsyncIterator[tuple[str, list[dict[str, str]]]]:
 
 async def test_a_sample_goes_out_over_http(door: tuple[str, list[dict[str, str]]]) -> None:
     url, seen = door
-    result = await TriggerRequest(url, SampleClock())(endpoint("GitHub"), "push")
+    result = await TriggerRequest(url, ManualClock(NOW))(endpoint("GitHub"), "push")
     assert seen == [{"path": "/default/one", "type": "push"}]
     assert (result.type, result.status_code) == ("push", 200)
     assert result.event_id == "evt_01jdb3q9k2ffffffffffffffff"
@@ -149,4 +142,4 @@ async def test_a_sample_goes_out_over_http(door: tuple[str, list[dict[str, str]]
 
 async def test_a_receiver_that_is_away_is_said() -> None:
     with pytest.raises(TriggerRefused, match="does not answer"):
-        await TriggerRequest("http://127.0.0.1:1", SampleClock())(endpoint("GitHub"), None)
+        await TriggerRequest("http://127.0.0.1:1", ManualClock(NOW))(endpoint("GitHub"), None)

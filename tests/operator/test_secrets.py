@@ -17,7 +17,7 @@ from hookplane_operator.referred.secrets import (
     FoundSecret,
     secrets_in_use,
 )
-from support.planes.store import ManualClock
+from support.clocks.manual import ManualClock
 
 
 async def _most_at_once(count: int) -> tuple[list[int], int]:

@@ -8,7 +8,7 @@ from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.referred.polling_cache import Name
 from hookplane_operator.referred.services import FIT, REFUSED, objection, services_in_use
-from support.planes.store import ManualClock
+from support.clocks.manual import ManualClock
 
 SHOP, OTHER = ("shop", "web"), ("shop", "other")
 GOOD: Object = {"spec": {"selector": {"app": "web"}}}

@@ -24,7 +24,8 @@ from hookplane.providers import presets
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.queries import Page
-from support.planes.receiver import NOW, WHSEC, Door, FixedClock, endpoint, open_door, operational
+from support.clocks.manual import ManualClock
+from support.planes.receiver import NOW, WHSEC, Door, endpoint, open_door, operational
 
 BODY = b'{"type":"order.created"}'
 
@@ -414,7 +415,7 @@ async def test_a_bad_document_leaves_the_good_one_in_force(tmp_path: Path) -> No
 
 
 async def test_a_receiver_is_ready_between_start_and_stop(tmp_path: Path) -> None:
-    async with open_door(tmp_path, endpoint("e"), clock=FixedClock()) as door:
+    async with open_door(tmp_path, endpoint("e"), clock=ManualClock()) as door:
         assert door.receiver.ready
         await door.receiver.stop(1000)
         assert not door.receiver.ready

@@ -23,9 +23,10 @@ from hookplane.network.certificates import weak_signature
 from hookplane.secret import Secret
 from hookplane_receiver import client_certificates
 from hookplane_receiver.client_certificates import NO_TLS, NONE_SHOWN, Demand
+from support.clocks.manual import ManualClock
 from support.http.tls import client_context, tls_settings
 from support.kubernetes.pki import Authority, Pair
-from support.planes.receiver import Door, FixedClock, endpoint, open_door
+from support.planes.receiver import Door, endpoint, open_door
 
 PARTNER = "CN=erp.partner.example"
 REASON = "ClientCertificateMismatch"
@@ -44,7 +45,7 @@ def demanding(
 
 @asynccontextmanager
 async def door_of(folder: Path, *endpoints: EndpointConfig, **more: Any) -> AsyncIterator[Door]:
-    clock = FixedClock(int(time.time() * 1000))
+    clock = ManualClock(int(time.time() * 1000))
     async with open_door(folder, *endpoints, clock=clock, tls=tls_settings(folder), **more) as door:
         yield door
 

@@ -14,8 +14,9 @@ from hookplane.providers.samples import sample, types
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import SignatureScheme
+from support.clocks.manual import ManualClock
 from support.http.vectors import Vector, changed, generic_vectors, preset_vectors
-from support.planes.receiver import NOW, FixedClock, endpoint, open_door
+from support.planes.receiver import NOW, endpoint, open_door
 
 PRESETS = preset_vectors()
 GENERIC = generic_vectors()
@@ -44,7 +45,7 @@ IDS = [f"{config.provider}-{v.id}" for config, v in CASES]
 async def test_a_published_request_is_stored_once(
     tmp_path: Path, config: EndpointConfig, vector: Vector
 ) -> None:
-    async with open_door(tmp_path, config, clock=FixedClock(vector.now)) as door:
+    async with open_door(tmp_path, config, clock=ManualClock(vector.now)) as door:
         for _ in range(2):
             answer = await door.send("/default/e", vector.body, list(vector.headers))
             assert answer.status == 200
@@ -64,7 +65,7 @@ async def test_a_changed_request_is_refused(
     signature = changed(headers[vector.signature_header])
     other_signature = list((headers | {vector.signature_header: signature}).items())
     other_body = vector.body[:-1] + bytes([vector.body[-1] ^ 1])
-    async with open_door(tmp_path, config, clock=FixedClock(vector.now)) as door:
+    async with open_door(tmp_path, config, clock=ManualClock(vector.now)) as door:
         for body, sent in [(other_body, headers.items()), (vector.body, other_signature)]:
             answer = await door.send("/default/e", body, list(sent))
             assert (answer.status, answer.body) == (401, b"Unauthorized\n")
@@ -83,7 +84,7 @@ async def test_a_changed_request_is_refused(
 async def test_an_old_or_early_request_is_refused(
     tmp_path: Path, config: EndpointConfig, vector: Vector, off: int
 ) -> None:
-    async with open_door(tmp_path, config, clock=FixedClock(vector.now + off)) as door:
+    async with open_door(tmp_path, config, clock=ManualClock(vector.now + off)) as door:
         assert (await door.send("/default/e", vector.body, list(vector.headers))).status == 401
         assert door.activity.rejections[0][1] == "TimestampOutOfTolerance"
 

@@ -17,8 +17,9 @@ from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
 from hookplane_receiver.quotas import Account, share
 from hookplane_receiver.settings import QuotaSettings
+from support.clocks.manual import ManualClock
 from support.clocks.until import until
-from support.planes.receiver import Answered, Door, FixedClock, endpoint, open_door, operational
+from support.planes.receiver import Answered, Door, endpoint, open_door, operational
 
 DAY = 86_400_000
 GATEWAY = "system/default"
@@ -125,7 +126,7 @@ async def test_stored_bytes_are_a_metric_of_each_namespace(tmp_path: Path) -> No
 
 
 async def test_all_endpoints_of_a_namespace_share_its_events(tmp_path: Path) -> None:
-    clock = FixedClock()
+    clock = ManualClock()
     configs = made("a"), made("b"), made("a", "other")
     async with open_door(tmp_path, *configs, clock=clock, quotas=EVENTS) as door:
         assert await statuses(door, "/default/a", 1) == [200]

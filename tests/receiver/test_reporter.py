@@ -10,7 +10,8 @@ from hookplane.reporting.operational import QUIET_PERIOD, OperationalEventPublis
 from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.reporter import Reporter
-from support.planes.receiver import FixedClock, endpoint, open_door, operational
+from support.clocks.manual import ManualClock
+from support.planes.receiver import endpoint, open_door, operational
 
 
 async def told(store: SQLiteStore) -> int:
@@ -18,7 +19,7 @@ async def told(store: SQLiteStore) -> int:
 
 
 async def test_a_notice_when_rejections_start_and_not_while_they_go_on(tmp_path: Path) -> None:
-    clock, config = FixedClock(), endpoint("e")
+    clock, config = ManualClock(), endpoint("e")
     async with open_door(tmp_path, config, operational(), clock=clock) as door:
         publisher = OperationalEventPublisher(door.store, clock)
         reporter = Reporter(door.store, clock, publisher)

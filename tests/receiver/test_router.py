@@ -12,7 +12,8 @@ from hookplane.errors import InvalidValue
 from hookplane.store.config_store import ConfigKind
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.router import Router
-from support.planes.receiver import FixedClock, Notebook, endpoint
+from support.clocks.manual import ManualClock
+from support.planes.receiver import Notebook, endpoint
 
 OF_A_NEWER_VERSION: dict[str, dict[str, Any]] = {
     "a handshake": {"handshake": "Tomorrow"},
@@ -27,7 +28,7 @@ def apply(router: Router, document: EndpointConfig) -> None:
 @pytest.mark.parametrize("name", OF_A_NEWER_VERSION)
 def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -> None:
     activity = Notebook()
-    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), activity)
+    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), activity)
     apply(router, endpoint("orders"))
     before = router.find("/default/orders")
     with pytest.raises(InvalidValue, match="this version cannot serve it"):
@@ -38,7 +39,7 @@ def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -
 
 
 def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
-    router = Router(ReceiverMetrics(CollectorRegistry()), FixedClock(), Notebook())
+    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), Notebook())
     document = endpoint("orders")
     apply(router, document)
     router.apply(ConfigKind.ENDPOINT, document.uid, None)

@@ -9,29 +9,16 @@ from datetime import UTC
 
 import pytest
 
-from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
 from hookplane.reporting.activity import ActivityLog
 from hookplane_cli.activity.lines import JsonLines, Lines, TextLines
 from hookplane_cli.activity.log import LineActivityLog, open_activity_log
 from hookplane_cli.activity.writer import CAPACITY
+from support.clocks.manual import ManualClock
 
 NOON = 1_795_521_601_000
 """2026-11-24T12:00:01Z."""
 ID = "evt_01jdb3q9k2ffffffffffffffff"
-
-
-class SetClock:
-    """Stands still until it is set."""
-
-    def __init__(self, now: Millis = NOON) -> None:
-        self.time = now
-
-    def now(self) -> Millis:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time / 1000
 
 
 def tell(activity: ActivityLog) -> None:
@@ -48,9 +35,9 @@ def tell(activity: ActivityLog) -> None:
     activity.noted("chat/crm", "CircuitOpen", "10 failures in a row; next probe in 30 s")
 
 
-def told(lines: Lines, clock: SetClock | None = None) -> str:
+def told(lines: Lines, clock: ManualClock | None = None) -> str:
     stream = io.StringIO()
-    activity = LineActivityLog(lines, stream, clock or SetClock())
+    activity = LineActivityLog(lines, stream, clock or ManualClock(NOON))
     tell(activity)
     activity.close()
     return stream.getvalue()
@@ -107,7 +94,7 @@ def test_json() -> None:
 
 def test_what_strangers_send_steers_no_terminal() -> None:
     stream = io.StringIO()
-    activity = open_activity_log("text", stream, colour=False, clock=SetClock())
+    activity = open_activity_log("text", stream, colour=False, clock=ManualClock(NOON))
     activity.received("default/x", ID, "\x1b[2Jgone\nfake line", 1, 1, duplicate=False)
     activity.close()
     assert "\x1b" not in stream.getvalue()
@@ -119,15 +106,15 @@ def test_colour_is_asked_for() -> None:
 
 
 def test_a_busy_second_becomes_numbers() -> None:
-    stream, clock = io.StringIO(), SetClock()
+    stream, clock = io.StringIO(), ManualClock(NOON)
     activity = LineActivityLog(TextLines(colour=False, zone=UTC), stream, clock)
     for _ in range(1000):
         activity.received("default/orders", ID, "x", 1, 1, duplicate=False)
         activity.delivered("default/shop", ID, 200, 1, 1)
     activity.failed("default/shop", ID, "503", 1, 10, 5000)  # is not drowned
-    clock.time += 1000
+    clock.advance(1000)
     activity.received("default/orders", ID, "x", 1, 1, duplicate=False)
-    clock.time += 1000
+    clock.advance(1000)
     activity.received("default/orders", ID, "x", 1, 1, duplicate=False)
     activity.close()
     lines = stream.getvalue().splitlines()
@@ -140,11 +127,11 @@ def test_a_busy_second_becomes_numbers() -> None:
 
 
 def test_a_quiet_time_after_a_busy_second_ends_the_numbers() -> None:
-    stream, clock = io.StringIO(), SetClock()
+    stream, clock = io.StringIO(), ManualClock(NOON)
     activity = LineActivityLog(JsonLines(), stream, clock)
     for _ in range(60):
         activity.noted("default/x", "Reason", "")
-    clock.time += 5000
+    clock.advance(5000)
     activity.noted("default/x", "Reason", "late")
     activity.close()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -155,7 +142,7 @@ def test_a_quiet_time_after_a_busy_second_ends_the_numbers() -> None:
 
 def test_the_last_second_is_told_at_the_end() -> None:
     stream = io.StringIO()
-    activity = LineActivityLog(JsonLines(), stream, SetClock())
+    activity = LineActivityLog(JsonLines(), stream, ManualClock(NOON))
     for _ in range(60):
         activity.noted("default/x", "Reason", "")
     activity.close()
@@ -177,12 +164,12 @@ class StalledStream(io.StringIO):
 
 
 def test_a_stalled_terminal_holds_up_nobody_and_what_is_lost_is_told() -> None:
-    stream, clock = StalledStream(), SetClock()
+    stream, clock = StalledStream(), ManualClock(NOON)
     activity = LineActivityLog(JsonLines(), stream, clock)
     activity.noted("default/x", "First", "")
     assert stream.stalled.wait(30)
     for _ in range(CAPACITY + 7):
-        clock.time += 2000  # each in a quiet second of its own
+        clock.advance(2000)  # each in a quiet second of its own
         activity.noted("default/x", "More", "")
     stream.released.set()
     activity.close()
@@ -199,7 +186,7 @@ class ClosedStream(io.StringIO):
 
 
 def test_a_reader_that_has_gone_ends_nothing() -> None:
-    activity = LineActivityLog(JsonLines(), ClosedStream(), SetClock())
+    activity = LineActivityLog(JsonLines(), ClosedStream(), ManualClock(NOON))
     for _ in range(10):
         activity.noted("default/x", "Reason", "")
     activity.close()
@@ -208,7 +195,7 @@ def test_a_reader_that_has_gone_ends_nothing() -> None:
 def test_a_stream_that_knows_no_unicode_gets_question_marks() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    activity = open_activity_log("text", stream, clock=SetClock())
+    activity = open_activity_log("text", stream, clock=ManualClock(NOON))
     activity.delivered("default/shop", ID, 200, 1, 1)
     activity.close()
     assert b"evt_01jdb3q9k2?" in raw.getvalue()

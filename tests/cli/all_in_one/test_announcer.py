@@ -13,6 +13,7 @@ from hookplane.manifests.model import Finding
 from hookplane_cli.all_in_one.announcer import Announcer
 from hookplane_cli.local.reload import Loaded
 from hookplane_cli.local.report import CheckReport
+from support.clocks.manual import ManualClock
 from support.planes.compiled import (
     NOW,
     compiled_of,
@@ -35,23 +36,13 @@ DOCUMENTS: tuple[Configured, ...] = (*COMPILED.endpoints, *COMPILED.subscription
 PROBLEM = Finding(Problem("WebhookEndpoint", "default", "stripe", "spec", "wrong"), "a.yaml", 3)
 
 
-class Clock:
-    """Stands still."""
-
-    def now(self) -> int:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 def loaded(*problems: Finding, change: ConfigDiff | None = None) -> Loaded:
     return Loaded(CheckReport(problems, (), 3, 1), change or ConfigDiff(), wanted=COMPILED.wanted)
 
 
 def announcer(style: str) -> tuple[Announcer, io.StringIO, io.StringIO]:
     out, errors = io.StringIO(), io.StringIO()
-    return Announcer(style, out, errors, Clock()), out, errors
+    return Announcer(style, out, errors, ManualClock(NOW)), out, errors
 
 
 def without_time(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from hookplane_cli.local.reload import (
     find_missed,
 )
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
+from support.clocks.manual import ManualClock
 from support.planes.compiled import (
     NOW,
     compiled_of,
@@ -44,26 +45,13 @@ REPLAY = (
 
 
 @dataclass
-class SetClock:
-    """A clock that a test moves."""
-
-    time: int = NOW
-
-    def now(self) -> int:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time / 1000
-
-
-@dataclass
 class Laptop:
     """Manifests in a folder, and what is in force."""
 
     folder: Path
     store: SQLiteStore
     reloader: Reloader
-    clock: SetClock
+    clock: ManualClock
 
     async def load(self, **files: str | None) -> Loaded:
         """Writes files (None: removes one) and loads."""
@@ -91,7 +79,7 @@ class Laptop:
 
 @asynccontextmanager
 async def opened(root: Path) -> AsyncIterator[Laptop]:
-    folder, data, clock = root / "manifests", root / "data", SetClock()
+    folder, data, clock = root / "manifests", root / "data", ManualClock(NOW)
     folder.mkdir(exist_ok=True)
     store = await SQLiteStore.open(data, clock)
     reloader = Reloader(
@@ -169,7 +157,7 @@ async def test_a_broken_file_leaves_the_last_good_state(tmp_path: Path, broken: 
             assert laptop.reloader.in_force == before
     async with opened(tmp_path) as laptop:
         for _ in range(3):
-            laptop.clock.time += CONFIRM_AFTER
+            laptop.clock.advance(CONFIRM_AFTER)
             await laptop.load()
             assert laptop.reloader.in_force == before
         await laptop.load(a=endpoint_text("{suspend: true}"))
@@ -193,7 +181,7 @@ async def test_an_object_goes_only_when_two_loads_miss_it(tmp_path: Path) -> Non
         assert once.again_at == NOW + CONFIRM_AFTER
         assert ENDPOINT in laptop.reloader.in_force
         assert not (await laptop.load()).change
-        laptop.clock.time += CONFIRM_AFTER
+        laptop.clock.advance(CONFIRM_AFTER)
         twice = await laptop.load()
         assert [x.uid for x in twice.change.deleted] == [ENDPOINT]
         assert ENDPOINT not in laptop.reloader.in_force
@@ -205,7 +193,7 @@ async def test_an_object_that_comes_back_at_once_never_went(tmp_path: Path) -> N
         await laptop.load(a=endpoint_text())
         for _ in range(3):
             await laptop.load(a=None)
-            laptop.clock.time += CONFIRM_AFTER
+            laptop.clock.advance(CONFIRM_AFTER)
             assert not (await laptop.load(a=endpoint_text())).change
 
 
@@ -231,11 +219,11 @@ async def test_rotation_comes_by_itself(tmp_path: Path) -> None:
         loaded = await laptop.load(a=text)
         (old,) = laptop.endpoint().keys
         assert loaded.again_at == NOW + 10_000
-        laptop.clock.time += 10_000
+        laptop.clock.advance(10_000)
         loaded = await laptop.load()
         assert laptop.endpoint().keys[1] == old
         assert loaded.again_at == NOW + 14_000
-        laptop.clock.time += 4_000
+        laptop.clock.advance(4_000)
         await laptop.load()
         assert len(laptop.endpoint().keys) == 1
         assert old not in laptop.endpoint().keys
@@ -248,12 +236,12 @@ async def test_a_replay_begins_once_and_ends_with_its_object(tmp_path: Path) -> 
         assert (await laptop.load(a=base)).replays == ("default/r",)
         assert (await laptop.load()).replays == ()
     async with opened(tmp_path) as laptop:
-        laptop.clock.time += 1
+        laptop.clock.advance(1)
         assert (await laptop.load()).replays == ()
         await laptop.load(r=None)
         (job,) = await laptop.store.replays()
         assert job.phase is ReplayPhase.RUNNING
-        laptop.clock.time += CONFIRM_AFTER
+        laptop.clock.advance(CONFIRM_AFTER)
         await laptop.load()
         (job,) = await laptop.store.replays()
         assert job.phase is ReplayPhase.CANCELLED

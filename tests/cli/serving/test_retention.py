@@ -14,6 +14,7 @@ from hookplane.store.event_log import NewEvent
 from hookplane.store.maintenance import Retention
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.serving.retention import enforce_retention
+from support.clocks.manual import ManualClock
 from support.clocks.until import until
 from support.planes.compiled import NOW
 
@@ -24,14 +25,6 @@ ENDPOINT = EndpointConfig(
 READER = ConfigChange(
     upserts=(ConfigRow(ConfigKind.SUBSCRIPTION, "s", b"{}"),), cursors=(CursorPlan("s", ("e",)),)
 )
-
-
-class Clock:
-    def now(self) -> int:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 async def until_stored(store: SQLiteStore, count: int) -> None:
@@ -48,7 +41,7 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 
 
 async def test_retention_at_work(tmp_path: Path) -> None:
-    store = await SQLiteStore.open(tmp_path, Clock())
+    store = await SQLiteStore.open(tmp_path, ManualClock(NOW))
     document = ENDPOINT.dump(Sealer({"k": bytes(32)}, "k"))
     await store.apply_config(ConfigChange((ConfigRow(ConfigKind.ENDPOINT, "e", document),)))
     await store.apply_config(READER)
@@ -56,7 +49,7 @@ async def test_retention_at_work(tmp_path: Path) -> None:
         await store.append(NewEvent("e", f"evt_{NOW - age:026}", NOW - age, "x", (), b"{}"))
     registry = CollectorRegistry()
     task = asyncio.create_task(
-        enforce_retention(store, Retention(5_000, 5_000, 4), Clock(), registry)
+        enforce_retention(store, Retention(5_000, 5_000, 4), ManualClock(NOW), registry)
     )
     await until_stored(store, 2)
     await until(lambda: value(registry, "hookplane_expired_total") == 3, 60)

@@ -14,8 +14,9 @@ from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
 from hookplane.process.membership import CERTAIN_SECONDS, Membership, SingleProcess
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.protocol import Store
+from support.clocks.manual import ManualClock
 from support.clocks.until import until
-from support.planes.store import ManualClock, open_sqlite
+from support.planes.store import open_sqlite
 
 
 class Faulty:

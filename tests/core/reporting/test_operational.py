@@ -23,7 +23,8 @@ from hookplane.reporting.operational import (
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.queries import Page
 from hookplane.store.sqlite.driver import SQLiteStore
-from support.planes.store import ManualClock, Scene, open_sqlite
+from support.clocks.manual import ManualClock
+from support.planes.store import Scene, open_sqlite
 
 EVENT = OperationalEvent(
     OperationalType.CIRCUIT_OPEN, "WebhookSubscription", "chat", "crm", "TargetFailing", "503"

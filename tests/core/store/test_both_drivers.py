@@ -31,7 +31,8 @@ from hookplane.store.event_log import EndpointReport, LogEntry, NewEvent
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.protocol import Store
 from hookplane.store.queries import Page
-from support.planes.store import DAY, DRIVERS, HOUR, START, EventIds, ManualClock
+from support.clocks.manual import START, ManualClock
+from support.planes.store import DAY, DRIVERS, HOUR, EventIds
 
 ENDPOINTS: Final = ("e", "f", "g")
 NAMESPACES: Final = {"e": "shop", "f": "shop", "g": ""}

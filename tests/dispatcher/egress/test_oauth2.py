@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from hookplane.clock import Millis
 from hookplane.config.subscription import OAuth2Config
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundResponse
@@ -20,22 +19,10 @@ from hookplane_dispatcher.egress.oauth2 import (
     TokenSource,
     read_token,
 )
+from support.clocks.manual import ManualClock
 from support.clocks.until import until
 from support.http.egress import LONG, SHORT
 from support.http.targets import Script, Target, Wire, answers, target
-
-
-class HandClock:
-    """Moves when told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> Millis:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 def _answer(body: object, status: int = 200) -> bytes:
@@ -68,7 +55,7 @@ def _config(seen: Target, **changes: object) -> OAuth2Config:
 
 async def test_the_request_is_that_of_the_rfc(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
-        tokens = TokenSource(egress, HandClock())
+        tokens = TokenSource(egress, ManualClock())
         assert await tokens.header(_config(seen), LONG) == "Bearer t1"
     head, _, body = seen.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /token HTTP/1.1\r\n")
@@ -79,30 +66,30 @@ async def test_the_request_is_that_of_the_rfc(egress: EgressClient) -> None:
 
 
 async def test_a_token_is_kept_until_a_minute_before_its_end(egress: EgressClient) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     async with target(_numbered(life=600)) as seen:
         tokens, config = TokenSource(egress, clock), _config(seen)
         assert await tokens.header(config, LONG) == "Bearer t1"
-        clock.seconds += 539
+        clock.advance(539_000)
         assert await tokens.header(config, LONG) == "Bearer t1"
-        clock.seconds += 1
+        clock.advance(1_000)
         assert await tokens.header(config, LONG) == "Bearer t2"
 
 
 async def test_a_short_token_is_used_for_half_its_life(egress: EgressClient) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     async with target(_numbered(life=40)) as seen:
         tokens, config = TokenSource(egress, clock), _config(seen)
         await tokens.header(config, LONG)
-        clock.seconds += 19
+        clock.advance(19_000)
         assert await tokens.header(config, LONG) == "Bearer t1"
-        clock.seconds += 1
+        clock.advance(1_000)
         assert await tokens.header(config, LONG) == "Bearer t2"
 
 
 async def test_many_deliveries_fetch_once(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
-        tokens, config = TokenSource(egress, HandClock()), _config(seen)
+        tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         headers = await asyncio.gather(*(tokens.header(config, LONG) for _ in range(20)))
     assert set(headers) == {"Bearer t1"}
     assert len(seen.requests) == 1
@@ -110,7 +97,7 @@ async def test_many_deliveries_fetch_once(egress: EgressClient) -> None:
 
 async def test_configs_do_not_share_tokens(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
-        tokens = TokenSource(egress, HandClock())
+        tokens = TokenSource(egress, ManualClock())
         mine = await tokens.header(_config(seen), LONG)
         other = await tokens.header(_config(seen, client_secret=Secret("other")), LONG)
     assert mine != other
@@ -118,7 +105,7 @@ async def test_configs_do_not_share_tokens(egress: EgressClient) -> None:
 
 async def test_a_rejected_token_is_fetched_anew_once(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
-        tokens, config = TokenSource(egress, HandClock()), _config(seen)
+        tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         old = await tokens.header(config, LONG)
         tokens.rejected(config, old)
         assert await tokens.header(config, LONG) == "Bearer t2"
@@ -128,7 +115,7 @@ async def test_a_rejected_token_is_fetched_anew_once(egress: EgressClient) -> No
 
 async def test_tokens_are_bounded(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
-        tokens, first = TokenSource(egress, HandClock()), _config(seen)
+        tokens, first = TokenSource(egress, ManualClock()), _config(seen)
         assert await tokens.header(first, LONG) == "Bearer t1"
         for number in range(MAX_TOKENS):
             await tokens.header(_config(seen, client_id=str(number)), LONG)
@@ -138,7 +125,7 @@ async def test_tokens_are_bounded(egress: EgressClient) -> None:
 async def test_a_failure_is_not_kept(egress: EgressClient) -> None:
     good = _answer({"access_token": "t", "token_type": "Bearer"})
     async with target(answers(_answer({"error": "invalid_client"}, 401), good)) as seen:
-        tokens, config = TokenSource(egress, HandClock()), _config(seen)
+        tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         with pytest.raises(NoToken, match="401: invalid_client"):
             await tokens.header(config, LONG)
         assert await tokens.header(config, LONG) == "Bearer t"
@@ -146,7 +133,7 @@ async def test_a_failure_is_not_kept(egress: EgressClient) -> None:
 
 async def test_waiting_for_the_fetch_of_another_is_bounded(egress: EgressClient) -> None:
     async with target(lambda wire: wire.until_closed()) as seen:
-        tokens, config = TokenSource(egress, HandClock()), _config(seen)
+        tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         first = asyncio.ensure_future(tokens.header(config, LONG))
         await until(lambda: seen.open == 1)
         with pytest.raises(NoToken, match="timed out"):
@@ -160,7 +147,7 @@ async def test_the_token_endpoint_is_behind_the_same_guard(egress: EgressClient)
     async with target(_numbered()) as seen:
         config = _config(seen, token_url="http://169.254.169.254/s3cret")
         with pytest.raises(NoToken) as refused:
-            await TokenSource(egress, HandClock()).header(config, LONG)
+            await TokenSource(egress, ManualClock()).header(config, LONG)
     assert str(refused.value) == "the token endpoint: address not allowed"
 
 

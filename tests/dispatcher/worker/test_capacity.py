@@ -21,8 +21,8 @@ from hookplane_dispatcher.worker.capacity import (
     Capacity,
 )
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
+from support.clocks.manual import ManualClock
 from support.planes.dispatcher import subscription
-from support.planes.store import ManualClock
 
 SECOND = 1_000
 

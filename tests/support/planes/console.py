@@ -30,6 +30,7 @@ from hookplane.store.event_log import EndpointReport, NewEvent
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_console.console import Console
 from hookplane_console.trigger import TriggerRefused, TriggerResult
+from support.clocks.manual import ManualClock
 
 NOON: Final = 1_795_521_601_000
 """2026-11-24T12:00:01Z."""
@@ -41,16 +42,6 @@ SEALER: Final = Sealer({"k": bytes(32)}, "k")
 
 def event_id(number: int) -> str:
     return f"evt_{number:026d}"
-
-
-class ConsoleClock:
-    """Stands still."""
-
-    def now(self) -> int:
-        return NOON
-
-    def monotonic(self) -> float:
-        return NOON / 1000
 
 
 class RecordingTrigger:
@@ -243,12 +234,12 @@ def _started(loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[RunningC
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(30)
 
-    store = run(SQLiteStore.open(folder, ConsoleClock()))
+    store = run(SQLiteStore.open(folder, ManualClock(NOON)))
     running = RunningConsole(loop, store)
     console = Console(
         store=store,
         sealer=SEALER,
-        clock=ConsoleClock(),
+        clock=ManualClock(NOON),
         registry=running.registry,
         listen="127.0.0.1:0",
         health=lambda: running.parts,

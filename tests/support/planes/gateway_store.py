@@ -31,7 +31,7 @@ from hookplane_operator.referred.polling_cache import Name
 from hookplane_operator.referred.secrets import secrets_in_use
 from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.state.runtime import GatewayRuntime
-from support.planes.store import ManualClock
+from support.clocks.manual import ManualClock
 from support.postgres.server import database
 
 SEALERS = dict.fromkeys(ConfigKind, Sealer({"a": b"k" * 32}, "a"))

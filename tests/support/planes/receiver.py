@@ -27,28 +27,11 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.receiver import Receiver
 from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
+from support.clocks.manual import ManualClock
 from support.clocks.until import until
 
 NOW: Final[Millis] = 1_700_000_000_000
 WHSEC: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-class FixedClock:
-    """Stands still until a test moves it."""
-
-    def __init__(self, now: Millis = NOW) -> None:
-        self.wall = now
-        self.ticks = 1000.0
-
-    def now(self) -> Millis:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.ticks
-
-    def advance(self, millis: Millis) -> None:
-        self.wall += millis
-        self.ticks += millis / 1000
 
 
 class Notebook(SilentActivityLog):
@@ -133,7 +116,7 @@ class Door:
     receiver: Receiver
     store: SQLiteStore
     sealer: Sealer
-    clock: FixedClock
+    clock: ManualClock
     activity: Notebook
     registry: CollectorRegistry
     client: aiohttp.ClientSession
@@ -186,14 +169,14 @@ class Door:
 async def open_door(
     folder: Path,
     *endpoints: EndpointConfig,
-    clock: FixedClock | None = None,
+    clock: ManualClock | None = None,
     trusted_proxies: tuple[str, ...] = (),
     limits: IngressLimits | None = None,
     quotas: QuotaSettings | None = None,
     tls: TlsSettings | None = None,
 ) -> AsyncIterator[Door]:
     """A receiver on a store of its own, serving these endpoints on a free port."""
-    clock = clock or FixedClock()
+    clock = clock or ManualClock()
     store = await SQLiteStore.open(folder, clock)
     sealer = Sealer({"k1": b"\x01" * 32}, "k1")
     activity, registry = Notebook(), CollectorRegistry()

@@ -30,9 +30,9 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.protocol import Store
 from hookplane.store.queries import Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
+from support.clocks.manual import START, ManualClock
 from support.postgres.server import database
 
-START: Millis = 1_700_000_000_000
 HOUR: Millis = 3_600_000
 DAY: Millis = 24 * HOUR
 
@@ -60,22 +60,6 @@ async def open_postgres(_folder: Path, clock: Clock) -> AsyncIterator[Store]:
 
 DRIVERS: dict[str, OpenStore] = {"sqlite": open_sqlite, "postgres": open_postgres}
 """Every driver passes the conformance suite."""
-
-
-class ManualClock:
-    """Stands still until told."""
-
-    def __init__(self, now: Millis = START) -> None:
-        self._now = now
-
-    def now(self) -> Millis:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._now / 1000
-
-    def advance(self, millis: Millis) -> None:
-        self._now += millis
 
 
 class EventIds:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.planes.store import DRIVERS, ManualClock, Scene
+from support.clocks.manual import ManualClock
+from support.planes.store import DRIVERS, Scene
 
 
 @pytest.fixture(params=sorted(DRIVERS))

@@ -13,7 +13,8 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
 from hookplane.store.notifications import Topic
 from hookplane.store.queries import Page
-from support.planes.store import START, Scene
+from support.clocks.manual import START
+from support.planes.store import Scene
 
 LATER = START + 1_000
 

@@ -8,7 +8,8 @@ from hookplane.clock import Millis
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.maintenance import Retention
-from support.planes.store import DAY, START, Scene, delivery
+from support.clocks.manual import START
+from support.planes.store import DAY, Scene, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 

@@ -18,7 +18,8 @@ from hookplane.store.delivery_store import (
 )
 from hookplane.store.notifications import Topic
 from hookplane.store.queries import Page
-from support.planes.store import HOUR, START, Scene, attempt, delivery
+from support.clocks.manual import START
+from support.planes.store import HOUR, Scene, attempt, delivery
 
 
 @pytest.fixture

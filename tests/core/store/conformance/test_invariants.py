@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hookplane.store.delivery_store import Counters, DeliveryState
 from hookplane.store.event_log import LogEntry
 from hookplane.store.maintenance import Retention
-from support.planes.store import DAY, DRIVERS, START, ManualClock, Owner, Scene, attempt, delivery
+from support.clocks.manual import START, ManualClock
+from support.planes.store import DAY, DRIVERS, Owner, Scene, attempt, delivery
 
 STATES = [
     DeliveryState.DELIVERED,

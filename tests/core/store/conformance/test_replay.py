@@ -10,7 +10,8 @@ from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase, ReplayProgress
 from hookplane.store.event_log import LogEntry
 from hookplane.store.notifications import Topic
-from support.planes.store import START, Owner, Scene, attempt, delivery
+from support.clocks.manual import START
+from support.planes.store import Owner, Scene, attempt, delivery
 
 DEAD, DELIVERED = DeliveryState.DEAD, DeliveryState.DELIVERED
 FILTERED, RETRYING = DeliveryState.FILTERED, DeliveryState.RETRYING

@@ -8,7 +8,8 @@ from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import DeliveryState, ReplayProgress
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
-from support.planes.store import DAY, HOUR, START, Scene, attempt, delivery
+from support.clocks.manual import START
+from support.planes.store import DAY, HOUR, Scene, attempt, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 ONE_DAY = Retention(DAY, DAY, 1 << 40)

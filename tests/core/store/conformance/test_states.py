@@ -8,7 +8,8 @@ from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import Counters, DeliveryState
 from hookplane.store.event_log import LogEntry
 from hookplane.store.queries import DeliveryRow, FailingDelivery, Page
-from support.planes.store import HOUR, START, Scene, attempt, delivery
+from support.clocks.manual import START
+from support.planes.store import HOUR, Scene, attempt, delivery
 
 ALL_STATES = [
     DeliveryState.DELIVERED,

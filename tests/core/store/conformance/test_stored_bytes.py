@@ -7,7 +7,8 @@ from dataclasses import replace
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.maintenance import Retention
 from hookplane.store.retention import KEEP_DELETED
-from support.planes.store import DAY, START, Scene
+from support.clocks.manual import START
+from support.planes.store import DAY, Scene
 
 KEEP = Retention(DAY, DAY, 1 << 40)
 

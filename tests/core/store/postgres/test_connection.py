@@ -25,9 +25,10 @@ from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.connection import SESSION, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
+from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
-from support.planes.store import DAY, ManualClock, Scene
+from support.planes.store import DAY, Scene
 from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 
 VERSIONS = (None, 16, 18)

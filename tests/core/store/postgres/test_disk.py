@@ -13,8 +13,9 @@ import pytest
 
 from hookplane.errors import StoreUnavailable
 from hookplane.store.postgres.driver import PostgresStore
+from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
-from support.planes.store import ManualClock, Scene
+from support.planes.store import Scene
 from support.postgres.server import PostgresServer, database, require_binaries
 
 DISK_MB = 160

@@ -17,7 +17,8 @@ from hookplane.store.delivery_store import Counters, Flush
 from hookplane.store.notifications import Topic
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from support.planes.store import ManualClock, Scene
+from support.clocks.manual import ManualClock
+from support.planes.store import Scene
 from support.postgres.proxy import Cut, FaultProxy, fault_proxy
 from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 

@@ -14,7 +14,8 @@ from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
 from hookplane.store.postgres.settings import PostgresSettings
-from support.planes.store import ManualClock, Scene, fill_namespaces
+from support.clocks.manual import ManualClock
+from support.planes.store import Scene, fill_namespaces
 from support.postgres.server import database, shared_server
 
 NEXT = """

@@ -17,7 +17,8 @@ from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.partitions import AHEAD, make_partitions
 from hookplane.store.queries import Page
-from support.planes.store import DAY, ManualClock, Scene
+from support.clocks.manual import ManualClock
+from support.planes.store import DAY, Scene
 from support.postgres.server import database, shared_server
 
 ERA_MILLIS = 1_000

@@ -12,7 +12,7 @@ import pytest
 
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.store.sqlite.worker import EXIT_CODE
-from support.planes.store import ManualClock
+from support.clocks.manual import ManualClock
 
 PROGRAM = Path(__file__).with_name("append_until_killed.py")
 TIMEOUT = 60.0

@@ -15,15 +15,8 @@ from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
-from support.planes.store import (
-    DAY,
-    ManualClock,
-    Scene,
-    attempt,
-    delivery,
-    fill_namespaces,
-    open_sqlite,
-)
+from support.clocks.manual import ManualClock
+from support.planes.store import DAY, Scene, attempt, delivery, fill_namespaces, open_sqlite
 
 MEGABYTE = 1 << 20
 

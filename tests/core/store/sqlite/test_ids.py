@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hookplane.errors import RejectedEvent
-from support.planes.store import ManualClock, Scene, open_sqlite
+from support.clocks.manual import ManualClock
+from support.planes.store import Scene, open_sqlite
 
 
 async def test_an_id_that_another_endpoint_has_is_rejected(tmp_path: Path) -> None:

@@ -12,17 +12,10 @@ from hookplane_dispatcher.transports.http.answer import (
     retry_after,
 )
 from hookplane_dispatcher.transports.transport import OutcomeKind
+from support.clocks.manual import ManualClock
 
 NOW = 1_800_000_000_000  # Fri, 15 Jan 2027 08:00:00 GMT
 HOUR = 3_600_000
-
-
-class FixedClock:
-    def now(self) -> int:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 @pytest.mark.parametrize(
@@ -80,7 +73,7 @@ def test_retry_after_survives_anything(text: str) -> None:
     ],
 )
 def test_outcome(status: int, header: str | None, kind: OutcomeKind) -> None:
-    outcome = outcome_of(OutboundResponse(status, 7, b"x" * 2_000, header), FixedClock())
+    outcome = outcome_of(OutboundResponse(status, 7, b"x" * 2_000, header), ManualClock(NOW))
     assert outcome.kind is kind
     assert outcome.pause == (5_000 if kind is OutcomeKind.THROTTLED else 0)
     assert bool(outcome.error) is (kind is not OutcomeKind.DELIVERED)
@@ -89,6 +82,6 @@ def test_outcome(status: int, header: str | None, kind: OutcomeKind) -> None:
 
 def test_what_went_wrong_is_said_in_words() -> None:
     refused = OutboundResponse(0, 5, error=EgressError.TLS, detail="the certificate is old")
-    assert outcome_of(refused, FixedClock()).error == "TLS failed: the certificate is old"
-    assert outcome_of(OutboundResponse(410, 5), FixedClock()).error == "410 Gone"
-    assert outcome_of(OutboundResponse(599, 5), FixedClock()).error == "599"
+    assert outcome_of(refused, ManualClock(NOW)).error == "TLS failed: the certificate is old"
+    assert outcome_of(OutboundResponse(410, 5), ManualClock(NOW)).error == "410 Gone"
+    assert outcome_of(OutboundResponse(599, 5), ManualClock(NOW)).error == "599"
