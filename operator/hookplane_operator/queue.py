@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from hookplane.pacing.backoff import pause_after
 from hookplane_operator.metrics import Metrics
 
 K = TypeVar("K", bound=Hashable)
@@ -51,7 +52,7 @@ class WorkQueue(Generic[K]):
         self._ready: asyncio.Queue[K] = asyncio.Queue()
         self._workers = workers
 
-    def add(self, key: K) -> None:
+    def enqueue(self, key: K) -> None:
         """Work on it soon; what waits for a pause after a failure comes earlier."""
         state = self._states.setdefault(key, _State())
         if state.working:
@@ -62,14 +63,14 @@ class WorkQueue(Generic[K]):
             self._ready.put_nowait(key)
             self._metrics.queue_depth.set(self._ready.qsize())
 
-    def add_later(self, key: K, seconds: float) -> None:
+    def enqueue_later(self, key: K, seconds: float) -> None:
         """Not before; an earlier wish stays."""
         state = self._states.setdefault(key, _State())
         due = asyncio.get_running_loop().time() + seconds
         if state.queued or (state.timer is not None and state.timer.when() <= due):
             return
         self._cancel_timer(state)
-        state.timer = asyncio.get_running_loop().call_later(seconds, self.add, key)
+        state.timer = asyncio.get_running_loop().call_later(seconds, self.enqueue, key)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -89,7 +90,7 @@ class WorkQueue(Generic[K]):
                 state.working = False
             if state.again:
                 state.again = False
-                self.add(key)
+                self.enqueue(key)
 
     async def _once(self, key: K, state: _State) -> None:
         begun = time.monotonic()
@@ -97,11 +98,11 @@ class WorkQueue(Generic[K]):
             again = await self._work(key)
         except Exception as error:
             state.failures += 1
-            pause = min(FIRST_PAUSE * 2 ** (state.failures - 1), LONGEST_PAUSE)
+            pause = pause_after(state.failures, FIRST_PAUSE, LONGEST_PAUSE)
             self._metrics.reconcile_errors.labels(self._name(key)).inc()
             _log.warning("%s: %s: %s", key, type(error).__name__, error)
             _log.debug("%s", key, exc_info=error)
-            self.add_later(key, pause * random.uniform(1.0, 1.5))  # noqa: S311
+            self.enqueue_later(key, pause * random.uniform(1.0, 1.5))  # noqa: S311
             return
         finally:
             self._metrics.reconcile_seconds.labels(self._name(key)).observe(
@@ -109,7 +110,7 @@ class WorkQueue(Generic[K]):
             )
         state.failures = 0
         if again is not None:
-            self.add_later(key, again)
+            self.enqueue_later(key, again)
 
     @staticmethod
     def _cancel_timer(state: _State) -> None:

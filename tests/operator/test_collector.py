@@ -52,7 +52,7 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
     for name, status in (("bad", "hush-hush"), ("good", {})):
         objects.put("WebhookEndpoint", endpoint(name, status))
         key = ObjectKey("WebhookEndpoint", "shop", name)
-        collector.tell(key, ReconcileResult(key, name, 1), None, frozenset(), None)
+        collector.report_object(key, ReconcileResult(key, name, 1), None, frozenset(), None)
     await kube.close()
     assert paper.offered == ["good"]
     (record,) = caplog.records
@@ -79,7 +79,7 @@ class Scene:
         """Whose status was offered in one look."""
         self.paper.offered = []
         await self.collector._look(self.runtime, self.state)
-        await self.collector._tell(self.runtime, self.state)
+        await self.collector._report(self.runtime, self.state)
         return sorted(self.paper.offered)
 
     async def delete(self, name: str) -> None:

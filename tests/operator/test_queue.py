@@ -19,7 +19,7 @@ async def run(work: Work, *keys: str, seconds: float = 0.2, workers: int = 4) ->
     queue: WorkQueue[str] = WorkQueue(work, str, Metrics(CollectorRegistry()), workers)
     running = asyncio.create_task(queue.run())
     for key in keys:
-        queue.add(key)
+        queue.enqueue(key)
     await asyncio.sleep(seconds)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -60,11 +60,11 @@ async def test_what_is_asked_for_meanwhile_is_done_afterwards() -> None:
     async def work(key: str) -> None:
         done.append(key)
         if len(done) == 1:
-            queue.add(key)
+            queue.enqueue(key)
 
     queue = WorkQueue(work, str, Metrics(CollectorRegistry()))
     running = asyncio.create_task(queue.run())
-    queue.add("a")
+    queue.enqueue("a")
     await asyncio.sleep(0.1)
     running.cancel()
     assert done == ["a", "a"]

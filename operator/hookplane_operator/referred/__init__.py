@@ -1,1 +1,5 @@
-"""Objects that others refer to, read by `get` alone: the right to list them is not needed."""
+"""Secrets and Services that users' objects refer to.
+
+Each one in use is read when it is first asked for and again in turns, unless a watch tells of it.
+What cannot be read now is not taken for gone.
+"""

@@ -1,4 +1,4 @@
-"""Asks a gateway's store how things are, and tells the objects that differ."""
+"""Asks a gateway's store how things are, and reports it in the statuses that differ."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Round:
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class _Dependencies:
     """What the statuses of all objects depend on."""
 
     seen: Observation
@@ -113,7 +113,7 @@ class Collector:
         while True:
             begun = time.monotonic()
             await self._look(runtime, state)
-            await self._tell(runtime, state)
+            await self._report(runtime, state)
             took = time.monotonic() - begun
             pause = min(max(SHARE * took, SHORTEST_SECONDS), LONGEST_SECONDS)
             await self._wait(runtime, state, pause)
@@ -127,7 +127,7 @@ class Collector:
                 return
             if state.seen is not None and _is_behind(runtime, state.seen):
                 await self._look_at_members(runtime, state)
-                await self._tell(runtime, state)
+                await self._report(runtime, state)
 
     async def _look(self, runtime: GatewayRuntime, state: _Round) -> None:
         try:
@@ -182,26 +182,26 @@ class Collector:
         now = self._clock.now()
         return Observation(now, "", members, endpoints, subscriptions, replays)
 
-    # Telling ------------------------------------------------------------------------------------
+    # Reporting ------------------------------------------------------------------------------------
 
-    async def _tell(self, runtime: GatewayRuntime, state: _Round) -> None:
+    async def _report(self, runtime: GatewayRuntime, state: _Round) -> None:
         if state.seen is not None and self._is_told(runtime, state, state.seen):
             return
-        self._tell_gateway(runtime, state)
+        self._report_runtime(runtime, state)
         if state.seen is None:
             return
         for gone in state.told.keys() - runtime.results.keys():
             del state.told[gone]
         living = frozenset(runtime.applied.documents)
         working = {role: [x.presence for x in state.seen.ready(role)] for role in _ROLES.values()}
-        around = _Around(state.seen, working, living, self._base(runtime))
+        dependencies = _Dependencies(state.seen, working, living, self._base(runtime))
         for number, (key, result) in enumerate(list(runtime.results.items())):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            seen = _inputs(runtime, result, around)
+            seen = _inputs(runtime, result, dependencies)
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
-                self.tell(key, result, runtime, living, state.seen)
+                self.report_object(key, result, runtime, living, state.seen)
         if (
             state.writes == runtime.applied.writes
         ):  # else what was counted may be older than a deletion
@@ -226,7 +226,7 @@ class Collector:
         state.told_for, state.told_at = depends, now
         return False
 
-    def tell(
+    def report_object(
         self,
         key: ObjectKey,
         result: ReconcileResult,
@@ -261,7 +261,7 @@ class Collector:
         facts = self._facts(runtime.name)
         return facts.url if facts else ""
 
-    def _tell_gateway(self, runtime: GatewayRuntime, state: _Round) -> None:
+    def _report_runtime(self, runtime: GatewayRuntime, state: _Round) -> None:
         documents = list(runtime.applied.of_users())
         endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
         served = ServedCounts(
@@ -270,9 +270,9 @@ class Collector:
             version=runtime.applied.newest,
             blocked=runtime.blocked,
         )
-        self.tell_gateway(runtime.name, served, state.seen)
+        self.report_gateway(runtime.name, served, state.seen)
 
-    def tell_gateway(
+    def report_gateway(
         self, name: tuple[str, str], served: ServedCounts, seen: Observation | None
     ) -> None:
         key = ObjectKey(GATEWAY.kind, *name)
@@ -311,23 +311,23 @@ def _alone(key: ObjectKey) -> Iterator[None]:
         _log.error("the status of %s cannot be told: %s", key, fault.describe(error))
 
 
-def _inputs(runtime: GatewayRuntime, result: ReconcileResult, around: _Around) -> Seen:
-    uid, seen = result.uid, around.seen
+def _inputs(runtime: GatewayRuntime, result: ReconcileResult, dependencies: _Dependencies) -> Seen:
+    uid, seen = result.uid, dependencies.seen
     document = runtime.applied.documents.get(uid)
     version = runtime.applied.versions.get(uid, 0)
-    ready = around.working[_ROLES[result.key.kind]]
+    ready = dependencies.working[_ROLES[result.key.kind]]
     current = sum(1 for x in ready if x.version >= version)
     refused = tuple(x.refused.get(uid, "") for x in ready)
     numbers: object = seen.replays.get(uid)
     word: object = None
-    beside: object = around.base if result.key.kind == ENDPOINT.kind else None
+    beside: object = dependencies.base if result.key.kind == ENDPOINT.kind else None
     if isinstance(document, EndpointConfig):
         own = numbers = seen.endpoints.get(uid)
         word = own and endpoint_state(document, own, seen.at)
     elif isinstance(document, SubscriptionConfig):
         sub = numbers = seen.subscriptions.get(uid)
         word = sub and subscription_state(document, sub, seen.at)
-        beside = len(around.living.intersection(document.endpoints))
+        beside = len(dependencies.living.intersection(document.endpoints))
     return result, document, len(ready), current, refused, numbers, word, beside, seen.away
 
 
