@@ -26,7 +26,7 @@ from hookplane.store.postgres.connection import Connections, Db, Purpose
 from hookplane.store.postgres.eras import Eras
 from hookplane.store.postgres.faults import is_unknown
 from hookplane.store.postgres.migrate import require_schema
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.postgres.orphans import (
     Orphan,
     add_orphans,
@@ -71,7 +71,7 @@ EVENT_OVERHEAD: Final = 512
 class PostgresStore:
     """Implements `hookplane.store.protocol.Store`. One for each process."""
 
-    def __init__(self, connections: Connections, numbers: Numbers, clock: Clock) -> None:
+    def __init__(self, connections: Connections, numbers: PostgresIdMap, clock: Clock) -> None:
         """Use `open`."""
         self.connections = connections
         """For whoever looks at the database besides this store."""
@@ -89,7 +89,7 @@ class PostgresStore:
     async def open(cls, settings: PostgresSettings, clock: Clock) -> PostgresStore:
         """Raises StoreUnavailable, and StoreUnfit for a schema that is missing or too old, for
         rights that are missing, and behind a pooler."""
-        connections, numbers = Connections(settings), Numbers()
+        connections, numbers = Connections(settings), PostgresIdMap()
         try:
             await connections.open()
             async with connections.use(Purpose.OTHER) as db:

@@ -9,7 +9,7 @@ from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.numbering import event_number, sequence_of
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.process_registry import LEASE
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
@@ -26,7 +26,7 @@ _DELIVERY_COLUMNS: Final = 11
 _ATTEMPT_COLUMNS: Final = 11
 
 
-async def claim(db: Db, numbers: Numbers, uid: str, process: int | None) -> Claimed:
+async def claim(db: Db, numbers: PostgresIdMap, uid: str, process: int | None) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject, LeaseLost,
     OwnedElsewhere."""
     async with db.transaction():
@@ -67,7 +67,7 @@ async def resume_requested(db: Db, uid: str) -> int:
 
 
 async def write_flushes(
-    db: Db, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush]
 ) -> list[StaleOwner | None]:
     """One transaction for several owners; one statement where nothing rare is to be written."""
     await numbers.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
@@ -101,10 +101,10 @@ async def _admitted(db: Db, uid: str, process: int | None) -> int:
 
 
 async def _write(
-    db: Db, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush]
 ) -> dict[int, bool]:
     """Place of each flush that is written → whether it was written now and not before."""
-    rows = _Rows(numbers, flushes)
+    rows = _BatchRows(numbers, flushes)
     found = await db.fetch(
         _SQL["write"],
         *_columns(11, map(_turn, flushes)),
@@ -157,11 +157,11 @@ def _turn(flush: Flush) -> tuple[Any, ...]:
     )
 
 
-class _Rows:
+class _BatchRows:
     """Rows of a group of flushes, each with the ordinal of its flush. Those of an endpoint that is
     gone are left out."""
 
-    def __init__(self, numbers: Numbers, flushes: Sequence[Flush]) -> None:
+    def __init__(self, numbers: PostgresIdMap, flushes: Sequence[Flush]) -> None:
         self._endpoints = numbers.endpoints
         self._flushes = list(enumerate(flushes, 1))
 
@@ -214,7 +214,9 @@ class _Rows:
                     )
 
 
-async def _advance_replay(db: Db, numbers: Numbers, now: Millis, progress: ReplayProgress) -> None:
+async def _advance_replay(
+    db: Db, numbers: PostgresIdMap, now: Millis, progress: ReplayProgress
+) -> None:
     position = None
     if progress.position is not None:
         uid, sequence = progress.position

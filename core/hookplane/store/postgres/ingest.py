@@ -23,12 +23,12 @@ _FINGERPRINT_BYTES: Final = 16
 async def append_group(db: Db, events: Sequence[NewEvent], again: bool) -> list[Outcome]:
     """One transaction in one round trip. `again`: this very group was sent before and nobody knows
     what became of it, so that events found in the store are its own."""
-    group = _Group(events)
+    group = _KeyedGroup(events)
     found = await db.fetch(_SQL["append"], *group.columns())
     return group.outcomes({row[0]: tuple(row) for row in found}, again)
 
 
-class _Group:
+class _KeyedGroup:
     """Events of one group; those with the same key wait for the outcome of the first of them."""
 
     def __init__(self, events: Sequence[NewEvent]) -> None:

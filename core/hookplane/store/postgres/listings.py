@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Page
 from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
-async def find_event(db: Db, numbers: Numbers, event_id: str) -> tuple[LogEntry, Content]:
+async def find_event(db: Db, numbers: PostgresIdMap, event_id: str) -> tuple[LogEntry, Content]:
     """Raises UnknownObject."""
     row = await db.fetchrow(_SQL["find_event"], event_id)
     if row is None:
@@ -30,7 +30,7 @@ async def find_event(db: Db, numbers: Numbers, event_id: str) -> tuple[LogEntry,
 
 
 async def events(
-    db: Db, numbers: Numbers, page: Page, endpoint: str | None, type_: str | None
+    db: Db, numbers: PostgresIdMap, page: Page, endpoint: str | None, type_: str | None
 ) -> list[EventRow]:
     """Of one endpoint and type, or of all. Raises UnknownObject."""
     await numbers.know(db, endpoints=[] if endpoint is None else [endpoint])
@@ -41,7 +41,7 @@ async def events(
 
 
 async def deliveries(
-    db: Db, numbers: Numbers, page: Page, uid: str, states: frozenset[DeliveryState]
+    db: Db, numbers: PostgresIdMap, page: Page, uid: str, states: frozenset[DeliveryState]
 ) -> list[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
     wanted = states or frozenset(DeliveryState)
@@ -54,7 +54,7 @@ async def deliveries(
 
 
 async def attempts(
-    db: Db, numbers: Numbers, page: Page, subscription: str | None, event_id: str | None
+    db: Db, numbers: PostgresIdMap, page: Page, subscription: str | None, event_id: str | None
 ) -> list[AttemptRow]:
     """By event, newest first, and within it the newest attempt first; a page never ends within an
     event, so it may be longer than its limit. Raises UnknownObject for the subscription."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.numbering import SEQUENCE_MASK, event_number
 from hookplane.store.postgres.eras import Eras
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.sql import load_statements
 from hookplane.store.text import unpack_headers
 
@@ -19,7 +19,7 @@ _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
 async def read_log(
-    db: Db, numbers: Numbers, eras: Eras, uid: str, after: int, limit: int
+    db: Db, numbers: PostgresIdMap, eras: Eras, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])
@@ -32,7 +32,7 @@ async def read_log(
 
 
 async def read_contents(
-    db: Db, numbers: Numbers, eras: Eras, uid: str, sequences: Sequence[int]
+    db: Db, numbers: PostgresIdMap, eras: Eras, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """What is still there of these. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])

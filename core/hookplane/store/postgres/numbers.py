@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("hookplane.store.postgres", "numbers.sql")
 
 
-class Numbers:
+class PostgresIdMap:
     """Uids and their numbers, loaded again when one that is asked for is missing. A number is never
     used again, so one that is gone meanwhile does no harm."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
 
@@ -60,7 +60,7 @@ async def replays(db: Db, namespace: str | None) -> list[ReplayJob]:
     return [job_of(*row) for row in await db.fetch(_SQL["find_replays"], namespace)]
 
 
-async def replay_page(db: Db, numbers: Numbers, uid: str, limit: int) -> ReplayPage:
+async def replay_page(db: Db, numbers: PostgresIdMap, uid: str, limit: int) -> ReplayPage:
     """The next candidates. Raises UnknownObject."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         job = await db.fetchrow(_SQL["find_job"], uid)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from hookplane.store.event_log import EndpointReport
-from hookplane.store.postgres.numbers import Numbers
+from hookplane.store.postgres.numbers import PostgresIdMap
 from hookplane.store.sql import load_statements
 from hookplane.store.text import storable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SQL: Final = load_statements("hookplane.store.postgres", "reports.sql")
 
 
-async def add_reports(db: Db, numbers: Numbers, reports: Sequence[EndpointReport]) -> None:
+async def add_reports(db: Db, numbers: PostgresIdMap, reports: Sequence[EndpointReport]) -> None:
     """Reports of endpoints that are gone are left out. In the order of the endpoints, because
     other receivers write theirs at the same time."""
     await numbers.know(db, endpoints=[report.endpoint for report in reports])

@@ -38,7 +38,7 @@ from hookplane.store.sqlite import config, flush, ingest, listings, log, status
 from hookplane.store.sqlite.connection import connect_reader, connect_writer
 from hookplane.store.sqlite.faults import unavailable
 from hookplane.store.sqlite.folder import DataFolder
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 from hookplane.store.sqlite.processes import Processes
 from hookplane.store.sqlite.replay import (
     cancel_replay,
@@ -91,7 +91,7 @@ class SQLiteStore:
         self._writer = Worker("store-writer", writer, on_fatal)
         self._reader = Worker("store-reader", reader)
         self._lister = Worker("store-lister", lister)
-        self._numbers = Numbers()
+        self._numbers = SQLiteIdMap()
         self._numbers.load(reader)
         self._processes = Processes(clock)
         self._signals = Signals()

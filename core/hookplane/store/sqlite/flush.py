@@ -15,14 +15,14 @@ from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 from hookplane.store.state import pack_state, unpack_state
 from hookplane.store.text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
 
 
-def claim(db: sqlite3.Connection, numbers: Numbers, uid: str) -> Claimed:
+def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject."""
     with transaction(db):
         row = db.execute(_SQL["raise_epoch"], (uid,)).fetchone()
@@ -55,7 +55,7 @@ def request_resume(db: sqlite3.Connection, uid: str) -> None:
             raise UnknownObject(f'no subscription "{uid}"')
 
 
-def resume_requested(db: sqlite3.Connection, numbers: Numbers, uid: str) -> int:
+def resume_requested(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> int:
     """Raises UnknownObject."""
     subscription = numbers.subscription(uid)
     count: int = db.execute(_SQL["resume_requested"], (subscription,)).fetchone()[0]
@@ -63,7 +63,7 @@ def resume_requested(db: sqlite3.Connection, numbers: Numbers, uid: str) -> int:
 
 
 def write_flushes(
-    db: sqlite3.Connection, numbers: Numbers, now: Millis, flushes: Sequence[Flush]
+    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, flushes: Sequence[Flush]
 ) -> list[StaleOwner | None]:
     """One transaction for several owners. Raises RejectedEvent, without writing anything, when a
     value of any flush cannot be stored."""
@@ -75,14 +75,14 @@ def write_flushes(
 
 
 def _write(
-    db: sqlite3.Connection, numbers: Numbers, now: Millis, flush: Flush
+    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, flush: Flush
 ) -> StaleOwner | None:
     subscription = numbers.subscriptions.get(flush.subscription, 0)
     if not db.execute(_SQL["take_turn"], _turn(flush, subscription)).rowcount:
         return _repeated(db, subscription, flush)
     if flush.shift_due:
         db.execute(_SQL["shift_due"], (flush.shift_due, subscription))
-    rows = _Rows(subscription, numbers, now)
+    rows = _FlushRows(subscription, numbers, now)
     for statement, values in (
         ("advance_cursor", rows.cursors(flush)),
         ("remove_delivery", rows.removes(flush)),
@@ -119,10 +119,10 @@ def _repeated(db: sqlite3.Connection, subscription: int, flush: Flush) -> StaleO
     return StaleOwner(f'"{flush.subscription}" has another owner now')
 
 
-class _Rows:
+class _FlushRows:
     """Rows of one flush. Those of an endpoint that is gone are left out."""
 
-    def __init__(self, subscription: int, numbers: Numbers, now: Millis) -> None:
+    def __init__(self, subscription: int, numbers: SQLiteIdMap, now: Millis) -> None:
         self._subscription = subscription
         self._endpoints = numbers.endpoints
         self._now = now
@@ -174,7 +174,7 @@ class _Rows:
 
 
 def _advance_replay(
-    db: sqlite3.Connection, numbers: Numbers, now: Millis, progress: ReplayProgress
+    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, progress: ReplayProgress
 ) -> None:
     position = None
     if progress.position is not None:

@@ -30,7 +30,7 @@ def append_group(
     cannot be stored."""
     try:
         with transaction(db):
-            group = _Group(db, events)
+            group = _GroupRows(db, events)
             outcomes = [group.place(event) for event in events]
             group.write()
             return outcomes
@@ -54,7 +54,7 @@ class _Seen(NamedTuple):
     expires: int
 
 
-class _Group:
+class _GroupRows:
     """Gives events their places and collects the rows to be written."""
 
     def __init__(self, db: sqlite3.Connection, events: Sequence[NewEvent]) -> None:

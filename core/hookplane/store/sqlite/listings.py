@@ -14,14 +14,16 @@ from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Page
 from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 from hookplane.store.text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 _NO_LIMIT: Final = -1
 
 
-def find_event(db: sqlite3.Connection, numbers: Numbers, event_id: str) -> tuple[LogEntry, Content]:
+def find_event(
+    db: sqlite3.Connection, numbers: SQLiteIdMap, event_id: str
+) -> tuple[LogEntry, Content]:
     """Raises UnknownObject."""
     row = db.execute(_SQL["find_event"], (event_id,)).fetchone()
     if row is None:
@@ -31,7 +33,11 @@ def find_event(db: sqlite3.Connection, numbers: Numbers, event_id: str) -> tuple
 
 
 def events(
-    db: sqlite3.Connection, numbers: Numbers, page: Page, endpoint: str | None, type_: str | None
+    db: sqlite3.Connection,
+    numbers: SQLiteIdMap,
+    page: Page,
+    endpoint: str | None,
+    type_: str | None,
 ) -> list[EventRow]:
     """Of one endpoint and type, or of all. Raises UnknownObject."""
     number = None if endpoint is None else numbers.endpoint(endpoint)
@@ -41,7 +47,7 @@ def events(
 
 def deliveries(
     db: sqlite3.Connection,
-    numbers: Numbers,
+    numbers: SQLiteIdMap,
     page: Page,
     uid: str,
     states: frozenset[DeliveryState],
@@ -56,7 +62,7 @@ def deliveries(
 
 def attempts(
     db: sqlite3.Connection,
-    numbers: Numbers,
+    numbers: SQLiteIdMap,
     page: Page,
     subscription: str | None,
     event_id: str | None,

@@ -11,14 +11,14 @@ import orjson
 from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.numbering import SEQUENCE_MASK, event_number
 from hookplane.store.sql import load_statements
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 from hookplane.store.text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 
 def read_log(
-    db: sqlite3.Connection, numbers: Numbers, uid: str, after: int, limit: int
+    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
     endpoint = numbers.endpoint(uid)
@@ -28,7 +28,7 @@ def read_log(
 
 
 def read_contents(
-    db: sqlite3.Connection, numbers: Numbers, uid: str, sequences: Sequence[int]
+    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """What is still there of these. Raises UnknownObject."""
     endpoint = numbers.endpoint(uid)

@@ -9,7 +9,7 @@ from hookplane.errors import UnknownObject
 from hookplane.store.numbering import endpoint_of, sequence_of
 
 
-class Numbers:
+class SQLiteIdMap:
     """Uids and their numbers, for all threads: whole mappings are replaced, never changed."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, Rep
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "replay.sql")
 
@@ -46,7 +46,7 @@ def replays(db: sqlite3.Connection, namespace: str | None) -> list[ReplayJob]:
     return [job_of(*row) for row in db.execute(_SQL["find_replays"], (namespace,))]
 
 
-def replay_page(db: sqlite3.Connection, numbers: Numbers, uid: str, limit: int) -> ReplayPage:
+def replay_page(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, limit: int) -> ReplayPage:
     """The next candidates. Raises UnknownObject."""
     with snapshot(db):
         job = db.execute(_SQL["find_job"], (uid,)).fetchone()

@@ -9,14 +9,14 @@ from typing import Final
 from hookplane.store.event_log import EndpointReport
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import transaction
-from hookplane.store.sqlite.numbers import Numbers
+from hookplane.store.sqlite.numbers import SQLiteIdMap
 from hookplane.store.text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "reports.sql")
 
 
 def add_reports(
-    db: sqlite3.Connection, numbers: Numbers, reports: Sequence[EndpointReport]
+    db: sqlite3.Connection, numbers: SQLiteIdMap, reports: Sequence[EndpointReport]
 ) -> None:
     """Reports of endpoints that are gone are left out."""
     with transaction(db):
