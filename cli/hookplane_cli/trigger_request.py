@@ -11,7 +11,8 @@ import aiohttp
 from hookplane.clock import Clock
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
-from hookplane.providers.samples import Headers, Sample, sample
+from hookplane.providers.sample_forms import Headers
+from hookplane.providers.samples import Sample, sample
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import Algorithm
 from hookplane_console.trigger import TriggerRefused, TriggerResult

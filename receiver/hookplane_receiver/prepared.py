@@ -10,8 +10,9 @@ from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.errors import InvalidValue
 from hookplane.pacing.token_bucket import TokenBucket
-from hookplane.providers.extract import Extractor, reader
-from hookplane.providers.handshakes import HANDSHAKES, Handshake
+from hookplane.providers.extract import Extractor
+from hookplane.providers.handshakes import Handshake
+from hookplane.providers.registry import HANDSHAKES, reader
 from hookplane.signatures.keys import VerificationKey, prepare
 from hookplane_receiver import responses
 from hookplane_receiver.addresses import Network, networks

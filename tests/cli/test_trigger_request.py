@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from hookplane.config.endpoint import ApiKey, Basic, ClientCertificate, EndpointConfig, Source
-from hookplane.providers import presets
+from hookplane.providers import registry
 from hookplane.secret import Secret
 from hookplane.signatures.keys import prepare
 from hookplane.signatures.scheme import Algorithm, SignatureScheme
@@ -29,7 +29,7 @@ URL = "http://127.0.0.1:8080/default/one"
 
 def endpoint(provider: str, **facts: Any) -> EndpointConfig:
     key = Secret(KEYS.get(provider, "a-key-of-32-characters-0123456789"))
-    preset = presets.get(provider)
+    preset = registry.get(provider)
     variant = preset.variant((key,))
     given: dict[str, Any] = {
         "signature": variant.signature,
@@ -47,7 +47,7 @@ def endpoint(provider: str, **facts: Any) -> EndpointConfig:
     )
 
 
-HMAC_PROVIDERS = sorted(set(presets.PRESETS) - {"Discord", "Generic"})
+HMAC_PROVIDERS = sorted(set(registry.PRESETS) - {"Discord", "Generic"})
 
 
 @pytest.mark.parametrize("provider", HMAC_PROVIDERS)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.providers import presets
+from hookplane.providers import registry
 from hookplane.providers.samples import types
 from hookplane_cli.trigger_request import TriggerRequest
 from support.planes.receiver import WHSEC, endpoint, open_door
 
-SIGNABLE = sorted(set(presets.PRESETS) - {"Discord", "Generic"})
+SIGNABLE = sorted(set(registry.PRESETS) - {"Discord", "Generic"})
 
 
 @pytest.mark.parametrize("provider", SIGNABLE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from standardwebhooks import Webhook
 
-from hookplane.providers import presets
+from hookplane.providers import registry
 from support.cluster.e2e import plane, subscriber, until
 from support.http.providers import PROVIDERS, WHSEC, Provider
 
@@ -37,7 +37,7 @@ CHAT = {
 
 
 def test_no_provider_is_left_out() -> None:
-    assert {provider.name for provider in PROVIDERS} == presets.PRESETS.keys() - {"Generic"}
+    assert {provider.name for provider in PROVIDERS} == registry.PRESETS.keys() - {"Generic"}
 
 
 async def test_each_arrives_as_it_was_sent_and_signed(tmp_path: Path) -> None:

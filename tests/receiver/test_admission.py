@@ -20,7 +20,7 @@ from hookplane.config.endpoint import (
     Source,
     operational_endpoint,
 )
-from hookplane.providers import presets
+from hookplane.providers.schemes import STANDARD
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.queries import Page
@@ -36,9 +36,7 @@ def signed(
     id: str = "msg_1",  # noqa: A002
     now: int = NOW,
 ) -> list[tuple[str, str]]:
-    return sign_request(
-        presets.STANDARD, Secret(key), method="POST", url="", body=body, id=id, now=now
-    )
+    return sign_request(STANDARD, Secret(key), method="POST", url="", body=body, id=id, now=now)
 
 
 def keyed(**changes: Any) -> EndpointConfig:

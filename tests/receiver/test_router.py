@@ -44,3 +44,12 @@ def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
     apply(router, document)
     router.apply(ConfigKind.ENDPOINT, document.uid, None)
     assert router.find("/default/orders") is None
+
+
+def test_an_endpoint_that_changes_its_path_answers_at_the_new_one_only() -> None:
+    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), Notebook())
+    document = endpoint("orders")
+    apply(router, document)
+    apply(router, document.model_copy(update={"path": "/default/moved"}))
+    assert router.find("/default/orders") is None
+    assert router.find("/default/moved") is not None

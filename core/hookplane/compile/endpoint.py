@@ -20,8 +20,8 @@ from hookplane.kinds.endpoint import (
     EventType,
     WebhookEndpoint,
 )
-from hookplane.providers import presets
-from hookplane.providers.presets import Preset
+from hookplane.providers import registry
+from hookplane.providers.preset import Preset
 from hookplane.signatures.scheme import SignatureScheme
 from hookplane.units import parse_size
 
@@ -48,7 +48,7 @@ class EndpointCompiler:
         """The document; None when there is an error."""
         preset = self.problems.checked(
             "spec.provider",
-            lambda: presets.get(self.resource.spec.provider),
+            lambda: registry.get(self.resource.spec.provider),
             Reason.UNKNOWN_PROVIDER,
         )
         if preset is None:

@@ -25,8 +25,8 @@ from hookplane.kinds.endpoint import (
     Verification,
 )
 from hookplane.network.certificates import check_certificates, check_subject
-from hookplane.providers.handshakes import HANDSHAKES
-from hookplane.providers.presets import Preset, Variant
+from hookplane.providers.preset import Preset, Variant
+from hookplane.providers.registry import HANDSHAKES
 from hookplane.secret import Secret
 from hookplane.signatures.keys import check_key
 from hookplane.signatures.scheme import (

@@ -44,8 +44,8 @@ class Answer(DocumentPart):
 class Source(DocumentPart):
     """Where a value is in a request: exactly one field is set.
 
-    `extractor` names a function of `hookplane.providers.extract`, for values that no single header
-    or path holds.
+    `extractor` names a function of a preset in `hookplane.providers.presets`, for values that
+    no single header or path holds.
     """
 
     header: str | None = None
@@ -74,7 +74,7 @@ class EndpointConfig(Document):
     """The URL as the provider calls it, for signatures over {url}."""
     parameters: dict[str, Secret] = {}
     handshake: str | None = None
-    """Name of a function of `hookplane.providers.handshakes`."""
+    """Name of a handshake in `hookplane.providers.registry`."""
     api_key: ApiKey | None = None
     basic: Basic | None = None
     bearer: tuple[Secret, ...] = ()

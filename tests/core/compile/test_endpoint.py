@@ -10,7 +10,7 @@ from hookplane.compile.model import Options, WantedSecret
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import Answer, Source
 from hookplane.kinds.conditions import Reason
-from hookplane.providers.presets import PRESETS
+from hookplane.providers.registry import PRESETS
 from hookplane.secret import Secret
 from hookplane.signatures.scheme import Algorithm, Encoding, SignatureScheme, Timestamp
 from hookplane.signatures.signing import GeneratedKind

@@ -11,14 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookplane.config.endpoint import Source
-from hookplane.providers import presets
-from hookplane.providers.extract import (
-    EXTRACTORS,
-    Facts,
-    dedup_key,
-    event_type,
-    reader,
-)
+from hookplane.providers import registry
+from hookplane.providers.extract import Facts, dedup_key, event_type
+from hookplane.providers.registry import EXTRACTORS, reader
 from hookplane.secret import Secret
 
 FORM = (("content-type", "application/x-www-form-urlencoded"),)
@@ -90,7 +85,7 @@ TYPES: list[tuple[str, Any, Headers, str]] = [
 
 @pytest.mark.parametrize(("provider", "body", "headers", "wanted"), TYPES)
 def test_event_types(provider: str, body: Any, headers: Headers, wanted: str) -> None:
-    source = presets.get(provider).event_type
+    source = registry.get(provider).event_type
     assert event_type(reader(source), facts(body, headers)) == wanted
 
 
@@ -142,7 +137,7 @@ def test_the_same_event_has_the_same_key(provider: str, one: Any, other: Any) ->
 
 
 def key_of(provider: str, body: Any, headers: Headers = ()) -> bytes:
-    source = presets.get(provider).variant().dedup_key
+    source = registry.get(provider).variant().dedup_key
     assert source is not None
     return dedup_key(reader(source), facts(body, headers))
 
@@ -241,7 +236,22 @@ def test_no_shape_of_a_body_raises(body: Any) -> None:
 
 
 def test_the_form_of_a_gitlab_key_decides_where_its_id_is() -> None:
-    signing = presets.get("GitLab").variant([Secret("whsec_AAAA")])
-    classic = presets.get("GitLab").variant([Secret("my-token")])
+    signing = registry.get("GitLab").variant([Secret("whsec_AAAA")])
+    classic = registry.get("GitLab").variant([Secret("my-token")])
     assert signing.dedup_key == Source(header="webhook-id")
     assert classic.dedup_key == Source(header="idempotency-key")
+
+
+@pytest.mark.parametrize("provider", ["Messenger", "Instagram"])
+@pytest.mark.parametrize("kind", ["message", "postback"])
+def test_a_message_sent_again_has_its_key_and_another_has_not(provider: str, kind: str) -> None:
+    """Meta sends an event again with another time of its own: the id decides."""
+    source = registry.get(provider).variant().dedup_key
+    assert source is not None
+
+    def key(mid: str, time: int) -> bytes:
+        item = {"timestamp": time, kind: {"mid": mid, "text": "same"}}
+        return dedup_key(reader(source), facts(messenger(item)))
+
+    assert key("m1", 1) == key("m1", 2)
+    assert key("m1", 1) != key("m2", 1)

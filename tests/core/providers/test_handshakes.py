@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hookplane.providers.handshakes import HANDSHAKES, Ask, HandshakeReply
+from hookplane.providers.handshakes import Ask, HandshakeReply
+from hookplane.providers.registry import HANDSHAKES
 from hookplane.secret import Secret
 
 TOKEN = {"verifyToken": Secret("word")}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import InvalidValue
-from hookplane.providers import presets
-from hookplane.providers.extract import Facts, dedup_key, event_type, reader
+from hookplane.providers import registry
+from hookplane.providers.extract import Facts, dedup_key, event_type
+from hookplane.providers.registry import reader
 from hookplane.providers.samples import sample, types
 
 NOW = 1_700_000_000_000
-CASES = [(name, kind) for name in presets.PRESETS for kind in types(name)]
+CASES = [(name, kind) for name in registry.PRESETS for kind in types(name)]
 
 
 @pytest.mark.parametrize(("provider", "kind"), CASES)
 def test_a_sample_has_the_type_that_was_asked_for(provider: str, kind: str) -> None:
     one = sample(provider, kind, NOW)
-    preset = presets.get(provider)
+    preset = registry.get(provider)
     if provider != "Generic":
         assert event_type(reader(preset.event_type), Facts(one.headers, one.body)) == kind
 
@@ -25,7 +26,7 @@ def test_a_sample_has_the_type_that_was_asked_for(provider: str, kind: str) -> N
 def test_every_sample_is_a_new_event(provider: str, kind: str) -> None:
     one, other = sample(provider, kind, NOW), sample(provider, kind, NOW)
     assert one.id != other.id
-    source = presets.get(provider).variant().dedup_key
+    source = registry.get(provider).variant().dedup_key
     if source is not None and not (source.header or "").endswith("-id"):
         keys = [dedup_key(reader(source), Facts(s.headers, s.body)) for s in (one, other)]
         assert keys[0] != keys[1]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hookplane.errors import InvalidValue
-from hookplane.providers import presets
+from hookplane.providers import registry
 from hookplane.secret import Secret
 from hookplane.signatures.keys import check_key, prepare
 from hookplane.signatures.request import sign_request
@@ -72,7 +72,7 @@ def test_standard_webhooks_pairs_have_prefixes() -> None:
     assert isinstance(key, ed25519.Ed25519PrivateKey)
     private = Secret("whsk_" + base64.b64encode(key.private_bytes_raw()).decode())
     public = Secret("whpk_" + base64.b64encode(key.public_key().public_bytes_raw()).decode())
-    scheme = presets.get("StandardWebhooks").variant([public]).signature
+    scheme = registry.get("StandardWebhooks").variant([public]).signature
     assert scheme is not None
     headers = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
     request = SignedRequest("POST", "", headers, b"x")

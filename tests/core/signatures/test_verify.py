@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.providers import presets
+from hookplane.providers import registry
+from hookplane.providers.schemes import HUB_SHA256, STANDARD
 from hookplane.secret import Secret
 from hookplane.signatures.keys import prepare
 from hookplane.signatures.request import sign_request
@@ -26,12 +27,11 @@ from support.http.vectors import Vector, changed, generic_vectors, preset_vector
 
 NOW = 1_700_000_000_000
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-STRIPE = presets.get("Stripe").variant().signature
-STANDARD = presets.STANDARD
+STRIPE = registry.get("Stripe").variant().signature
 Headers = Sequence[tuple[str, str]]
 
 ALL_VECTORS = [
-    (presets.get(name).variant([Secret(v.key)]).signature, v) for name, v in preset_vectors()
+    (registry.get(name).variant([Secret(v.key)]).signature, v) for name, v in preset_vectors()
 ] + list(generic_vectors())
 VECTOR_IDS = [f"{v.id}-{v.signature_header}-{i}" for i, (_, v) in enumerate(ALL_VECTORS)]
 
@@ -182,7 +182,7 @@ def test_too_many_signatures_are_malformed() -> None:
 
 
 def test_sha1_is_no_way_around_sha256() -> None:
-    hub = presets.HUB_SHA256
+    hub = HUB_SHA256
     sha1 = hub.model_copy(update={"algorithm": Algorithm.HMAC_SHA1, "prefix": "sha1="})
     [(name, value)] = signed(sha1)
     assert judge(hub, [(name, value)]).failure is VerifyFailure.MISMATCH
@@ -208,9 +208,9 @@ MANGLED = [
 
 
 @pytest.mark.parametrize("value", MANGLED)
-@pytest.mark.parametrize("name", sorted(presets.PRESETS))
+@pytest.mark.parametrize("name", sorted(registry.PRESETS))
 def test_mangled_signatures_are_a_mismatch_and_no_exception(name: str, value: str) -> None:
-    scheme = presets.get(name).variants[-1].signature
+    scheme = registry.get(name).variants[-1].signature
     if scheme is None:
         scheme = SignatureScheme(header="x-sig")
     key = {"Discord": "ab" * 32, "StandardWebhooks": WHSEC, "Svix": WHSEC}.get(name, "secret")

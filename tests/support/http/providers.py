@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import SystemClock
-from hookplane.providers import presets
+from hookplane.providers import registry
 from hookplane.providers.samples import Sample, sample
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
@@ -33,7 +33,7 @@ class Provider:
 
     @property
     def _scheme(self) -> SignatureScheme:
-        scheme = presets.get(self.name).variant([Secret(self.key)]).signature
+        scheme = registry.get(self.name).variant([Secret(self.key)]).signature
         assert scheme is not None
         return scheme
 

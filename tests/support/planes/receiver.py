@@ -17,7 +17,7 @@ from yarl import URL
 from hookplane.clock import Millis
 from hookplane.compile.change import ConfigDiff
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
-from hookplane.providers import presets
+from hookplane.providers import registry
 from hookplane.reporting.activity import SilentActivityLog
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -63,7 +63,7 @@ class Notebook(SilentActivityLog):
 
 def endpoint(name: str, provider: str = "StandardWebhooks", **changes: Any) -> EndpointConfig:
     """An endpoint as compile makes it from a preset; `keys` are plain texts."""
-    preset = presets.get(provider)
+    preset = registry.get(provider)
     keys = tuple(Secret(key) for key in changes.pop("keys", [WHSEC]))
     variant = preset.variant(keys)
     facts: dict[str, Any] = {

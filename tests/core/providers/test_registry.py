@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
+
 import pytest
 
 from hookplane.errors import InvalidValue
-from hookplane.providers import presets
-from hookplane.providers.extract import EXTRACTORS, reader
-from hookplane.providers.handshakes import HANDSHAKES
+from hookplane.providers import presets, registry
+from hookplane.providers.preset import Preset
+from hookplane.providers.registry import EXTRACTORS, HANDSHAKES, reader
 from hookplane.secret import Secret
 
-ALL = list(presets.PRESETS.values())
-IDS = list(presets.PRESETS)
+ALL = list(registry.PRESETS.values())
+IDS = list(registry.PRESETS)
 
 
 @pytest.mark.parametrize("preset", ALL, ids=IDS)
-def test_everything_named_exists(preset: presets.Preset) -> None:
+def test_everything_named_exists(preset: Preset) -> None:
     reader(preset.event_type)
     assert preset.handshake is None or preset.handshake in HANDSHAKES
     sources = [v.dedup_key for v in preset.variants] + [preset.event_type]
@@ -25,7 +28,7 @@ def test_everything_named_exists(preset: presets.Preset) -> None:
 
 @pytest.mark.parametrize("preset", ALL, ids=IDS)
 def test_the_last_variant_takes_any_key_and_headers_are_in_lower_case(
-    preset: presets.Preset,
+    preset: Preset,
 ) -> None:
     assert preset.variants[-1].key_prefix == ""
     for variant in preset.variants:
@@ -37,9 +40,21 @@ def test_the_last_variant_takes_any_key_and_headers_are_in_lower_case(
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     with pytest.raises(InvalidValue, match='"Strip" is not a provider; known are: Discord, Gen'):
-        presets.get("Strip")
+        registry.get("Strip")
 
 
 def test_keys_of_two_forms_are_refused() -> None:
     with pytest.raises(InvalidValue, match="of one form"):
-        presets.get("GitLab").variant([Secret("whsec_AAAA"), Secret("my-token")])
+        registry.get("GitLab").variant([Secret("whsec_AAAA"), Secret("my-token")])
+
+
+def test_every_file_of_a_preset_is_listed() -> None:
+    files = {module.name for module in pkgutil.iter_modules(presets.__path__)}
+    listed = {re.sub(r"(?<=d)W", "_w", name).lower() for name in registry.PRESETS}
+    assert files == listed
+
+
+def test_a_name_in_documents_means_one_function() -> None:
+    for preset in ALL:
+        assert all(registry.EXTRACTORS[name] == own for name, own in preset.extractors.items())
+        assert all(registry.HANDSHAKES[name] == own for name, own in preset.handshakes.items())

@@ -1,0 +1,159 @@
+"""What WhatsApp, Messenger and Instagram share.
+
+https://developers.facebook.com/docs/graph-api/webhooks
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from hookplane.config.endpoint import Source
+from hookplane.providers.extract import Extractor, Facts, as_object, as_objects, as_text
+from hookplane.providers.handshakes import Ask, Handshake, HandshakeReply, echoable, query_fields
+from hookplane.providers.preset import Preset, Variant
+from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
+from hookplane.providers.schemes import HUB_SHA256
+from hookplane.secret import Secret
+
+VERIFY_TOKEN: Final = "verifyToken"  # noqa: S105 - the name of a parameter, not a token
+_MESSAGING_TYPES: Final = {
+    "message": "messages",
+    "message_edit": "message_edits",
+    "delivery": "message_deliveries",
+    "read": "message_reads",
+    "reaction": "message_reactions",
+    "postback": "messaging_postbacks",
+    "optin": "messaging_optins",
+    "referral": "messaging_referrals",
+}
+_INSTAGRAM_TYPES: Final = {"read": "messaging_seen", "referral": "messaging_referral"}
+_ADDRESSING: Final = frozenset({"sender", "recipient", "timestamp"})
+
+
+def meta_preset(name: str, samples: Samples) -> Preset:
+    """A product of Meta's; they differ in their samples alone."""
+    return Preset(
+        name=name,
+        doc="Key: the app secret (Meta app dashboard, Settings, Basic). Parameter verifyToken: a "
+        "word of your choice, entered beside the callback URL. "
+        "https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
+        variants=(Variant(HUB_SHA256, Source(extractor="meta_key")),),
+        event_type=Source(extractor="meta_type"),
+        handshake="MetaChallenge",
+        extractors=MappingProxyType(
+            {"meta_type": Extractor(meta_type), "meta_key": Extractor(meta_key)}
+        ),
+        handshakes=MappingProxyType(
+            {"MetaChallenge": Handshake("GET", meta_challenge, (VERIFY_TOKEN,))}
+        ),
+        samples=samples,
+    )
+
+
+def messaging_samples(kind: str) -> Samples:
+    """Messages and postbacks of Messenger (`page`) and Instagram (`instagram`)."""
+
+    def build(seed: Seed) -> tuple[Headers, bytes]:
+        own = f"m_{seed.id}"
+        item: dict[str, Any] = {"sender": {"id": "4242"}, "recipient": {"id": "1717"}}
+        item["timestamp"] = seed.now
+        if seed.type == "messaging_postbacks":
+            item["postback"] = {"mid": own, "title": "Get started", "payload": "START"}
+        else:
+            item["message"] = {"mid": own, "text": "Are you open on Sunday?"}
+        return json_request(
+            {"object": kind, "entry": [{"id": "1717", "time": seed.now, "messaging": [item]}]}
+        )
+
+    return Samples(("messages", "messaging_postbacks"), build)
+
+
+def meta_challenge(ask: Ask) -> HandshakeReply | None:
+    """Echoes hub.challenge when hub.verify_token is ours.
+    https://developers.facebook.com/docs/graph-api/webhooks/getting-started"""
+    query = query_fields(ask.query)
+    token = query.get("hub.verify_token", "").encode()
+    wanted = ask.parameters.get(VERIFY_TOKEN, Secret(b""))
+    challenge = query.get("hub.challenge", "")
+    matches = hmac.compare_digest(token, wanted.reveal()) and bool(wanted)
+    if not matches or query.get("hub.mode") != "subscribe" or not echoable(challenge):
+        return None
+    return HandshakeReply(200, challenge.encode())
+
+
+def meta_type(facts: Facts) -> str:
+    """The field that was subscribed to: `messages`, `statuses` (WhatsApp receipts, which Meta
+    sends in the field messages), `messaging_postbacks`, `comments` … When a body holds several,
+    `messages` wins, so that nobody who filters receipts out loses a message."""
+    types = list(_meta_types(facts.json))
+    return "messages" if "messages" in types else next(iter(types), "")
+
+
+def meta_key(facts: Facts) -> str:
+    """All ids of a body with what they belong to; nothing when a part of it has no id, so that
+    [m1] and [m1, m2] are different, and a receipt is never taken for its message."""
+    parts = [_meta_id(*item) for item in _meta_items(facts.json)]
+    return "\n".join(parts) if all(parts) else ""
+
+
+def _meta_items(body: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(entry id, list or field that it stands in, item)."""
+    for entry in as_objects(as_object(body).get("entry")):
+        owner = as_text(entry.get("id"))
+        for change in as_objects(entry.get("changes")):
+            yield owner, as_text(change.get("field")), as_object(change.get("value"))
+        for channel in ("messaging", "standby"):
+            for item in as_objects(entry.get(channel)):
+                yield owner, channel, item
+
+
+def _meta_types(body: Any) -> Iterator[str]:
+    names = _MESSAGING_TYPES
+    if as_object(body).get("object") == "instagram":
+        names = names | _INSTAGRAM_TYPES
+    for _, place, item in _meta_items(body):
+        if place not in ("messaging", "standby"):
+            yield "statuses" if _only_statuses(item) else place
+        elif as_object(item.get("message")).get("is_echo") is True:
+            yield "message_echoes"
+        else:
+            key = _messaging_key(item)
+            yield names.get(key, key)
+
+
+def _only_statuses(value: Mapping[str, Any]) -> bool:
+    return "statuses" in value and "messages" not in value
+
+
+def _messaging_key(item: Mapping[str, Any]) -> str:
+    return next((key for key in item if key not in _ADDRESSING), "")
+
+
+def _meta_id(owner: str, place: str, item: Mapping[str, Any]) -> str:
+    ids = _messaging_id(item) if place in ("messaging", "standby") else _change_ids(item)
+    return "\n".join([owner, place, *ids]) if ids and all(ids) else ""
+
+
+def _messaging_id(item: Mapping[str, Any]) -> list[str]:
+    key = _messaging_key(item)
+    if key not in ("message", "postback"):
+        return []
+    mid = as_text(as_object(item[key]).get("mid"))
+    return [key, mid] if mid else []
+
+
+def _change_ids(value: Mapping[str, Any]) -> list[str]:
+    if set(value) - {"messaging_product", "metadata", "contacts", "messages", "statuses"}:
+        return []
+    messages = [as_text(item.get("id")) for item in as_objects(value.get("messages"))]
+    return messages + [_status_id(item) for item in as_objects(value.get("statuses"))]
+
+
+def _status_id(status: Mapping[str, Any]) -> str:
+    own = as_text(status.get("id"))
+    return (
+        f"{own} {as_text(status.get('status'))} {as_text(status.get('timestamp'))}" if own else ""
+    )

@@ -1,0 +1,83 @@
+"""All presets by name, with the functions and handshakes that they bring.
+
+A new provider is a file in `presets` and its name in this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from hookplane.config.endpoint import Source
+from hookplane.errors import InvalidValue
+from hookplane.providers.extract import Extractor, as_text, walk
+from hookplane.providers.handshakes import Handshake
+from hookplane.providers.preset import Preset
+from hookplane.providers.presets import (
+    discord,
+    generic,
+    github,
+    gitlab,
+    instagram,
+    messenger,
+    shopify,
+    slack,
+    standard_webhooks,
+    stripe,
+    svix,
+    telegram,
+    whatsapp,
+)
+
+_MODULES: Final = (
+    standard_webhooks,
+    whatsapp,
+    messenger,
+    instagram,
+    telegram,
+    discord,
+    stripe,
+    github,
+    gitlab,
+    slack,
+    shopify,
+    svix,
+    generic,
+)
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {module.PRESET.name: module.PRESET for module in _MODULES}
+)
+EXTRACTORS: Final[Mapping[str, Extractor]] = MappingProxyType(
+    {
+        name: extractor
+        for preset in PRESETS.values()
+        for name, extractor in preset.extractors.items()
+    }
+)
+HANDSHAKES: Final[Mapping[str, Handshake]] = MappingProxyType(
+    {name: shake for preset in PRESETS.values() for name, shake in preset.handshakes.items()}
+)
+
+
+def get(name: str) -> Preset:
+    """The preset of this name. Raises InvalidValue, which lists the names that there are."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        known = ", ".join(sorted(PRESETS))
+        raise InvalidValue(f'"{name}" is not a provider; known are: {known}') from None
+
+
+def reader(source: Source) -> Extractor:
+    """Makes a source ready to be used for every request."""
+    if source.extractor is not None:
+        return EXTRACTORS[source.extractor]
+    if source.header is not None:
+        name = source.header
+        return Extractor(lambda facts: facts.header(name), (name,))
+    if source.body_path is not None:
+        steps = tuple(source.body_path.split("."))
+        return Extractor(lambda facts: as_text(walk(facts.json, steps)))
+    value = source.value or ""
+    return Extractor(lambda facts: value)
