@@ -13,16 +13,18 @@ from itertools import takewhile
 from typing import Any, Final
 
 from hookplane.compile.model import ObjectKey
+from hookplane.config.base import RateLimit
 from hookplane.kinds.conditions import ConditionType
 from hookplane.kinds.status import Status
+from hookplane.pacing.token_bucket import TokenBucket
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
 
-PER_SECOND: Final = 20.0
-BURST: Final = 20.0
+BUDGET: Final = RateLimit(tokens=20, per=1_000, burst=20)
+"""Writes of all statuses together."""
 AT_ONCE: Final = 4
 """Under way together, so that a slow API server costs patience and not the budget."""
 COUNTERS_SECONDS: Final = 60.0
@@ -69,8 +71,7 @@ class StatusWriter:
         self._clock = clock
         self._wanted: dict[ObjectKey, _Wanted] = {}
         self._last: dict[ObjectKey, float] = {}
-        self._tokens = BURST
-        self._filled = clock()
+        self._budget = TokenBucket(BUDGET, clock())
 
     def offer(self, key: ObjectKey, uid: str, status: Status) -> None:
         """The status as it is now; the newest replaces what was not written yet."""
@@ -114,11 +115,9 @@ class StatusWriter:
     def _due(self) -> list[ObjectKey]:
         """As many as the budget allows; those that flipped have waited since an earlier time."""
         now = self._clock()
-        self._tokens = min(self._tokens + (now - self._filled) * PER_SECOND, BURST)
-        self._filled = now
         due = ((x.counting, x.not_before, key) for key, x in self._wanted.items())
-        taken = heapq.nsmallest(int(self._tokens), (x for x in due if x[1] <= now))
-        self._tokens -= len(taken)
+        taken = heapq.nsmallest(self._budget.available(now), (x for x in due if x[1] <= now))
+        self._budget.spend(len(taken))
         return [key for *_, key in taken]
 
     async def _write(self, key: ObjectKey) -> None:
