@@ -23,7 +23,8 @@ from benchmarks.bench import tell
 from benchmarks.machine import Usage, allow_many_files, usage
 from benchmarks.report import as_json, table
 from benchmarks.rows import Figure, Goal, Row
-from support.http.subscriber import Target, target, until
+from support.clocks.blocking import until
+from support.http.subscriber import Target, target
 from support.kubernetes.control_plane import condition
 from support.kubernetes.manifests import endpoint, post, service, subscription
 from support.kubernetes.operator import Installation, installation, reachable_address

@@ -10,7 +10,8 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from hookplane_operator.gateways.drift import APPLIED
-from support.http.subscriber import Target, target, until
+from support.clocks.blocking import until
+from support.http.subscriber import Target, target
 from support.kubernetes.audit import about, is_lease
 from support.kubernetes.control_plane import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, made, post, secret, subscription

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support.http.subscriber import target, until
+from support.clocks.blocking import until
+from support.http.subscriber import target
 from support.kubernetes.argocd import health
 from support.kubernetes.control_plane import Kubectl, condition
 from support.kubernetes.kstatus import kstatus

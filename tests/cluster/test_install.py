@@ -12,7 +12,8 @@ import pytest
 import yaml
 from helm_python import Chart, Config
 
-from support.http.subscriber import target, until
+from support.clocks.blocking import until
+from support.http.subscriber import target
 from support.kubernetes.control_plane import (
     ROOT,
     ControlPlane,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.http.subscriber import target, until
+from support.clocks.blocking import until
+from support.http.subscriber import target
 from support.http.tls import server_pair
 from support.kubernetes.control_plane import ROOT, is_ready
 from support.kubernetes.manifests import endpoint, post, subscription, tls_secret

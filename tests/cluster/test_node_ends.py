@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.node.node import INTERFACE, Node
 from support.node.real import require_node
 

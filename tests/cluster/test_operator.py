@@ -14,7 +14,8 @@ import yaml
 from standardwebhooks import Webhook
 
 from hookplane.kinds.conditions import ConditionType, Reason
-from support.http.subscriber import Target, target, until
+from support.clocks.blocking import until
+from support.http.subscriber import Target, target
 from support.kubernetes.control_plane import ROOT, Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, key_of, made, post, secret, subscription
 from support.kubernetes.operator import Installation, installation, reachable_address

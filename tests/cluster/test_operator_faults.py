@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support.http.subscriber import Target, target, until
+from support.clocks.blocking import until
+from support.http.subscriber import Target, target
 from support.kubernetes.audit import about, is_told, out_of_turn, user_of
 from support.kubernetes.control_plane import (
     CRDS,

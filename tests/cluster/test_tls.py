@@ -18,7 +18,7 @@ import yaml
 
 from hookplane.kinds.conditions import Reason
 from hookplane_receiver.client_certificates import NONE_SHOWN
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.http.tls import client_context, server_pair
 from support.kubernetes.control_plane import (
     ROOT,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hookplane.kinds.conditions import Reason
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.kubernetes.control_plane import (
     CRDS,
     ControlPlane,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.http.subscriber import Target, target, until
+from support.clocks.blocking import until
+from support.http.subscriber import Target, target
 from support.kubernetes.control_plane import Kubectl, is_ready
 from support.kubernetes.manifests import endpoint, made, post, subscription
 from support.kubernetes.operator import Installation, installation, reachable_address

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.kubernetes.control_plane import condition
 from support.kubernetes.manifests import Object, endpoint, key_of, secret
 from support.node.figures import LEDGERS

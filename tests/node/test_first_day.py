@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 from standardwebhooks import Webhook
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.kubernetes.control_plane import ROOT, condition
 from support.kubernetes.manifests import Object, key_of, made
 from support.node.figures import tell

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.kubernetes.control_plane import ROOT
 from support.kubernetes.manifests import Object, endpoint, made, subscription
 from support.node.release import PATIENCE, Release

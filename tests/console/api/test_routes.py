@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hookplane.store.config_store import ConfigChange, ConfigKind
+from support.clocks.blocking import until
 from support.planes.console import (
     SHOP,
     TOP_SECRET,
@@ -59,14 +59,6 @@ def post(console: RunningConsole, path: str, body: Any, status: int) -> Any:
     code, _, answer = ask(console, "POST", "/api/v1" + path, json.dumps(body).encode(), JSON)
     assert code == status, answer
     return json.loads(answer)
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if result := condition():
-            return result
-    raise AssertionError("waited in vain")
 
 
 def test_health(console: RunningConsole) -> None:
@@ -233,7 +225,7 @@ def test_resume(console: RunningConsole) -> None:
 
 def test_a_suspended_one_is_not_resumed_here(console: RunningConsole) -> None:
     console.apply(subscription_row(suspended=True))
-    eventually(lambda: get(console, "/subscriptions/default/shop")["suspended"])
+    until(lambda: get(console, "/subscriptions/default/shop")["suspended"], "suspended")
     error = post(console, "/subscriptions/default/shop/resume", {}, 409)["error"]
     assert "suspend: true" in error["message"]
 
@@ -256,16 +248,16 @@ def test_trigger(console: RunningConsole) -> None:
 
 def test_new_config_is_followed(console: RunningConsole) -> None:
     console.apply(endpoint_row("bot", "chat", not_ready="Secret bot is missing"))
-    bot = eventually(lambda: get(console, "/endpoints?namespace=chat")["items"])[0]
+    bot = until(lambda: get(console, "/endpoints?namespace=chat")["items"], "bot")[0]
     assert (bot["ready"], bot["state"], bot["message"]) == (False, None, "Secret bot is missing")
     gone = ConfigChange(deletes=((ConfigKind.ENDPOINT, "webhookendpoints/chat/bot"),))
     console.run(console.store.apply_config(gone))
-    eventually(lambda: not get(console, "/endpoints?namespace=chat")["items"])
+    until(lambda: not get(console, "/endpoints?namespace=chat")["items"], "no bot")
 
 
 def test_built_in_endpoints_have_no_url_and_take_no_samples(console: RunningConsole) -> None:
     console.apply(endpoint_row("events", builtin=True))
-    eventually(lambda: len(get(console, "/endpoints")["items"]) == 2)
+    until(lambda: len(get(console, "/endpoints")["items"]) == 2, "two endpoints")
     assert get(console, "/endpoints/default/events")["url"] is None
     post(console, "/endpoints/default/events/trigger", {}, 409)
 

@@ -27,8 +27,8 @@ from typing import Any
 
 import yaml
 
+from support.clocks.blocking import until
 from support.cluster.ports import free_port
-from support.http.subscriber import until
 from support.kubernetes.audit import Entry, requested
 from support.kubernetes.control_plane import ControlPlane, Kubectl, shared_control_plane
 from support.postgres.server import PostgresServer, require_binaries

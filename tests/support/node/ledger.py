@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.node.tenant import Tenant
 
 RATE: Final = 40

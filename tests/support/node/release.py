@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from helm_python import Chart, Config
 
-from support.http.subscriber import until
+from support.clocks.blocking import until
 from support.kubernetes.control_plane import ROOT, Kubectl, is_ready
 from support.kubernetes.manifests import Object
 from support.node.node import SERVICES
