@@ -108,7 +108,7 @@ class ReceiverRole:
         assert self._membership is not None  # noqa: S101 - it calls this
         own = self._membership.process
         others = [x for x in self._membership.ready(Role.RECEIVER) if x.process != own]
-        self._receiver.among(len(others) + 1)
+        self._receiver.share_among(len(others) + 1)
 
     async def start(self) -> str:
         url = await self._receiver.start()

@@ -16,8 +16,7 @@ from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
 from hookplane.signatures.verify import SignedRequest, verify
-from hookplane.store.event_log import Appended, NewEvent
-from hookplane.store.protocol import Store
+from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane_receiver import credentials
 from hookplane_receiver.addresses import Network, client_address, contains
 from hookplane_receiver.headers import kept, repeated
@@ -47,7 +46,7 @@ class Admission:
         self,
         *,
         router: Router,
-        store: Store,
+        store: EventLog,
         clock: Clock,
         activity: ActivityLog,
         metrics: ReceiverMetrics,

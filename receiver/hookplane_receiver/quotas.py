@@ -99,7 +99,7 @@ class Quotas:
         account.begin(size)
         return account
 
-    def among(self, receivers: int) -> None:
+    def share_among(self, receivers: int) -> None:
         """So many receivers, this one included, share the quota of events from now on."""
         events = self._settings.events_per_second
         if events is None or receivers == self._receivers:

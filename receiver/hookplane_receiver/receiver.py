@@ -93,9 +93,9 @@ class Receiver:
         """Uid → why its newest document was not taken."""
         return self._follower.refused
 
-    def among(self, receivers: int) -> None:
+    def share_among(self, receivers: int) -> None:
         """So many receivers, this one included, share what a namespace may send."""
-        self._quotas.among(receivers)
+        self._quotas.share_among(receivers)
 
     async def start(self) -> str:
         """Loads all configuration, then opens the door; returns its plain URL. Raises
@@ -107,15 +107,17 @@ class Receiver:
         url = await self._ingress.start()
         if self._tls_ingress is not None:
             self.tls_url = await self._tls_ingress.start()
-        self._tasks = [asyncio.create_task(run_forever(*chore)) for chore in self._chores().items()]
+        self._tasks = [
+            asyncio.create_task(run_forever(*work)) for work in self._background_work().items()
+        ]
         self.ready = True
         return url
 
     def _doors(self) -> list[IngressServer]:
         return [x for x in (self._ingress, self._tls_ingress) if x is not None]
 
-    def _chores(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
-        chores = {
+    def _background_work(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        work = {
             "configuration": self._follower.run,
             "reports": self._reporter.run,
             "quotas": self._quotas.run,
@@ -125,7 +127,7 @@ class Receiver:
             if self._server_certificate is None
             else {"certificate": self._server_certificate.follow}
         )
-        return chores | certificate
+        return work | certificate
 
     async def leave(self, delay: Millis) -> None:
         """Goes on answering for so long, each time as the last of its connection, until those who

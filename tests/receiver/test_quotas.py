@@ -163,7 +163,7 @@ async def test_handshakes_use_up_nothing(tmp_path: Path) -> None:
 async def test_receivers_share_the_quota(tmp_path: Path) -> None:
     async with open_door(tmp_path, made("a"), made("a", "new"), quotas=EVENTS) as door:
         assert await statuses(door, "/default/a", 1) == [200]
-        door.receiver.among(2)
+        door.receiver.share_among(2)
         # the one that is left is as much as half of the quota keeps
         assert await statuses(door, "/default/a", 2) == [200, 429]
         assert await statuses(door, "/new/a", 2) == [200, 429]
