@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from hookplane.config.endpoint import EndpointConfig
-from hookplane_operator.config.sweeper import Sweeper
+from hookplane_operator.config.sweeper import FEW, WINDOW_SECONDS, Sweeper
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.kinds import SUBSCRIPTION, Object, Resource
 from hookplane_operator.metrics import Metrics
@@ -119,3 +120,29 @@ async def test_nothing_is_compiled_while_something_is_removed(scene: Scene) -> N
         assert await scene.place.in_force() == {"a": 1}
     await task
     assert await scene.place.in_force() == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "left"),
+    [
+        # together with those of just now they are too many
+        (0.0, {"a": 1, "b": 1}),
+        # those of long ago do not count
+        (WINDOW_SECONDS, {"b": 1}),
+    ],
+)
+async def test_only_recent_deletions_count(
+    scene: Scene, seconds_ago: float, left: dict[str, int]
+) -> None:
+    runtime = await scene.runtime("a", "b")
+    runtime.record_deletions(FEW, time.monotonic() - seconds_ago)
+    scene.deleted("a")
+    await scene.sweeper.sweep(runtime)
+    assert await scene.place.in_force() == left
+
+
+async def test_what_a_sweep_removed_counts_for_the_next(scene: Scene) -> None:
+    runtime = await scene.runtime("a", "b")
+    scene.deleted("a")
+    await scene.sweeper.sweep(runtime)
+    assert runtime.recently_swept(time.monotonic(), WINDOW_SECONDS) == 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from hookplane.compile.model import Problem, Severity
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane_operator.status.conditions import (
+    MAX_MESSAGE,
     Fact,
     Truth,
     programmed,
+    resolved,
     settle,
     with_summaries,
 )
@@ -84,3 +87,57 @@ def test_a_transition_is_a_change_of_status_only() -> None:
     assert ready.last_transition_time == now
     assert accepted.last_transition_time == "2026-01-01T00:00:00Z"
     assert ready.observed_generation == accepted.observed_generation == 7
+
+
+def problem(path: str, severity: Severity = Severity.ERROR) -> Problem:
+    return Problem("WebhookEndpoint", "shop", "orders", path, "no", severity)
+
+
+@pytest.mark.parametrize(
+    ("problems", "message"),
+    [
+        # one, with its field
+        ([problem("spec.x")], "spec.x: no"),
+        # one of the whole object
+        ([problem("")], "no"),
+        # the first is told and the others are counted
+        ([problem("spec.x"), problem("spec.y"), problem("spec.z")], "spec.x: no (and 2 more)"),
+        # a note is neither told nor counted
+        ([problem("spec.n", Severity.NOTE), problem("spec.x")], "spec.x: no"),
+    ],
+)
+def test_problems(problems: list[Problem], message: str) -> None:
+    assert resolved(ConditionType.ACCEPTED, problems, GOOD).message == message
+
+
+def test_a_note_alone_changes_nothing() -> None:
+    assert resolved(ConditionType.ACCEPTED, [problem("spec.n", Severity.NOTE)], GOOD) is GOOD
+
+
+@pytest.mark.parametrize(
+    ("members", "generation", "message"),
+    [
+        # one process
+        ((member(7),), 3, "generation 3 is in force in 1 of 1 dispatcher"),
+        # several processes
+        ((member(7), member(8)), 3, "generation 3 is in force in 2 of 2 dispatchers"),
+        # one of them is behind
+        ((member(7), member(6)), 3, "generation 3 is in force in 1 of 2 dispatchers"),
+        # a gateway's configuration has no generation
+        ((member(7),), 0, "in force in 1 of 1 dispatcher"),
+        # one of them refuses it, and says why
+        ((member(7), member(8, u="too new")), 3, "dispatcher d8: too new"),
+        # a refusal of another object says nothing
+        ((member(7, v="too new"),), 3, "generation 3 is in force in 1 of 1 dispatcher"),
+        # nobody is there
+        ((), 3, "no dispatcher is ready"),
+    ],
+)
+def test_in_force(members: tuple[Member, ...], generation: int, message: str) -> None:
+    assert programmed(Role.DISPATCHER, "u", 7, generation, seen(*members)).message == message
+
+
+def test_a_long_message_is_cut() -> None:
+    fact = Fact(ConditionType.ACCEPTED, "False", Reason.INVALID, "x" * (MAX_MESSAGE + 1))
+    made = settle([fact], (), 1, "2026-01-01T00:00:00Z")
+    assert made[0].message == "x" * MAX_MESSAGE
