@@ -120,7 +120,7 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
 ) -> None:
     """Counted after it was deleted: an event may be accepted a moment before that."""
     store = scene.runtime.store
-    count = store.subscription_status
+    count = store.subscription_stats
 
     async def slow(uids: Sequence[str]) -> Any:
         monkeypatch.undo()
@@ -134,7 +134,7 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
     for _ in range(2):
         await scene.told()
         assert scene.runtime.drained == {}
-    status = (await store.subscription_status(["uid-shop"]))[0]
+    status = (await store.subscription_stats(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
     claimed = await store.claim("uid-shop")
     flush = Flush("uid-shop", claimed.epoch, claimed.flush_number + 1, cursors={"uid-users": 1})
@@ -153,7 +153,7 @@ async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     await scene.delete("users")
     scene.runtime.mark_dirty({shop})
     await scene.place.configurator.reconcile(scene.runtime)
-    status = (await scene.runtime.store.subscription_status(["uid-shop"]))[0]
+    status = (await scene.runtime.store.subscription_stats(["uid-shop"]))[0]
     assert (status.pending, status.counters.expired) == (1, 0)
     document = scene.runtime.applied.documents["uid-shop"]
     assert isinstance(document, SubscriptionConfig)

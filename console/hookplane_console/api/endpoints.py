@@ -45,7 +45,7 @@ async def trigger(context: Context, request: web.Request) -> web.Response:
 
 
 async def _views(context: Context, endpoints: Sequence[EndpointConfig]) -> list[Json]:
-    statuses = await context.store.endpoint_status([endpoint.uid for endpoint in endpoints])
+    statuses = await context.store.endpoint_stats([endpoint.uid for endpoint in endpoints])
     numbers = {status.endpoint: status for status in statuses}
     now = context.clock.now()
     return [

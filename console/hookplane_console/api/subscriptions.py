@@ -35,7 +35,7 @@ async def resume(context: Context, request: web.Request) -> web.Response:
 
 async def _views(context: Context, subscriptions: Sequence[SubscriptionConfig]) -> list[Json]:
     uids = [subscription.uid for subscription in subscriptions]
-    numbers = {x.subscription: x for x in await context.store.subscription_status(uids)}
+    numbers = {x.subscription: x for x in await context.store.subscription_stats(uids)}
     now, name = context.clock.now(), context.directory.name
     return [
         subscription_view(subscription, numbers[subscription.uid], name, now)

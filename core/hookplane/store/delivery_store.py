@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from hookplane.clock import Millis
-from hookplane.store.event_log import LogEntry
+from hookplane.store.event_log import LogEntry, LogId
 
 
 class DeliveryState(StrEnum):
@@ -27,7 +27,7 @@ class DeliveryState(StrEnum):
 class Delivery:
     """A row for what is not done: SENDING, RETRYING or DEAD."""
 
-    endpoint: str
+    endpoint: LogId
     sequence: int
     event_id: str
     type: str
@@ -47,7 +47,7 @@ class Delivery:
 class Attempt:
     """One try. `number` 0 is a probe, which does not count for the schedule."""
 
-    endpoint: str
+    endpoint: LogId
     sequence: int
     event_id: str
     at: Millis
@@ -125,9 +125,9 @@ class Claimed:
 
     epoch: int
     flush_number: int
-    cursors: Mapping[str, int]
+    cursors: Mapping[LogId, int]
     """Endpoint → everything up to this sequence is settled."""
-    heads: Mapping[str, int]
+    heads: Mapping[LogId, int]
     """Endpoint → last sequence."""
     deliveries: tuple[Delivery, ...]
     """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time."""
@@ -140,7 +140,7 @@ class ReplayProgress:
     """An addition to a replay job, written with the flush that it belongs to."""
 
     uid: str
-    position: tuple[str, int] | None = None
+    position: tuple[LogId, int] | None = None
     """Endpoint and sequence up to which candidates were taken; None: unchanged."""
     matched: int = 0
     delivered: int = 0
@@ -157,10 +157,10 @@ class Flush:
     epoch: int
     number: int
     """One more than the last one."""
-    cursors: Mapping[str, int] = field(default_factory=dict)
+    cursors: Mapping[LogId, int] = field(default_factory=dict)
     """Only those that moved; they never move back."""
     upserts: tuple[Delivery, ...] = ()
-    removes: tuple[tuple[str, int], ...] = ()
+    removes: tuple[tuple[LogId, int], ...] = ()
     """Rows (endpoint, sequence) of deliveries that succeeded."""
     attempts: tuple[Attempt, ...] = ()
     counters: Counters = Counters()
@@ -230,7 +230,7 @@ class ReplayPage:
     """Some candidates in order of (endpoint, sequence)."""
 
     candidates: tuple[ReplayCandidate, ...]
-    position: tuple[str, int] | None
+    position: tuple[LogId, int] | None
     """To be written with the flush that takes these candidates in."""
     exhausted: bool
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hookplane.clock import Millis
 from hookplane.network.headers import Headers
+
+LogId: TypeAlias = str
+"""Which log: today the uid of its endpoint. Roles name logs, not endpoints, so that several
+databases can share the logs of one gateway; no transaction ever spans two of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """A request on its way into an endpoint's log."""
 
-    endpoint: str
+    endpoint: LogId
     event_id: str
     received: Millis
     type: str
@@ -39,7 +43,7 @@ class Appended:
 class LogEntry:
     """An event without headers and body."""
 
-    endpoint: str
+    endpoint: LogId
     sequence: int
     event_id: str
     received: Millis
@@ -60,7 +64,7 @@ class Content:
 class EndpointReport:
     """What a receiver adds to an endpoint's numbers from time to time."""
 
-    endpoint: str
+    endpoint: LogId
     duplicates: int = 0
     conflicts: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -81,8 +85,8 @@ class EventLog(Protocol):
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
         """Adds to the endpoints' numbers."""
 
-    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
+    async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
 
-    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
+    async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
         """Headers and bodies; what retention has removed is absent."""

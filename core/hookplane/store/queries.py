@@ -8,14 +8,14 @@ from typing import Protocol
 
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Attempt, Counters, DeliveryState, ReplayJob, TargetHealth
-from hookplane.store.event_log import Content, LogEntry
+from hookplane.store.event_log import Content, LogEntry, LogId
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointStats:
     """An endpoint in numbers."""
 
-    endpoint: str
+    endpoint: LogId
     accepted: int
     """The head: sequence of the last event."""
     stored: int
@@ -100,14 +100,14 @@ class Page:
 class Queries(Protocol):
     """Reads; changes nothing."""
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
+    async def endpoint_stats(self, log_ids: Sequence[LogId]) -> list[EndpointStats]:
         """Numbers of these endpoints."""
 
     async def stored_bytes(self) -> dict[str, int]:
         """Bodies that are stored, by namespace: those of deleted endpoints as well, those of
         built-in ones not. Sums that are kept with every append, so asking costs little."""
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
+    async def subscription_stats(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
         """Numbers of these subscriptions."""
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
@@ -116,7 +116,7 @@ class Queries(Protocol):
     async def events(
         self,
         page: Page,
-        endpoint: str | None = None,
+        log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
     ) -> list[EventRow]:
         """Events, newest first."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from hookplane.clock import Millis
-from hookplane.store.numbering import endpoint_of
+from hookplane.store.event_numbers import endpoint_of
 
 STEP_ROWS: Final = 500
 """Rows that one step takes of a kind."""

@@ -15,7 +15,7 @@ from hookplane.store.delivery_store import (
     ReplayPhase,
 )
 from hookplane.store.event_log import LogEntry
-from hookplane.store.numbering import endpoint_of, sequence_of
+from hookplane.store.event_numbers import endpoint_of, sequence_of
 from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
 
 FOR_EVER: Final = (1 << 63) - 1

@@ -13,7 +13,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.compile.generated import SIGNING_SUFFIX, VERIFICATION_SUFFIX
 from hookplane.config.endpoint import EndpointConfig
-from hookplane.store.postgres.orphans import Orphan
+from hookplane.store.operator_store import Orphan
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import REPLAY, SECRET, USER_KINDS

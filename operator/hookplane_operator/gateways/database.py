@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hookplane.clock import Clock
 from hookplane.secret import Secret
+from hookplane.store.operator_store import WriterFence
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.writer_fence import WriterFence
 
 
 async def open_store(dsn: Secret, fence: WriterFence, clock: Clock, *, over: str) -> PostgresStore:
@@ -15,7 +15,7 @@ async def open_store(dsn: Secret, fence: WriterFence, clock: Clock, *, over: str
     settings = PostgresSettings(dsn=dsn, application="hookplane operator")
     store = await PostgresStore.open(settings, clock)
     try:
-        await store.take(fence, over=over)
+        await store.take_over(fence, over=over)
     except BaseException:
         await store.close()
         raise

@@ -25,9 +25,9 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
 from hookplane.network.certificates import check_server_pair
 from hookplane.secret import Secret
+from hookplane.store.operator_store import WriterFence
 from hookplane.store.postgres.migrate import bring_up_to_date
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.writer_fence import WriterFence
 from hookplane_operator.gateways.children import ChildMaker, desired
 from hookplane_operator.gateways.database import open_store
 from hookplane_operator.gateways.drift import has_drifted, stamped

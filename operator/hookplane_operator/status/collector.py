@@ -173,9 +173,9 @@ class Collector:
         subscriptions: dict[str, SubscriptionStats] = {}
         own = list(runtime.applied.of_users())
         for uids in _chunks([x.uid for x in own if isinstance(x, EndpointConfig)]):
-            endpoints |= {x.endpoint: x for x in await store.endpoint_status(uids)}
+            endpoints |= {x.endpoint: x for x in await store.endpoint_stats(uids)}
         for uids in _chunks([x.uid for x in own if isinstance(x, SubscriptionConfig)]):
-            found = await store.subscription_status(uids)
+            found = await store.subscription_stats(uids)
             subscriptions |= {x.subscription: x for x in found}
         jobs = await store.replays() if self._objects.count(REPLAY.kind) else []
         replays = {x.uid: x for x in jobs}

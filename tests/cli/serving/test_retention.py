@@ -29,7 +29,7 @@ READER = ConfigChange(
 
 async def until_stored(store: SQLiteStore, count: int) -> None:
     for _ in range(3000):
-        (status,) = await store.endpoint_status(["e"])
+        (status,) = await store.endpoint_stats(["e"])
         if status.stored == count:
             return
         await asyncio.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.store.numbering import event_number
+from hookplane.store.event_numbers import event_number
 from hookplane.store.retention import Holder, Stored, excesses, floors_to_free
 
 

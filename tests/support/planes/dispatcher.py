@@ -368,7 +368,7 @@ class World:
             await asyncio.sleep(step)
 
     async def status(self, config: SubscriptionConfig) -> SubscriptionStats:
-        return (await self.store.subscription_status([config.uid]))[0]
+        return (await self.store.subscription_stats([config.uid]))[0]
 
     async def until_status(
         self,

@@ -116,7 +116,7 @@ class Scene:
 
     async def fill(self, number: int, endpoint: str = "e", **changes: Any) -> list[LogEntry]:
         """Appends so many events and returns them."""
-        before = (await self.store.endpoint_status([endpoint]))[0].accepted
+        before = (await self.store.endpoint_stats([endpoint]))[0].accepted
         for _ in range(number):
             await self.append(endpoint, **changes)
         return await self.store.read_log(endpoint, before, number)
@@ -136,7 +136,7 @@ class Scene:
         return Owner(self.store, uid, await self.store.claim(uid))
 
     async def status(self, uid: str = "s") -> SubscriptionStats:
-        return (await self.store.subscription_status([uid]))[0]
+        return (await self.store.subscription_stats([uid]))[0]
 
     async def states(self, uid: str = "s") -> dict[str, DeliveryState]:
         """Event id → state of all deliveries of a subscription."""

@@ -5,28 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
-from hookplane.store.postgres.writer_fence import WriterFence, check
+from hookplane.store.operator_store import WriterFence
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.writer_fence import check_fence
 from hookplane.store.sql import load_statements
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "config.sql")
 _NAMES: Final = {ConfigKind.ENDPOINT: "endpoints", ConfigKind.SUBSCRIPTION: "subscriptions"}
 
 
 async def apply_config(
-    db: Db, change: ConfigChange, now: Millis, tenure: WriterFence | None = None
+    db: Db, change: ConfigChange, now: Millis, fence: WriterFence | None = None
 ) -> tuple[int, bool]:
     """The version and whether it is new. Raises UnknownObject, StaleWriter, StoreInUse, and then
     changes nothing."""
     async with db.transaction():
-        await check(db, tenure)
+        await check_fence(db, fence)
         version: int = await db.fetchval(_SQL["lock_version"])
         rows = await _different(db, (*change.upserts, *_tombstones(change)))
         if rows:

@@ -6,23 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
 import asyncpg
 
 from hookplane.errors import StoreReplaced, StoreUnfit
+from hookplane.store.postgres.db import Db, Pool
 from hookplane.store.postgres.faults import translated
-from hookplane.store.postgres.identity import Identity, read_identity
+from hookplane.store.postgres.identity import DatabaseIdentity, read_identity
 from hookplane.store.postgres.settings import PostgresSettings
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Db: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
-else:
-    Db = Any
-    Pool = Any
 
 SCHEMA: Final = "hookplane"
 CONNECT_SECONDS: Final = 1.5
@@ -66,7 +58,7 @@ class Connections:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._pools: dict[Purpose, Pool] = {}
-        self._identity: Identity | None = None
+        self._identity: DatabaseIdentity | None = None
 
     async def open(self) -> None:
         """Tries one connection. Raises StoreUnavailable, StoreUnfit, InvalidValue."""

@@ -16,23 +16,25 @@ from hookplane.store.delivery_store import (
     ReplayJob,
     ReplayPage,
 )
-from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
+from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
 from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
+from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
-from hookplane.store.postgres.bell import Bell
-from hookplane.store.postgres.connection import Connections, Db, Purpose
-from hookplane.store.postgres.eras import Eras
+from hookplane.store.postgres.connection import Connections, Purpose
+from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.faults import is_unknown
+from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.migrate import require_schema
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.postgres.notify_bridge import NotifyBridge
 from hookplane.store.postgres.orphans import (
-    Orphan,
     add_orphans,
     due_orphans,
     remove_orphan,
 )
+from hookplane.store.postgres.partition_index import PartitionIndex
 from hookplane.store.postgres.partitions import make_partitions
 from hookplane.store.postgres.replay import (
     cancel_replay,
@@ -44,7 +46,7 @@ from hookplane.store.postgres.replay import (
 from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.writer_fence import WriterFence, take
+from hookplane.store.postgres.writer_fence import take_over
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import (
     AttemptRow,
@@ -54,7 +56,6 @@ from hookplane.store.queries import (
     Page,
     SubscriptionStats,
 )
-from hookplane.store.signals import Signals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,11 +78,11 @@ class PostgresStore:
         """For whoever looks at the database besides this store."""
         self._numbers = numbers
         self._clock = clock
-        self._eras = Eras()
-        self._tenure: WriterFence | None = None
+        self._partitions = PartitionIndex()
+        self._fence: WriterFence | None = None
         self._ready = False
-        self._signals = Signals()
-        self._bell = Bell(connections, self._signals, self._missed)
+        self._notifier = LocalNotifier()
+        self._bridge = NotifyBridge(connections, self._notifier, self._missed)
         self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
         self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
 
@@ -97,26 +98,26 @@ class PostgresStore:
                 await make_partitions(db)
                 await numbers.load(db)
             store = cls(connections, numbers, clock)
-            await store._bell.start()
+            await store._bridge.start()
         except BaseException:
             await connections.close()
             raise
         return store
 
     def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
-        return self._signals.listen(topic, callback)
+        return self._notifier.listen(topic, callback)
 
     async def close(self) -> None:
         await self._appends.close()
         await self._flushes.close()
-        await self._bell.close()
+        await self._bridge.close()
         await self.connections.close()
 
-    async def take(self, tenure: WriterFence, *, over: str = "") -> None:
+    async def take_over(self, fence: WriterFence, *, over: str = "") -> None:
         """From now on this store writes configuration as this owner and in this term. `over`: the
         owner that the database may be taken from. Raises StoreInUse, StaleWriter."""
-        await self._write(take, tenure, over=over)
-        self._tenure = tenure
+        await self._write(take_over, fence, over=over)
+        self._fence = fence
 
     async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Generated Secrets whose objects are gone."""
@@ -136,7 +137,7 @@ class PostgresStore:
     async def apply_config(self, change: ConfigChange) -> int:
         version, is_new = await self._write(self._apply_config, change, self._clock.now())
         if is_new:
-            self._bell.ring(Topic.CONFIG)
+            self._bridge.ring(Topic.CONFIG)
         return version
 
     async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
@@ -155,14 +156,14 @@ class PostgresStore:
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
         process = await self._write(processes.register, role, instance, presence)
         self._ready = presence.ready
-        self._bell.ring(Topic.PROCESSES)
+        self._bridge.ring(Topic.PROCESSES)
         return process
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         alive = await self._write(processes.heartbeat, process, presence)
         if presence.ready != self._ready:
             self._ready = presence.ready
-            self._bell.ring(Topic.PROCESSES)
+            self._bridge.ring(Topic.PROCESSES)
         return alive
 
     async def members(self) -> list[Member]:
@@ -170,8 +171,8 @@ class PostgresStore:
 
     async def leave(self, process: int) -> None:
         released = await self._write(processes.leave, process)
-        self._bell.ring(Topic.PROCESSES)
-        self._bell.ring(Topic.SUBSCRIPTION, released)
+        self._bridge.ring(Topic.PROCESSES)
+        self._bridge.ring(Topic.SUBSCRIPTION, released)
 
     # Delivery -----------------------------------------------------------------------------------
 
@@ -180,20 +181,22 @@ class PostgresStore:
 
     async def release(self, subscription: str, epoch: int) -> None:
         await self._write(flush.release, subscription, epoch)
-        self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+        self._bridge.ring(Topic.SUBSCRIPTION, [subscription])
 
-    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
-        return await self._read(log.read_log, self._numbers, self._eras, endpoint, after, limit)
+    async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
+        return await self._read(log.read_log, self._numbers, self._partitions, log_id, after, limit)
 
-    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
-        return await self._read(log.read_contents, self._numbers, self._eras, endpoint, sequences)
+    async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
+        return await self._read(
+            log.read_contents, self._numbers, self._partitions, log_id, sequences
+        )
 
     async def flush(self, flush: Flush) -> None:
         await self._flushes.submit(flush)
 
     async def request_resume(self, subscription: str) -> None:
         await self._write(flush.request_resume, subscription)
-        self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+        self._bridge.ring(Topic.SUBSCRIPTION, [subscription])
 
     async def resume_requested(self, subscription: str) -> int:
         return await self._read(flush.resume_requested, subscription)
@@ -202,13 +205,13 @@ class PostgresStore:
 
     async def create_replay(self, replay: NewReplay) -> ReplayJob:
         job = await self._write(create_replay, replay)
-        self._bell.ring(Topic.SUBSCRIPTION, [job.subscription])
+        self._bridge.ring(Topic.SUBSCRIPTION, [job.subscription])
         return job
 
     async def cancel_replay(self, uid: str) -> None:
         subscription = await self._write(cancel_replay, uid, self._clock.now())
         if subscription is not None:
-            self._bell.ring(Topic.SUBSCRIPTION, [subscription])
+            self._bridge.ring(Topic.SUBSCRIPTION, [subscription])
 
     async def running_replays(self, subscription: str) -> list[ReplayJob]:
         return await self._read(running_replays, subscription)
@@ -221,14 +224,14 @@ class PostgresStore:
 
     # Reading ------------------------------------------------------------------------------------
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
-        return await self._write(status.endpoint_status, endpoints)
+    async def endpoint_stats(self, log_ids: Sequence[LogId]) -> list[EndpointStats]:
+        return await self._write(status.endpoint_stats, log_ids)
 
     async def stored_bytes(self) -> dict[str, int]:
         return await self._write(status.stored_bytes)
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
-        return await self._write(status.subscription_status, subscriptions)
+    async def subscription_stats(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
+        return await self._write(status.subscription_stats, subscriptions)
 
     async def activity(self) -> tuple[int, ...]:
         """Equal numbers mean that nothing has happened that statuses tell: cheap to ask for."""
@@ -240,10 +243,10 @@ class PostgresStore:
     async def events(
         self,
         page: Page,
-        endpoint: str | None = None,
+        log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
     ) -> list[EventRow]:
-        return await self._write(listings.events, self._numbers, page, endpoint, type)
+        return await self._write(listings.events, self._numbers, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
@@ -274,7 +277,7 @@ class PostgresStore:
         outcomes = await self._append(events)
         grown = _grown(events, outcomes)
         if grown:
-            self._bell.ring(Topic.EVENTS, grown)
+            self._bridge.ring(Topic.EVENTS, grown)
         return outcomes
 
     async def _append(self, events: list[NewEvent]) -> list[ingest.Outcome]:
@@ -296,17 +299,17 @@ class PostgresStore:
             return await flush.write_flushes(db, self._numbers, self._clock.now(), flushes)
 
     async def _apply_config(self, db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
-        applied = await config.apply_config(db, change, now, self._tenure)
+        applied = await config.apply_config(db, change, now, self._fence)
         await self._numbers.load(db)
         return applied
 
     def _missed(self) -> None:
-        self._signals.tell(Topic.CONFIG)
-        self._signals.tell(Topic.PROCESSES)
+        self._notifier.tell(Topic.CONFIG)
+        self._notifier.tell(Topic.PROCESSES)
         for endpoint in self._numbers.endpoints:
-            self._signals.tell(Topic.EVENTS, endpoint)
+            self._notifier.tell(Topic.EVENTS, endpoint)
         for subscription in self._numbers.subscriptions:
-            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+            self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
 
 def _grown(events: Sequence[NewEvent], outcomes: Sequence[Any]) -> set[str]:

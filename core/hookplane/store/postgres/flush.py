@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
-from hookplane.store.numbering import event_number, sequence_of
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.event_numbers import event_number, sequence_of
+from hookplane.store.packed_health import pack_state, unpack_state
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.process_registry import LEASE
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
-from hookplane.store.state import pack_state, unpack_state
-from hookplane.store.text import storable
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
 _CURSOR_COLUMNS: Final = 3

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "identity.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DatabaseIdentity:
     """Equal as long as nothing that was committed has gone."""
 
     system: int
@@ -28,8 +26,8 @@ class Identity:
         return f"system {self.system}, timeline {self.timeline}, store {self.incarnation}"
 
 
-async def read_identity(db: Db) -> Identity:
+async def read_identity(db: Db) -> DatabaseIdentity:
     """Of the database behind this connection; without our schema the incarnation is empty."""
     system, timeline, known = await db.fetchrow(_SQL["system"])  # type: ignore[misc]
     incarnation = await db.fetchval(_SQL["incarnation"]) if known else ""
-    return Identity(system, int(timeline, 16), str(incarnation))
+    return DatabaseIdentity(system, int(timeline, 16), str(incarnation))

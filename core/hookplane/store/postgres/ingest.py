@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hookplane.errors import UnknownObject
 from hookplane.store.event_log import Appended, NewEvent
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
-from hookplane.store.text import pack_headers, storable
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import pack_headers, storable
 
 Outcome = Appended | UnknownObject
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Page
 from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
-from hookplane.store.text import unpack_headers
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.numbering import SEQUENCE_MASK, event_number
-from hookplane.store.postgres.eras import Eras
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.event_numbers import SEQUENCE_MASK, event_number
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.id_map import PostgresIdMap
+from hookplane.store.postgres.partition_index import PartitionIndex
 from hookplane.store.sql import load_statements
-from hookplane.store.text import unpack_headers
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
 async def read_log(
-    db: Db, numbers: PostgresIdMap, eras: Eras, uid: str, after: int, limit: int
+    db: Db, numbers: PostgresIdMap, eras: PartitionIndex, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])
@@ -32,7 +30,7 @@ async def read_log(
 
 
 async def read_contents(
-    db: Db, numbers: PostgresIdMap, eras: Eras, uid: str, sequences: Sequence[int]
+    db: Db, numbers: PostgresIdMap, eras: PartitionIndex, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """What is still there of these. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.errors import StoreUnfit
 from hookplane.store.postgres.connection import SCHEMA, Connections
+from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.settings import PostgresSettings
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _PACKAGE: Final = "hookplane.store.postgres"
 _LOCK: Final = 0x686F6F6B

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.clock import Millis
+from hookplane.store.operator_store import Orphan
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
 
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
-
 _SQL: Final = load_statements("hookplane.store.postgres", "orphans.sql")
-
-
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A Secret to be deleted when it is `due`, if it is still that of the object that is gone."""
-
-    namespace: str
-    name: str
-    owner: str
-    due: Millis
 
 
 async def add_orphans(db: Db, orphans: Sequence[Orphan]) -> None:

@@ -3,17 +3,15 @@ nothing can."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.clock import Millis
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "partitions.sql")
 AHEAD: Final = 4
-"""Eras; if nobody tidied up for that long, appends would be refused."""
+"""PartitionIndex; if nobody tidied up for that long, appends would be refused."""
 PACK_LEAST: Final = 64 << 20
 """Bytes that are hidden in a partition before it is packed."""
 PACK_ROWS: Final = 500

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
 from hookplane.errors import LeaseLost
+from hookplane.store.postgres.db import Db
 from hookplane.store.process_registry import LEASE, Member, Presence, Role
 from hookplane.store.sql import load_statements
-from hookplane.store.text import storable
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.postgres", "processes.sql")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "replay.sql")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.store.event_log import EndpointReport
-from hookplane.store.postgres.numbers import PostgresIdMap
+from hookplane.store.postgres.db import Db
+from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.sql import load_statements
-from hookplane.store.text import storable
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
+from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.postgres", "reports.sql")
 

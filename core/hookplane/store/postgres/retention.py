@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.clock import Millis
+from hookplane.store.event_numbers import endpoint_of
 from hookplane.store.maintenance import Expired, Retention
-from hookplane.store.numbering import endpoint_of
+from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.partitions import (
     drop_partitions,
     make_partitions,
@@ -26,9 +27,6 @@ from hookplane.store.retention import (
     floors_to_free,
 )
 from hookplane.store.sql import load_statements
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "retention.sql")
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
 from hookplane.store.delivery_store import Counters
+from hookplane.store.packed_health import unpack_state
+from hookplane.store.postgres.db import Db
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
-from hookplane.store.state import unpack_state
-
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
 
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 _COUNTERS: Final = 7
 
 
-async def endpoint_status(db: Db, uids: Sequence[str]) -> list[EndpointStats]:
+async def endpoint_stats(db: Db, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
     return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_status"], uids)]
 
@@ -30,7 +28,7 @@ async def stored_bytes(db: Db) -> dict[str, int]:
     return {row[0]: row[1] for row in await db.fetch(_SQL["stored_bytes"])}
 
 
-async def subscription_status(db: Db, uids: Sequence[str]) -> list[SubscriptionStats]:
+async def subscription_stats(db: Db, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out. One statement, so one state of all."""
     return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]
 

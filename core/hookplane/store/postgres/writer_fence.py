@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.errors import StaleWriter, StoreInUse
+from hookplane.store.operator_store import WriterFence
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
 
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
-
-_SQL: Final = load_statements("hookplane.store.postgres", "tenure.sql")
+_SQL: Final = load_statements("hookplane.store.postgres", "writer_fence.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class WriterFence:
-    """A writer of configuration."""
-
-    owner: str
-    """The gateway, as cluster/namespace/name."""
-    term: int
-    """Grows from leader to leader."""
-
-
-async def take(db: Db, tenure: WriterFence, *, over: str = "") -> None:
+async def take_over(db: Db, fence: WriterFence, *, over: str = "") -> None:
     """Makes the database this owner's from this term on; `over`: an owner that it may be taken
     from. Raises StoreInUse, StaleWriter."""
     async with db.transaction():
         owner, term = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
-        if owner not in ("", tenure.owner, over):
+        if owner not in ("", fence.owner, over):
             raise StoreInUse(owner)
-        if owner == tenure.owner and term > tenure.term:
-            raise StaleWriter(f"term {tenure.term} has passed; now it is {term}")
-        if (owner, term) != (tenure.owner, tenure.term):
-            await db.execute(_SQL["take"], tenure.owner, tenure.term)
+        if owner == fence.owner and term > fence.term:
+            raise StaleWriter(f"term {fence.term} has passed; now it is {term}")
+        if (owner, term) != (fence.owner, fence.term):
+            await db.execute(_SQL["take"], fence.owner, fence.term)
 
 
-async def check(db: Db, tenure: WriterFence | None) -> None:
+async def check_fence(db: Db, fence: WriterFence | None) -> None:
     """Within the transaction that writes. Raises StoreInUse, StaleWriter."""
-    if tenure is None:
+    if fence is None:
         return
     owner, term = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
-    if owner != tenure.owner:
+    if owner != fence.owner:
         raise StoreInUse(owner)
-    if term != tenure.term:
-        raise StaleWriter(f"term {tenure.term} has passed; now it is {term}")
+    if term != fence.term:
+        raise StaleWriter(f"term {fence.term} has passed; now it is {term}")

@@ -20,8 +20,9 @@ from hookplane.store.delivery_store import (
     ReplayJob,
     ReplayPage,
 )
-from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
+from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
 from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Member, Presence, Role
@@ -33,12 +34,11 @@ from hookplane.store.queries import (
     Page,
     SubscriptionStats,
 )
-from hookplane.store.signals import Signals
 from hookplane.store.sqlite import config, flush, ingest, listings, log, status
 from hookplane.store.sqlite.connection import connect_reader, connect_writer
 from hookplane.store.sqlite.faults import unavailable
 from hookplane.store.sqlite.folder import DataFolder
-from hookplane.store.sqlite.numbers import SQLiteIdMap
+from hookplane.store.sqlite.id_map import SQLiteIdMap
 from hookplane.store.sqlite.processes import Processes
 from hookplane.store.sqlite.replay import (
     cancel_replay,
@@ -94,7 +94,7 @@ class SQLiteStore:
         self._numbers = SQLiteIdMap()
         self._numbers.load(reader)
         self._processes = Processes(clock)
-        self._signals = Signals()
+        self._notifier = LocalNotifier()
         self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
         self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
 
@@ -118,7 +118,7 @@ class SQLiteStore:
         return cls(locked, connections, clock, on_fatal)
 
     def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
-        return self._signals.listen(topic, callback)
+        return self._notifier.listen(topic, callback)
 
     async def close(self) -> None:
         await self._appends.close()
@@ -132,7 +132,7 @@ class SQLiteStore:
     async def apply_config(self, change: ConfigChange) -> int:
         version, is_new = await self._write(self._apply_config, change, self._clock.now())
         if is_new:
-            self._signals.tell(Topic.CONFIG)
+            self._notifier.tell(Topic.CONFIG)
         return version
 
     async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
@@ -150,7 +150,7 @@ class SQLiteStore:
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
         process = self._processes.register(role, instance, presence)
-        self._signals.tell(Topic.PROCESSES)
+        self._notifier.tell(Topic.PROCESSES)
         return process
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
@@ -161,9 +161,9 @@ class SQLiteStore:
 
     async def leave(self, process: int) -> None:
         released = self._processes.leave(process)
-        self._signals.tell(Topic.PROCESSES)
+        self._notifier.tell(Topic.PROCESSES)
         for subscription in released:
-            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+            self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
     # Delivery -----------------------------------------------------------------------------------
 
@@ -174,20 +174,20 @@ class SQLiteStore:
     async def release(self, subscription: str, epoch: int) -> None:
         if await self._read(flush.epoch, subscription) == epoch:
             self._processes.release(subscription)
-            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+            self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
-    async def read_log(self, endpoint: str, after: int, limit: int) -> list[LogEntry]:
-        return await self._read(log.read_log, self._numbers, endpoint, after, limit)
+    async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
+        return await self._read(log.read_log, self._numbers, log_id, after, limit)
 
-    async def read_contents(self, endpoint: str, sequences: Sequence[int]) -> dict[int, Content]:
-        return await self._read(log.read_contents, self._numbers, endpoint, sequences)
+    async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
+        return await self._read(log.read_contents, self._numbers, log_id, sequences)
 
     async def flush(self, flush: Flush) -> None:
         await self._flushes.submit(flush)
 
     async def request_resume(self, subscription: str) -> None:
         await self._write(flush.request_resume, subscription)
-        self._signals.tell(Topic.SUBSCRIPTION, subscription)
+        self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
     async def resume_requested(self, subscription: str) -> int:
         return await self._read(flush.resume_requested, self._numbers, subscription)
@@ -196,13 +196,13 @@ class SQLiteStore:
 
     async def create_replay(self, replay: NewReplay) -> ReplayJob:
         job = await self._write(create_replay, replay)
-        self._signals.tell(Topic.SUBSCRIPTION, job.subscription)
+        self._notifier.tell(Topic.SUBSCRIPTION, job.subscription)
         return job
 
     async def cancel_replay(self, uid: str) -> None:
         subscription = await self._write(cancel_replay, uid, self._clock.now())
         if subscription is not None:
-            self._signals.tell(Topic.SUBSCRIPTION, subscription)
+            self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
     async def running_replays(self, subscription: str) -> list[ReplayJob]:
         return await self._read(running_replays, subscription)
@@ -215,14 +215,14 @@ class SQLiteStore:
 
     # Reading ------------------------------------------------------------------------------------
 
-    async def endpoint_status(self, endpoints: Sequence[str]) -> list[EndpointStats]:
-        return await self._list(status.endpoint_status, endpoints)
+    async def endpoint_stats(self, log_ids: Sequence[LogId]) -> list[EndpointStats]:
+        return await self._list(status.endpoint_stats, log_ids)
 
     async def stored_bytes(self) -> dict[str, int]:
         return await self._list(status.stored_bytes)
 
-    async def subscription_status(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
-        return await self._list(status.subscription_status, subscriptions)
+    async def subscription_stats(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
+        return await self._list(status.subscription_stats, subscriptions)
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
         return await self._list(listings.find_event, self._numbers, event_id)
@@ -230,10 +230,10 @@ class SQLiteStore:
     async def events(
         self,
         page: Page,
-        endpoint: str | None = None,
+        log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
     ) -> list[EventRow]:
-        return await self._list(listings.events, self._numbers, page, endpoint, type)
+        return await self._list(listings.events, self._numbers, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
@@ -277,7 +277,7 @@ class SQLiteStore:
         append = _bind(ingest.append_group, events)
         outcomes = await self._writer.run(Priority.INGEST, append)
         for endpoint in _grown(events, outcomes):
-            self._signals.tell(Topic.EVENTS, endpoint)
+            self._notifier.tell(Topic.EVENTS, endpoint)
         return outcomes
 
     async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:

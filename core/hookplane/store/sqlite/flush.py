@@ -9,15 +9,15 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
-from hookplane.store.numbering import event_number, sequence_of
+from hookplane.store.event_numbers import event_number, sequence_of
+from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
-from hookplane.store.sqlite.numbers import SQLiteIdMap
-from hookplane.store.state import pack_state, unpack_state
-from hookplane.store.text import storable
+from hookplane.store.sqlite.id_map import SQLiteIdMap
+from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
 

@@ -16,7 +16,7 @@ from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
-from hookplane.store.text import pack_headers, storable
+from hookplane.store.storable_text import pack_headers, storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "ingest.sql")
 _FIND_SAME_ID: Final = _SQL["find_same_id"]

@@ -14,8 +14,8 @@ from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Page
 from hookplane.store.rows import WITH_ROW, attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
-from hookplane.store.sqlite.numbers import SQLiteIdMap
-from hookplane.store.text import unpack_headers
+from hookplane.store.sqlite.id_map import SQLiteIdMap
+from hookplane.store.storable_text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 _NO_LIMIT: Final = -1

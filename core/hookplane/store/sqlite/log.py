@@ -9,10 +9,10 @@ from typing import Final
 import orjson
 
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.numbering import SEQUENCE_MASK, event_number
+from hookplane.store.event_numbers import SEQUENCE_MASK, event_number
 from hookplane.store.sql import load_statements
-from hookplane.store.sqlite.numbers import SQLiteIdMap
-from hookplane.store.text import unpack_headers
+from hookplane.store.sqlite.id_map import SQLiteIdMap
+from hookplane.store.storable_text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 

@@ -13,7 +13,7 @@ from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, Rep
 from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot, transaction
-from hookplane.store.sqlite.numbers import SQLiteIdMap
+from hookplane.store.sqlite.id_map import SQLiteIdMap
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "replay.sql")
 

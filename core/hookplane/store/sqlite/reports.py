@@ -9,8 +9,8 @@ from typing import Final
 from hookplane.store.event_log import EndpointReport
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import transaction
-from hookplane.store.sqlite.numbers import SQLiteIdMap
-from hookplane.store.text import storable
+from hookplane.store.sqlite.id_map import SQLiteIdMap
+from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "reports.sql")
 

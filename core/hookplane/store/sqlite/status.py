@@ -9,16 +9,16 @@ from typing import Any, Final
 import orjson
 
 from hookplane.store.delivery_store import Counters
+from hookplane.store.packed_health import unpack_state
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane.store.rows import endpoint_status_of, failure_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
-from hookplane.store.state import unpack_state
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 
-def endpoint_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStats]:
+def endpoint_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
     rows = db.execute(_SQL["endpoint_status"], (orjson.dumps(uids).decode(),))
     return [_endpoint(*row) for row in rows]
@@ -29,7 +29,7 @@ def stored_bytes(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute(_SQL["stored_bytes"]))
 
 
-def subscription_status(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStats]:
+def subscription_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out."""
     with snapshot(db):
         rows = db.execute(_SQL["subscription_status"], (orjson.dumps(uids).decode(),)).fetchall()

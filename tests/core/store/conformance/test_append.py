@@ -166,7 +166,7 @@ async def test_reports_add_up(scene: Scene) -> None:
         ]
     )
     await scene.fill(2)
-    (status,) = await scene.store.endpoint_status(["e"])
+    (status,) = await scene.store.endpoint_stats(["e"])
     assert (status.accepted, status.stored, status.last_accepted) == (2, 2, START)
     assert (status.duplicates, status.conflicts) == (3, 1)
     assert status.rejected == {"TooLarge": 3, "Malformed": 1}
@@ -198,4 +198,4 @@ async def test_what_is_not_there_is_unknown(scene: Scene) -> None:
         await scene.store.find_event("evt_nobody")
     with pytest.raises(UnknownObject):
         await scene.store.read_log("nobody", 0, 1)
-    assert await scene.store.endpoint_status(["nobody"]) == []
+    assert await scene.store.endpoint_stats(["nobody"]) == []

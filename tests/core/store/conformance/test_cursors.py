@@ -129,7 +129,7 @@ async def test_after_a_day_it_is_a_new_one(scene: Scene) -> None:
     scene.clock.advance(DAY)
     while (await scene.store.expire(KEEP_ALL, scene.clock.now())).more:
         pass
-    assert await scene.store.subscription_status(["s"]) == []
+    assert await scene.store.subscription_stats(["s"]) == []
     await scene.subscription("s", start_from="Earliest")
     claimed = (await scene.owner()).claimed
     assert (claimed.cursors, claimed.deliveries) == ({"e": 0}, ())
@@ -143,5 +143,5 @@ async def test_a_deleted_endpoint_goes_after_a_day_when_it_is_empty(scene: Scene
     scene.clock.advance(DAY)
     while (await scene.store.expire(KEEP_ALL, scene.clock.now())).more:
         pass
-    left = await scene.store.endpoint_status(["e", "f"])
+    left = await scene.store.endpoint_stats(["e", "f"])
     assert [status.endpoint for status in left] == ["e"]

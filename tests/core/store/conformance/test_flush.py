@@ -190,7 +190,7 @@ async def test_unknown_subscriptions(scene: Scene) -> None:
         await scene.store.resume_requested("nobody")
     with pytest.raises(StaleOwner):
         await scene.store.flush(Flush("nobody", 1, 1))
-    assert await scene.store.subscription_status(["nobody"]) == []
+    assert await scene.store.subscription_stats(["nobody"]) == []
 
 
 async def test_the_last_owner_of_a_deleted_subscription_may_still_settle(scene: Scene) -> None:

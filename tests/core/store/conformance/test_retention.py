@@ -39,7 +39,7 @@ async def test_events_go_by_age(scene: Scene) -> None:
     assert await expire(scene, ONE_DAY) == Expired(events=2)
     assert await scene.store.read_log("e", 0, 10) == [young]
     assert set(await scene.store.read_contents("e", [1, 2, 3])) == {3}
-    (status,) = await scene.store.endpoint_status(["e"])
+    (status,) = await scene.store.endpoint_stats(["e"])
     assert (status.accepted, status.stored) == (3, 1)
     assert [entry.sequence for entry in await scene.fill(1)] == [4]
 

@@ -143,7 +143,7 @@ async def test_status_is_given_in_the_order_asked_for(scene: Scene) -> None:
     await scene.subscription("s")
     await scene.subscription("t")
     await scene.endpoints("f")
-    subscriptions = await scene.store.subscription_status(["t", "s"])
-    endpoints = await scene.store.endpoint_status(["f", "e"])
+    subscriptions = await scene.store.subscription_stats(["t", "s"])
+    endpoints = await scene.store.endpoint_stats(["f", "e"])
     assert [x.subscription for x in subscriptions] == ["t", "s"]
     assert [x.endpoint for x in endpoints] == ["f", "e"]

@@ -128,7 +128,7 @@ async def test_appends_go_on_while_partitions_go() -> None:
             await asyncio.sleep(0.05)
         await appending
         assert len({one.event_id for one in accepted}) == 150
-        (status,) = await store.endpoint_status(["e"])
+        (status,) = await store.endpoint_stats(["e"])
         assert status.accepted == 150
         try:
             await store.find_event(accepted[0].event_id)

@@ -52,16 +52,16 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         await scene.replay()
         before = (
             await store.load_config(0),
-            await store.endpoint_status(["e"]),
-            await store.subscription_status(["s"]),
+            await store.endpoint_stats(["e"]),
+            await store.subscription_stats(["s"]),
             await store.deliveries(Page(), "s", frozenset()),
             await store.replays(),
         )
     async with open_sqlite(tmp_path, clock) as store:
         after = (
             await store.load_config(0),
-            await store.endpoint_status(["e"]),
-            await store.subscription_status(["s"]),
+            await store.endpoint_stats(["e"]),
+            await store.subscription_stats(["s"]),
             await store.deliveries(Page(), "s", frozenset()),
             await store.replays(),
         )

@@ -9,7 +9,7 @@ from hookplane.store.notifications import Topic
 Callback = Callable[[str], None]
 
 
-class Signals:
+class LocalNotifier:
     """The listeners of one process. Used in the event loop only."""
 
     def __init__(self) -> None:

@@ -10,10 +10,9 @@ from hookplane.clock import SystemClock
 from hookplane.errors import StaleWriter, StoreInUse
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.event_log import NewEvent
+from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.postgres.orphans import Orphan
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane.store.postgres.writer_fence import WriterFence
 from support.postgres.server import database
 
 MINE = WriterFence("cluster/system/default", 5)
@@ -36,31 +35,31 @@ async def open_store(settings: PostgresSettings) -> PostgresStore:
 
 async def test_a_database_has_one_owner(stores: list[PostgresStore]) -> None:
     first, second = stores
-    await first.take(MINE)
+    await first.take_over(MINE)
     with pytest.raises(StoreInUse, match="cluster/system/default"):
-        await second.take(WriterFence("cluster/system/other", 9))
+        await second.take_over(WriterFence("cluster/system/other", 9))
     with pytest.raises(StoreInUse):
-        await second.take(WriterFence("cluster/system/other", 9), over="cluster/system/third")
-    await second.take(WriterFence("cluster/system/other", 9), over=MINE.owner)
+        await second.take_over(WriterFence("cluster/system/other", 9), over="cluster/system/third")
+    await second.take_over(WriterFence("cluster/system/other", 9), over=MINE.owner)
     with pytest.raises(StoreInUse):
         await first.apply_config(CHANGE)
 
 
 async def test_a_leader_that_is_over_writes_nothing(stores: list[PostgresStore]) -> None:
     first, second = stores
-    await first.take(MINE)
+    await first.take_over(MINE)
     await first.apply_config(CHANGE)
-    await second.take(WriterFence(MINE.owner, 6))
+    await second.take_over(WriterFence(MINE.owner, 6))
     with pytest.raises(StaleWriter):
         await first.apply_config(ConfigChange(deletes=((ConfigKind.ENDPOINT, "e"),)))
     assert len((await second.load_config(0))[1]) == 1
     with pytest.raises(StaleWriter):
-        await first.take(MINE)
+        await first.take_over(MINE)
 
 
 async def test_who_has_no_term_writes_as_ever(stores: list[PostgresStore]) -> None:
     first, second = stores
-    await first.take(MINE)
+    await first.take_over(MINE)
     await second.apply_config(CHANGE)
 
 

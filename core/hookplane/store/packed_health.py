@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from hookplane.store.delivery_store import CircuitState, TargetHealth
-from hookplane.store.text import storable
+from hookplane.store.storable_text import storable
 
 _NAMES: Final = frozenset(field.name for field in fields(TargetHealth))
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hookplane.errors import UnknownObject
-from hookplane.store.numbering import endpoint_of, sequence_of
+from hookplane.store.event_numbers import endpoint_of, sequence_of
+from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
 
-if TYPE_CHECKING:
-    from hookplane.store.postgres.connection import Db
-
-_SQL: Final = load_statements("hookplane.store.postgres", "numbers.sql")
+_SQL: Final = load_statements("hookplane.store.postgres", "id_map.sql")
 
 
 class PostgresIdMap:

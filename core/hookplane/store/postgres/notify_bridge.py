@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 
 from hookplane.errors import StoreError
+from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.notifications import Topic
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.faults import translated
-from hookplane.store.signals import Signals
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -37,16 +37,16 @@ _ANNOUNCE: Final = (
 )
 
 
-class Bell:
+class NotifyBridge:
     """The signals of one process, connected with those of all others. A call that is lost is found
     by polling; whenever listening begins again everybody is woken once."""
 
     def __init__(
-        self, connections: Connections, signals: Signals, missed: Callable[[], None]
+        self, connections: Connections, signals: LocalNotifier, missed: Callable[[], None]
     ) -> None:
         """`missed` is called when calls may have been lost."""
         self._connections = connections
-        self._signals = signals
+        self._notifier = signals
         self._missed = missed
         self._sender = secrets.token_hex(4)
         self._waiting: dict[Topic, set[str]] = {topic: set() for topic in Topic}
@@ -61,7 +61,7 @@ class Bell:
     def ring(self, topic: Topic, subjects: Iterable[str] = ("",)) -> None:
         """Wakes listeners here now and elsewhere soon."""
         for subject in subjects:
-            self._signals.tell(topic, subject)
+            self._notifier.tell(topic, subject)
             self._waiting[topic].add(subject)
         self._wanted.set()
 
@@ -127,7 +127,7 @@ class Bell:
         if sender != self._sender:
             topic = Topic(channel.removeprefix(_CHANNEL))
             for subject in subjects:
-                self._signals.tell(topic, subject)
+                self._notifier.tell(topic, subject)
 
 
 async def _until_lost(db: Connection) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from hookplane.errors import UnknownObject
-from hookplane.store.numbering import endpoint_of, sequence_of
+from hookplane.store.event_numbers import endpoint_of, sequence_of
 
 
 class SQLiteIdMap:

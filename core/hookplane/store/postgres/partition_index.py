@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from hookplane.store.numbering import endpoint_of
+from hookplane.store.event_numbers import endpoint_of
 
 MOST: Final = 64
 """Steps that are remembered of one log; an era is 6 hours."""
 
 
-class Eras:
+class PartitionIndex:
     """The era of an endpoint's events never goes back, so who knows that of one event knows the
     least era of all behind it."""
 

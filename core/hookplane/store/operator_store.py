@@ -1,0 +1,49 @@
+"""What only the operator asks of a store: whose it is, and Secrets that outlive their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hookplane.clock import Millis
+
+
+@dataclass(frozen=True, slots=True)
+class WriterFence:
+    """A writer of configuration."""
+
+    owner: str
+    """The gateway, as cluster/namespace/name."""
+    term: int
+    """Grows from leader to leader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A Secret to be deleted when it is `due`, if it is still that of the object that is gone."""
+
+    namespace: str
+    name: str
+    owner: str
+    due: Millis
+
+
+class OperatorStore(Protocol):
+    """Raises StoreUnavailable or StoreReplaced as every role does."""
+
+    async def take_over(self, fence: WriterFence, *, over: str = "") -> None:
+        """From now on this store writes configuration as this owner and in this term. `over`: the
+        owner that the database may be taken from. Raises StoreInUse, StaleWriter."""
+
+    async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
+        """Generated Secrets whose objects are gone."""
+
+    async def due_orphans(self, now: Millis) -> list[Orphan]:
+        """Some of those that are to be deleted by now, the oldest first."""
+
+    async def remove_orphan(self, orphan: Orphan) -> None:
+        """It is deleted, or has another owner."""
+
+    async def activity(self) -> tuple[int, ...]:
+        """Equal numbers mean that nothing has happened that statuses tell: cheap to ask for."""
