@@ -130,7 +130,7 @@ async def test_an_endpoint_that_is_gone_is_left_when_nothing_of_it_pends(
         await scene.delete("users")
         return counted
 
-    monkeypatch.setattr(store, "subscription_status", slow)
+    monkeypatch.setattr(store, "subscription_stats", slow)
     for _ in range(2):
         await scene.told()
         assert scene.runtime.drained == {}

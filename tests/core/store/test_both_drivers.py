@@ -253,8 +253,8 @@ class BothDrivers(RuleBasedStateMachine):
     @invariant()
     def tell_the_same(self) -> None:
         everything = Page(500)
-        self.both("endpoint_status", ENDPOINTS)
-        self.both("subscription_status", SUBSCRIPTIONS)
+        self.both("endpoint_stats", ENDPOINTS)
+        self.both("subscription_stats", SUBSCRIPTIONS)
         self.both("events", everything)
         self.both("attempts", everything)
         self.both("replays")

@@ -64,7 +64,7 @@ where ($1::int is null or subscription = $1) and ($2::text is null or event_id =
   and ($3 = '' or event_id < $3) and at >= (select attempts_floor from store)
 order by event_id desc, at desc, attempt desc limit $4;
 
--- name: endpoint_status
+-- name: endpoint_stats
 select
   e.uid, e.head, e.floor, e.last_accepted, coalesce(r.duplicates, 0), coalesce(r.conflicts, 0),
   coalesce(r.last_rejected, 0), coalesce(r.last_rejected_reason, ''),
@@ -80,7 +80,7 @@ order by wanted.nth;
 -- name: stored_bytes
 select namespace, sum(bytes)::bigint from endpoint where namespace <> '' group by namespace;
 
--- name: subscription_status
+-- name: subscription_stats
 select
   s.uid, s.delivered, s.filtered, s.filter_errors, s.dead, s.expired, s.attempts,
   s.failed_attempts, s.state,

@@ -20,7 +20,7 @@ _COUNTERS: Final = 7
 
 async def endpoint_stats(db: Db, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
-    return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_status"], uids)]
+    return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_stats"], uids)]
 
 
 async def stored_bytes(db: Db) -> dict[str, int]:
@@ -30,7 +30,7 @@ async def stored_bytes(db: Db) -> dict[str, int]:
 
 async def subscription_stats(db: Db, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out. One statement, so one state of all."""
-    return [_subscription(*row) for row in await db.fetch(_SQL["subscription_status"], uids)]
+    return [_subscription(*row) for row in await db.fetch(_SQL["subscription_stats"], uids)]
 
 
 async def activity(db: Db) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ where (?1 is null or subscription = ?1) and (?2 is null or event_id = ?2)
   and (?3 = '' or event_id < ?3)
 order by event_id desc, attempt desc limit ?4;
 
--- name: endpoint_status
+-- name: endpoint_stats
 select
   e.uid, e.head, e.floor, e.last_accepted, e.duplicates, e.conflicts,
   e.last_rejected, e.last_rejected_reason, e.last_rejected_detail,
@@ -68,7 +68,7 @@ from json_each(?) wanted cross join endpoint e on e.uid = wanted.value;
 -- name: stored_bytes
 select namespace, sum(bytes) from endpoint where namespace <> '' group by namespace;
 
--- name: subscription_status
+-- name: subscription_stats
 select
   subscription, uid, delivered, filtered, filter_errors, dead, expired, attempts, failed_attempts,
   state

@@ -20,7 +20,7 @@ _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 def endpoint_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
-    rows = db.execute(_SQL["endpoint_status"], (orjson.dumps(uids).decode(),))
+    rows = db.execute(_SQL["endpoint_stats"], (orjson.dumps(uids).decode(),))
     return [_endpoint(*row) for row in rows]
 
 
@@ -32,7 +32,7 @@ def stored_bytes(db: sqlite3.Connection) -> dict[str, int]:
 def subscription_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[SubscriptionStats]:
     """In the order asked for; what is not known is left out."""
     with snapshot(db):
-        rows = db.execute(_SQL["subscription_status"], (orjson.dumps(uids).decode(),)).fetchall()
+        rows = db.execute(_SQL["subscription_stats"], (orjson.dumps(uids).decode(),)).fetchall()
         return [_subscription(db, *row) for row in rows]
 
 
