@@ -11,6 +11,7 @@ from hookplane.process.membership import OwnershipGuard
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.store.delivery_store import DeliveryStore
+from hookplane.tracing import NoTracer, Tracer
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
@@ -36,5 +37,6 @@ class Dependencies:
     ownership: OwnershipGuard
     claims: asyncio.Semaphore
     """Claims under way at once: ten thousand workers may start together."""
+    tracer: Tracer = field(default_factory=NoTracer)
     unusable: dict[str, str] = field(default_factory=dict)
     """Uid of a subscription → why nothing can be sent as its document says."""

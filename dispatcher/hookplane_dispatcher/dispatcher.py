@@ -25,6 +25,7 @@ from hookplane.store.delivery_store import DeliveryStore
 from hookplane.store.event_log import EventLog
 from hookplane.store.notifications import Notifications, Topic
 from hookplane.store.process_registry import Role
+from hookplane.tracing import NoTracer, Tracer
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.metrics import DispatcherMetrics
@@ -57,9 +58,10 @@ class Dispatcher:
         registry: CollectorRegistry,
         settings: DispatcherSettings | None = None,
         membership: Membership | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """`membership`: its place among other dispatchers, started by the caller; None: it is the
-        only one."""
+        only one. `tracer`: opens a span for each attempt; None: nothing is traced."""
         settings = settings or DispatcherSettings()
         metrics = DispatcherMetrics(registry)
         self._store = store
@@ -79,6 +81,7 @@ class Dispatcher:
             settings=settings,
             ownership=membership or SingleProcess(),
             claims=asyncio.Semaphore(CLAIMS),
+            tracer=tracer or NoTracer(),
         )
         self._membership = membership
         if membership is not None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
 
 from hookplane.errors import StoreUnavailable
 from hookplane.process.membership import Membership
 from hookplane.process.rendezvous import owner_of
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.process_registry import Presence, Role
+from hookplane.tracing import Step
 from support.planes.dispatcher import Reply, World, subscription, url
 
 
@@ -35,6 +38,31 @@ async def test_a_stop_while_a_worker_still_claims_is_heard(world: World) -> None
     began = world.loop.time()
     await dispatcher.stop(grace=3_600_000)
     assert world.loop.time() - began < 1  # virtual seconds: the grace was not waited out
+
+
+class RecordingTracer:
+    """Remembers the spans that ended, and how long each took in virtual seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.spans: list[tuple[Step, str, str, float]] = []
+
+    @contextmanager
+    def span(self, step: Step, event_id: str, subject: str) -> Iterator[None]:
+        began = self._world.clock.monotonic()
+        yield
+        self.spans.append((step, event_id, subject, self._world.clock.monotonic() - began))
+
+
+async def test_an_attempt_is_a_span_of_its_event(world: World) -> None:
+    tracer = RecordingTracer(world)
+    shop = await world.subscribe(subscription())
+    world.egress.scripts[url()] = lambda _: Reply(after=3)
+    await world.start(tracer=tracer)
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert tracer.spans == [(Step.ATTEMPT, event, "default/shop", pytest.approx(3))]
+    await world.stop()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import LogEntry
+from hookplane.tracing import Step
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.reading.log_reader import PAGE
@@ -236,7 +237,8 @@ class Scheduler:
         metrics = self._dependencies.metrics
         metrics.in_flight += 1
         try:
-            outcome = await send()
+            with self._dependencies.tracer.span(Step.ATTEMPT, running.entry.event_id, self._name):
+                outcome = await send()
         finally:
             metrics.in_flight -= 1
             self._capacity.attempt_ended(running.content.size, probe=running.is_probe)

@@ -30,6 +30,7 @@ from hookplane.store.notifications import Topic
 from hookplane.store.protocol import Store
 from hookplane.store.queries import AttemptRow, DeliveryRow, Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane.tracing import Tracer
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
@@ -297,7 +298,9 @@ class World:
 
     # The dispatcher -----------------------------------------------------------------------------
 
-    async def start(self, membership: Membership | None = None) -> Dispatcher:
+    async def start(
+        self, membership: Membership | None = None, tracer: Tracer | None = None
+    ) -> Dispatcher:
         self.registry = CollectorRegistry()
         self.dispatcher = Dispatcher(
             store=self.store,
@@ -309,6 +312,7 @@ class World:
             registry=self.registry,
             settings=self.settings,
             membership=membership,
+            tracer=tracer,
         )
         await self.dispatcher.start()
         return self.dispatcher
