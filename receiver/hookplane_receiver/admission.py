@@ -17,6 +17,7 @@ from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
 from hookplane.signatures.verify import SignedRequest, verify
 from hookplane.store.event_log import Appended, EventLog, NewEvent
+from hookplane.tracing import Step, Tracer
 from hookplane_receiver import credentials
 from hookplane_receiver.addresses import Network, client_address, contains
 from hookplane_receiver.headers import kept, repeated
@@ -52,6 +53,7 @@ class Admission:
         metrics: ReceiverMetrics,
         reporter: Reporter,
         quotas: Quotas,
+        tracer: Tracer,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._router = router
@@ -61,6 +63,7 @@ class Admission:
         self._metrics = metrics
         self._reporter = reporter
         self._quotas = quotas
+        self._tracer = tracer
         self._trusted = trusted_proxies
         self._append_timeout = SharedTimeout(APPEND_SECONDS)
         self._random_bytes = RandomPool()
@@ -93,7 +96,7 @@ class Admission:
             return greeting
         event = self._event(endpoint, request, body)
         account = self._quotas.admit(endpoint.config.namespace, len(body))
-        appended = await self._append(event, account)
+        appended = await self._append(endpoint, event, account)
         self._note(endpoint, event, appended, started)
         answer = endpoint.answers.get(event.type, endpoint.answer)
         return answer.response(appended.event_id)
@@ -132,10 +135,13 @@ class Admission:
             dedup_until=0 if key is None else now + endpoint.config.dedup_window,
         )
 
-    async def _append(self, event: NewEvent, account: Account) -> Appended:
+    async def _append(
+        self, endpoint: PreparedEndpoint, event: NewEvent, account: Account
+    ) -> Appended:
         size, stored = len(event.body), 0
         try:
-            appended = await self._append_timeout.limit(self._store.append(event))
+            with self._tracer.span(Step.APPEND, event.event_id, endpoint.label):
+                appended = await self._append_timeout.limit(self._store.append(event))
             stored = 0 if appended.duplicate else size
             return appended
         except RejectedEvent as error:

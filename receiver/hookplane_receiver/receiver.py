@@ -17,6 +17,7 @@ from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.protocol import Store
+from hookplane.tracing import NoTracer, Tracer
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
@@ -42,6 +43,7 @@ class Receiver:
         registry: CollectorRegistry,
         settings: ReceiverSettings,
         on_version: Callable[[], None] = lambda: None,
+        tracer: Tracer | None = None,
     ) -> None:
         """`on_version`: called when a newer config version is in force. Raises ValueError when a
         trusted proxy is no address range."""
@@ -61,6 +63,7 @@ class Receiver:
             metrics=metrics,
             reporter=self._reporter,
             quotas=self._quotas,
+            tracer=tracer or NoTracer(),
             trusted_proxies=networks(settings.trusted_proxies),
         )
         handle, limits = admission.handle, settings.limits

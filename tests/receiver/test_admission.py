@@ -6,6 +6,8 @@ import asyncio
 import base64
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from hookplane.providers.schemes import STANDARD
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.queries import Page
+from hookplane.tracing import Step
 from support.clocks.manual import ManualClock
 from support.planes.receiver import NOW, WHSEC, Door, endpoint, open_door, operational
 
@@ -417,3 +420,44 @@ async def test_a_receiver_is_ready_between_start_and_stop(tmp_path: Path) -> Non
         assert door.receiver.ready
         await door.receiver.stop(1000)
         assert not door.receiver.ready
+
+
+class RecordingTracer:
+    """Remembers the spans, each with the name of the exception that left it."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[Step, str, str, str]] = []
+
+    @contextmanager
+    def span(self, step: Step, event_id: str, subject: str) -> Iterator[None]:
+        error = ""
+        try:
+            yield
+        except Exception as caught:
+            error = type(caught).__name__
+            raise
+        finally:
+            self.spans.append((step, event_id, subject, error))
+
+
+async def test_an_append_is_a_span_of_its_event(tmp_path: Path) -> None:
+    tracer = RecordingTracer()
+    async with open_door(tmp_path, endpoint("e"), tracer=tracer) as door:
+        answer = await door.send("/default/e", BODY, signed())
+        assert tracer.spans == [(Step.APPEND, answer.json()["id"], "default/e", "")]
+
+
+async def test_a_refused_request_has_no_span(tmp_path: Path) -> None:
+    tracer = RecordingTracer()
+    async with open_door(tmp_path, endpoint("e"), tracer=tracer) as door:
+        assert (await door.send("/default/e", BODY)).status == 401
+        assert tracer.spans == []
+
+
+async def test_a_span_ends_with_the_error_of_the_store(tmp_path: Path) -> None:
+    tracer = RecordingTracer()
+    async with open_door(tmp_path, endpoint("e"), tracer=tracer) as door:
+        await door.lose_store()
+        assert (await door.send("/default/e", BODY, signed())).status == 503
+        [(step, _, subject, error)] = tracer.spans
+        assert (step, subject, error) == (Step.APPEND, "default/e", "StoreUnavailable")

@@ -24,6 +24,7 @@ from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.queries import EndpointStats, EventRow, Page
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane.tracing import Tracer
 from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.receiver import Receiver
 from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
@@ -174,6 +175,7 @@ async def open_door(
     limits: IngressLimits | None = None,
     quotas: QuotaSettings | None = None,
     tls: TlsSettings | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Door]:
     """A receiver on a store of its own, serving these endpoints on a free port."""
     clock = clock or ManualClock()
@@ -193,6 +195,7 @@ async def open_door(
             quotas or QuotaSettings(),
             tls,
         ),
+        tracer=tracer,
     )
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         door = Door("", receiver, store, sealer, clock, activity, registry, client)
