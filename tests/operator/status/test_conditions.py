@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane.compile.model import Problem, Severity
+from hookplane.compile.model import ObjectKey, Problem, Severity
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.store.process_registry import Member, Presence, Role
+from hookplane_operator.state.facts import Blocker
+from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
     MAX_MESSAGE,
     Fact,
     Truth,
+    accepted,
     programmed,
     resolved,
+    secrets_resolved,
     settle,
     with_summaries,
 )
@@ -83,10 +87,10 @@ def test_a_transition_is_a_change_of_status_only() -> None:
         {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"},
     ]
     now = "2026-02-02T00:00:00Z"
-    ready, accepted = settle(with_summaries([GOOD]), old, 7, now)
+    ready, taken = settle(with_summaries([GOOD]), old, 7, now)
     assert ready.last_transition_time == now
-    assert accepted.last_transition_time == "2026-01-01T00:00:00Z"
-    assert ready.observed_generation == accepted.observed_generation == 7
+    assert taken.last_transition_time == "2026-01-01T00:00:00Z"
+    assert ready.observed_generation == taken.observed_generation == 7
 
 
 def problem(path: str, severity: Severity = Severity.ERROR) -> Problem:
@@ -141,3 +145,47 @@ def test_a_long_message_is_cut() -> None:
     fact = Fact(ConditionType.ACCEPTED, "False", Reason.INVALID, "x" * (MAX_MESSAGE + 1))
     made = settle([fact], (), 1, "2026-01-01T00:00:00Z")
     assert made[0].message == "x" * MAX_MESSAGE
+
+
+def test_ready_says_nothing_more_when_all_is_good() -> None:
+    programs = Fact(ConditionType.PROGRAMMED, "True", Reason.PROGRAMMED, "in force in 1 of 1")
+    assert with_summaries([GOOD, programs])[0] == Fact(
+        ConditionType.READY, "True", Reason.PROGRAMMED
+    )
+
+
+NO_ACCESS = Blocker(ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_FOUND, "no answer")
+TOO_EARLY = Blocker(ConditionType.ACCEPTED, Reason.PENDING, "not listed yet")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "first", "second"),
+    [
+        # all is known
+        (None, ("True", Reason.ACCEPTED, ""), ("True", Reason.RESOLVED, "")),
+        # what is not known is said by its own condition alone
+        (
+            NO_ACCESS,
+            ("True", Reason.ACCEPTED, ""),
+            ("Unknown", Reason.SECRET_NOT_FOUND, "no answer"),
+        ),
+        (
+            TOO_EARLY,
+            ("Unknown", Reason.PENDING, "not listed yet"),
+            ("True", Reason.RESOLVED, ""),
+        ),
+    ],
+)
+def test_what_cannot_be_judged_is_unknown(
+    unknown: Blocker | None, first: tuple[Truth, Reason, str], second: tuple[Truth, Reason, str]
+) -> None:
+    key = ObjectKey("WebhookEndpoint", "shop", "orders")
+    result = ReconcileResult(key, "u", 3, unknown=unknown)
+    assert accepted(result) == Fact(ConditionType.ACCEPTED, *first)
+    assert secrets_resolved(result) == Fact(ConditionType.SECRETS_RESOLVED, *second)
+
+
+def test_a_problem_is_stronger_than_what_cannot_be_judged() -> None:
+    key = ObjectKey("WebhookEndpoint", "shop", "orders")
+    result = ReconcileResult(key, "u", 3, (problem("spec.x"),), unknown=TOO_EARLY)
+    assert accepted(result) == Fact(ConditionType.ACCEPTED, "False", Reason.INVALID, "spec.x: no")

@@ -155,3 +155,18 @@ def test_never_rejected_no_last_rejection() -> None:
 def test_the_same_facts_later_make_the_same_status() -> None:
     before = status()
     assert status(old=before, now=NOW + 60_000) == before
+
+
+def test_without_a_document_numbers_are_said_and_no_state() -> None:
+    made = status(REJECTED, config=None)
+    assert "Receiving" not in {x["type"] for x in made["conditions"]}
+    assert (made.get("state"), made["requests"]["rejected"]) == (None, 2)
+
+
+def test_without_numbers_nothing_is_said_of_senders() -> None:
+    assert "Receiving" not in {x["type"] for x in status(None)["conditions"]}
+
+
+def test_a_long_detail_is_cut() -> None:
+    made = status(replace(REJECTED, last_rejected_detail="x" * 513))["requests"]
+    assert made["lastRejected"]["message"] == "x" * 512

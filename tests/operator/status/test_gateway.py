@@ -147,3 +147,17 @@ def test_no_backlog_is_told_of_a_silent_store() -> None:
 def test_resources_are_what_is_served() -> None:
     made = status()["resources"]
     assert (made["endpoints"], made["subscriptions"]) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("https://x.example", "https://x.example"), ("", None)]
+)
+def test_url(url: str, expected: str | None) -> None:
+    assert status(replace(FACTS, url=url)).get("url") == expected
+
+
+def test_the_store_is_told_by_its_own_condition() -> None:
+    refused = Blocker(ConditionType.ACCEPTED, Reason.INVALID, "spec.x: no")
+    made = status(replace(FACTS, blockers=(refused,)))
+    told = (condition(made, "Ready")[0], made["store"]["state"], made["store"]["message"])
+    assert told == ("False", "OK", "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane_operator.state.facts import Blocker, GatewayFacts
@@ -61,3 +63,11 @@ def test_the_result_is_of_the_objects_generation() -> None:
     found = missing(False)
     assert found is not None
     assert (found.result.uid, found.result.generation) == ("u", 4)
+
+
+@pytest.mark.parametrize(("metadata", "expected"), [({"generation": 4}, 4), ({}, 1)])
+def test_the_generation_is_that_of_the_object(metadata: dict[str, Any], expected: int) -> None:
+    body = {"metadata": {"uid": "u", **metadata}}
+    found = gateway_missing(KEY, body, ("infra", "main"), False, None, 5)
+    assert found is not None
+    assert (found.result.uid, found.result.generation) == ("u", expected)

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from hookplane.compile.model import ObjectKey
+from hookplane.compile.model import ObjectKey, Problem
+from hookplane.compile.target import HIDDEN_HOST
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
+from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.store.delivery_store import CircuitState, Counters, DeliveryState, TargetHealth
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import FailingDelivery, SubscriptionStats
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.observation import Observation
-from hookplane_operator.status.subscription import subscription_status
+from hookplane_operator.status.subscription import subscription_status, target_of
 
 NOW = 1_000_000_000
 RESULT = ReconcileResult(ObjectKey("WebhookSubscription", "shop", "orders"), "u", 3)
@@ -40,6 +42,7 @@ ROW = FailingDelivery("evt_1", "order.created", 2, 500, "", 180_000, DeliverySta
 def status(
     numbers: SubscriptionStats | None = NUMBERS,
     *,
+    result: ReconcileResult = RESULT,
     config: SubscriptionConfig | None = CONFIG,
     applied: int = 7,
     old: dict[str, Any] | None = None,
@@ -49,8 +52,19 @@ def status(
     rows = {"u": numbers} if numbers is not None else {}
     seen = Observation(now, members=(member,), subscriptions=rows)
     living = frozenset({"e1"})
-    made = subscription_status(RESULT, config, 7, living, seen, old or {}, now)
+    made = subscription_status(result, config, 7, living, seen, old or {}, now)
     return made.model_dump(mode="json", by_alias=True)
+
+
+def of(**spec: Any) -> ReconcileResult:
+    """The result for a subscription that its owner wrote like this."""
+    body = {
+        "apiVersion": "hookplane.dev/v1",
+        "kind": "WebhookSubscription",
+        "metadata": {"name": "orders", "namespace": "shop"},
+        "spec": {"target": {"url": "https://shop.example:8443/in?key=1"}, **spec},
+    }
+    return replace(RESULT, resource=WebhookSubscription.model_validate(body))
 
 
 def condition(made: dict[str, Any], name: str) -> dict[str, Any]:
@@ -227,3 +241,149 @@ def test_a_flip_moves_the_time_of_its_own_condition_alone() -> None:
         if x["lastTransitionTime"] != condition(before, x["type"])["lastTransitionTime"]
     }
     assert moved == {"Delivering"}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        # host and port, without path and query
+        ({"url": "https://shop.example:8443/in?key=1"}, "shop.example:8443"),
+        # the whole URL is a secret
+        ({"urlFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, HIDDEN_HOST),
+        # a Service, with its namespace and port
+        ({"serviceRef": {"name": "erp", "port": 81, "path": "/in"}}, "erp.shop:81"),
+    ],
+)
+def test_target(target: dict[str, Any], expected: str) -> None:
+    result = of(operationalEvents=True, target=target)
+    assert (target_of(result), status(result=result)["target"]) == (expected, expected)
+
+
+def test_the_target_of_what_cannot_be_read_is_not_said() -> None:
+    assert (target_of(RESULT), status().get("target")) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("result", "endpoints", "expected"),
+    [
+        # a selector that finds one, none, and two
+        (of(endpointSelector={}), ("e1",), ("Resolved", "1 endpoint")),
+        (of(endpointSelector={}), ("e1", "e3"), ("Resolved", "2 endpoints")),
+        (
+            of(endpointSelector={}),
+            (),
+            ("NoEndpoints", "the selector matches no endpoint so far"),
+        ),
+        # found once, and not in force any more
+        (
+            of(endpointSelector={}),
+            ("e2",),
+            ("NoEndpoints", "the selector matches no endpoint so far"),
+        ),
+        # by name, with those that are missing
+        (
+            of(endpointRefs=[{"name": "a"}, {"name": "b"}, {"name": "c"}]),
+            ("e1", "e2"),
+            ("Resolved", "1 of 3 endpoints"),
+        ),
+        (of(endpointRefs=[{"name": "a"}]), (), ("Resolved", "0 of 1 endpoints")),
+        # operational events need no endpoint
+        (of(operationalEvents=True), (), ("Resolved", "this namespace's operational events")),
+        # what cannot be read is told by what is in force
+        (RESULT, (), ("Resolved", "0 endpoints")),
+    ],
+)
+def test_endpoints_resolved(
+    result: ReconcileResult, endpoints: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    config = CONFIG.model_copy(update={"endpoints": endpoints})
+    seen = Observation(NOW)
+    living = frozenset({"e1", "e3"})
+    made = subscription_status(result, config, 7, living, seen, {}, NOW)
+    said = condition(made.model_dump(mode="json", by_alias=True), "EndpointsResolved")
+    assert said["status"] == "True"
+    assert (said["reason"], said["message"]) == expected
+
+
+def test_without_a_document_no_endpoint_is_counted() -> None:
+    assert condition(status(config=None), "EndpointsResolved")["message"] == "0 endpoints"
+
+
+def test_no_state_of_what_is_not_ready_though_it_is_programmed() -> None:
+    result = replace(RESULT, problems=(Problem(*RESULT.key, "spec.x", "no"),))
+    made = status(result=result)
+    told = [condition(made, x)["status"] for x in ("Ready", "Programmed")]
+    assert (told, made.get("state")) == (["False", "True"], None)
+
+
+def test_a_store_that_was_not_asked_yet_says_nothing_of_deliveries() -> None:
+    made = subscription_status(RESULT, CONFIG, 7, frozenset(), None, {}, NOW)
+    assert (made.delivery, made.state, made.recent_failures) == (None, None, [])
+
+
+def test_a_document_that_is_not_ready_says_nothing_of_the_target() -> None:
+    made = status(config=CONFIG.model_copy(update={"not_ready": "no key"}))
+    assert "Delivering" not in {x["type"] for x in made["conditions"]}
+    assert made.get("state") is None
+
+
+def test_without_a_document_nothing_is_said_of_the_target() -> None:
+    made = status(health(), config=None)
+    assert "Delivering" not in {x["type"] for x in made["conditions"]}
+    assert made["delivery"]["failingSince"] == "1970-01-01T00:01:00Z"
+
+
+def test_never_delivered_no_last_success() -> None:
+    assert status(health())["delivery"].get("lastSuccess") is None
+
+
+def test_never_failed_no_last_failure() -> None:
+    assert status()["delivery"].get("lastFailure") is None
+
+
+def test_a_last_failure_has_all_its_numbers() -> None:
+    state = health(last_failure_error="x" * 513)
+    assert status(state)["delivery"]["lastFailure"] == {
+        "time": "1970-01-01T00:02:00Z",
+        "eventID": "evt_1",
+        "statusCode": 500,
+        "message": "x" * 512,
+        "attempt": 2,
+        "nextRetryTime": None,
+    }
+
+
+def test_a_failure_without_an_answer_has_no_code() -> None:
+    numbers = health(last_failure_code=0, last_failure_error="refused")
+    numbers = replace(numbers, recent_failures=(replace(ROW, status_code=0),))
+    made = status(numbers)
+    assert made["delivery"]["lastFailure"].get("statusCode") is None
+    assert made["recentFailures"][0].get("statusCode") is None
+
+
+def test_a_pause_plans_no_retry_of_an_event_that_is_not_among_the_recent_ones() -> None:
+    numbers = replace(health(blocked_until=240_000), recent_failures=())
+    assert status(numbers)["delivery"]["lastFailure"].get("nextRetryTime") is None
+
+
+def test_a_recent_failure_has_all_its_numbers() -> None:
+    row = replace(ROW, type="t" * 129, error="x" * 513)
+    assert status(replace(health(), recent_failures=(row,)))["recentFailures"] == [
+        {
+            "eventID": "evt_1",
+            "type": "t" * 128,
+            "state": "Retrying",
+            "attempts": 2,
+            "statusCode": 500,
+            "message": "x" * 512,
+            "nextRetryTime": "1970-01-01T00:03:00Z",
+        }
+    ]
+
+
+@pytest.mark.parametrize(("errors", "expected"), [(0, None), (3, 3)])
+def test_filter_errors_are_said_when_there_are_any(errors: int, expected: int | None) -> None:
+    counters = Counters(delivered=1, filtered=5, filter_errors=errors, expired=2)
+    made = status(replace(NUMBERS, counters=counters))["delivery"]
+    told = (made["delivered"], made["filtered"], made.get("filterErrors"), made["expired"])
+    assert told == (1, 5, expected, 2)
