@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +17,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL, crypto
+from yarl import URL
 
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import ClientCertificate, EndpointConfig
@@ -277,27 +281,27 @@ async def test_a_kept_connection_is_verified_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = Authority("ours")
-    judged = _count(monkeypatch)
+    verified = _count(monkeypatch)
     async with door_of(tmp_path, demanding("a", ours)) as door:
         shown = client_context(ours.client("x"))
         for _ in range(5):
             assert (await door.send("/default/a", tls=shown)).status == 200
-        assert len(judged) == 1
+        assert len(verified) == 1
         door.clock.advance(client_certificates.HOLDS)
         assert (await door.send("/default/a", tls=shown)).status == 200
-        assert len(judged) == 2
+        assert len(verified) == 2
 
 
 def _count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows with each verification."""
-    real, judged = Demand._judge, []
+    """Grows with each chain that OpenSSL verifies."""
+    real, verified = crypto.X509StoreContext.get_verified_chain, []
 
-    def judge(self: Demand, shown: Any, now: int) -> tuple[str, int]:
-        judged.append(now)
-        return real(self, shown, now)
+    def verify(context: crypto.X509StoreContext) -> list[crypto.X509]:
+        verified.append(1)
+        return real(context)
 
-    monkeypatch.setattr(Demand, "_judge", judge)
-    return judged
+    monkeypatch.setattr(crypto.X509StoreContext, "get_verified_chain", verify)
+    return verified
 
 
 async def test_a_change_of_the_authorities_holds_for_kept_connections(tmp_path: Path) -> None:
@@ -339,10 +343,20 @@ async def test_nobody_is_asked_without_need(tmp_path: Path) -> None:
         asked: list[bool] = []
         for gone in ((), ("webhookendpoints/default/a",)):
             await door.configure(gone=gone)
-            certificate = door.receiver._server_certificate
-            assert certificate is not None
-            asked.append(certificate.current() is certificate._contexts[True])
+            asked.append(await asyncio.to_thread(_is_asked, URL(door.tls_url)))
         assert asked == [True, False]
+
+
+def _is_asked(url: URL) -> bool:
+    """Whether a handshake with this server has a request for a certificate in it."""
+    states: list[bytes] = []
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_info_callback(lambda connection, *_: states.append(connection.get_state_string()))
+    with socket.create_connection((url.host, url.port)) as raw:
+        connection = SSL.Connection(context, raw)
+        connection.set_connect_state()
+        connection.do_handshake()
+    return any(b"certificate request" in state for state in states)
 
 
 async def test_sessions_are_not_taken_up_again(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 from cryptography import x509
 
 from hookplane.errors import InvalidValue
-from hookplane_receiver.ingress import server_certificate
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
 from hookplane_receiver.ingress.server import InboundRequest, InboundResponse, IngressLimits
 from hookplane_receiver.ingress.server_certificate import ServerCertificate
@@ -236,15 +235,17 @@ def serial(pair: Pair) -> int:
     return x509.load_pem_x509_certificate(pair.certificate).serial_number
 
 
+def always_looking(certificate: Path, key: Path, activity: Notebook) -> ServerCertificate:
+    """Reads its files again every 10 ms."""
+    return ServerCertificate(certificate, key, lambda: False, activity, look_seconds=0.01)
+
+
 @asynccontextmanager
-async def renewing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[int, Notebook, Pair]]:
+async def renewing(folder: Path) -> AsyncIterator[tuple[int, Notebook, Pair]]:
     """A port with a certificate whose files are looked at all the time."""
-    monkeypatch.setattr(server_certificate, "LOOK_SECONDS", 0.01)
     first, activity = server_pair(), Notebook()
     settings = tls_settings(folder, first)
-    own = ServerCertificate(settings.certificate, settings.key, lambda: False, activity)
+    own = always_looking(settings.certificate, settings.key, activity)
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
@@ -258,10 +259,8 @@ async def until_shown(port: int, wanted: Pair) -> None:
             pass
 
 
-async def test_a_renewed_certificate_is_shown_and_no_connection_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with renewing(tmp_path, monkeypatch) as (port, _, first):
+async def test_a_renewed_certificate_is_shown_and_no_connection_dropped(tmp_path: Path) -> None:
+    async with renewing(tmp_path) as (port, _, first):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client_context())
         await until_shown(port, first)
         renewed = server_pair()
@@ -281,10 +280,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_broken_pair_changes_nothing_and_is_told_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    async with renewing(tmp_path, monkeypatch) as (port, activity, first):
+async def test_a_broken_pair_changes_nothing_and_is_told_once(tmp_path: Path, name: str) -> None:
+    async with renewing(tmp_path) as (port, activity, first):
         broken = BROKEN[name]()
         write_pair(tmp_path, "tls", broken)
         await until(lambda: any(x[1] == "CertificateRefused" for x in activity.notes))
@@ -298,11 +295,8 @@ async def test_a_broken_pair_changes_nothing_and_is_told_once(
         await until_shown(port, mended)
 
 
-async def test_links_that_are_swapped_are_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_links_that_are_swapped_are_followed(tmp_path: Path) -> None:
     """As mounted Secrets are."""
-    monkeypatch.setattr(server_certificate, "LOOK_SECONDS", 0.01)
     old, new = tmp_path / "old", tmp_path / "new"
     renewed = server_pair()
     for folder, pair in ((old, server_pair()), (new, renewed)):
@@ -310,7 +304,7 @@ async def test_links_that_are_swapped_are_followed(
         write_pair(folder, "tls", pair)
     data = tmp_path / "..data"
     data.symlink_to(old)
-    own = ServerCertificate(data / "tls.crt", data / "tls.key", lambda: False, Notebook())
+    own = always_looking(data / "tls.crt", data / "tls.key", Notebook())
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
