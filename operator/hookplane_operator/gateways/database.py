@@ -7,10 +7,10 @@ from hookplane.secret import Secret
 from hookplane.store.operator_store import WriterFence
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.settings import PostgresSettings
-from hookplane_operator.state.runtime import GatewayStore
+from hookplane_operator.state.runtime import RuntimeStore
 
 
-async def open_store(dsn: Secret, fence: WriterFence, clock: Clock, *, over: str) -> GatewayStore:
+async def open_store(dsn: Secret, fence: WriterFence, clock: Clock, *, over: str) -> RuntimeStore:
     """Ours from now on. Raises StoreInUse, StaleWriter, StoreUnavailable, StoreUnfit,
     InvalidValue."""
     settings = PostgresSettings(dsn=dsn, application="hookplane operator")

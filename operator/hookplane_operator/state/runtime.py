@@ -21,7 +21,7 @@ Name = tuple[str, str]
 """Namespace and name of a gateway."""
 
 
-class GatewayStore(Store, OperatorStore, Protocol):
+class RuntimeStore(Store, OperatorStore, Protocol):
     """The store of a gateway, as the operator uses it."""
 
 
@@ -33,7 +33,7 @@ class GatewayRuntime:
         self,
         gateway: WebhookGateway,
         dsn: Secret,
-        store: GatewayStore,
+        store: RuntimeStore,
         applied: AppliedConfig,
         replays: Iterable[str] = (),
     ) -> None:
@@ -62,7 +62,7 @@ class GatewayRuntime:
 
     @classmethod
     async def load(
-        cls, gateway: WebhookGateway, dsn: Secret, store: GatewayStore, sealers: Sealers
+        cls, gateway: WebhookGateway, dsn: Secret, store: RuntimeStore, sealers: Sealers
     ) -> Self:
         """With what the store has. Raises StoreError; then the store is closed."""
         try:
