@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.delivery_store import Attempt, DeliveryState
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
+from hookplane_dispatcher.worker.endpoint_cursor import FEW_WAITING, MOST_AHEAD, EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 
 FOUR, FIVE, SIX = (LogEntry("orders", n, f"evt_{n}", 0, "order.created", 10) for n in (4, 5, 6))
@@ -114,3 +117,92 @@ def test_what_is_read_again_anyway_is_not_put_back() -> None:
     cursor.put_back([FOUR])
     assert list(cursor.waiting) == []
     assert cursor.next_sequence == 4
+
+
+def event(sequence: int, size: int = 10) -> LogEntry:
+    return LogEntry("e", sequence, f"evt_{sequence}", 0, "order.created", size)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "read", "expected"),
+    [
+        # nothing was read
+        (0, 0, True),
+        # few events wait
+        (FEW_WAITING - 1, FEW_WAITING - 1, True),
+        # enough wait
+        (FEW_WAITING, FEW_WAITING, False),
+        # none waits, but the cursor is held up far behind
+        (0, MOST_AHEAD - 1, True),
+        (0, MOST_AHEAD, False),
+    ],
+)
+def test_when_to_read_on(waiting: int, read: int, expected: bool) -> None:
+    cursor = EndpointCursor("e", 5)
+    for sequence in range(6, 6 + read):
+        cursor.note_read(sequence)
+    cursor.waiting.extend(event(6 + n) for n in range(waiting))
+    assert cursor.wants_more is expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "most_bytes", "expected"),
+    [
+        # as many as are wanted
+        ((10, 10, 10), 2, 100, 2),
+        ((10, 10, 10), 0, 100, 0),
+        # as many bytes as are wanted, to the last
+        ((10, 10, 10), 9, 20, 2),
+        ((10, 10, 10), 9, 19, 1),
+        # the first however large it is, and alone
+        ((1_000, 1), 9, 20, 1),
+        ((), 9, 20, 0),
+    ],
+)
+def test_how_much_is_taken(
+    sizes: tuple[int, ...], most: int, most_bytes: int, expected: int
+) -> None:
+    cursor = EndpointCursor("e", 0)
+    cursor.waiting.extend(event(n + 1, size) for n, size in enumerate(sizes))
+    taken = cursor.take_waiting(most, most_bytes)
+    assert [x.sequence for x in taken] == list(range(1, expected + 1))
+    assert [x.sequence for x in cursor.waiting] == list(range(expected + 1, len(sizes) + 1))
+
+
+def test_the_next_to_start() -> None:
+    cursor = EndpointCursor("e", 3)
+    assert (cursor.next_sequence, cursor.head_is_next) == (4, False)
+    for sequence in (4, 5):
+        cursor.note_read(sequence)
+    assert (cursor.next_sequence, cursor.head_is_next) == (6, False)
+    cursor.waiting.append(event(5))
+    assert (cursor.next_sequence, cursor.head_is_next) == (5, False)
+    cursor.settle(4, None)
+    cursor.advance()
+    assert (cursor.next_sequence, cursor.head_is_next) == (5, True)
+
+
+def test_reading_an_event_again_moves_nothing_back() -> None:
+    cursor = EndpointCursor("e", 3)
+    for sequence in (4, 5, 4):
+        cursor.note_read(sequence)
+    assert (cursor.read_to, cursor.advance(), cursor.position) == (5, [], 3)
+
+
+def test_attempts_that_ended_above_the_cursor_are_held() -> None:
+    cursor = EndpointCursor("e", 0)
+    attempt = Attempt("e", 2, "evt_2", 0, 1, 5, True, 200)
+    cursor.settle(2, replace(done(2), attempt=attempt))
+    cursor.settle(3, done(3))
+    cursor.settle(4, None)
+    assert cursor.held_attempts == 1
+    cursor.settle(1, None)
+    cursor.advance()
+    assert (cursor.held_attempts, cursor.position, cursor.read_to) == (0, 4, 4)
+
+
+def test_what_is_settled() -> None:
+    cursor = EndpointCursor("e", 3)
+    cursor.settle(5, None)
+    assert [cursor.is_settled(x) for x in (3, 4, 5)] == [True, False, True]
+    assert [cursor.settle(x, None) for x in (3, 4)] == [False, True]

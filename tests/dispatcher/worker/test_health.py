@@ -86,3 +86,10 @@ def test_clocks_stand_still() -> None:
     assert (sick.time(NOW + 1_011), sick.failing_since) == (NOW + 1_011, NOW + 1_000)
     sick.stop_clocks(NOW)
     assert sick.start_clocks(NOW - 5) == 0  # the wall clock went back
+
+
+def test_a_pause_of_what_does_not_fail_starts_no_failing() -> None:
+    well = health()
+    well.stop_clocks(NOW)
+    assert well.start_clocks(NOW + 5_000) == 5_000
+    assert (well.failing_since, well.paused_at) == (0, 0)
