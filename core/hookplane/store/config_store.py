@@ -13,7 +13,9 @@ class ConfigKind(StrEnum):
     """Kinds of config documents."""
 
     ENDPOINT = "endpoint"
+    """Where requests come in; each has a log of its events."""
     SUBSCRIPTION = "subscription"
+    """Which events go to which target, and how."""
 
 
 @dataclass(frozen=True, slots=True)

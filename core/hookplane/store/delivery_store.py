@@ -15,12 +15,20 @@ class DeliveryState(StrEnum):
     """A delivery (subscription, event) is always in exactly one of these."""
 
     PENDING = "pending"
+    """The cursor has not passed the event yet; there is no row."""
     SENDING = "sending"
+    """The first attempt takes long, so it has a row and the cursor goes on without it."""
     RETRYING = "retrying"
+    """An attempt failed; the next one is made when it is due."""
     DELIVERED = "delivered"
+    """The target accepted the event; the row is gone, the attempt stays in the history."""
     FILTERED = "filtered"
+    """The subscription does not want the event, or its filter failed; nothing was sent."""
     DEAD = "dead"
+    """No attempt will follow, unless a replay asks for one. Kept until retention removes it."""
     EXPIRED = "expired"
+    """Retention removed the event, or its endpoint left the subscription, before it was settled.
+    Only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,12 @@ class Attempt:
 
 
 class CircuitState(StrEnum):
-    """Whether a subscription sends its stream (CLOSED) or one probe at a time (OPEN)."""
+    """Whether a subscription sends to its target. The circuit breaker opens after failures."""
 
     CLOSED = "Closed"
+    """Events are sent as they come."""
     OPEN = "Open"
+    """The target keeps failing: one probe at a time is sent, with pauses between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +190,11 @@ class ReplayPhase(StrEnum):
     """States of a replay job."""
 
     RUNNING = "Running"
+    """Candidates are still to be read, or deliveries of the job have not ended."""
     COMPLETE = "Complete"
+    """All candidates were read, and each delivery ended, well or not."""
     CANCELLED = "Cancelled"
+    """The job was deleted before it was complete; nothing more is sent for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ class Role(StrEnum):
     """What a process does."""
 
     RECEIVER = "receiver"
+    """Takes requests in and appends their events to the logs."""
     DISPATCHER = "dispatcher"
+    """Owns subscriptions and delivers their events; the only role that claims."""
     CONSOLE = "console"
+    """Shows what is stored."""
 
 
 @dataclass(frozen=True, slots=True)

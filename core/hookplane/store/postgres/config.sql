@@ -3,15 +3,18 @@
 select config_version from store for no key update;
 
 -- name: set_version
+-- The number that the rows of this commit carry.
 update store set config_version = $1;
 
 -- name: find_different
+-- The documents among those given that differ from what is stored; new ones are among them.
 select g.kind, g.uid
 from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
 left join config c on c.kind = g.kind and c.uid = g.uid
 where c.document is distinct from g.document;
 
 -- name: write_rows
+-- Writes documents and tombstones, each with the version that brings it to readers.
 insert into config (kind, uid, document, version, changed_at)
 select g.kind, g.uid, g.document, $4, $5
 from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
@@ -23,6 +26,7 @@ on conflict (kind, uid) do update set
 select 1 from endpoint where uid = any($1::text[]) order by endpoint for no key update;
 
 -- name: keep_endpoints
+-- Adds endpoints; one that was deleted and not yet removed comes back with its log.
 insert into endpoint (uid, namespace)
 select g.uid, g.namespace from unnest($1::text[], $2::text[]) as g(uid, namespace)
 on conflict (uid) do update set deleted_at = 0, namespace = excluded.namespace;
@@ -33,6 +37,7 @@ update endpoint set head = endpoint::bigint << 40, floor = endpoint::bigint << 4
 where uid = any($1::text[]) and head = 0;
 
 -- name: delete_endpoints
+-- Marks endpoints as deleted; retention removes them later. A second mark changes nothing.
 update endpoint set deleted_at = $2 where uid = any($1::text[]) and deleted_at = 0;
 
 -- name: lock_subscriptions
@@ -40,13 +45,16 @@ update endpoint set deleted_at = $2 where uid = any($1::text[]) and deleted_at =
 select 1 from subscription where uid = any($1::text[]) order by subscription for no key update;
 
 -- name: keep_subscriptions
+-- Adds subscriptions; one that was deleted and not yet removed comes back with its counters.
 insert into subscription (uid) select unnest($1::text[])
 on conflict (uid) do update set deleted_at = 0;
 
 -- name: delete_subscriptions
+-- Marks subscriptions as deleted; retention removes them later.
 update subscription set deleted_at = $2 where uid = any($1::text[]) and deleted_at = 0;
 
 -- name: find_unknown
+-- One uid that the plan names and the store does not have; no row: all are known.
 select 'subscription', g.uid from unnest($1::text[]) as g(uid)
 where not exists (select 1 from subscription s where s.uid = g.uid and s.deleted_at = 0)
 union all
@@ -104,9 +112,11 @@ update cursor c set left_at = l.head from leaving l
 where c.subscription = l.subscription and c.endpoint = l.endpoint;
 
 -- name: set_planned
+-- From now on endpoints that a plan adds start at their head.
 update subscription set planned = true where uid = any($1::text[]) and not planned;
 
 -- name: load_rows
+-- All that changed after a version, oldest first. One row without a document: nothing changed.
 select s.config_version, c.kind, c.uid, c.document, c.version
 from store s left join config c on c.version > $1
 order by c.version, c.kind, c.uid;

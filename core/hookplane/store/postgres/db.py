@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Db: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:
+    Connection = Any
     Db = Any
     Pool = Any

@@ -18,30 +18,37 @@ left join process owner on owner.process = $1
 left join process me on me.process = $2 and not me.ended and me.expires_at > now_millis();
 
 -- name: end_owner
+-- Ends the process that owns the subscription, whose lease has run out.
 update process set ended = true
 where process = (select owner from subscription where subscription = $1);
 
 -- name: raise_epoch
+-- Makes the process the owner; flushes of every earlier epoch are refused from now on.
 update subscription set epoch = epoch + 1, owner = $2 where subscription = $1
 returning epoch, flush_number, resume_requested, state;
 
 -- name: find_cursors
+-- How far the subscription has read each of its logs, and how far each log goes.
 select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
 where c.subscription = $1 and c.left_at is null;
 
 -- name: find_open_deliveries
+-- Deliveries that a new owner goes on with, in the order in which they are due.
 select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
 from delivery where subscription = $1 and state in ('sending', 'retrying')
 order by due, event;
 
 -- name: release
+-- Gives the subscription up, unless somebody has claimed it since.
 update subscription set owner = null where uid = $1 and epoch = $2;
 
 -- name: request_resume
+-- Counts a request to close the circuit; the owner compares the count with the one it knows.
 update subscription set resume_requested = resume_requested + 1 where uid = $1 and deleted_at = 0
 returning resume_requested;
 
 -- name: resume_requested
+-- How often a resume was asked for.
 select resume_requested from subscription where uid = $1;
 
 -- name: write
@@ -133,15 +140,18 @@ select g.nth, false from given g
 join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number;
 
 -- name: lock
+-- Locks the subscriptions of a group in the order in which all who lock several do it.
 select 1 from subscription where uid = any($1::text[]) order by subscription for no key update;
 
 -- name: shift_due
+-- Moves what is retrying to a later time, for flushes whose turn it is.
 update delivery d set due = d.due + g.shift, deadline = d.deadline + g.shift
 from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) as g(uid, epoch, number, shift)
 join subscription s on s.uid = g.uid and s.epoch = g.epoch and s.flush_number = g.number - 1
 where d.subscription = s.subscription and d.state = 'retrying' and g.shift <> 0;
 
 -- name: advance_replay
+-- Adds to the counts of a replay job and moves its position.
 update replay set
   position = coalesce($1, position),
   matched = matched + $2,
@@ -151,9 +161,11 @@ update replay set
 where uid = $6;
 
 -- name: complete_replay
+-- Ends a job whose every delivery has ended; a row is given only the first time.
 update replay set phase = 'Complete', finished = $1
 where uid = $2 and phase = 'Running' and exhausted and delivered + failed >= matched
 returning replay;
 
 -- name: remove_ranges
+-- Removes what a job that has ended would still have read.
 delete from replay_range where replay = $1;

@@ -7,26 +7,21 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import asyncpg
+from typing import Final
 
 from hookplane.errors import StoreError
+from hookplane.pacing.backoff import Backoff
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.notifications import Topic
 from hookplane.store.postgres.connection import Connections, Purpose
+from hookplane.store.postgres.db import Connection
 from hookplane.store.postgres.faults import translated
-
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:
-    Connection = Any
 
 PAUSE_SECONDS: Final = 0.02
 """Between two announcements: under load one carries what many commits have to say."""
-FIRST_RETRY: Final = 0.1
-LONGEST_RETRY: Final = 2.0
-"""Seconds between attempts to listen again."""
+FIRST_RETRY_SECONDS: Final = 0.1
+LONGEST_RETRY_SECONDS: Final = 2.0
+"""Between attempts to listen again."""
 PROBE_SECONDS: Final = 10.0
 """How often a connection that says nothing is asked whether it still works."""
 _CHANNEL: Final = "hookplane_"
@@ -96,20 +91,18 @@ class NotifyBridge:
                 yield _CHANNEL + topic, payload
 
     async def _listen(self, db: Connection) -> None:
-        pause = FIRST_RETRY
         while True:
             await _until_lost(db)
-            while (again := await self._try()) is None:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_RETRY)
-            db, pause = again, FIRST_RETRY
+            db = await self._reconnect()
             self._missed()
 
-    async def _try(self) -> Connection | None:
-        try:
-            return await self._connect()
-        except StoreError:
-            return None
+    async def _reconnect(self) -> Connection:
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        while True:
+            try:
+                return await self._connect()
+            except StoreError:
+                await asyncio.sleep(backoff.next_pause())
 
     async def _connect(self) -> Connection:
         db = await self._connections.connect("listen")

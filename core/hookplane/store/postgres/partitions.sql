@@ -1,4 +1,5 @@
 -- name: make
+-- Makes the partitions that will be needed soon; those that exist stay as they are.
 select make_partitions_1($1);
 
 -- name: find_past
@@ -15,7 +16,9 @@ where era < current_era()
 group by parent;
 
 -- name: drop
+-- Drops a partition, if nothing in it is visible any more.
 select drop_partition_1($1, $2);
 
 -- name: pack
+-- One step of copying what is visible out of a partition that is mostly hidden.
 select pack_partition_1($1, $2, $3, $4);

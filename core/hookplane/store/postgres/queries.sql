@@ -7,16 +7,19 @@ where number > greatest($1, (select floor from endpoint where endpoint = ($2::bi
 order by number limit $4;
 
 -- name: read_contents
+-- Headers and bodies of the events that are still visible.
 select e.number, e.headers, e.body from event e
 join endpoint p on p.endpoint = $1 and e.number > p.floor
 where e.number = any($2::bigint[]) and e.era >= $3;
 
 -- name: find_event
+-- One visible event with its content, by its id.
 select e.number, e.event_id, e.received, e.type, e.size, e.headers, e.body
 from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
 where e.event_id = $1;
 
 -- name: find_events
+-- Visible events, the newest first, before an id; by endpoint and type if asked for.
 select e.number, e.event_id, e.received, e.type, e.size
 from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
 where ($1 = '' or e.event_id < $1) and ($2::int is null or p.endpoint = $2)
@@ -24,6 +27,8 @@ where ($1 = '' or e.event_id < $1) and ($2::int is null or p.endpoint = $2)
 order by e.event_id desc limit $4;
 
 -- name: find_deliveries
+-- Deliveries in any state, the newest event first. What is missing in a row is taken from the
+-- attempts that are kept.
 select
   o.number, o.event_id, o.received, o.type, o.size, o.state,
   coalesce(o.attempts, (
@@ -57,6 +62,7 @@ where d.subscription = $1 and ($2 = '' or d.event_id < $2) and d.state = any($3:
 order by d.event_id desc limit $4;
 
 -- name: find_attempts
+-- Attempts that are kept, the newest event first and its last attempt first.
 select
   subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
 from attempt
@@ -65,6 +71,7 @@ where ($1::int is null or subscription = $1) and ($2::text is null or event_id =
 order by event_id desc, at desc, attempt desc limit $4;
 
 -- name: endpoint_stats
+-- Numbers of the endpoints that exist, in the order in which they were asked for.
 select
   e.uid, e.head, e.floor, e.last_accepted, coalesce(r.duplicates, 0), coalesce(r.conflicts, 0),
   coalesce(r.last_rejected, 0), coalesce(r.last_rejected_reason, ''),
@@ -78,9 +85,11 @@ left join endpoint_report r on r.endpoint = e.endpoint
 order by wanted.nth;
 
 -- name: stored_bytes
+-- Bytes of visible bodies for each namespace of users.
 select namespace, sum(bytes)::bigint from endpoint where namespace <> '' group by namespace;
 
 -- name: subscription_stats
+-- Numbers of the subscriptions that exist, in the order in which they were asked for.
 select
   s.uid, s.delivered, s.filtered, s.filter_errors, s.dead, s.expired, s.attempts,
   s.failed_attempts, s.state,

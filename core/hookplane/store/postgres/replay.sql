@@ -1,4 +1,5 @@
 -- name: insert_replay
+-- Makes a job; no row when it exists or its subscription does not.
 insert into replay (
   uid, namespace, name, subscription, created, received_from, received_to, states
 )
@@ -21,6 +22,7 @@ where d.subscription = $2 and d.event > c.position
 on conflict (replay, after) do nothing;
 
 -- name: insert_id_ranges
+-- The events with these ids that were settled or have a row.
 insert into replay_range (replay, after, upto)
 select distinct $1::int, e.number - 1, e.number from event e
 join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
@@ -30,13 +32,16 @@ where e.event_id = any($3::text[]) and (e.number <= c.position or exists (
 ));
 
 -- name: cancel_replay
+-- Ends a job that is running; no row when it is not.
 update replay r set phase = 'Cancelled', finished = $1 where uid = $2 and phase = 'Running'
 returning r.replay, (select s.uid from subscription s where s.subscription = r.subscription);
 
 -- name: remove_ranges
+-- Removes what a job that has ended would still have read.
 delete from replay_range where replay = $1;
 
 -- name: find_replay
+-- One job by its uid.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -44,6 +49,7 @@ from replay r join subscription s using (subscription)
 where r.uid = $1;
 
 -- name: find_running
+-- Running jobs of a subscription, the oldest first.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -52,6 +58,7 @@ where s.uid = $1 and r.phase = 'Running'
 order by r.created, r.replay;
 
 -- name: find_replays
+-- Jobs, the newest first; those of one namespace if asked for.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -60,10 +67,12 @@ where $1::text is null or r.namespace = $1
 order by r.created desc, r.replay desc;
 
 -- name: find_job
+-- What reading the candidates of a job needs.
 select replay, subscription, position, received_from, received_to, states, phase, exhausted
 from replay where uid = $1;
 
 -- name: find_candidates
+-- The next events behind a position that a job takes, in order.
 select o.number, o.event_id, o.received, o.type, o.size, o.state
 from replay_range r
 join outcome o on o.number > greatest(r.after, $2) and o.number <= r.upto

@@ -1,4 +1,5 @@
 -- name: add_report
+-- Adds to an endpoint's counts; the latest rejection of all processes is the one that stays.
 insert into endpoint_report as r (
   endpoint, duplicates, conflicts, last_rejected, last_rejected_reason, last_rejected_detail
 )
@@ -15,6 +16,7 @@ on conflict (endpoint) do update set
   last_rejected = greatest(r.last_rejected, excluded.last_rejected);
 
 -- name: add_rejections
+-- Adds to the counts for each reason, in one order for all processes.
 insert into rejection as r (endpoint, reason, count)
 select $1, g.reason, g.count from unnest($2::text[], $3::bigint[]) as g(reason, count)
 order by g.reason

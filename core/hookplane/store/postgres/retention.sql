@@ -3,6 +3,7 @@
 select pg_try_advisory_lock(hashtext('hookplane.retention'));
 
 -- name: unlock
+-- Lets another process tidy up.
 select pg_advisory_unlock(hashtext('hookplane.retention'));
 
 -- name: find_holders
@@ -46,12 +47,15 @@ cross join lateral (
 limit $2::int;
 
 -- name: set_swept
+-- Where the next search for the oldest events begins; it never goes back.
 update store set swept_id = greatest(swept_id, $1);
 
 -- name: lock_endpoint
+-- The endpoint's floor. Appends and other sweeps of it wait until this transaction ends.
 select floor from endpoint where endpoint = $1 for no key update;
 
 -- name: lock_subscriptions
+-- Locks all that lose something, in the order in which flushes lock them.
 select 1 from subscription where subscription in (
   select c.subscription from cursor c
   where c.endpoint = $1 and c.left_at is null and c.position < $2
@@ -82,15 +86,19 @@ counted as (
 select coalesce(sum(number), 0)::bigint from counted;
 
 -- name: move_cursors
+-- Moves cursors past what expires.
 update cursor set position = $2 where endpoint = $1 and left_at is null and position < $2;
 
 -- name: remove_rows
+-- Removes the deliveries of what expires.
 delete from delivery where event > $1::bigint << 40 and event <= $2;
 
 -- name: raise_floor
+-- Hides events behind the old floor up to the new one and lowers the endpoint's bytes.
 select raise_floor_1($1, $2, $3);
 
 -- name: find_attempts_floor
+-- The time before which attempts are hidden.
 select attempts_floor from store;
 
 -- name: count_attempts
@@ -100,36 +108,45 @@ select count(*) from (
 ) hidden;
 
 -- name: set_attempts_floor
+-- Hides all attempts before a time.
 update store set attempts_floor = $1;
 
 -- name: remove_keys
+-- Removes some expired keys, the oldest first; one that an append holds waits for the next time.
 delete from dedup where (endpoint, key) in (
   select endpoint, key from dedup where expires <= $1 order by expires limit $2
   for update skip locked
 );
 
 -- name: remove_tombstones
+-- Forgets objects that were deleted so long ago that every reader knows.
 delete from config where document is null and changed_at <= $1;
 
 -- name: find_deleted_subscription
+-- One subscription that was deleted long enough ago to be removed.
 select subscription from subscription where deleted_at > 0 and deleted_at <= $1 limit 1
 for no key update skip locked;
 
 -- name: remove_some_rows
+-- Removes at most so many deliveries, so that no transaction gets long.
 delete from delivery where (subscription, event) in (
   select subscription, event from delivery where subscription = $1 limit $2
 );
 
 -- name: remove_ranges
+-- Removes the ranges of all jobs of a subscription.
 delete from replay_range where replay in (select replay from replay where subscription = $1);
 
 -- name: remove_replays
+-- Removes the jobs of a subscription.
 delete from replay where subscription = $1;
 
 -- name: remove_cursors
+-- Removes the cursors of a subscription.
 delete from cursor where subscription = $1;
 
 -- name: remove_subscription
+-- Removes the subscription itself, after all that refers to it.
 delete from subscription where subscription = $1;
 
 -- name: find_empty_endpoint
@@ -141,13 +158,17 @@ where deleted_at > 0 and deleted_at <= $1 and head = floor and not exists (
 limit 1 for no key update skip locked;
 
 -- name: remove_left_cursors
+-- Removes the cursors that subscriptions left at an endpoint.
 delete from cursor where endpoint = $1;
 
 -- name: remove_rejections
+-- Removes an endpoint's counts of rejections.
 delete from rejection where endpoint = $1;
 
 -- name: remove_report
+-- Removes an endpoint's counts of duplicates and conflicts.
 delete from endpoint_report where endpoint = $1;
 
 -- name: remove_endpoint
+-- Removes the endpoint itself, after all that refers to it.
 delete from endpoint where endpoint = $1;

@@ -1,22 +1,28 @@
 -- name: find_version
+-- The version of the last commit.
 select config_version from store;
 
 -- name: set_version
+-- The number that the rows of this commit carry.
 update store set config_version = ?;
 
 -- name: find_document
+-- The stored document of one object; null is a tombstone.
 select document from config where kind = ? and uid = ?;
 
 -- name: write_row
+-- Writes a document or a tombstone with the version that brings it to readers.
 insert into config (kind, uid, document, version, changed_at) values (?, ?, ?, ?, ?)
 on conflict (kind, uid) do update set
   document = excluded.document, version = excluded.version, changed_at = excluded.changed_at;
 
 -- name: load_rows
+-- All that changed after a version, oldest first.
 select kind, uid, document, version from config where version > ?
 order by version, kind, uid;
 
 -- name: keep_endpoint
+-- Adds an endpoint; one that was deleted and not yet removed comes back with its log.
 insert into endpoint (uid, namespace) values (?, ?)
 on conflict (uid) do update set deleted_at = 0, namespace = excluded.namespace;
 
@@ -25,25 +31,32 @@ on conflict (uid) do update set deleted_at = 0, namespace = excluded.namespace;
 update endpoint set head = endpoint << 40, floor = endpoint << 40 where head = 0;
 
 -- name: keep_subscription
+-- Adds a subscription; one that was deleted and not yet removed comes back with its counters.
 insert into subscription (uid) values (?)
 on conflict (uid) do update set deleted_at = 0;
 
 -- name: delete_endpoint
+-- Marks an endpoint as deleted; retention removes it later.
 update endpoint set deleted_at = ? where uid = ? and deleted_at = 0;
 
 -- name: delete_subscription
+-- Marks a subscription as deleted; retention removes it later.
 update subscription set deleted_at = ? where uid = ? and deleted_at = 0;
 
 -- name: find_subscription
+-- A subscription that is not deleted, and whether a plan has joined it to its endpoints before.
 select subscription, planned from subscription where uid = ? and deleted_at = 0;
 
 -- name: find_endpoint
+-- Where an endpoint's log begins and ends.
 select endpoint, head, floor from endpoint where uid = ?;
 
 -- name: set_planned
+-- From now on endpoints that a plan adds start at their head.
 update subscription set planned = 1 where subscription = ?;
 
 -- name: find_cursors
+-- The endpoints of a subscription, and whether it still reads each.
 select endpoint, left_at is null from cursor where subscription = ?;
 
 -- name: first_since
@@ -69,5 +82,6 @@ update subscription set expired = expired + (
 where subscription = ?1;
 
 -- name: leave_cursor
+-- Stops reading a log; what was appended until now is what was missed.
 update cursor set left_at = (select head from endpoint e where e.endpoint = cursor.endpoint)
 where subscription = ? and endpoint = ?;

@@ -1,4 +1,5 @@
 -- name: take_turn
+-- The compare-and-set of a flush: changes a row only for the owner's epoch and the next number.
 update subscription set
   flush_number = ?1,
   delivered = delivered + ?2,
@@ -12,17 +13,21 @@ update subscription set
 where subscription = ?10 and epoch = ?11 and flush_number = ?1 - 1;
 
 -- name: was_written
+-- A row when this very flush was written before.
 select 1 from subscription where subscription = ? and epoch = ? and flush_number = ?;
 
 -- name: shift_due
+-- Moves what is retrying to a later time.
 update delivery set due = due + ?1, deadline = deadline + ?1
 where subscription = ?2 and state = 'retrying';
 
 -- name: advance_cursor
+-- Moves a cursor forward, never back.
 update cursor set position = ?3
 where subscription = ?1 and endpoint = ?2 and left_at is null and position < ?3;
 
 -- name: remove_delivery
+-- Removes the row of a delivery that has ended well.
 delete from delivery where subscription = ? and event = ?;
 
 -- name: upsert_delivery
@@ -39,11 +44,13 @@ on conflict (subscription, event) do update set
   replay = excluded.replay, changed_at = excluded.changed_at;
 
 -- name: insert_attempt
+-- Adds an attempt to the history.
 insert into attempt (
   subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: advance_replay
+-- Adds to the counts of a replay job and moves its position.
 update replay set
   position = coalesce(?1, position),
   matched = matched + ?2,
@@ -53,31 +60,39 @@ update replay set
 where uid = ?6;
 
 -- name: complete_replay
+-- Ends a job whose every delivery has ended; changes a row only the first time.
 update replay set phase = 'Complete', finished = ?
 where uid = ? and phase = 'Running' and exhausted and delivered + failed >= matched;
 
 -- name: raise_epoch
+-- Makes the caller the owner; flushes of every earlier epoch are refused from now on.
 update subscription set epoch = epoch + 1 where uid = ? and deleted_at = 0
 returning subscription, epoch, flush_number, resume_requested, state;
 
 -- name: find_epoch
+-- The epoch of the last claim.
 select epoch from subscription where uid = ?;
 
 -- name: find_cursors
+-- How far the subscription has read each of its logs, and how far each log goes.
 select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
 where c.subscription = ? and c.left_at is null;
 
 -- name: find_open_deliveries
+-- Deliveries that a new owner goes on with, in the order in which they are due.
 select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
 from delivery where subscription = ? and state in ('sending', 'retrying')
 order by due, event;
 
 -- name: request_resume
+-- Counts a request to close the circuit; the owner compares the count with the one it knows.
 update subscription set resume_requested = resume_requested + 1 where uid = ? and deleted_at = 0
 returning resume_requested;
 
 -- name: resume_requested
+-- How often a resume was asked for.
 select resume_requested from subscription where subscription = ?;
 
 -- name: remove_ranges
+-- Removes what a job that has ended would still have read.
 delete from replay_range where replay = (select replay from replay where uid = ?);

@@ -1,7 +1,9 @@
 -- name: find_subscription
+-- The number of a subscription that is not deleted.
 select subscription from subscription where uid = ? and deleted_at = 0;
 
 -- name: insert_replay
+-- Makes a job; nothing happens when it exists.
 insert into replay (
   uid, namespace, name, subscription, created, received_from, received_to, states
 ) values (?, ?, ?, ?, ?, ?, ?, ?)
@@ -21,6 +23,7 @@ join cursor c on c.subscription = d.subscription and c.endpoint = d.event >> 40
 where d.subscription = ?2 and d.event > c.position;
 
 -- name: insert_id_ranges
+-- The events with these ids that were settled or have a row.
 insert into replay_range (replay, after, upto)
 select distinct ?1, e.number - 1, e.number from json_each(?3) ids
 join event e on e.event_id = ids.value
@@ -30,13 +33,16 @@ where e.number <= c.position or exists (
 );
 
 -- name: cancel_replay
+-- Ends a job that is running.
 update replay set phase = 'Cancelled', finished = ? where uid = ? and phase = 'Running'
 returning (select s.uid from subscription s where s.subscription = replay.subscription);
 
 -- name: remove_ranges
+-- Removes what a job that has ended would still have read.
 delete from replay_range where replay = (select replay from replay where uid = ?);
 
 -- name: find_replay
+-- One job by its uid.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -44,6 +50,7 @@ from replay r join subscription s using (subscription)
 where r.uid = ?;
 
 -- name: find_running
+-- Running jobs of a subscription, the oldest first.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -52,6 +59,7 @@ where s.uid = ? and r.phase = 'Running'
 order by r.created, r.replay;
 
 -- name: find_replays
+-- Jobs, the newest first; those of one namespace if asked for.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
   r.exhausted, r.finished
@@ -60,10 +68,12 @@ where ?1 is null or r.namespace = ?1
 order by r.created desc, r.replay desc;
 
 -- name: find_job
+-- What reading the candidates of a job needs.
 select replay, subscription, position, received_from, received_to, states, phase, exhausted
 from replay where uid = ?;
 
 -- name: find_candidates
+-- The next events behind a position that a job takes, in order.
 select o.number, o.event_id, o.received, o.type, o.size, o.state
 from replay_range r
 cross join outcome o on o.number > max(r.after, ?2) and o.number <= r.upto

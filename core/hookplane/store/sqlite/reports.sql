@@ -1,4 +1,5 @@
 -- name: add_report
+-- Adds to an endpoint's counts; the latest rejection is the one that stays.
 update endpoint set
   duplicates = duplicates + ?1,
   conflicts = conflicts + ?2,
@@ -8,5 +9,6 @@ update endpoint set
 where endpoint = ?6;
 
 -- name: add_rejections
+-- Adds to the count for a reason.
 insert into rejection (endpoint, reason, count) values (?, ?, ?)
 on conflict (endpoint, reason) do update set count = count + excluded.count;

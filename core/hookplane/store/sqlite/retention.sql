@@ -4,6 +4,7 @@ select sum(bytes), json_group_array(endpoint) from endpoint where bytes > 0
 group by namespace, case when namespace = '' then endpoint end;
 
 -- name: oldest_events
+-- The oldest events of all logs.
 select number, received from event order by event_id limit ?;
 
 -- name: oldest_of
@@ -29,6 +30,7 @@ from slice s cross join event e on e.number > s.floor and e.number < s.stop
 limit ?2;
 
 -- name: find_floor
+-- Where an endpoint's log begins.
 select floor from endpoint where endpoint = ?;
 
 -- name: expire_pending
@@ -46,9 +48,11 @@ where subscription in (
 );
 
 -- name: count_expired
+-- Of all subscriptions; the difference of two reads is what expired between them.
 select coalesce(sum(expired), 0) from subscription;
 
 -- name: move_cursors
+-- Moves cursors past what expires.
 update cursor set position = ?2 where endpoint = ?1 and left_at is null and position < ?2;
 
 -- name: expire_rows
@@ -63,20 +67,24 @@ where subscription in (
 );
 
 -- name: remove_rows
+-- Removes the deliveries of what expires.
 delete from delivery where event > ? and event <= ?;
 
 -- name: remove_contents
+-- Removes the headers and bodies of what expires, before its events go.
 delete from content where content in (
   select content from event where number > ? and number <= ?
 );
 
 -- name: lower_bytes
+-- Raises the floor of a log and takes what lies below it from the endpoint's bytes.
 update endpoint set
   floor = ?3,
   bytes = bytes - (select coalesce(sum(size), 0) from event where number > ?2 and number <= ?3)
 where endpoint = ?1;
 
 -- name: remove_events
+-- Removes what expires from its log.
 delete from event where number > ? and number <= ?;
 
 -- name: remove_attempts
@@ -86,34 +94,43 @@ delete from attempt where attempt in (
 );
 
 -- name: remove_keys
+-- Removes some expired keys, the oldest first.
 delete from dedup where (endpoint, key) in (
   select endpoint, key from dedup where expires <= ? order by expires limit ?
 );
 
 -- name: find_deleted_subscription
+-- One subscription that was deleted long enough ago to be removed.
 select subscription from subscription where deleted_at > 0 and deleted_at <= ? limit 1;
 
 -- name: remove_some_rows
+-- Removes at most so many deliveries, so that no transaction gets long.
 delete from delivery where (subscription, event) in (
   select subscription, event from delivery where subscription = ? limit ?
 );
 
 -- name: remove_ranges
+-- Removes the ranges of all jobs of a subscription.
 delete from replay_range where replay in (select replay from replay where subscription = ?);
 
 -- name: remove_replays
+-- Removes the jobs of a subscription.
 delete from replay where subscription = ?;
 
 -- name: remove_cursors
+-- Removes the cursors of a subscription.
 delete from cursor where subscription = ?;
 
 -- name: remove_subscription
+-- Removes the subscription itself, after all that refers to it.
 delete from subscription where subscription = ?;
 
 -- name: remove_tombstones
+-- Forgets objects that were deleted so long ago that every reader knows.
 delete from config where document is null and changed_at <= ?;
 
 -- name: find_empty_endpoint
+-- One endpoint that was deleted long enough ago, has no events left and is read by nobody.
 select endpoint from endpoint e
 where deleted_at > 0 and deleted_at <= ? and head = floor and not exists (
   select 1 from cursor c where c.endpoint = e.endpoint and c.left_at is null
@@ -121,13 +138,17 @@ where deleted_at > 0 and deleted_at <= ? and head = floor and not exists (
 limit 1;
 
 -- name: remove_left_cursors
+-- Removes the cursors that subscriptions left at an endpoint.
 delete from cursor where endpoint = ?;
 
 -- name: remove_rejections
+-- Removes an endpoint's counts of rejections.
 delete from rejection where endpoint = ?;
 
 -- name: remove_endpoint
+-- Removes the endpoint itself, after all that refers to it.
 delete from endpoint where endpoint = ?;
 
 -- name: free_pages
+-- Pages of the file that are free, and all pages.
 select freelist_count, page_count from pragma_freelist_count, pragma_page_count;
