@@ -50,8 +50,6 @@ def test_a_class_name_means_one_thing() -> None:
 
 REACHES_INSIDE = {
     "tests/charts/conftest.py": "helm's Python binding has no other way to say which APIs exist",
-    "tests/operator/test_collector.py": "one look and one round of reports, run by hand",
-    "tests/operator/test_election.py": "one round of the election, run by hand",
     "tests/receiver/test_client_certificates.py": "what is verified again, and which context asks",
 }
 """Tests that use private names of other objects, and what they reach for."""

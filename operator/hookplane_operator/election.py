@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from hookplane_operator.kube.client import Kube
@@ -47,7 +48,6 @@ class Election:
         self._namespace = namespace
         self._identity = identity
         self._clock = clock
-        self._tell: Callable[[bool], None] = _nobody
         self._until = 0.0
         self._seen: tuple[str, float] = ("", 0.0)
         """The foreign Lease as we last saw it change, and when, by our own clock: that of the other
@@ -64,58 +64,62 @@ class Election:
         """Until cancelled; then the Lease is given back, so that others go on at once. `on_change`
         is called in the loop of the caller."""
         loop = asyncio.get_running_loop()
-        self._tell = lambda leads: _call(loop, on_change, leads)
+        tell = partial(_call, loop, on_change)
         stop = threading.Event()
         try:
-            await asyncio.to_thread(self._run_thread, stop)
+            await asyncio.to_thread(self._run_thread, stop, tell)
         finally:
             stop.set()
             await asyncio.to_thread(self._ended.wait, GIVE_BACK_SECONDS)
 
-    def _run_thread(self, stop: threading.Event) -> None:
-        try:
-            asyncio.run(self._serve(stop))
-        finally:
-            self._ended.set()
-
-    async def _serve(self, stop: threading.Event) -> None:
-        self._kube = await self._connect()
-        try:
-            while not stop.is_set():
-                await self._round()
-                await asyncio.to_thread(stop.wait, RENEW_SECONDS)
-            if self.leads():
-                await self._give_back()
-        finally:
-            await self._kube.close()
-
-    async def _round(self) -> None:
+    async def renew(self, kube: Kube, tell: Callable[[bool], None]) -> None:
+        """One round: takes the Lease or renews it, if it may. `tell`: called in this thread when
+        the lead was won or lost. An API server that fails ends nothing."""
         begun = self._clock()
         try:
-            won = await self._try(begun)
+            won = await self._try(kube, begun)
         except ApiError as error:
             _log.warning("the Lease cannot be read or written: %s", error)
             won = False
-        self._announce()  # of a lead that ended while the request was under way, too
+        self._announce(tell)  # of a lead that ended while the request was under way, too
         if won:
             self._until = begun + SURE_SECONDS
-        self._announce()
+        self._announce(tell)
 
-    def _announce(self) -> None:
+    def _run_thread(self, stop: threading.Event, tell: Callable[[bool], None]) -> None:
+        try:
+            asyncio.run(self._serve(stop, tell))
+        finally:
+            self._ended.set()
+
+    async def _serve(self, stop: threading.Event, tell: Callable[[bool], None]) -> None:
+        kube = await self._connect()
+        try:
+            while not stop.is_set():
+                await self.renew(kube, tell)
+                await asyncio.to_thread(stop.wait, RENEW_SECONDS)
+            if self.leads():
+                await self._give_back(kube)
+        finally:
+            await kube.close()
+
+    def _announce(self, tell: Callable[[bool], None]) -> None:
         if self.leads() != self._announced:
             self._announced = not self._announced
-            self._tell(self._announced)
+            tell(self._announced)
 
-    async def _try(self, begun: float) -> bool:
-        lease = await self._kube.find(LEASE, self._namespace, NAME)
+    async def _try(self, kube: Kube, begun: float) -> bool:
+        lease = await kube.find(LEASE, self._namespace, NAME)
         if lease is None:
-            return await self._create()
+            return await self._create(kube)
         spec = lease.get("spec", {})
         if spec.get("holderIdentity") == self._identity and self.leads():
-            return await self._write(lease, self.term)
+            return await self._write(kube, lease, self.term)
         if not self._is_over(lease, begun):
             return False
-        return await self._write(lease, max(_now_micros(), _micros(spec.get("acquireTime")) + 1))
+        return await self._write(
+            kube, lease, max(_now_micros(), _micros(spec.get("acquireTime")) + 1)
+        )
 
     def _is_over(self, lease: Object, begun: float) -> bool:
         """Nobody holds it, or its holder has not renewed it for as long as it is good."""
@@ -127,7 +131,7 @@ class Election:
             self._seen = (version, begun)
         return begun - self._seen[1] > float(spec.get("leaseDurationSeconds") or LEASE_SECONDS)
 
-    async def _create(self) -> bool:
+    async def _create(self, kube: Kube) -> bool:
         term = _now_micros()
         body = {
             "apiVersion": LEASE.api_version,
@@ -136,19 +140,19 @@ class Election:
             "spec": self._spec(term),
         }
         try:
-            await self._kube.create(LEASE, body, elected=False)
+            await kube.create(LEASE, body, elected=False)
         except Conflict:
             return False
         self.term = term
         return True
 
-    async def _write(self, lease: Object, term: int) -> bool:
+    async def _write(self, kube: Kube, lease: Object, term: int) -> bool:
         old = lease.get("spec", {})
         own = self._spec(term)
         changes = old.get("leaseTransitions") or 0
         own["leaseTransitions"] = changes + (term != self.term)
         try:
-            await self._kube.replace(LEASE, {**lease, "spec": own}, elected=False)
+            await kube.replace(LEASE, {**lease, "spec": own}, elected=False)
         except Conflict:
             return False
         self.term = term
@@ -162,19 +166,15 @@ class Election:
             "renewTime": _text(_now_micros()),
         }
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, kube: Kube) -> None:
         self._until = 0.0
         try:
-            lease = await self._kube.get(LEASE, self._namespace, NAME)
+            lease = await kube.get(LEASE, self._namespace, NAME)
             if lease["spec"].get("holderIdentity") == self._identity:
                 spec = {**lease["spec"], "holderIdentity": ""}
-                await self._kube.replace(LEASE, {**lease, "spec": spec}, elected=False)
+                await kube.replace(LEASE, {**lease, "spec": spec}, elected=False)
         except ApiError as error:
             _log.warning("the Lease could not be given back: %s", error)
-
-
-def _nobody(_: bool) -> None:
-    """Until `run` knows whom to tell."""
 
 
 def _call(loop: asyncio.AbstractEventLoop, on_change: Callable[[bool], None], leads: bool) -> None:

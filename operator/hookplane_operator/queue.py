@@ -15,9 +15,9 @@ from hookplane_operator.metrics import Metrics
 
 K = TypeVar("K", bound=Hashable)
 
-FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 60.0
-"""Seconds before a key that failed is tried again; doubled each time, and up to half more."""
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 60.0
+"""The longest pause before a key that failed is tried again, without the part that is random."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -43,14 +43,17 @@ class WorkQueue(Generic[K]):
         name: Callable[[K], str],
         metrics: Metrics,
         workers: int = 4,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        """`name`: the label of a key in the metrics."""
+        """`name`: the label of a key in the metrics. `first_pause_seconds`: until a key that failed
+        is tried again; it is doubled with each failure, and up to half of it is added."""
         self._work = work
         self._name = name
         self._metrics = metrics
         self._states: dict[K, _State] = {}
         self._ready: asyncio.Queue[K] = asyncio.Queue()
         self._workers = workers
+        self._first_pause_seconds = first_pause_seconds
 
     def enqueue(self, key: K) -> None:
         """Work on it soon; what waits for a pause after a failure comes earlier."""
@@ -98,7 +101,7 @@ class WorkQueue(Generic[K]):
             again = await self._work(key)
         except Exception as error:
             state.failures += 1
-            pause = pause_after(state.failures, FIRST_PAUSE, LONGEST_PAUSE)
+            pause = pause_after(state.failures, self._first_pause_seconds, LONGEST_PAUSE_SECONDS)
             self._metrics.reconcile_errors.labels(self._name(key)).inc()
             _log.warning("%s: %s: %s", key, type(error).__name__, error)
             _log.debug("%s", key, exc_info=error)

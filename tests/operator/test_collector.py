@@ -22,7 +22,7 @@ from hookplane_operator.metrics import Metrics
 from hookplane_operator.state.facts import GatewayFacts
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
-from hookplane_operator.status.collector import Collector, _Round
+from hookplane_operator.status.collector import Collector, RoundMemory
 from hookplane_operator.status.writer import StatusWriter
 from support.planes.gateway_store import Place, place
 
@@ -73,13 +73,12 @@ class Scene:
         self.collector = Collector(
             made.objects, self.paper, made.clock, self.facts.get, lambda _: None
         )
-        self.state = _Round()
+        self.state = RoundMemory()
 
     async def told(self) -> list[str]:
         """Whose status was offered in one look."""
         self.paper.offered = []
-        await self.collector._look(self.runtime, self.state)
-        await self.collector._report(self.runtime, self.state)
+        await self.collector.collect(self.runtime, self.state)
         return sorted(self.paper.offered)
 
     async def delete(self, name: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from hookplane_operator.election import LEASE_SECONDS, RENEW_SECONDS, SURE_SECONDS, Election
 from hookplane_operator.kube.client import Kube
@@ -51,13 +50,10 @@ class Candidate:
         self._cluster = cluster
         self.told: list[bool] = []
         self.election = Election(_unused, "hookplane", name, lambda: cluster.now)
-        state = cast(Any, self.election)
-        state._kube, state._tell = cluster, self.told.append
-        self._round: Callable[[], Any] = state._round
 
     def round(self, seconds: float = 0.0) -> bool:
         self._cluster.now += seconds
-        asyncio.run(self._round())
+        asyncio.run(self.election.renew(cast(Kube, self._cluster), self.told.append))
         return self.election.leads()
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import pytest
 from prometheus_client import CollectorRegistry
 
-from hookplane_operator import queue as module
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.queue import WorkQueue
 
 Work = Callable[[str], Awaitable[float | None]]
 
 
-async def run(work: Work, *keys: str, seconds: float = 0.2, workers: int = 4) -> WorkQueue[str]:
-    queue: WorkQueue[str] = WorkQueue(work, str, Metrics(CollectorRegistry()), workers)
+async def run(
+    work: Work, *keys: str, seconds: float = 0.2, workers: int = 4, first_pause: float = 0.2
+) -> WorkQueue[str]:
+    queue: WorkQueue[str] = WorkQueue(work, str, Metrics(CollectorRegistry()), workers, first_pause)
     running = asyncio.create_task(queue.run())
     for key in keys:
         queue.enqueue(key)
@@ -70,8 +70,7 @@ async def test_what_is_asked_for_meanwhile_is_done_afterwards() -> None:
     assert done == ["a", "a"]
 
 
-async def test_a_failure_comes_back_and_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+async def test_a_failure_comes_back_and_stops_nobody() -> None:
     tries: list[str] = []
 
     async def work(key: str) -> None:
@@ -79,6 +78,6 @@ async def test_a_failure_comes_back_and_stops_nobody(monkeypatch: pytest.MonkeyP
         if key == "bad" and tries.count("bad") < 3:
             raise RuntimeError("not yet")
 
-    await run(work, "bad", "good", workers=1)
+    await run(work, "bad", "good", workers=1, first_pause=0.01)
     assert tries.count("bad") == 3
     assert tries.count("good") == 1

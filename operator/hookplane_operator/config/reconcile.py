@@ -88,8 +88,10 @@ class Configurator:
         clock: Clock,
         admitted: Callable[[GatewayRuntime, str], bool],
         reserved: Callable[[], Mapping[Name, str]],
+        looked_through: int = LOOKED_THROUGH,
     ) -> None:
-        """`reserved`: Secrets that belong to gateways → what they are."""
+        """`reserved`: Secrets that belong to gateways → what they are. `looked_through`: how many
+        objects of one round may be there and current already."""
         self._reserved = reserved
         self._objects = objects
         self._secrets = secrets
@@ -97,6 +99,7 @@ class Configurator:
         self._generated = generated
         self._clock = clock
         self._admitted = admitted
+        self._looked_through = looked_through
 
     async def reconcile(self, runtime: GatewayRuntime) -> float | None:
         """Seconds until the next round is wanted. Raises StoreError, ApiError; what was dirty stays
@@ -113,10 +116,10 @@ class Configurator:
         """All that was changed, and some of those that are only looked through: after a start these
         are thousands, which takes a while, and a change is not to wait for them."""
         taken = runtime.take_dirty()
-        if len(taken) <= LOOKED_THROUGH:
+        if len(taken) <= self._looked_through:
             return taken
         others = (key for key in taken if not self._is_changed(runtime, key))
-        left = set(islice(others, LOOKED_THROUGH, None))
+        left = set(islice(others, self._looked_through, None))
         runtime.mark_dirty(left)
         return taken - left
 

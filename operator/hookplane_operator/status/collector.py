@@ -60,7 +60,7 @@ Seen = tuple[object, ...]
 
 
 @dataclass
-class _Round:
+class RoundMemory:
     """What is remembered of a runtime from round to round."""
 
     seen: Observation | None = None
@@ -109,16 +109,21 @@ class Collector:
 
     async def run(self, runtime: GatewayRuntime) -> None:
         """Until cancelled. Raises StoreError when the store is not what it was."""
-        state = _Round()
+        state = RoundMemory()
         while True:
             begun = time.monotonic()
-            await self._look(runtime, state)
-            await self._report(runtime, state)
+            await self.collect(runtime, state)
             took = time.monotonic() - begun
             pause = min(max(SHARE * took, SHORTEST_SECONDS), LONGEST_SECONDS)
             await self._wait(runtime, state, pause)
 
-    async def _wait(self, runtime: GatewayRuntime, state: _Round, pause: float) -> None:
+    async def collect(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
+        """One round: asks the store and reports what differs. Raises StoreError when the store is
+        not what it was."""
+        await self._look(runtime, state)
+        await self._report(runtime, state)
+
+    async def _wait(self, runtime: GatewayRuntime, state: RoundMemory, pause: float) -> None:
         """Shorter while something is on its way into force."""
         end = time.monotonic() + pause
         while time.monotonic() < end:
@@ -129,7 +134,7 @@ class Collector:
                 await self._look_at_members(runtime, state)
                 await self._report(runtime, state)
 
-    async def _look(self, runtime: GatewayRuntime, state: _Round) -> None:
+    async def _look(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
         try:
             marks = (runtime.rounds, *await runtime.store.activity())
             if state.seen is None or self._is_old(state, marks):
@@ -145,10 +150,10 @@ class Collector:
             self._missed(state, str(error))
 
     @staticmethod
-    def _is_old(state: _Round, marks: tuple[int, ...]) -> bool:
+    def _is_old(state: RoundMemory, marks: tuple[int, ...]) -> bool:
         return marks != state.marks or time.monotonic() - state.asked_at > FULL_SECONDS
 
-    async def _look_at_members(self, runtime: GatewayRuntime, state: _Round) -> None:
+    async def _look_at_members(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
         try:
             members = tuple(await runtime.store.members())
         except StoreUnavailable as error:
@@ -157,7 +162,7 @@ class Collector:
         if state.seen is not None:
             state.seen = replace(state.seen, members=members)
 
-    def _missed(self, state: _Round, why: str) -> None:
+    def _missed(self, state: RoundMemory, why: str) -> None:
         now = time.monotonic()
         state.away_since = state.away_since or now
         silent = f"the store does not answer: {why}"
@@ -184,7 +189,7 @@ class Collector:
 
     # Reporting ------------------------------------------------------------------------------------
 
-    async def _report(self, runtime: GatewayRuntime, state: _Round) -> None:
+    async def _report(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
         if state.seen is not None and self._is_told(runtime, state, state.seen):
             return
         self._report_runtime(runtime, state)
@@ -207,7 +212,7 @@ class Collector:
         ):  # else what was counted may be older than a deletion
             self._find_drained(runtime, state.seen, living)
 
-    def _is_told(self, runtime: GatewayRuntime, state: _Round, seen: Observation) -> bool:
+    def _is_told(self, runtime: GatewayRuntime, state: RoundMemory, seen: Observation) -> bool:
         """Nothing is different; words that depend on the time alone may wait a little."""
         members = [(x.process, x.presence) for x in seen.members]
         depends = (
@@ -261,7 +266,7 @@ class Collector:
         facts = self._facts(runtime.name)
         return facts.url if facts else ""
 
-    def _report_runtime(self, runtime: GatewayRuntime, state: _Round) -> None:
+    def _report_runtime(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
         documents = list(runtime.applied.of_users())
         endpoints = sum(1 for x in documents if isinstance(x, EndpointConfig))
         served = ServedCounts(

@@ -21,7 +21,7 @@ from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane_operator.config.generated import GeneratedSecrets
-from hookplane_operator.config.reconcile import Configurator
+from hookplane_operator.config.reconcile import LOOKED_THROUGH, Configurator
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
@@ -76,15 +76,19 @@ class Place:
         self.refused: set[Name] = set()
         self.meanwhile: Callable[[], None] = lambda: None
         """Called whenever a Service is read."""
+        self.configurator = self.make_configurator()
+
+    def make_configurator(self, looked_through: int = LOOKED_THROUGH) -> Configurator:
         secrets = secrets_in_use(_nothing, self.clock, lambda _: None)
-        self.configurator = Configurator(
+        return Configurator(
             self.objects,
             secrets,
             services_in_use(self._service, self.clock, lambda _: None),
-            GeneratedSecrets(kube, secrets, self.clock, self.objects.has),
+            GeneratedSecrets(self.kube, secrets, self.clock, self.objects.has),
             self.clock,
             lambda *_: True,
             dict,
+            looked_through,
         )
 
     def put(self, name: str, generation: int = 1) -> ObjectKey:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hookplane_operator.config import reconcile
 from hookplane_operator.config.reconcile import RETRY
 from support.planes.gateway_store import Place
 from support.planes.gateway_store import place as made_place
@@ -19,31 +18,30 @@ async def place() -> AsyncIterator[Place]:
 
 
 async def test_a_change_does_not_wait_for_what_is_only_looked_through(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place,
 ) -> None:
     keys = {place.put(name) for name in "abcde"}
     runtime = await place.opened()
     runtime.mark_dirty(set(keys))
     await place.configurator.reconcile(runtime)
     assert await place.in_force() == dict.fromkeys("abcde", 1)
-    monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
+    configurator = place.make_configurator(looked_through=2)
     changed = {place.put("b", 2), place.put("new")}
     restarted = await place.opened()
     restarted.mark_dirty(keys | changed)
-    assert await place.configurator.reconcile(restarted) == 0.0
+    assert await configurator.reconcile(restarted) == 0.0
     assert await place.in_force() == dict.fromkeys("acde", 1) | {"b": 2, "new": 1}
     assert len(restarted.dirty) == 2
     assert restarted.results.keys() == (keys | changed) - restarted.dirty
-    await place.configurator.reconcile(restarted)
+    await configurator.reconcile(restarted)
     assert restarted.dirty == set()
     assert restarted.results.keys() == keys | changed
 
 
-async def test_many_that_are_new_go_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "LOOKED_THROUGH", 2)
+async def test_many_that_are_new_go_together(place: Place) -> None:
     runtime = await place.opened()
     runtime.mark_dirty({place.put(name) for name in "abcde"})
-    await place.configurator.reconcile(runtime)
+    await place.make_configurator(looked_through=2).reconcile(runtime)
     assert runtime.dirty == set()
     assert await place.in_force() == dict.fromkeys("abcde", 1)
 
