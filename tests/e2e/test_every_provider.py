@@ -8,7 +8,8 @@ from pathlib import Path
 from standardwebhooks import Webhook
 
 from hookplane.providers import registry
-from support.cluster.e2e import plane, subscriber, until
+from support.clocks.until import until
+from support.cluster.e2e import plane, subscriber
 from support.http.providers import PROVIDERS, WHSEC, Provider
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,7 +14,8 @@ import aiohttp
 import asyncpg
 import pytest
 
-from support.cluster.e2e import subscriber, until
+from support.clocks.until import until
+from support.cluster.e2e import subscriber
 from support.cluster.processes import ENDPOINT, SUBSCRIPTION, Cluster, cluster, post
 from support.postgres.server import PostgresServer, require_binaries
 
@@ -100,11 +101,11 @@ async def fall_behind(standby: PostgresServer) -> None:
         await db.execute("alter system set primary_conninfo = ''")
         await db.execute("select pg_reload_conf()")
         query = "select count(*) from pg_stat_activity where backend_type = 'walreceiver'"
-        for _ in range(TRIES):
-            if not await db.fetchval(query):
-                return
-            await asyncio.sleep(0.05)
-    raise AssertionError("the standby still follows")
+
+        async def follows_no_more() -> bool:
+            return not await db.fetchval(query)
+
+        await until(follows_no_more, "the standby to follow no more")
 
 
 @pytest.mark.parametrize("synchronous", [False, True])

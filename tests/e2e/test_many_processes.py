@@ -15,7 +15,8 @@ import asyncpg
 import pytest
 
 from hookplane.store.postgres.migrate import migrations
-from support.cluster.e2e import PATIENCE, Subscriber, subscriber, until
+from support.clocks.until import PATIENCE, until
+from support.cluster.e2e import Subscriber, subscriber
 from support.cluster.processes import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
 from support.postgres.server import shared_server
 
@@ -58,10 +59,11 @@ async def until_query(made: Cluster, query: str, expected: int) -> None:
     """Waits until the database says so."""
     db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
     try:
-        end = time.monotonic() + PATIENCE
-        while (found := await db.fetchval(query)) != expected:
-            assert time.monotonic() < end, f"{query} is {found}, not {expected}"
-            await asyncio.sleep(0.05)
+
+        async def holds() -> bool:
+            return bool(await db.fetchval(query) == expected)
+
+        await until(holds, f"{query} to be {expected}")
     finally:
         await db.close()
 
@@ -110,7 +112,7 @@ async def test_a_graceful_stop_hands_over_at_once(tmp_path: Path) -> None:
         assert await made.processes["d0"].stop() == 0
         await send(made, "after")
         # less than a lease: nobody had to be found dead
-        await until(lambda: arrived(target, "after"), "the event after the stop", patience=5.0)
+        await until(lambda: arrived(target, "after"), "the event after the stop", seconds=5.0)
         assert len(target.received) == 2 * SUBSCRIPTIONS
         await made.add("dispatcher", "d2")
         await send(made, "more")
@@ -195,12 +197,13 @@ async def until_heartbeats(made: Cluster, instance: str) -> None:
     lease = f"select expires_at from hookplane.process where instance = '{instance}'"  # noqa: S608
     db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
     try:
-        seen = {await db.fetchval(lease)}
-        end = time.monotonic() + PATIENCE
-        while len(seen) < 3:
-            assert time.monotonic() < end, f"{instance} does not say that it lives"
-            await asyncio.sleep(0.05)
+        seen = set()
+
+        async def renewed() -> bool:
             seen.add(await db.fetchval(lease))
+            return len(seen) >= 3
+
+        await until(renewed, f"two heartbeats of {instance}")
     finally:
         await db.close()
 

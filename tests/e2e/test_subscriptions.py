@@ -17,7 +17,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from support.cluster.e2e import Plane, Received, Subscriber, plane, subscriber, until
+from support.clocks.until import until
+from support.cluster.e2e import Plane, Received, Subscriber, plane, subscriber
 from support.http.providers import WHSEC
 
 ENDPOINT = """

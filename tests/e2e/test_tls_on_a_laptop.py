@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from hookplane_receiver.client_certificates import NO_TLS
-from support.cluster.e2e import Plane, until
+from support.clocks.until import until
+from support.cluster.e2e import Plane
 from support.http.tls import client_context, tls_settings
 from support.kubernetes.pki import Authority
 

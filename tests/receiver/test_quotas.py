@@ -118,7 +118,7 @@ async def test_stored_bytes_are_a_metric_of_each_namespace(tmp_path: Path) -> No
                 "hookplane_stored_bytes", {"namespace": namespace}
             )
 
-        await until(lambda: seen("default") == 7, seconds=60)
+        await until(lambda: seen("default") == 7, "the stored bytes to be measured")
         assert seen("other") == 0
 
 

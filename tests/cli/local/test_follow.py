@@ -33,7 +33,9 @@ async def test_a_change_before_the_watch_began_is_found(tmp_path: Path) -> None:
     seen: list[Loaded] = []
     follower = Follower(reloader, clock, seen.append, lambda _: None)
     task = asyncio.create_task(follower.run((), None))  # no source: nobody tells of the change
-    await until(lambda: "webhookendpoints/default/a" in reloader.in_force)
+    await until(
+        lambda: "webhookendpoints/default/a" in reloader.in_force, "the endpoint to be in force"
+    )
     assert len(seen) == 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

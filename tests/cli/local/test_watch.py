@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookplane_cli.local.watch import concerns, watch
-from support.cluster.e2e import until
+from support.clocks.until import until
 
 
 @asynccontextmanager

@@ -28,12 +28,11 @@ READER = ConfigChange(
 
 
 async def until_stored(store: SQLiteStore, count: int) -> None:
-    for _ in range(3000):
+    async def holds() -> bool:
         (status,) = await store.endpoint_stats(["e"])
-        if status.stored == count:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{status.stored} events are still stored")
+        return status.stored == count
+
+    await until(holds, f"{count} stored events")
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
@@ -52,7 +51,7 @@ async def test_retention_at_work(tmp_path: Path) -> None:
         enforce_retention(store, Retention(5_000, 5_000, 4), ManualClock(NOW), registry)
     )
     await until_stored(store, 2)
-    await until(lambda: value(registry, "hookplane_expired_total") == 3, 60)
+    await until(lambda: value(registry, "hookplane_expired_total") == 3, "the events to go")
     assert value(registry, "hookplane_retention_events_total", reason="age") == 2
     assert value(registry, "hookplane_retention_events_total", reason="size") == 1
     task.cancel()

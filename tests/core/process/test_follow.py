@@ -68,7 +68,7 @@ async def test_a_commit_wakes_it(store: Store) -> None:
     taken = Taken()
     task = asyncio.create_task(ConfigFollower(store, SEALER, taken).run())
     await store.apply_config(ConfigChange(upserts=(row("one"),)))
-    await until(lambda: "one" in taken.documents)
+    await until(lambda: "one" in taken.documents, "the first document")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -50,9 +50,9 @@ async def test_members_know_each_other(store: Faulty) -> None:
     a, b = join(store, "a"), join(store, "b")
     await a.start()
     await b.start()
-    await until(lambda: len(a.members) == 2 and len(b.members) == 2)
+    await until(lambda: len(a.members) == 2 and len(b.members) == 2, "both to see both")
     await b.stop()
-    await until(lambda: [x.instance for x in a.members] == ["a"])
+    await until(lambda: [x.instance for x in a.members] == ["a"], "one to see that the other left")
     await a.stop()
     assert await store.members() == []
 
@@ -66,7 +66,7 @@ async def test_a_lost_lease_is_told_and_replaced(store: Faulty) -> None:
     store.errors.append(LeaseLost("dead"))
     membership.beat_soon()
     await asyncio.wait_for(lost.wait(), 10)
-    await until(lambda: membership.process not in (None, first))
+    await until(lambda: membership.process not in (None, first), "a new registration")
     assert membership.may_send()
     await membership.stop()
 
@@ -76,7 +76,7 @@ async def test_a_store_that_is_away_is_asked_again(store: Faulty) -> None:
     await membership.start()
     store.errors += [StoreUnavailable("away")] * 2
     membership.beat_soon()
-    await until(lambda: not store.errors and bool(membership.members))
+    await until(lambda: not store.errors and membership.members, "the members after the errors")
     await membership.stop()
 
 
@@ -113,19 +113,19 @@ async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) 
         on_members=lambda: beats.append(1), on_certain=lambda: told.append(membership.may_send())
     )
     await membership.start()
-    await until(lambda: bool(beats))
+    await until(lambda: beats, "the first heartbeat")
 
     async def beat() -> None:
         before = len(beats)
         membership.beat_soon()
-        await until(lambda: len(beats) > before)
+        await until(lambda: len(beats) > before, "another heartbeat")
 
     await beat()
     assert told == []
     clock.advance(round(CERTAIN_SECONDS * 1_000))
     assert not membership.may_send()
     await beat()
-    await until(lambda: told == [True])
+    await until(lambda: told == [True], "being told that it may send again")
     await beat()
     assert told == [True]
     await membership.stop()

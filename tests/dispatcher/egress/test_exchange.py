@@ -127,7 +127,7 @@ async def test_a_connection_closed_while_idle_is_not_used(egress: EgressClient) 
     async with target(answers(OK, close=True)) as seen:
         for count in range(1, 4):
             assert (await egress.post(post(seen.url()))).status_code == 200
-            await until(lambda: seen.open == 0)
+            await until(lambda: seen.open == 0, "the connection to end")
             for _ in range(10):
                 await asyncio.sleep(0)  # the client's loop turns until it has seen the end
             assert seen.connections == count
@@ -187,10 +187,10 @@ async def test_a_closed_client_says_so(egress: EgressClient) -> None:
 async def test_closing_ends_what_is_under_way(egress: EgressClient) -> None:
     async with target(lambda wire: wire.until_closed()) as seen:
         running = asyncio.ensure_future(egress.post(post(seen.url())))
-        await until(lambda: seen.open == 1)
+        await until(lambda: seen.open == 1, "the connection to open")
         await egress.close()
         assert (await running).error is EgressError.CLOSED
-        await until(lambda: seen.open == 0)
+        await until(lambda: seen.open == 0, "the connection to end")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_targets_that_never_answer_leave_room_for_others(egress: EgressCli
         waiting = [
             asyncio.create_task(egress.post(post(dead.url(), timeout=60_000))) for _ in range(300)
         ]
-        await until(lambda: dead.open == len(waiting))
+        await until(lambda: dead.open == len(waiting), "all to wait at the dead target")
         assert (await egress.post(post(healthy.url()))).status_code == 200
         for task in waiting:
             task.cancel()

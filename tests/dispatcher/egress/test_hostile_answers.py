@@ -198,7 +198,7 @@ async def test_the_deadline_is_for_the_whole_exchange(
         response = await egress.post(post(seen.url(), timeout=SHORT))
         assert response.error in {EgressError.TIMEOUT, EgressError.PROTOCOL}
         assert (response.status_code, response.body) == (0, b"")
-        await until(lambda: seen.open == 0)
+        await until(lambda: seen.open == 0, "the connection to end")
 
 
 async def test_a_target_that_does_not_read_meets_the_deadline(egress: EgressClient) -> None:
@@ -241,7 +241,7 @@ async def test_a_long_answer_is_cut_and_its_connection_closed(
     async with target(script) as seen:
         response = await egress.post(post(seen.url()))
         assert (response.status_code, len(response.body)) == (200, MAX_ANSWER_BYTES)
-        await until(lambda: seen.open == 0)
+        await until(lambda: seen.open == 0, "the connection to end")
 
 
 async def test_the_longest_answer_is_kept_whole(egress: EgressClient) -> None:
@@ -293,8 +293,8 @@ async def test_an_answer_before_the_body_was_read_counts(egress: EgressClient) -
 async def test_cancelling_closes_the_connection(egress: EgressClient) -> None:
     async with target(_never) as seen:
         running = asyncio.ensure_future(egress.post(post(seen.url())))
-        await until(lambda: seen.open == 1)
+        await until(lambda: seen.open == 1, "the connection to open")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        await until(lambda: seen.open == 0)
+        await until(lambda: seen.open == 0, "the connection to end")

@@ -135,7 +135,7 @@ async def test_waiting_for_the_fetch_of_another_is_bounded(egress: EgressClient)
     async with target(lambda wire: wire.until_closed()) as seen:
         tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         first = asyncio.ensure_future(tokens.header(config, LONG))
-        await until(lambda: seen.open == 1)
+        await until(lambda: seen.open == 1, "the connection to open")
         with pytest.raises(NoToken, match="timed out"):
             await tokens.header(config, SHORT)
         first.cancel()

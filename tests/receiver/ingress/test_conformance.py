@@ -278,7 +278,7 @@ async def test_at_the_cap_a_connection_at_work_stays(factory: Factory) -> None:
     async with serving(factory, IngressLimits(connections=1)) as wire:
         reader, writer = await wire.connect()
         writer.write(post(b"a", length=2))
-        await until(lambda: len(wire.seen.requests) == 1)
+        await until(lambda: len(wire.seen.requests) == 1, "the request to arrive")
         assert await wire.talk(post()) == b""
         writer.write(b"b")
         assert status(await _read_all(reader)) == 200
@@ -362,7 +362,7 @@ async def test_a_broken_chunk_is_no_body(factory: Factory) -> None:
         head = post(b"", "/a", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
         reader, writer = await wire.connect()
         writer.write(head)
-        await until(lambda: len(wire.seen.requests) == 1)
+        await until(lambda: len(wire.seen.requests) == 1, "the request to arrive")
         writer.write(b"zz\r\nab\r\n")
         assert status(await _read_all(reader)) >= 400
         assert wire.seen.bodies == []
@@ -372,9 +372,9 @@ async def test_a_body_that_breaks_off_is_told(factory: Factory) -> None:
     async with serving(factory) as wire:
         _, writer = await wire.connect()
         writer.write(post(b"ab", length=10))
-        await until(lambda: len(wire.seen.requests) == 1)
+        await until(lambda: len(wire.seen.requests) == 1, "the request to arrive")
         writer.transport.abort()
-        await until(lambda: len(wire.seen.broken) == 1)
+        await until(lambda: len(wire.seen.broken) == 1, "the broken body to be noticed")
         assert wire.seen.broken == [BodyBroken]
 
 
@@ -392,7 +392,7 @@ async def test_answers_that_nobody_reads_do_not_pile_up(factory: Factory) -> Non
         once = post().replace(b"Connection: close\r\n", b"")
         _, writer = await wire.connect()
         writer.write(once * 100)
-        await until(lambda: len(wire.seen.requests) >= 2)
+        await until(lambda: len(wire.seen.requests) >= 2, "two requests to arrive")
         for _ in range(20):
             await wire.talk(post(path="/unread"))
         assert len(wire.seen.bodies) < 100
@@ -420,7 +420,7 @@ async def test_stopping_lets_a_request_finish(factory: Factory) -> None:
     async with serving(factory) as wire:
         reader, writer = await wire.connect()
         writer.write(post(b"a", length=2))
-        await until(lambda: len(wire.seen.requests) == 1)
+        await until(lambda: len(wire.seen.requests) == 1, "the request to arrive")
         stopping = asyncio.create_task(wire.server.stop(5000))
         await asyncio.sleep(0)
         writer.write(b"b")

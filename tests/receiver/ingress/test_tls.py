@@ -284,7 +284,10 @@ async def test_a_broken_pair_changes_nothing_and_is_told_once(tmp_path: Path, na
     async with renewing(tmp_path) as (port, activity, first):
         broken = BROKEN[name]()
         write_pair(tmp_path, "tls", broken)
-        await until(lambda: any(x[1] == "CertificateRefused" for x in activity.notes))
+        await until(
+            lambda: any(x[1] == "CertificateRefused" for x in activity.notes),
+            "the refusal in the activity",
+        )
         await until_shown(port, first)
         refusals = [x[2] for x in activity.notes if x[1] == "CertificateRefused"]
         assert len(set(refusals)) == len(refusals)

@@ -18,18 +18,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
-PATIENCE = 60.0
-"""Seconds until a condition that does not come true fails the test."""
-
-
-async def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Waits for a condition to become true and returns what it gave."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if result := condition():
-            return result
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"waited {patience} s in vain for: {what}")
+from support.clocks.until import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -196,14 +185,12 @@ class Plane:
 
     async def until_api(self, path: str, condition: Callable[[Any], Any], what: str) -> Any:
         """Asks the admin API until the thing is there and the condition holds for it."""
-        end = time.monotonic() + PATIENCE
-        answer = None
-        while time.monotonic() < end:
-            status, answer = await self.ask("GET", path)
-            if status == 200 and condition(answer):
-                return answer
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"waited in vain for: {what}; last answer {answer}")
+
+        async def answer() -> Any:
+            status, found = await self.ask("GET", path)
+            return found if status == 200 and condition(found) else None
+
+        return await until(answer, what)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from support.cluster.e2e import PATIENCE
+from support.clocks.until import PATIENCE
 from support.cluster.ports import free_port
 
 KEY = b64encode(b"a key that both sides have: 32 B").decode()

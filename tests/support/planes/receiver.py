@@ -129,7 +129,7 @@ class Door:
         change = ConfigDiff(created=endpoints).rows(lambda _: self.sealer)
         change = replace(change, deletes=tuple((ConfigKind.ENDPOINT, uid) for uid in gone))
         version = await self.store.apply_config(change)
-        await until(lambda: self.receiver.version >= version)
+        await until(lambda: self.receiver.version >= version, "the receiver to have the config")
 
     async def send(
         self,
