@@ -50,7 +50,6 @@ def test_a_class_name_means_one_thing() -> None:
 
 REACHES_INSIDE = {
     "tests/charts/conftest.py": "helm's Python binding has no other way to say which APIs exist",
-    "tests/receiver/test_client_certificates.py": "what is verified again, and which context asks",
 }
 """Tests that use private names of other objects, and what they reach for."""
 

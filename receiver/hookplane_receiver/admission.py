@@ -30,7 +30,7 @@ from hookplane_receiver.ingress.server import (
 )
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.prepared import PreparedEndpoint
-from hookplane_receiver.quotas import Account, Quotas
+from hookplane_receiver.quotas import NamespaceUsage, Quotas
 from hookplane_receiver.reporter import Reporter
 from hookplane_receiver.responses import Rejected, handshake_answer, plain
 from hookplane_receiver.router import Router
@@ -95,11 +95,10 @@ class Admission:
         if greeting is not None:
             return greeting
         event = self._event(endpoint, request, body)
-        account = self._quotas.admit(endpoint.config.namespace, len(body))
-        appended = await self._append(endpoint, event, account)
+        usage = self._quotas.admit(endpoint.config.namespace, len(body))
+        appended = await self._append(endpoint, event, usage)
         self._note(endpoint, event, appended, started)
-        answer = endpoint.answers.get(event.type, endpoint.answer)
-        return answer.response(appended.event_id)
+        return endpoint.answers.response(event.type, appended.event_id)
 
     def _check_source(self, endpoint: PreparedEndpoint, request: InboundRequest) -> None:
         if endpoint.networks and not contains(endpoint.networks, self._source(request)):
@@ -136,7 +135,7 @@ class Admission:
         )
 
     async def _append(
-        self, endpoint: PreparedEndpoint, event: NewEvent, account: Account
+        self, endpoint: PreparedEndpoint, event: NewEvent, usage: NamespaceUsage
     ) -> Appended:
         size, stored = len(event.body), 0
         try:
@@ -150,7 +149,7 @@ class Admission:
             detail = str(error) or "the store did not answer in time"
             raise Rejected(RejectReason.STORE, detail) from error
         finally:
-            account.end(size, stored)
+            usage.end(size, stored)
 
     def _note(
         self, endpoint: PreparedEndpoint, event: NewEvent, appended: Appended, started: float
@@ -175,7 +174,7 @@ class Admission:
     def _reject(
         self, endpoint: PreparedEndpoint, request: InboundRequest, rejected: Rejected
     ) -> InboundResponse:
-        self._metrics.reject(endpoint.label, endpoint.metrics, rejected.reason.value)
+        self._metrics.endpoints.reject(endpoint.label, endpoint.metrics, rejected.reason.value)
         self._reporter.rejected(endpoint.config, rejected.reason, rejected.detail)
         if not endpoint.notes.try_spend(self._clock.monotonic()):
             source = self._source(request)
@@ -207,7 +206,8 @@ def check_rate(endpoint: PreparedEndpoint, now: float) -> None:
 
 def check_client(endpoint: PreparedEndpoint, request: InboundRequest, now: Millis) -> None:
     """The certificate that the client showed. `now`: wall clock."""
-    refusal = "" if endpoint.demand is None else endpoint.demand.refusal(request.client, now)
+    verifier = endpoint.client_verifier
+    refusal = "" if verifier is None else verifier.refusal(request.client, now)
     if refusal:
         raise Rejected(RejectReason.CLIENT_CERTIFICATE, refusal)
 

@@ -34,9 +34,9 @@ _CLIENT: Final = frozenset(
 )
 
 
-class Demand:
-    """What one endpoint demands. Each configuration makes one anew, so what connections remember
-    of the former does not count."""
+class ClientVerifier:
+    """Judges client certificates for one endpoint. Each new configuration of the endpoint makes a
+    new one, so that a connection is verified again."""
 
     def __init__(self, config: ClientCertificate) -> None:
         """Raises InvalidValue."""
@@ -61,7 +61,7 @@ class Demand:
         try:
             path = self._path(shown, now)
             ends = min(certificate.not_valid_after_utc for certificate in path)
-            return _unfit(path) or self._stranger(shown[0]), int(ends.timestamp() * 1000)
+            return _unfit(path) or self._check_subject(shown[0]), int(ends.timestamp() * 1000)
         except crypto.X509StoreContextError as error:
             return f"the client's certificate is not accepted: {error}", now + HOLDS
         except (crypto.Error, *UNREADABLE):
@@ -83,7 +83,7 @@ class Demand:
         store.set_time(datetime.fromtimestamp(now / 1000, UTC))
         return store
 
-    def _stranger(self, own: Certificate) -> str:
+    def _check_subject(self, own: Certificate) -> str:
         if not self._subjects or own.subject in self._subjects:
             return ""
         subject = own.subject.rfc4514_string()[:SHOWN_CHARACTERS]

@@ -23,8 +23,8 @@ class EndpointMetrics:
     rejected: dict[str, Counter] = field(default_factory=dict)
 
 
-class ReceiverMetrics:
-    """All that a receiver counts."""
+class AllEndpointsMetrics:
+    """The counters of all endpoints."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._received = Counter(
@@ -42,6 +42,36 @@ class ReceiverMetrics:
         self._bytes = Counter(
             "hookplane_ingest_bytes", "Bytes of stored bodies.", ("endpoint",), registry=registry
         )
+
+    def of(self, endpoint: str) -> EndpointMetrics:
+        """The counters of `namespace/name`."""
+        return EndpointMetrics(
+            stored=self._received.labels(endpoint, STORED),
+            duplicates=self._received.labels(endpoint, DUPLICATE),
+            size=self._bytes.labels(endpoint),
+        )
+
+    def reject(self, endpoint: str, own: EndpointMetrics, reason: str) -> None:
+        """Counts a request that was not accepted."""
+        counter = own.rejected.get(reason)
+        if counter is None:
+            counter = own.rejected[reason] = self._rejected.labels(endpoint, reason)
+        counter.inc()
+
+    def forget(self, endpoint: str, own: EndpointMetrics) -> None:
+        """Drops the counters of an endpoint that is gone."""
+        self._received.remove(endpoint, STORED)
+        self._received.remove(endpoint, DUPLICATE)
+        self._bytes.remove(endpoint)
+        for reason in own.rejected:
+            self._rejected.remove(endpoint, reason)
+
+
+class ReceiverMetrics:
+    """All that a receiver counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.endpoints = AllEndpointsMetrics(registry)
         self.seconds = Histogram(
             "hookplane_ingest_seconds",
             "From the end of a request's headers to its answer, stored requests only.",
@@ -65,20 +95,6 @@ class ReceiverMetrics:
             "hookplane_unrouted", "Requests to paths that no endpoint has.", registry=registry
         )
 
-    def of(self, endpoint: str) -> EndpointMetrics:
-        """The counters of `namespace/name`."""
-        return EndpointMetrics(
-            stored=self._received.labels(endpoint, STORED),
-            duplicates=self._received.labels(endpoint, DUPLICATE),
-            size=self._bytes.labels(endpoint),
-        )
-
-    def reject(self, endpoint: str, own: EndpointMetrics, reason: str) -> None:
-        counter = own.rejected.get(reason)
-        if counter is None:
-            counter = own.rejected[reason] = self._rejected.labels(endpoint, reason)
-        counter.inc()
-
     def watch_certificate(self, ends_at: Callable[[], float]) -> None:
         """`ends_at`: Unix seconds of the end of the certificate that is shown."""
         Gauge(
@@ -87,18 +103,10 @@ class ReceiverMetrics:
             registry=self._registry,
         ).set_function(ends_at)
 
-    def know_stored(self, stored: Mapping[str, int]) -> None:
+    def set_stored_bytes(self, stored: Mapping[str, int]) -> None:
         """By namespace; one that is not there any more goes."""
         for namespace, size in stored.items():
             self._stored.labels(namespace).set(size)
         for namespace in self._namespaces - stored.keys():
             self._stored.remove(namespace)
         self._namespaces = frozenset(stored)
-
-    def forget(self, endpoint: str, own: EndpointMetrics) -> None:
-        """Drops the counters of an endpoint that is gone."""
-        self._received.remove(endpoint, STORED)
-        self._received.remove(endpoint, DUPLICATE)
-        self._bytes.remove(endpoint)
-        for reason in own.rejected:
-            self._rejected.remove(endpoint, reason)

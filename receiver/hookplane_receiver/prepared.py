@@ -14,10 +14,10 @@ from hookplane.providers.extract import Extractor
 from hookplane.providers.handshakes import Handshake
 from hookplane.providers.registry import HANDSHAKES, reader
 from hookplane.signatures.keys import VerificationKey, prepare
-from hookplane_receiver import responses
 from hookplane_receiver.addresses import Network, networks
-from hookplane_receiver.client_certificates import Demand
+from hookplane_receiver.client_certificates import ClientVerifier
 from hookplane_receiver.metrics import EndpointMetrics
+from hookplane_receiver.responses import PreparedAnswers, prepare_answers
 
 NOTES: Final = RateLimit(tokens=10, per=1000, burst=20)
 """So many rejections of an endpoint are written into the activity; all are counted."""
@@ -34,11 +34,9 @@ class PreparedEndpoint:
     not_ready: str
     """Why requests are answered 503; empty: they are served."""
     keys: tuple[VerificationKey, ...]
-    demand: Demand | None
+    client_verifier: ClientVerifier | None
     """What a client certificate must be; None: none is asked for."""
     handshake: Handshake | None
-    allow: str
-    """Methods that are answered."""
     networks: tuple[Network, ...]
     bucket: TokenBucket | None
     notes: TokenBucket
@@ -48,34 +46,37 @@ class PreparedEndpoint:
     """Headers that must not be repeated."""
     event_type: Extractor
     dedup_key: Extractor | None
-    answer: responses.PreparedAnswer
-    answers: dict[str, responses.PreparedAnswer]
+    answers: PreparedAnswers
     query_token: bool
     """A bearer token may stand in the query as `access_token`, as CloudEvents wants it."""
     metrics: EndpointMetrics
 
+    @property
+    def allow(self) -> str:
+        """Methods that are answered, as a header lists them."""
+        shake = self.handshake
+        return "POST" if shake is None or shake.method == "POST" else f"{shake.method}, POST"
 
-def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> PreparedEndpoint:
+
+def prepare_endpoint(
+    config: EndpointConfig, metrics: EndpointMetrics, now: float
+) -> PreparedEndpoint:
     """Prepares an endpoint; what cannot be prepared makes it not ready, never open.
 
     `now`: seconds of the monotonic clock. Raises ValueError for a document that names what this
     version does not know.
     """
-    keys, problem = _keys(config)
-    demand, refusal = _demand(config)
-    handshake = _handshake(config)
+    keys, key_problem = _keys(config)
+    client_verifier, authorities_problem = _client_verifier(config)
     event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
-    # RFC 6750 §2.3: an answer to a token in the query must not be cached by others.
-    extra = (("Cache-Control", "private"),) if query_token else ()
     return PreparedEndpoint(
         config=config,
         label=f"{config.namespace}/{config.name}",
-        not_ready=config.not_ready or problem or refusal or _open(config),
+        not_ready=config.not_ready or key_problem or authorities_problem or _open(config),
         keys=keys,
-        demand=demand,
-        handshake=handshake,
-        allow=_allow(handshake),
+        client_verifier=client_verifier,
+        handshake=_handshake(config),
         networks=networks(config.sources),
         bucket=TokenBucket(config.rate, now) if config.rate else None,
         notes=TokenBucket(NOTES, now),
@@ -83,8 +84,7 @@ def serve(config: EndpointConfig, metrics: EndpointMetrics, now: float) -> Prepa
         single=frozenset(_single(config, event_type, dedup_key)),
         event_type=event_type,
         dedup_key=dedup_key,
-        answer=responses.prepare(config.answer, extra),
-        answers={kind: responses.prepare(own, extra) for kind, own in config.answers.items()},
+        answers=prepare_answers(config.answer, config.answers, private=query_token),
         query_token=query_token,
         metrics=metrics,
     )
@@ -114,12 +114,12 @@ def _keys(config: EndpointConfig) -> tuple[tuple[VerificationKey, ...], str]:
     return keys, "" if keys else "there is no key"
 
 
-def _demand(config: EndpointConfig) -> tuple[Demand | None, str]:
-    """What is demanded of client certificates, and why that cannot be told."""
+def _client_verifier(config: EndpointConfig) -> tuple[ClientVerifier | None, str]:
+    """What verifies client certificates, and what is wrong when it cannot be made."""
     if config.client_certificate is None:
         return None, ""
     try:
-        return Demand(config.client_certificate), ""
+        return ClientVerifier(config.client_certificate), ""
     except InvalidValue as error:
         return None, f"the authorities of client certificates: {error}"
 
@@ -144,11 +144,6 @@ def _open(config: EndpointConfig) -> str:
 
 def _all_set(secrets: Sequence[object]) -> bool:
     return bool(secrets) and all(secrets)
-
-
-def _allow(handshake: Handshake | None) -> str:
-    extra = [] if handshake is None or handshake.method == "POST" else [handshake.method]
-    return ", ".join([*extra, "POST"])
 
 
 def _credentials(config: EndpointConfig) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """What one namespace may use of a gateway: events a second and stored bytes. Asked only for what is
-about to be stored, so that nobody uses up a tenant's quota who is not let in by it."""
+about to be stored, so that only verified senders use up the quota of a namespace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hookplane.config.base import RateLimit
 from hookplane.errors import StoreError
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.rejections import RejectReason
-from hookplane.store.protocol import Store
+from hookplane.store.queries import Queries
 from hookplane.units import format_size
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.responses import Rejected
@@ -31,7 +31,7 @@ def share(events_per_second: int, receivers: int) -> RateLimit:
     return RateLimit(tokens=events_per_second, per=1000 * receivers, burst=burst)
 
 
-class Account:
+class NamespaceUsage:
     """What one namespace uses, in bytes of bodies and in events."""
 
     __slots__ = ("_in_flight", "_since", "_stored", "bucket")
@@ -72,32 +72,32 @@ class Account:
 
 
 class Quotas:
-    """The accounts of all namespaces that send."""
+    """The use of all namespaces that send."""
 
     def __init__(
-        self, settings: QuotaSettings, store: Store, clock: Clock, metrics: ReceiverMetrics
+        self, settings: QuotaSettings, store: Queries, clock: Clock, metrics: ReceiverMetrics
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._metrics = metrics
-        self._accounts: dict[str, Account] = {}
+        self._usages: dict[str, NamespaceUsage] = {}
         self._receivers = 1
 
-    def admit(self, namespace: str, size: int) -> Account:
-        """The namespace's account, in which a body of this size is now on its way. Raises
+    def admit(self, namespace: str, size: int) -> NamespaceUsage:
+        """The namespace's usage, in which a body of this size is now on its way. Raises
         Rejected."""
-        account = self._account(namespace)
+        usage = self._usage_of(namespace)
         limit = self._settings.stored_bytes
-        if limit is not None and account.used + size > limit:
+        if limit is not None and usage.used + size > limit:
             raise Rejected(RejectReason.STORAGE_QUOTA, self._full(namespace, limit))
-        bucket = account.bucket
+        bucket = usage.bucket
         wait = 0.0 if bucket is None else bucket.try_spend(self._clock.monotonic())
         if wait:
             detail = self._too_fast(namespace)
             raise Rejected(RejectReason.EVENTS_QUOTA, detail, retry_seconds=wait)
-        account.begin(size)
-        return account
+        usage.begin(size)
+        return usage
 
     def share_among(self, receivers: int) -> None:
         """So many receivers, this one included, share the quota of events from now on."""
@@ -106,18 +106,18 @@ class Quotas:
             return
         self._receivers = receivers
         rate, now = share(events, receivers), self._clock.monotonic()
-        for account in self._accounts.values():
-            if account.bucket is not None:
-                account.bucket.change_rate(rate, now)
+        for usage in self._usages.values():
+            if usage.bucket is not None:
+                usage.bucket.change_rate(rate, now)
 
     async def ask(self) -> None:
-        """Brings all accounts up to date with the store. Raises StoreUnavailable, StoreReplaced."""
-        included = {name: account.since for name, account in self._accounts.items()}
+        """Brings all usages up to date with the store. Raises StoreUnavailable, StoreReplaced."""
+        included = {name: usage.since for name, usage in self._usages.items()}
         stored = await self._store.stored_bytes()
-        self._metrics.know_stored(stored)
+        self._metrics.set_stored_bytes(stored)
         for namespace in stored.keys() | included.keys():
-            account = self._account(namespace)
-            account.learn(stored.get(namespace, 0), included.get(namespace, 0))
+            usage = self._usage_of(namespace)
+            usage.learn(stored.get(namespace, 0), included.get(namespace, 0))
         self._forget_idle()
 
     async def run(self) -> None:
@@ -127,11 +127,11 @@ class Quotas:
             with contextlib.suppress(StoreError):
                 await self.ask()
 
-    def _account(self, namespace: str) -> Account:
-        account = self._accounts.get(namespace)
-        if account is None:
-            account = self._accounts[namespace] = Account(self._bucket())
-        return account
+    def _usage_of(self, namespace: str) -> NamespaceUsage:
+        usage = self._usages.get(namespace)
+        if usage is None:
+            usage = self._usages[namespace] = NamespaceUsage(self._bucket())
+        return usage
 
     def _bucket(self) -> TokenBucket | None:
         events = self._settings.events_per_second
@@ -141,8 +141,8 @@ class Quotas:
 
     def _forget_idle(self) -> None:
         now = self._clock.monotonic()
-        for namespace in [x for x, account in self._accounts.items() if account.is_idle(now)]:
-            del self._accounts[namespace]
+        for namespace in [x for x, usage in self._usages.items() if usage.is_idle(now)]:
+            del self._usages[namespace]
 
     # These words go into statuses: they must not change with every request.
 

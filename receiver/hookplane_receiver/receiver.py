@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
 from hookplane.pacing.run_forever import run_forever
-from hookplane.process.follow import ConfigFollower
+from hookplane.process.follow import ConfigFollower, FollowedStore
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigKind
-from hookplane.store.protocol import Store
+from hookplane.store.event_log import EventLog
+from hookplane.store.queries import Queries
 from hookplane.tracing import NoTracer, Tracer
 from hookplane_receiver.addresses import networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
-from hookplane_receiver.ingress.server import IngressServer
+from hookplane_receiver.ingress.server import Handler, IngressServer
 from hookplane_receiver.ingress.server_certificate import ServerCertificate
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.quotas import Quotas
@@ -30,13 +33,25 @@ from hookplane_receiver.router import Router
 from hookplane_receiver.settings import ReceiverSettings
 
 
+class ReceiverStore(EventLog, Queries, FollowedStore, Protocol):
+    """What a receiver needs of a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _TlsDoor:
+    """The port where TLS ends here, and the certificate that it shows."""
+
+    server: IngressServer
+    certificate: ServerCertificate
+
+
 class Receiver:
     """Takes requests in for all endpoints in the store's config."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        store: ReceiverStore,
         sealer: Sealer,
         clock: Clock,
         activity: ActivityLog,
@@ -48,7 +63,7 @@ class Receiver:
         """`on_version`: called when a newer config version is in force. Raises ValueError when a
         trusted proxy is no address range."""
         metrics = ReceiverMetrics(registry)
-        router = Router(metrics, clock, activity)
+        router = Router(metrics.endpoints, clock, activity)
         self._follower = ConfigFollower(
             store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
         )
@@ -66,20 +81,8 @@ class Receiver:
             tracer=tracer or NoTracer(),
             trusted_proxies=networks(settings.trusted_proxies),
         )
-        handle, limits = admission.handle, settings.limits
-        self._ingress = AiohttpServer(handle, settings.listen, limits)
-        self._server_certificate: ServerCertificate | None = None
-        self._tls_ingress: AiohttpServer | None = None
-        if settings.tls is not None:
-            tls = settings.tls
-            certificate = ServerCertificate(
-                tls.certificate, tls.key, lambda: router.demands_certificates, activity
-            )
-            metrics.watch_certificate(lambda: certificate.ends_at)
-            self._server_certificate = certificate
-            self._tls_ingress = AiohttpServer(
-                handle, tls.listen, limits, certificate.current, metrics.handshakes_failed.inc
-            )
+        self._ingress = AiohttpServer(admission.handle, settings.listen, settings.limits)
+        self._tls = _tls_door(settings, admission.handle, router, metrics, activity)
         self.tls_url = ""
         """Of the port where TLS ends here; empty: there is none."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -103,13 +106,13 @@ class Receiver:
     async def start(self) -> str:
         """Loads all configuration, then opens the door; returns its plain URL. Raises
         StoreUnavailable, InvalidValue for a certificate, and OSError when an address is taken."""
-        if self._server_certificate is not None:
-            self._server_certificate.load()
+        if self._tls is not None:
+            self._tls.certificate.load()
         await self._follower.load()
         await self._quotas.ask()
         url = await self._ingress.start()
-        if self._tls_ingress is not None:
-            self.tls_url = await self._tls_ingress.start()
+        if self._tls is not None:
+            self.tls_url = await self._tls.server.start()
         self._tasks = [
             asyncio.create_task(run_forever(*work)) for work in self._background_work().items()
         ]
@@ -117,7 +120,7 @@ class Receiver:
         return url
 
     def _doors(self) -> list[IngressServer]:
-        return [x for x in (self._ingress, self._tls_ingress) if x is not None]
+        return [self._ingress] if self._tls is None else [self._ingress, self._tls.server]
 
     def _background_work(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         work = {
@@ -125,12 +128,7 @@ class Receiver:
             "reports": self._reporter.run,
             "quotas": self._quotas.run,
         }
-        certificate = (
-            {}
-            if self._server_certificate is None
-            else {"certificate": self._server_certificate.follow}
-        )
-        return work | certificate
+        return work if self._tls is None else work | {"certificate": self._tls.certificate.follow}
 
     async def leave(self, delay: Millis) -> None:
         """Goes on answering for so long, each time as the last of its connection, until those who
@@ -150,3 +148,27 @@ class Receiver:
         with contextlib.suppress(StoreError):
             await self._reporter.flush()
         await self._publisher.close()
+
+
+def _tls_door(
+    settings: ReceiverSettings,
+    handler: Handler,
+    router: Router,
+    metrics: ReceiverMetrics,
+    activity: ActivityLog,
+) -> _TlsDoor | None:
+    tls = settings.tls
+    if tls is None:
+        return None
+    certificate = ServerCertificate(
+        tls.certificate, tls.key, lambda: router.asks_for_certificates, activity
+    )
+    metrics.watch_certificate(lambda: certificate.ends_at)
+    server = AiohttpServer(
+        handler,
+        tls.listen,
+        settings.limits,
+        certificate.current,
+        metrics.handshakes_failed.inc,
+    )
+    return _TlsDoor(server, certificate)

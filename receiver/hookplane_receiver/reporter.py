@@ -17,8 +17,7 @@ from hookplane.reporting.operational import (
     OperationalEventPublisher,
     OperationalType,
 )
-from hookplane.store.event_log import EndpointReport
-from hookplane.store.protocol import Store
+from hookplane.store.event_log import EndpointReport, EventLog
 
 INTERVAL_SECONDS: Final = 3.0
 OUR_SIDE: Final = frozenset({RejectReason.SUSPENDED, RejectReason.STORE, RejectReason.METHOD})
@@ -62,7 +61,7 @@ class _Tally:
             last_rejected_detail=detail,
         )
 
-    def add(self, earlier: _Tally) -> None:
+    def add_earlier(self, earlier: _Tally) -> None:
         self.duplicates += earlier.duplicates
         self.conflicts += earlier.conflicts
         self.rejected.update(earlier.rejected)
@@ -72,7 +71,7 @@ class _Tally:
 class Reporter:
     """Collects, and reports by itself while `run` runs."""
 
-    def __init__(self, store: Store, clock: Clock, publisher: OperationalEventPublisher) -> None:
+    def __init__(self, store: EventLog, clock: Clock, publisher: OperationalEventPublisher) -> None:
         self._store = store
         self._clock = clock
         self._publisher = publisher
@@ -119,7 +118,7 @@ class Reporter:
 
     def _keep(self, tallies: dict[str, _Tally]) -> None:
         for tally in tallies.values():
-            self._tally(tally.config).add(tally)
+            self._tally(tally.config).add_earlier(tally)
 
 
 def _news(tally: _Tally) -> dict[Subject, list[str]]:

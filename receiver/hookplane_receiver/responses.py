@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -101,8 +102,30 @@ class PreparedAnswer:
         return InboundResponse(self.status, body, self.content_type, self.headers)
 
 
-def prepare(answer: Answer, headers: tuple[tuple[str, str], ...] = ()) -> PreparedAnswer:
-    """Done once for every endpoint."""
+@dataclass(frozen=True, slots=True)
+class PreparedAnswers:
+    """The answers of one endpoint to events that are stored."""
+
+    default: PreparedAnswer
+    by_type: Mapping[str, PreparedAnswer]
+
+    def response(self, event_type: str, event_id: str) -> InboundResponse:
+        return self.by_type.get(event_type, self.default).response(event_id)
+
+
+def prepare_answers(
+    default: Answer, by_type: Mapping[str, Answer], *, private: bool
+) -> PreparedAnswers:
+    """Done once for every endpoint. `private`: a request may have a token in its query."""
+    # RFC 6750 §2.3: an answer to a token in the query must not be cached by others.
+    headers = (("Cache-Control", "private"),) if private else ()
+    return PreparedAnswers(
+        _prepare(default, headers),
+        {event_type: _prepare(answer, headers) for event_type, answer in by_type.items()},
+    )
+
+
+def _prepare(answer: Answer, headers: tuple[tuple[str, str], ...]) -> PreparedAnswer:
     body = "" if answer.status in BODILESS else answer.body
     parts = tuple(part.encode() for part in body.split(_EVENT_ID))
     return PreparedAnswer(answer.status, answer.content_type, parts, headers)

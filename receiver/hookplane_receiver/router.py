@@ -8,25 +8,26 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
 from hookplane.reporting.activity import ActivityLog
 from hookplane.store.config_store import ConfigKind
-from hookplane_receiver.metrics import ReceiverMetrics
-from hookplane_receiver.prepared import PreparedEndpoint, serve
+from hookplane_receiver.metrics import AllEndpointsMetrics
+from hookplane_receiver.prepared import PreparedEndpoint, prepare_endpoint
 
 
 class Router:
     """Endpoints by path, kept by a ConfigFollower. Built-in endpoints have no path."""
 
-    def __init__(self, metrics: ReceiverMetrics, clock: Clock, activity: ActivityLog) -> None:
+    def __init__(self, metrics: AllEndpointsMetrics, clock: Clock, activity: ActivityLog) -> None:
         self._metrics = metrics
         self._clock = clock
         self._activity = activity
         self._by_path: dict[str, PreparedEndpoint] = {}
         self._by_uid: dict[str, PreparedEndpoint] = {}
-        self._demanding: set[str] = set()
+        self._asking: set[str] = set()
+        """Uids of endpoints that want a client certificate."""
 
     @property
-    def demands_certificates(self) -> bool:
-        """Whether any endpoint does, so that clients are to be asked."""
-        return bool(self._demanding)
+    def asks_for_certificates(self) -> bool:
+        """Whether clients are to be asked for certificates: an endpoint wants one."""
+        return bool(self._asking)
 
     def find(self, path: str) -> PreparedEndpoint | None:
         """The endpoint of this path, compared as it was sent: nothing is unescaped or folded."""
@@ -41,16 +42,16 @@ class Router:
             self._remove(uid)
             return
         try:
-            endpoint = self._serve(document)
+            endpoint = self._prepare(document)
         except ValueError as error:
             message = f"this version cannot serve it: {error}"
             self._activity.noted(uid, "ConfigRefused", message)
             raise InvalidValue(message) from error
         self._replace(uid, endpoint)
 
-    def _serve(self, config: EndpointConfig) -> PreparedEndpoint:
+    def _prepare(self, config: EndpointConfig) -> PreparedEndpoint:
         metrics = self._metrics.of(f"{config.namespace}/{config.name}")
-        return serve(config, metrics, self._clock.monotonic())
+        return prepare_endpoint(config, metrics, self._clock.monotonic())
 
     def _replace(self, uid: str, endpoint: PreparedEndpoint) -> None:
         former = self._by_uid.get(uid)
@@ -59,13 +60,13 @@ class Router:
             self._by_path.pop(former.config.path, None)
         self._by_uid[uid] = endpoint
         self._by_path[endpoint.config.path] = endpoint
-        self._demanding.discard(uid)
-        if endpoint.demand is not None:
-            self._demanding.add(uid)
+        self._asking.discard(uid)
+        if endpoint.client_verifier is not None:
+            self._asking.add(uid)
 
     def _remove(self, uid: str) -> None:
         former = self._by_uid.pop(uid, None)
-        self._demanding.discard(uid)
+        self._asking.discard(uid)
         if former is None:
             return
         if self._by_path.get(former.config.path) is former:

@@ -26,7 +26,7 @@ from hookplane.errors import InvalidValue
 from hookplane.network.certificates import weak_signature
 from hookplane.secret import Secret
 from hookplane_receiver import client_certificates
-from hookplane_receiver.client_certificates import NO_TLS, NONE_SHOWN, Demand
+from hookplane_receiver.client_certificates import NO_TLS, NONE_SHOWN, ClientVerifier
 from support.clocks.manual import ManualClock
 from support.http.tls import client_context, tls_settings
 from support.kubernetes.pki import Authority, Pair
@@ -384,7 +384,7 @@ async def test_authorities_that_cannot_be_read_open_nothing(tmp_path: Path) -> N
 def test_a_demand_needs_subjects_that_can_be_read() -> None:
     pem = Secret(Authority("ours").certificate)
     with pytest.raises(InvalidValue, match="RFC 4514"):
-        Demand(ClientCertificate(authorities=pem, subjects=("erp.partner.example",)))
+        ClientVerifier(ClientCertificate(authorities=pem, subjects=("erp.partner.example",)))
 
 
 def test_signatures_over_broken_digests_are_weak() -> None:

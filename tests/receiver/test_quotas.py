@@ -15,7 +15,7 @@ from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.secret import Secret
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
-from hookplane_receiver.quotas import Account, share
+from hookplane_receiver.quotas import NamespaceUsage, share
 from hookplane_receiver.settings import QuotaSettings
 from support.clocks.manual import ManualClock
 from support.clocks.until import until
@@ -224,34 +224,34 @@ def test_a_receivers_share(events: int, receivers: int, rate: RateLimit) -> None
     assert share(events, receivers) == rate
 
 
-def test_an_account_counts_what_is_on_its_way_and_what_arrived() -> None:
-    account = Account(None)
-    account.begin(10)
-    account.begin(5)
-    assert account.used == 15
-    account.end(10, stored=10)
-    account.end(5, stored=0)
-    assert account.used == 10
+def test_a_usage_counts_what_is_on_its_way_and_what_arrived() -> None:
+    usage = NamespaceUsage(None)
+    usage.begin(10)
+    usage.begin(5)
+    assert usage.used == 15
+    usage.end(10, stored=10)
+    usage.end(5, stored=0)
+    assert usage.used == 10
 
 
 def test_what_arrives_while_the_store_is_asked_is_not_lost() -> None:
-    account = Account(None)
-    account.begin(10)
-    account.end(10, stored=10)
-    included = account.since
-    account.begin(7)
-    account.begin(3)
-    account.end(3, stored=3)
-    account.learn(stored=110, included=included)
-    assert account.used == 110 + 7 + 3
+    usage = NamespaceUsage(None)
+    usage.begin(10)
+    usage.end(10, stored=10)
+    included = usage.since
+    usage.begin(7)
+    usage.begin(3)
+    usage.end(3, stored=3)
+    usage.learn(stored=110, included=included)
+    assert usage.used == 110 + 7 + 3
 
 
-def test_an_account_is_kept_while_it_tells_something() -> None:
-    account = Account(TokenBucket(RateLimit(tokens=1, per=1000, burst=1), now=0))
-    assert account.is_idle(0)
-    assert account.bucket is not None
-    account.bucket.try_spend(0)
-    assert not account.is_idle(0.5)
-    assert account.is_idle(1.5)
-    account.learn(stored=1, included=0)
-    assert not account.is_idle(1.5)
+def test_a_usage_is_kept_while_it_tells_something() -> None:
+    usage = NamespaceUsage(TokenBucket(RateLimit(tokens=1, per=1000, burst=1), now=0))
+    assert usage.is_idle(0)
+    assert usage.bucket is not None
+    usage.bucket.try_spend(0)
+    assert not usage.is_idle(0.5)
+    assert usage.is_idle(1.5)
+    usage.learn(stored=1, included=0)
+    assert not usage.is_idle(1.5)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.errors import InvalidValue
 from hookplane.store.config_store import ConfigKind
-from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.metrics import AllEndpointsMetrics
 from hookplane_receiver.router import Router
 from support.clocks.manual import ManualClock
 from support.planes.receiver import Notebook, endpoint
@@ -28,7 +28,7 @@ def apply(router: Router, document: EndpointConfig) -> None:
 @pytest.mark.parametrize("name", OF_A_NEWER_VERSION)
 def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -> None:
     activity = Notebook()
-    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), activity)
+    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), activity)
     apply(router, endpoint("orders"))
     before = router.find("/default/orders")
     with pytest.raises(InvalidValue, match="this version cannot serve it"):
@@ -39,7 +39,7 @@ def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -
 
 
 def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
-    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), Notebook())
+    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), Notebook())
     document = endpoint("orders")
     apply(router, document)
     router.apply(ConfigKind.ENDPOINT, document.uid, None)
@@ -47,7 +47,7 @@ def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
 
 
 def test_an_endpoint_that_changes_its_path_answers_at_the_new_one_only() -> None:
-    router = Router(ReceiverMetrics(CollectorRegistry()), ManualClock(), Notebook())
+    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), Notebook())
     document = endpoint("orders")
     apply(router, document)
     apply(router, document.model_copy(update={"path": "/default/moved"}))
