@@ -14,6 +14,7 @@ from hookplane.filters.event import EventView
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
+from hookplane_dispatcher.reading.log_reader import PAGE
 from support.planes.dispatcher import World, subscription, url
 
 
@@ -132,3 +133,12 @@ async def test_a_fault_about_one_event_holds_up_no_other(
     notes = str(world.activity.notes) + str(await world.deliveries(shop, DeliveryState.DEAD))
     assert "a fault of Hookplane's own (RecursionError at hookplane" in notes
     assert "hush-hush" not in notes
+
+
+async def test_a_backlog_of_uninteresting_events_is_read_without_pauses(world: World) -> None:
+    shop = await world.subscribe(subscription(types=("user.*",), start_from="Earliest"))
+    await world.publish_many(6 * PAGE)
+    wanted = await world.publish(type="user.created")
+    # nothing wakes this worker, and it looks on its own only after days
+    await world.start_worker(shop)
+    await world.until(lambda: world.events == [wanted], patience=1)

@@ -160,3 +160,13 @@ async def test_a_new_rate_counts_at_once(world: World) -> None:
     await world.until(lambda: world.egress.sent)
     await world.change(shop, rate=None)
     await world.until(lambda: len(world.egress.sent) == 3)
+
+
+async def test_what_was_suspended_and_never_failed_does_not_count_as_failing(world: World) -> None:
+    shop = await world.subscribe(subscription(suspended=True))
+    await world.start()
+    await world.until_status(shop, lambda s: s.state.paused_at)
+    await world.until(lambda: world.loop.time() > 100)
+    shop = await world.change(shop, suspended=False)
+    status = await world.until_status(shop, lambda s: not s.state.paused_at)
+    assert status.state.failing_since == 0

@@ -220,3 +220,44 @@ async def test_a_deleted_subscription_sends_no_more(world: World) -> None:
     await world.publish()
     await asyncio.sleep(60)
     assert len(world.egress.sent) == 1
+
+
+async def test_a_drain_that_runs_out_of_time_keeps_what_the_others_did(world: World) -> None:
+    slow = await world.subscribe(subscription("slow"))
+    fast = await world.subscribe(subscription("fast"))
+    world.egress.scripts[url("slow")] = lambda _: NEVER
+    world.egress.scripts[url("fast")] = lambda _: Reply(after=0.5)
+    dispatcher = await world.start()
+    event = await world.publish()
+    await world.until(lambda: len(world.egress.sent) == 2)
+    begun = world.loop.time()
+    await dispatcher.stop(2_000)
+    assert 1.9 <= world.loop.time() - begun <= 2.1
+    assert (await world.status(fast)).counters.delivered == 1
+    assert world.egress.under_way == 0
+    assert world.registry.get_sample_value("hookplane_in_flight") == 0
+    world.egress.scripts.clear()
+    await world.start()
+    await world.until_status(slow, lambda s: s.counters.delivered == 1)
+    assert [(x.url, x.event) for x in world.egress.sent[2:]] == [(url("slow"), event)]
+
+
+async def test_an_attempt_that_outlives_its_subscription_ends_quietly(world: World) -> None:
+    from hookplane.store.config_store import ConfigChange, ConfigKind
+
+    shop = await world.subscribe(subscription())
+    other = await world.subscribe(subscription("other"))
+    world.egress.scripts[url()] = lambda _: Reply(after=5)
+    await world.start()
+    await world.publish()
+    await world.until(lambda: len(world.egress.sent) == 2)
+    change = ConfigChange(deletes=((ConfigKind.SUBSCRIPTION, shop.uid),))
+    await world.store.apply_config(change)
+    await asyncio.sleep(30)
+    assert world.egress.under_way == 0
+    assert world.registry.get_sample_value("hookplane_in_flight") == 0
+    notes = [x for x in world.activity.notes if x[1] == "WorkerFailed"]
+    assert notes == []
+    await world.publish()
+    await world.until_status(other, lambda s: s.counters.delivered == 2)
+    assert len(world.egress.sent) == 3
