@@ -12,7 +12,7 @@ from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.reserved import reserved
 from hookplane_operator.gateways.user_objects import UserObject, UserObjects
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, SECRET, USER_KINDS, Object
-from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.names import GATEWAY_LABEL
 from hookplane_operator.kube.objects import ObjectChange, Objects, key_of
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.referred.polling_cache import Name as ReferredName
@@ -127,7 +127,7 @@ class KeyRouter:
 
     def _child_changed(self, body: Object) -> None:
         metadata = body["metadata"]
-        gateway = (metadata.get("labels") or {}).get(LABEL)
+        gateway = (metadata.get("labels") or {}).get(GATEWAY_LABEL)
         if gateway:
             self._queue.enqueue(Task(JobKind.GATEWAY, (metadata["namespace"], gateway)))
 

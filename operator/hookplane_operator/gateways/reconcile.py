@@ -37,8 +37,7 @@ from hookplane_operator.gateways.way_in import way_in
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Conflict, NotLeader
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, SECRET, Object, Resource
-from hookplane_operator.kube.names import GATEWAY as LABEL
-from hookplane_operator.kube.names import Names
+from hookplane_operator.kube.names import GATEWAY_LABEL, Names
 from hookplane_operator.kube.objects import Objects, uid_of
 from hookplane_operator.referred.secrets import FoundSecret, found_of
 from hookplane_operator.settings import OperatorSettings, Scope
@@ -292,7 +291,9 @@ class Gateways:
             for live in self.objects.all(kind, own.namespace):
                 metadata = live["metadata"]
                 owners = {x.get("uid") for x in metadata.get("ownerReferences", ())}
-                ours = (metadata.get("labels") or {}).get(LABEL) == own.name and own.uid in owners
+                ours = (metadata.get("labels") or {}).get(
+                    GATEWAY_LABEL
+                ) == own.name and own.uid in owners
                 if ours and (kind, metadata["name"]) not in names:
                     await self.kube.delete(resource, own.namespace, metadata["name"], uid_of(live))
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.kinds.gateway import WebhookGateway
-from hookplane_operator.kube.kinds import GATEWAY as KIND
-from hookplane_operator.kube.kinds import Object
+from hookplane_operator.kube.kinds import GATEWAY, Object
 
-GATEWAY: Final = "hookplane.dev/gateway"
+GATEWAY_LABEL: Final = "hookplane.dev/gateway"
 """Label of everything that a gateway is made of."""
 CONFIRM_DELETIONS: Final = "hookplane.dev/confirm-deletions"
 """Annotation of a gateway: the number of deletions that are meant."""
@@ -48,11 +47,11 @@ class Names:
             "app.kubernetes.io/part-of": "hookplane",
             "app.kubernetes.io/managed-by": "hookplane-operator",
             ROLE: role,
-            GATEWAY: self.gateway.metadata.name,
+            GATEWAY_LABEL: self.gateway.metadata.name,
         }
 
     def selector(self, role: str) -> dict[str, str]:
-        return {ROLE: role, GATEWAY: self.gateway.metadata.name}
+        return {ROLE: role, GATEWAY_LABEL: self.gateway.metadata.name}
 
     def metadata(self, role: str, name: str = "") -> Object:
         """Of a child that goes with its gateway."""
@@ -63,8 +62,8 @@ class Names:
             "labels": self.labels(role),
             "ownerReferences": [
                 {
-                    "apiVersion": KIND.api_version,
-                    "kind": KIND.kind,
+                    "apiVersion": GATEWAY.api_version,
+                    "kind": GATEWAY.kind,
                     "name": own.name,
                     "uid": own.uid,
                     "controller": True,

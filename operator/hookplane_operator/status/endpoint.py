@@ -11,7 +11,7 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint import MAX_REASONS, EndpointStatus, LastRejected, Requests
 from hookplane.reporting.states import EndpointState, endpoint_state
 from hookplane.store.process_registry import Role
-from hookplane.store.queries import EndpointStats as Numbers
+from hookplane.store.queries import EndpointStats
 from hookplane.units import format_time
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
@@ -68,7 +68,7 @@ def endpoint_status(
     )
 
 
-def _receiving(word: EndpointState | None, numbers: Numbers) -> list[Fact]:
+def _receiving(word: EndpointState | None, numbers: EndpointStats) -> list[Fact]:
     if word is None:
         return []
     truth, reason = _TRUTH[word]
@@ -80,7 +80,7 @@ def _receiving(word: EndpointState | None, numbers: Numbers) -> list[Fact]:
     return [Fact(ConditionType.RECEIVING, truth, reason, message)]
 
 
-def _requests(numbers: Numbers) -> Requests:
+def _requests(numbers: EndpointStats) -> Requests:
     by_reason = sorted(numbers.rejected.items(), key=lambda pair: -pair[1])[:MAX_REASONS]
     return Requests(
         accepted=numbers.accepted,
@@ -94,7 +94,7 @@ def _requests(numbers: Numbers) -> Requests:
     )
 
 
-def _last_rejected(numbers: Numbers) -> LastRejected | None:
+def _last_rejected(numbers: EndpointStats) -> LastRejected | None:
     if not numbers.last_rejected:
         return None
     return LastRejected(

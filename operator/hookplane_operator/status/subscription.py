@@ -21,8 +21,7 @@ from hookplane.kinds.subscription import (
 from hookplane.reporting.states import SubscriptionState, next_try, subscription_state
 from hookplane.store.delivery_store import DeliveryState, TargetHealth
 from hookplane.store.process_registry import Role
-from hookplane.store.queries import FailingDelivery as Failure
-from hookplane.store.queries import SubscriptionStats as Numbers
+from hookplane.store.queries import FailingDelivery, SubscriptionStats
 from hookplane.units import format_time
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.status.conditions import (
@@ -115,7 +114,9 @@ def _endpoints_resolved(
     return resolved(condition, result.problems, good)
 
 
-def _delivering(word: SubscriptionState | None, numbers: Numbers, target: str) -> list[Fact]:
+def _delivering(
+    word: SubscriptionState | None, numbers: SubscriptionStats, target: str
+) -> list[Fact]:
     if word is None:
         return []
     truth, reason = _TRUTH[word]
@@ -123,7 +124,7 @@ def _delivering(word: SubscriptionState | None, numbers: Numbers, target: str) -
     return [Fact(ConditionType.DELIVERING, truth, reason, message)]
 
 
-def _failing(numbers: Numbers, target: str) -> str:
+def _failing(numbers: SubscriptionStats, target: str) -> str:
     state = numbers.state
     since = f" since {format_time(state.failing_since)}" if state.failing_since else ""
     soonest = next_try(SubscriptionState.FAILING, numbers)
@@ -131,7 +132,7 @@ def _failing(numbers: Numbers, target: str) -> str:
     return f"{target} fails{since}: {_last_answer(state)}{due}"
 
 
-def _circuit_open(numbers: Numbers, target: str) -> str:
+def _circuit_open(numbers: SubscriptionStats, target: str) -> str:
     state = numbers.state
     probe = f"; next probe {format_time(state.blocked_until)}" if state.blocked_until else ""
     return (
@@ -140,7 +141,7 @@ def _circuit_open(numbers: Numbers, target: str) -> str:
     )
 
 
-def _disabled(numbers: Numbers, target: str) -> str:
+def _disabled(numbers: SubscriptionStats, target: str) -> str:
     state = numbers.state
     why = state.disabled_reason or "no success for too long"
     return (
@@ -164,7 +165,7 @@ def _last_answer(state: TargetHealth) -> str:
     return state.last_failure_error or f"answer {state.last_failure_code}"
 
 
-def _delivery(word: SubscriptionState | None, numbers: Numbers) -> DeliveryStatus:
+def _delivery(word: SubscriptionState | None, numbers: SubscriptionStats) -> DeliveryStatus:
     counters, state = numbers.counters, numbers.state
     return DeliveryStatus(
         delivered=counters.delivered,
@@ -196,7 +197,7 @@ def _last_success(state: TargetHealth) -> LastSuccess | None:
     )
 
 
-def _last_failure(state: TargetHealth, numbers: Numbers) -> LastFailure | None:
+def _last_failure(state: TargetHealth, numbers: SubscriptionStats) -> LastFailure | None:
     if not state.last_failure:
         return None
     due = next(
@@ -212,12 +213,12 @@ def _last_failure(state: TargetHealth, numbers: Numbers) -> LastFailure | None:
     )
 
 
-def _not_before(due: Millis, numbers: Numbers) -> Millis:
+def _not_before(due: Millis, numbers: SubscriptionStats) -> Millis:
     """A delivery that is due waits for what holds up its subscription."""
     return max(due, numbers.state.blocked_until) if due else 0
 
 
-def _recent(failure: Failure, numbers: Numbers) -> RecentFailure:
+def _recent(failure: FailingDelivery, numbers: SubscriptionStats) -> RecentFailure:
     dead = failure.state is DeliveryState.DEAD
     return RecentFailure(
         event_id=failure.event_id,

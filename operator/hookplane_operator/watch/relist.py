@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import NotFound
 from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, USER_KINDS, Object, Resource
-from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.names import GATEWAY_LABEL
 from hookplane_operator.kube.objects import Objects, uid_of
 from hookplane_operator.settings import Scope
 
@@ -29,7 +29,9 @@ def listings(scope: Scope) -> list[Listing]:
     """Of all kinds that a cluster must have; first what the others depend on. Pure."""
     found = [Listing(GATEWAY, scope.gateways)]
     found += [] if scope.user_namespaces else [Listing(NAMESPACE, (None,))]
-    found += [Listing(x, scope.gateways, LABEL) for x in CHILDREN.values() if not x.optional]
+    found += [
+        Listing(x, scope.gateways, GATEWAY_LABEL) for x in CHILDREN.values() if not x.optional
+    ]
     return found + [Listing(x, scope.lists) for x in USER_KINDS]
 
 

@@ -22,7 +22,7 @@ from hookplane_operator.kube.kinds import (
     USER_KINDS,
     Resource,
 )
-from hookplane_operator.kube.names import GATEWAY as LABEL
+from hookplane_operator.kube.names import GATEWAY_LABEL
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.settings import Scope
 from hookplane_operator.watch.informer import Informer, Saw
@@ -67,7 +67,7 @@ class Watcher:
         self._unlisted = {x.kind for x in USER_KINDS}
         """Kinds of which it is not known what there is."""
         self._missing: list[Listing] = []
-        self.optional = OptionalApis(kube, objects, scope.gateways, LABEL, saw)
+        self.optional = OptionalApis(kube, objects, scope.gateways, GATEWAY_LABEL, saw)
         self.filled_at = 0.0
         """Seconds of the monotonic clock; 0: the caches are not filled yet."""
 
@@ -115,7 +115,7 @@ class Watcher:
         more += [SECRET] if self._secrets else []
         groups = [[x] for x in USER_KINDS] + ([more] if more else [])
         children = [x for x in CHILDREN.values() if not x.optional]
-        selectors = {x.kind: LABEL for x in children}
+        selectors = {x.kind: GATEWAY_LABEL for x in children}
         platform = self._informer((GATEWAY, *children), self._scope.gateways, selectors)
         return [platform, *(self._informer(x, self._scope.user_namespaces) for x in groups)]
 
