@@ -6,47 +6,45 @@ from typing import Any
 
 import pytest
 
-from hookplane.compile.endpoint import EndpointCompiler
-from hookplane.compile.subscription import SubscriptionCompiler
+from hookplane.compile.model import Resource
+from hookplane.compile.resources import compile_resources
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
+from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import parse_object
-from support.planes.compiled import compiled_of, endpoint_text, subscription_text
+from support.planes.compiled import (
+    LAPTOP,
+    NOW,
+    endpoint_text,
+    manifests_of,
+    subscription_text,
+)
 
 HUSH = "hush-hush"
 
 
-def broken(compiler: type[Any], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`compiler` fails for the object of this name as nobody foresaw."""
-    compiled = compiler.compile
+class Unforeseen:
+    """The spec of an object whose compiling fails as nobody foresaw."""
 
-    def fail(self: Any) -> Any:
-        if self.resource.metadata.name == name:
-            raise KeyError(HUSH)
-        return compiled(self)
+    gateway_ref = None
 
-    monkeypatch.setattr(compiler, "compile", fail)
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(HUSH)
 
 
-@pytest.mark.parametrize("compiler", [EndpointCompiler, SubscriptionCompiler])
-def test_one_object_that_cannot_be_compiled(
-    compiler: type[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken(compiler, "bad", monkeypatch)
+@pytest.mark.parametrize("kind", [WebhookEndpoint, WebhookSubscription])
+def test_one_object_that_cannot_be_compiled(kind: type[Resource]) -> None:
     good = endpoint_text(name="e") + subscription_text("endpointRefs: [{name: e}]", name="s")
-    bad = (
-        endpoint_text(name="bad")
-        if compiler is EndpointCompiler
-        else subscription_text("endpointRefs: [{name: e}]", name="bad")
-    )
-    compiled = compiled_of(bad + good)
+    resources = manifests_of(good).resources
+    whole = next(x for x in resources if isinstance(x, kind))
+    metadata = whole.metadata.model_copy(update={"name": "bad"})
+    bad = whole.model_copy(update={"metadata": metadata, "spec": Unforeseen()})
+    compiled = compile_resources([bad, *resources], (), LAPTOP, now=NOW)
     assert [x.name for x in compiled.endpoints if not x.builtin] == ["e"]
     assert [x.name for x in compiled.subscriptions] == ["s"]
     (problem,) = [x for x in compiled.problems if x.reason is Reason.INTERNAL_ERROR]
     assert (problem.name, problem.path) == ("bad", "")
-    assert problem.message.startswith(
-        "a fault of Hookplane's own (KeyError at hookplane.compile.resources:"
-    )
+    assert problem.message.startswith("a fault of Hookplane's own (KeyError at hookplane.compile.")
     assert HUSH not in problem.message
 
 
