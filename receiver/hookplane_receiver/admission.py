@@ -20,7 +20,6 @@ from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane.tracing import Step, Tracer
 from hookplane_receiver import credentials
 from hookplane_receiver.addresses import Network, client_address, contains
-from hookplane_receiver.headers import kept, repeated
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
@@ -128,7 +127,7 @@ class Admission:
             event_id=event_id(now, self._random_bytes),
             received=now,
             type=extract.event_type(endpoint.event_type, facts),
-            headers=kept(request.headers, endpoint.credentials),
+            headers=credentials.without_credentials(request.headers, endpoint.credentials),
             body=body,
             dedup_key=None if key is None else extract.dedup_key(key, facts),
             dedup_until=0 if key is None else now + endpoint.config.dedup_window,
@@ -229,7 +228,7 @@ async def read_body(endpoint: PreparedEndpoint, request: InboundRequest) -> byte
 
 def refuse_repeated(endpoint: PreparedEndpoint, request: InboundRequest) -> None:
     """A header that decides something may come once: never does the first one win."""
-    name = repeated(request.headers, endpoint.single)
+    name = credentials.repeated(request.headers, endpoint.single)
     if name:
         raise Rejected(RejectReason.MALFORMED, f"header {name} is there more than once")
 

@@ -1,18 +1,36 @@
-"""API keys, basic (RFC 7617) and bearer (RFC 6750): constant-time, over all keys, every time."""
+"""Credentials in headers. API keys, basic (RFC 7617) and bearer (RFC 6750) are compared in constant
+time, with all keys, every time; and headers that open doors are never kept with an event."""
 
 from __future__ import annotations
 
 import base64
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 from urllib.parse import parse_qsl
 
 from hookplane.config.endpoint import ApiKey, Basic
-from hookplane.network.headers import Headers
+from hookplane.network.headers import CONNECTION_HEADERS, Headers, header_bytes
 from hookplane.secret import Secret
-from hookplane.signatures.encoding import to_bytes
 
-MAX_QUERY_FIELDS = 20
+MAX_QUERY_FIELDS: Final = 20
+CREDENTIAL_WORDS: Final = (
+    "api-key",
+    "apikey",
+    "authenticat",
+    "authoriz",
+    "cookie",
+    "credential",
+    "hmac",
+    "hub-signature",
+    "password",
+    "secret",
+    "session",
+    "signature",
+    "token",
+)
+"""A name with one of these in it may carry something that lets its reader in elsewhere."""
 
 
 def api_key_matches(api_key: ApiKey, headers: Headers) -> bool:
@@ -33,13 +51,28 @@ def bearer_matches(tokens: Sequence[Secret], headers: Headers, query: str = "") 
     return _any_equal(given, tokens)
 
 
+def without_credentials(headers: Headers, own_credentials: frozenset[str]) -> Headers:
+    """The headers that are stored; `own_credentials`: names that this endpoint authenticates by."""
+    return tuple(
+        header for header in headers if header[0] not in own_credentials and _is_harmless(header[0])
+    )
+
+
+def repeated(headers: Headers, names: frozenset[str]) -> str:
+    """The first of `names` that stands there more than once, or the empty string."""
+    found = [name for name, _ in headers if name in names]
+    if len(found) == len(set(found)):
+        return ""
+    return next(name for name in found if found.count(name) > 1)
+
+
 def _any_equal(given: bytes, secrets: Sequence[Secret]) -> bool:
     matches = [hmac.compare_digest(given, secret.reveal()) for secret in secrets]
     return True in matches and bool(given)
 
 
 def _header(headers: Headers, name: str) -> bytes:
-    return to_bytes(next((value for header, value in headers if header == name), ""))
+    return header_bytes(next((value for header, value in headers if header == name), ""))
 
 
 def _scheme(headers: Headers, scheme: str) -> bytes:
@@ -63,4 +96,9 @@ def _access_token(query: str) -> bytes:
     except ValueError:
         return b""
     tokens = [value for name, value in fields if name == "access_token"]
-    return to_bytes(tokens[0]) if len(tokens) == 1 else b""
+    return header_bytes(tokens[0]) if len(tokens) == 1 else b""
+
+
+@lru_cache(maxsize=4096)
+def _is_harmless(name: str) -> bool:
+    return name not in CONNECTION_HEADERS and not any(word in name for word in CREDENTIAL_WORDS)

@@ -8,6 +8,8 @@ from typing import Final
 Headers = tuple[tuple[str, str], ...]
 """Header names in lower case with their values, in the order of arrival."""
 
+TEXT_ERRORS: Final = "surrogateescape"
+"""Header values are UTF-8 with this error handler, so that any bytes survive both ways."""
 USER_AGENT: Final = f"hookplane/{version('hookplane')}"
 """Who we say we are to the servers that we send requests to."""
 CONNECTION_HEADER_NAMES: Final = (
@@ -26,3 +28,8 @@ CONNECTION_HEADER_NAMES: Final = (
 write them. They are neither kept with an event nor to be set by users."""
 CONNECTION_HEADERS: Final = frozenset(name.lower() for name in CONNECTION_HEADER_NAMES)
 """The same in lower case."""
+
+
+def header_bytes(value: str) -> bytes:
+    """A header value as the bytes that were sent."""
+    return value.encode("utf-8", TEXT_ERRORS)

@@ -82,6 +82,22 @@ class Extractor:
     headers: tuple[str, ...] = ()
 
 
+def from_header(name: str) -> Extractor:
+    """Reads a header; `name` in lower case."""
+    return Extractor(lambda facts: facts.header(name), (name,))
+
+
+def from_body(path: str) -> Extractor:
+    """Reads what stands at a path into the JSON body: names and indexes, separated by dots."""
+    steps = tuple(path.split("."))
+    return Extractor(lambda facts: as_text(walk(facts.json, steps)))
+
+
+def constant(value: str) -> Extractor:
+    """The same for every request."""
+    return Extractor(lambda _: value)
+
+
 def event_type(extractor: Extractor, facts: Facts) -> str:
     """At most 128 printable characters, or `unknown`."""
     text = extractor.read(facts)[:MAX_TYPE_CHARACTERS]

@@ -11,7 +11,7 @@ from typing import Final
 
 from hookplane.config.endpoint import Source
 from hookplane.errors import InvalidValue
-from hookplane.providers.extract import Extractor, as_text, walk
+from hookplane.providers.extract import Extractor, constant, from_body, from_header
 from hookplane.providers.handshakes import Handshake
 from hookplane.providers.preset import Preset
 from hookplane.providers.presets import (
@@ -74,10 +74,7 @@ def reader(source: Source) -> Extractor:
     if source.extractor is not None:
         return EXTRACTORS[source.extractor]
     if source.header is not None:
-        name = source.header
-        return Extractor(lambda facts: facts.header(name), (name,))
+        return from_header(source.header)
     if source.body_path is not None:
-        steps = tuple(source.body_path.split("."))
-        return Extractor(lambda facts: as_text(walk(facts.json, steps)))
-    value = source.value or ""
-    return Extractor(lambda facts: value)
+        return from_body(source.body_path)
+    return constant(source.value or "")

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hookplane.errors import InvalidValue
 from hookplane.ids import RandomBytes
 from hookplane.secret import Secret
-from hookplane.signatures.content import signed_content
-from hookplane.signatures.encoding import encode
+from hookplane.signatures.form import encode, signed_content
 from hookplane.signatures.keys import HMAC_HASHES
 from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
 

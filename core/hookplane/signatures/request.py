@@ -17,10 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
+from hookplane.network.headers import TEXT_ERRORS
 from hookplane.secret import Secret
-from hookplane.signatures import layout
-from hookplane.signatures.content import signed_content
-from hookplane.signatures.encoding import TEXT_ERRORS, encode
+from hookplane.signatures.form import encode, signed_content, write_header
 from hookplane.signatures.keys import HMAC_HASHES, key_bytes
 from hookplane.signatures.scheme import Algorithm, KeyEncoding, SignatureScheme, TimeUnit
 
@@ -44,7 +43,7 @@ def sign_request(
     time = _time_text(scheme, now)
     values = {"{id}": id, "{timestamp}": time, "{method}": method, "{url}": url}
     signature = _signature(scheme, key, signed_content(scheme.content, body, values))
-    headers = [(scheme.header, layout.write(scheme, signature, time))]
+    headers = [(scheme.header, write_header(scheme, signature, time))]
     if scheme.id_header is not None:
         headers.append((scheme.id_header, id))
     if scheme.timestamp is not None and scheme.timestamp.header is not None:

@@ -8,9 +8,15 @@ from typing import Final, NamedTuple
 
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
-from hookplane.signatures import layout
-from hookplane.signatures.content import delimiter_after_id, signed_content
-from hookplane.signatures.encoding import decode, to_bytes
+from hookplane.network.headers import header_bytes
+from hookplane.signatures.form import (
+    MAX_SIGNATURES,
+    SignatureElements,
+    decode,
+    delimiter_after_id,
+    read_header,
+    signed_content,
+)
 from hookplane.signatures.keys import VerificationKey
 from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
 from hookplane.units import parse_time
@@ -89,12 +95,12 @@ def _verify(
     return VerifyResult(id=id_, timestamp=at)
 
 
-def _signatures(scheme: SignatureScheme, request: SignedRequest) -> layout.SignatureElements:
+def _signatures(scheme: SignatureScheme, request: SignedRequest) -> SignatureElements:
     value = _single(request, scheme.header)
     if value is None:
         raise _Refused(VerifyFailure.MISSING, f"header {scheme.header} is missing")
-    found = layout.read(scheme, value)
-    if len(found.signatures) > layout.MAX_SIGNATURES:
+    found = read_header(scheme, value)
+    if len(found.signatures) > MAX_SIGNATURES:
         raise _Refused(VerifyFailure.MALFORMED, f"header {scheme.header} has too many signatures")
     if not found.signatures:
         raise _Refused(
@@ -115,9 +121,7 @@ def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
     return value
 
 
-def _time_text(
-    scheme: SignatureScheme, request: SignedRequest, found: layout.SignatureElements
-) -> str:
+def _time_text(scheme: SignatureScheme, request: SignedRequest, found: SignatureElements) -> str:
     if scheme.timestamp is None:
         return ""
     if scheme.timestamp.header is not None:
@@ -146,7 +150,7 @@ def _single(request: SignedRequest, name: str) -> str | None:
 
 def _decoded(scheme: SignatureScheme, signatures: Sequence[str]) -> list[bytes]:
     if scheme.algorithm is Algorithm.EQUALITY:
-        return [to_bytes(text) for text in signatures]
+        return [header_bytes(text) for text in signatures]
     decoded = [decode(text, scheme.encoding) for text in signatures]
     return [data for data in decoded if data is not None]
 

@@ -23,8 +23,7 @@ from multidict import CIMultiDict
 from OpenSSL import SSL
 
 from hookplane.clock import Millis
-from hookplane.network.headers import Headers
-from hookplane.signatures.encoding import TEXT_ERRORS
+from hookplane.network.headers import TEXT_ERRORS, Headers
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,

@@ -1,10 +1,10 @@
-"""What is kept of a request's headers."""
+"""Which headers open doors and are not kept, and which are repeated."""
 
 from __future__ import annotations
 
 import pytest
 
-from hookplane_receiver.headers import kept, repeated
+from hookplane_receiver.credentials import repeated, without_credentials
 
 OWN = frozenset({"x-erp-sig"})
 DROPPED = """
@@ -21,12 +21,12 @@ webhook-timestamp x-request-id traceparent idempotency-key x-forwarded-for
 
 @pytest.mark.parametrize("name", DROPPED.split())
 def test_what_opens_doors_is_dropped(name: str) -> None:
-    assert kept(((name, "x"),), OWN) == ()
+    assert without_credentials(((name, "x"),), OWN) == ()
 
 
 @pytest.mark.parametrize("name", KEPT.split())
 def test_what_says_something_is_kept(name: str) -> None:
-    assert kept(((name, "x"),), OWN) == ((name, "x"),)
+    assert without_credentials(((name, "x"),), OWN) == ((name, "x"),)
 
 
 def test_repetitions_are_found() -> None:
