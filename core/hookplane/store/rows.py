@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hookplane.store.delivery_store import (
     Attempt,
@@ -16,6 +16,7 @@ from hookplane.store.delivery_store import (
 )
 from hookplane.store.event_log import LogEntry
 from hookplane.store.event_numbers import endpoint_of, sequence_of
+from hookplane.store.id_map import IdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
 
 FOR_EVER: Final = (1 << 63) - 1
@@ -25,48 +26,36 @@ WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, Deli
 _SETTLED: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
 
 
-class Places(Protocol):
-    """What the small numbers of a driver stand for."""
-
-    @property
-    def endpoint_uids(self) -> Mapping[int, str]: ...
-
-    @property
-    def subscription_uids(self) -> Mapping[int, str]: ...
-
-    def place(self, number: int) -> tuple[str, int]: ...
-
-
-def entry_of(places: Places, number: int, *rest: Any) -> LogEntry:
+def entry_of(ids: IdMap, number: int, *rest: Any) -> LogEntry:
     """From (number, event id, received, type, size)."""
-    return LogEntry(*places.place(number), *rest)
+    return LogEntry(*ids.place(number), *rest)
 
 
-def delivery_of(places: Places, number: int, event_id: str, type_: str, *rest: Any) -> Delivery:
+def delivery_of(ids: IdMap, number: int, event_id: str, type_: str, *rest: Any) -> Delivery:
     """From the columns of a delivery, without its subscription."""
     state, *others = rest
-    return Delivery(*places.place(number), event_id, type_, DeliveryState(state), *others)
+    return Delivery(*ids.place(number), event_id, type_, DeliveryState(state), *others)
 
 
-def delivery_row_of(places: Places, uid: str, *row: Any) -> DeliveryRow:
+def delivery_row_of(ids: IdMap, uid: str, *row: Any) -> DeliveryRow:
     """From those of an entry, then (state, attempts, due, status code, error)."""
-    return DeliveryRow(uid, entry_of(places, *row[:5]), DeliveryState(row[5]), *row[6:])
+    return DeliveryRow(uid, entry_of(ids, *row[:5]), DeliveryState(row[5]), *row[6:])
 
 
-def attempt_rows_of(places: Places, rows: list[tuple[Any, ...]]) -> list[AttemptRow]:
+def attempt_rows_of(ids: IdMap, rows: list[tuple[Any, ...]]) -> list[AttemptRow]:
     """Attempts may outlive a deleted subscription and endpoint; those are left out."""
     return [
-        _attempt_row(places, *row)
+        _attempt_row(ids, *row)
         for row in rows
-        if row[0] in places.subscription_uids and endpoint_of(row[1]) in places.endpoint_uids
+        if row[0] in ids.subscription_uids and endpoint_of(row[1]) in ids.endpoint_uids
     ]
 
 
-def _attempt_row(places: Places, subscription: int, event: int, *columns: Any) -> AttemptRow:
+def _attempt_row(ids: IdMap, subscription: int, event: int, *columns: Any) -> AttemptRow:
     event_id, at, number, duration, success, *rest = columns
     made = (event_id, at, number, duration, bool(success), *rest)
-    attempt = Attempt(*places.place(event), *made)
-    return AttemptRow(places.subscription_uids[subscription], attempt)
+    attempt = Attempt(*ids.place(event), *made)
+    return AttemptRow(ids.subscription_uids[subscription], attempt)
 
 
 def endpoint_status_of(
@@ -92,9 +81,9 @@ def job_of(*columns: Any) -> ReplayJob:
     return ReplayJob(uid, namespace, name, subscription, created, *progress)
 
 
-def candidate_of(places: Places, *row: Any) -> ReplayCandidate:
+def candidate_of(ids: IdMap, *row: Any) -> ReplayCandidate:
     """From those of an entry, then the state."""
-    return ReplayCandidate(entry_of(places, *row[:5]), DeliveryState(row[5]))
+    return ReplayCandidate(entry_of(ids, *row[:5]), DeliveryState(row[5]))
 
 
 def bounds_of(replay: NewReplay) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
@@ -17,7 +17,7 @@ from hookplane.store.delivery_store import (
     ReplayPage,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
-from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.grouping import GroupCommit
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
@@ -56,17 +56,19 @@ from hookplane.store.queries import (
     Page,
     SubscriptionStats,
 )
+from hookplane.store.write_groups import (
+    APPENDS,
+    event_weight,
+    flush_bounds,
+    flush_weight,
+    logs_that_grew,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 OnConnection = Callable[Concatenate[Db, P], Awaitable[T]]
 
-APPENDS: Final = GroupBounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
-"""In events and bytes."""
-FLUSHES: Final = GroupBounds(group_items=1_000, group_weight=4_000, queue_weight=1_000_000)
-"""In flushes and rows."""
-EVENT_OVERHEAD: Final = 512
-"""Bytes that an event without a body weighs in the queue."""
+FLUSHES: Final = flush_bounds(4_000)
 
 
 class PostgresStore:
@@ -83,8 +85,8 @@ class PostgresStore:
         self._ready = False
         self._notifier = LocalNotifier()
         self._bridge = NotifyBridge(connections, self._notifier, self._missed)
-        self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
-        self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
+        self._appends = GroupCommit(self._commit_appends, event_weight, APPENDS)
+        self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
 
     @classmethod
     async def open(cls, settings: PostgresSettings, clock: Clock) -> PostgresStore:
@@ -275,7 +277,7 @@ class PostgresStore:
 
     async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
         outcomes = await self._append(events)
-        grown = _grown(events, outcomes)
+        grown = logs_that_grew(events, outcomes)
         if grown:
             self._bridge.ring(Topic.EVENTS, grown)
         return outcomes
@@ -310,19 +312,3 @@ class PostgresStore:
             self._notifier.tell(Topic.EVENTS, endpoint)
         for subscription in self._numbers.subscriptions:
             self._notifier.tell(Topic.SUBSCRIPTION, subscription)
-
-
-def _grown(events: Sequence[NewEvent], outcomes: Sequence[Any]) -> set[str]:
-    return {
-        event.endpoint
-        for event, outcome in zip(events, outcomes, strict=True)
-        if isinstance(outcome, Appended) and not outcome.duplicate
-    }
-
-
-def _event_weight(event: NewEvent) -> int:
-    return EVENT_OVERHEAD + len(event.body)
-
-
-def _flush_weight(flush: Flush) -> int:
-    return flush.rows

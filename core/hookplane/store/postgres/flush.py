@@ -9,13 +9,13 @@ from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.event_numbers import event_number, sequence_of
+from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.process_registry import LEASE
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
-from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
 _CURSOR_COLUMNS: Final = 3
@@ -139,18 +139,11 @@ def _shift(flush: Flush) -> tuple[str, int, int, Millis]:
 
 
 def _turn(flush: Flush) -> tuple[Any, ...]:
-    added = flush.counters
     return (
         flush.subscription,
         flush.epoch,
         flush.number,
-        added.delivered,
-        added.filtered,
-        added.filter_errors,
-        added.dead,
-        added.expired,
-        added.attempts,
-        added.failed_attempts,
+        *counter_columns(flush.counters),
         None if flush.state is None else pack_state(flush.state).decode(),
     )
 
@@ -179,37 +172,13 @@ class _BatchRows:
         for nth, flush in self._flushes:
             for x in flush.upserts:
                 if (endpoint := self._endpoints.get(x.endpoint)) is not None:
-                    yield (
-                        nth,
-                        event_number(endpoint, x.sequence),
-                        x.event_id,
-                        storable(x.type),
-                        x.state,
-                        x.attempts,
-                        x.due,
-                        x.deadline,
-                        x.status_code,
-                        storable(x.error),
-                        x.replay,
-                    )
+                    yield nth, *delivery_columns(endpoint, x)
 
     def attempts(self) -> Iterator[tuple[Any, ...]]:
         for nth, flush in self._flushes:
             for x in flush.attempts:
                 if (endpoint := self._endpoints.get(x.endpoint)) is not None:
-                    yield (
-                        nth,
-                        event_number(endpoint, x.sequence),
-                        x.event_id,
-                        x.at,
-                        x.number,
-                        x.duration,
-                        x.success,
-                        x.status_code,
-                        storable(x.error),
-                        x.answer,
-                        x.replay,
-                    )
+                    yield nth, *attempt_columns(endpoint, x)
 
 
 async def _advance_replay(

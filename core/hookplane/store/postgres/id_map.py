@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from hookplane.errors import UnknownObject
-from hookplane.store.event_numbers import endpoint_of, sequence_of
+from hookplane.store.event_numbers import endpoint_of
+from hookplane.store.id_map import IdMap
 from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "id_map.sql")
 
 
-class PostgresIdMap:
+class PostgresIdMap(IdMap):
     """Uids and their numbers, loaded again when one that is asked for is missing. A number is never
     used again, so one that is gone meanwhile does no harm."""
 
-    def __init__(self) -> None:
-        self.endpoints: Mapping[str, int] = {}
-        self.subscriptions: Mapping[str, int] = {}
-        self.endpoint_uids: Mapping[int, str] = {}
-        self.subscription_uids: Mapping[int, str] = {}
-
     async def load(self, db: Db) -> None:
         """To be called as well after every commit of this process that adds or removes one."""
-        self.endpoints = await _pairs(db, _SQL["endpoints"])
-        self.subscriptions = await _pairs(db, _SQL["subscriptions"])
-        self.endpoint_uids = {number: uid for uid, number in self.endpoints.items()}
-        self.subscription_uids = {number: uid for uid, number in self.subscriptions.items()}
+        endpoints = await _pairs(db, _SQL["endpoints"])
+        self.replace(endpoints, await _pairs(db, _SQL["subscriptions"]))
 
     async def know(
         self,
@@ -47,25 +39,6 @@ class PostgresIdMap:
         ):
             await self.load(db)
 
-    def endpoint(self, uid: str) -> int:
-        """Raises UnknownObject."""
-        return _find(self.endpoints, uid, "endpoint")
-
-    def subscription(self, uid: str) -> int:
-        """Raises UnknownObject."""
-        return _find(self.subscriptions, uid, "subscription")
-
-    def place(self, number: int) -> tuple[str, int]:
-        """Event number → endpoint uid and sequence."""
-        return self.endpoint_uids[endpoint_of(number)], sequence_of(number)
-
 
 async def _pairs(db: Db, statement: str) -> dict[str, int]:
     return {row[0]: row[1] for row in await db.fetch(statement)}
-
-
-def _find(numbers: Mapping[str, int], uid: str, kind: str) -> int:
-    number = numbers.get(uid)
-    if number is None:
-        raise UnknownObject(f'no {kind} "{uid}"')
-    return number

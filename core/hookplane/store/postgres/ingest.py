@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from hookplane.errors import UnknownObject
+from hookplane.store.dedup_identity import body_fingerprint, identity_within_log
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
@@ -15,7 +15,6 @@ from hookplane.store.storable_text import pack_headers, storable
 Outcome = Appended | UnknownObject
 
 _SQL: Final = load_statements("hookplane.store.postgres", "ingest.sql")
-_FINGERPRINT_BYTES: Final = 16
 
 
 async def append_group(db: Db, events: Sequence[NewEvent], again: bool) -> list[Outcome]:
@@ -70,7 +69,7 @@ def _outcome(event: NewEvent, row: tuple[Any, ...] | None, again: bool) -> Outco
 
 
 def _identity(event: NewEvent) -> tuple[str, bytes | str]:
-    return event.endpoint, event.event_id if event.dedup_key is None else event.dedup_key
+    return event.endpoint, identity_within_log(event)
 
 
 def _row(event: NewEvent) -> tuple[Any, ...]:
@@ -83,10 +82,6 @@ def _row(event: NewEvent) -> tuple[Any, ...]:
         pack_headers(event.headers),
         event.body,
         key,
-        None if key is None else _fingerprint(event.body),
+        None if key is None else body_fingerprint(event.body),
         event.dedup_until,
     )
-
-
-def _fingerprint(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_FINGERPRINT_BYTES).digest()

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
@@ -21,7 +21,7 @@ from hookplane.store.delivery_store import (
     ReplayPage,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
-from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.grouping import GroupCommit
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
@@ -57,17 +57,19 @@ from hookplane.store.sqlite.retention import (
 )
 from hookplane.store.sqlite.schema import migrate
 from hookplane.store.sqlite.worker import OnFatal, Priority, Worker, exit_at_once
+from hookplane.store.write_groups import (
+    APPENDS,
+    event_weight,
+    flush_bounds,
+    flush_weight,
+    logs_that_grew,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 OnConnection = Callable[Concatenate[sqlite3.Connection, P], T]
 
-APPENDS: Final = GroupBounds(group_items=512, group_weight=8 << 20, queue_weight=64 << 20)
-"""In events and bytes."""
-FLUSHES: Final = GroupBounds(group_items=1_000, group_weight=1_000, queue_weight=1_000_000)
-"""In flushes and rows."""
-EVENT_OVERHEAD: Final = 512
-"""Bytes that an event without a body weighs in the queue."""
+FLUSHES: Final = flush_bounds(1_000)
 
 
 class SQLiteStore:
@@ -95,8 +97,8 @@ class SQLiteStore:
         self._numbers.load(reader)
         self._processes = Processes(clock)
         self._notifier = LocalNotifier()
-        self._appends = GroupCommit(self._commit_appends, _event_weight, APPENDS)
-        self._flushes = GroupCommit(self._commit_flushes, _flush_weight, FLUSHES)
+        self._appends = GroupCommit(self._commit_appends, event_weight, APPENDS)
+        self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
 
     @classmethod
     async def open(
@@ -276,7 +278,7 @@ class SQLiteStore:
     async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
         append = _bind(ingest.append_group, events)
         outcomes = await self._writer.run(Priority.INGEST, append)
-        for endpoint in _grown(events, outcomes):
+        for endpoint in logs_that_grew(events, outcomes):
             self._notifier.tell(Topic.EVENTS, endpoint)
         return outcomes
 
@@ -319,19 +321,3 @@ def _bind(
     job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> Callable[[sqlite3.Connection], T]:
     return lambda db: job(db, *args, **kwargs)
-
-
-def _grown(events: Sequence[NewEvent], outcomes: Sequence[Any]) -> set[str]:
-    return {
-        event.endpoint
-        for event, outcome in zip(events, outcomes, strict=True)
-        if isinstance(outcome, Appended) and not outcome.duplicate
-    }
-
-
-def _event_weight(event: NewEvent) -> int:
-    return EVENT_OVERHEAD + len(event.body)
-
-
-def _flush_weight(flush: Flush) -> int:
-    return flush.rows

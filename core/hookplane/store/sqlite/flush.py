@@ -10,6 +10,7 @@ from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.event_numbers import event_number, sequence_of
+from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
@@ -17,7 +18,6 @@ from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.faults import DATA_ERRORS, rejected
 from hookplane.store.sqlite.id_map import SQLiteIdMap
-from hookplane.store.storable_text import storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
 
@@ -96,16 +96,9 @@ def _write(
 
 
 def _turn(flush: Flush, subscription: int) -> tuple[Any, ...]:
-    added = flush.counters
     return (
         flush.number,
-        added.delivered,
-        added.filtered,
-        added.filter_errors,
-        added.dead,
-        added.expired,
-        added.attempts,
-        added.failed_attempts,
+        *counter_columns(flush.counters),
         None if flush.state is None else pack_state(flush.state),
         subscription,
         flush.epoch,
@@ -140,37 +133,12 @@ class _FlushRows:
     def deliveries(self, flush: Flush) -> Iterator[tuple[Any, ...]]:
         for x in flush.upserts:
             if (endpoint := self._endpoints.get(x.endpoint)) is not None:
-                yield (
-                    self._subscription,
-                    event_number(endpoint, x.sequence),
-                    x.event_id,
-                    storable(x.type),
-                    x.state,
-                    x.attempts,
-                    x.due,
-                    x.deadline,
-                    x.status_code,
-                    storable(x.error),
-                    x.replay,
-                    self._now,
-                )
+                yield self._subscription, *delivery_columns(endpoint, x), self._now
 
     def attempts(self, flush: Flush) -> Iterator[tuple[Any, ...]]:
         for x in flush.attempts:
             if (endpoint := self._endpoints.get(x.endpoint)) is not None:
-                yield (
-                    self._subscription,
-                    event_number(endpoint, x.sequence),
-                    x.event_id,
-                    x.at,
-                    x.number,
-                    x.duration,
-                    x.success,
-                    x.status_code,
-                    storable(x.error),
-                    x.answer,
-                    x.replay,
-                )
+                yield self._subscription, *attempt_columns(endpoint, x)
 
 
 def _advance_replay(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from hookplane.errors import UnknownObject
+from hookplane.store.dedup_identity import body_fingerprint, identity_within_log
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
@@ -20,7 +20,6 @@ from hookplane.store.storable_text import pack_headers, storable
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "ingest.sql")
 _FIND_SAME_ID: Final = _SQL["find_same_id"]
-_FINGERPRINT_BYTES: Final = 16
 
 
 def append_group(
@@ -111,7 +110,7 @@ class _GroupRows:
         found = self._seen.get((head.endpoint, event.dedup_key))
         if found is None or found.expires <= event.received:
             return None
-        return Appended(found.event_id, True, found.fingerprint != _fingerprint(event.body))
+        return Appended(found.event_id, True, found.fingerprint != body_fingerprint(event.body))
 
     def _add(self, head: _Head, event: NewEvent) -> None:
         number = head.number = head.number + 1
@@ -129,15 +128,11 @@ class _GroupRows:
                     head.endpoint,
                     event.dedup_key,
                     event.event_id,
-                    _fingerprint(body),
+                    body_fingerprint(body),
                     event.dedup_until,
                 )
             )
 
 
 def _identity(head: _Head, event: NewEvent) -> tuple[int, bytes | str]:
-    return head.endpoint, event.event_id if event.dedup_key is None else event.dedup_key
-
-
-def _fingerprint(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_FINGERPRINT_BYTES).digest()
+    return head.endpoint, identity_within_log(event)

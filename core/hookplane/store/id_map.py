@@ -1,0 +1,45 @@
+"""Small integers that a driver stores in place of uids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hookplane.errors import UnknownObject
+from hookplane.store.event_numbers import endpoint_of, sequence_of
+
+
+class IdMap:
+    """Uids and their numbers. Whole mappings are replaced, never changed, so any thread may read
+    them; how they are loaded is the driver's to say."""
+
+    def __init__(self) -> None:
+        self.endpoints: Mapping[str, int] = {}
+        self.subscriptions: Mapping[str, int] = {}
+        self.endpoint_uids: Mapping[int, str] = {}
+        self.subscription_uids: Mapping[int, str] = {}
+
+    def replace(self, endpoints: Mapping[str, int], subscriptions: Mapping[str, int]) -> None:
+        """Uid → number of all that the store has now."""
+        self.endpoints = endpoints
+        self.subscriptions = subscriptions
+        self.endpoint_uids = {number: uid for uid, number in endpoints.items()}
+        self.subscription_uids = {number: uid for uid, number in subscriptions.items()}
+
+    def endpoint(self, uid: str) -> int:
+        """Raises UnknownObject."""
+        return _find(self.endpoints, uid, "endpoint")
+
+    def subscription(self, uid: str) -> int:
+        """Raises UnknownObject."""
+        return _find(self.subscriptions, uid, "subscription")
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Event number → endpoint uid and sequence."""
+        return self.endpoint_uids[endpoint_of(number)], sequence_of(number)
+
+
+def _find(numbers: Mapping[str, int], uid: str, kind: str) -> int:
+    number = numbers.get(uid)
+    if number is None:
+        raise UnknownObject(f'no {kind} "{uid}"')
+    return number
