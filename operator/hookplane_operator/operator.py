@@ -43,7 +43,7 @@ from hookplane_operator.watch.watcher import Watcher
 from hookplane_operator.work import Jobs
 
 FRESH_SECONDS: Final = 60.0
-"""A replica that is elected later than this after its lists looks whether they still hold."""
+"""A replica elected later than this after its lists reads them again, to find what was deleted."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -191,7 +191,7 @@ class Operator:
             await self._jobs.close()
 
     async def _lead(self) -> None:
-        """The election comes when everything is known, as far as it may be seen."""
+        """Stands for election after the caches are filled, as far as its rights allow."""
         await self._watcher.fill()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._election.run(self._elected))
@@ -225,7 +225,7 @@ async def make_operator(
     clock: Clock,
     registry: CollectorRegistry,
 ) -> tuple[Operator, Kube]:
-    """Whoever gets them closes the second after the first has ended. Raises ApiError."""
+    """The caller closes the client after the operator has ended. Raises ApiError."""
     metrics = Metrics(registry)
     election = Election(lambda: Kube.connect(metrics), scope.own, instance)
     kube = await Kube.connect(metrics, election.leads)

@@ -23,7 +23,7 @@ from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway_missing import gateway_missing
 
 RELIST_SECONDS: Final = 3.0
-"""After the first object of a kind was listed again, most of the others were as well."""
+"""From an interrupted watch to the relist: by then the new watch has seen most objects."""
 
 
 class JobKind(StrEnum):
@@ -74,7 +74,7 @@ class KeyRouter:
         self._leads = leads
 
     def all_again(self) -> None:
-        """This replica was elected: whatever it knows may be to do."""
+        """This replica was elected: everything that it knows is worked on."""
         self._queue.enqueue(Task(JobKind.DEFAULT, self._default))
         for body in self._objects.all(GATEWAY.kind):
             key = key_of(GATEWAY.kind, body)
@@ -94,7 +94,7 @@ class KeyRouter:
             self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
 
     def watch_interrupted(self, kind: str) -> None:
-        """Its watch was interrupted, and what was deleted meanwhile is missing by nobody."""
+        """Its watch was interrupted, so objects that were deleted meanwhile are looked for soon."""
         self._queue.enqueue_later(Task(JobKind.RELIST, ("", kind)), RELIST_SECONDS)
 
     def object_seen(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002

@@ -134,7 +134,7 @@ class Jobs:
         self._queue.enqueue(Task(JobKind.SWEEP, runtime.name))
 
     def gateway_closed(self, name: Name) -> None:
-        """Its statuses are collected no more."""
+        """Stops collecting its statuses."""
         task = self._collections.pop(name, None)
         if task is not None:
             task.cancel()

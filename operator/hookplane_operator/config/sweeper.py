@@ -31,9 +31,9 @@ SOONEST_SECONDS: Final = 1.0
 """Between two sweeps, however much is deleted."""
 FEW: Final = 10
 SHARE: Final = 0.2
-"""More than both of these at once is not plausible."""
+"""Deletions that are more than both at once are held back until somebody confirms them."""
 KEEP_SECRETS: Final[Millis] = 24 * 3_600_000
-"""A generated Secret outlives its object for as long: who makes the object again keeps the key."""
+"""A generated Secret is kept this long after its object, which keeps its key if made again."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -105,8 +105,8 @@ class Sweeper:
         return uids, namespaces, replays
 
     async def _check_whole(self) -> None:
-        """A CRD that is being deleted takes its objects along, one after the other; nobody meant
-        them. Raises ApiError."""
+        """A CRD that is being deleted takes its objects along, one after the other, though nobody
+        asked to delete them. Raises ApiError."""
         if not await self._kube.takes_new(USER_KINDS):
             raise ApiError(404, "a CRD is being deleted, so nothing is removed")
 
@@ -169,8 +169,8 @@ def plan_sweep(
     recent: int = 0,
 ) -> SweepPlan:
     """`listed`: uids of all objects that full lists of every kind found; `namespaces`: those in
-    which there are any. `confirmed`: what the annotation says. `recent`: how many went a short
-    while ago: what deletes one after the other deletes as well."""
+    which there are any. `confirmed`: what the annotation says. `recent`: how many were
+    removed a short while ago; they count too, because a fault may delete one after the other."""
     seen = [x for x in documents if scope.holds(x.namespace)]
     own = [x for x in seen if not _builtin(x)]
     gone = tuple(x for x in own if x.uid not in listed)

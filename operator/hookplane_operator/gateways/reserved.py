@@ -1,7 +1,7 @@
-"""Secrets of gateways' own, which would open a whole database; pure.
+"""Secrets of the gateways themselves, which objects of users must not refer to; pure.
 
-They are taken from the objects as they are: a gateway that nobody has looked at yet, or
-that is refused, is to keep its secrets as well.
+They are read from the objects as they are, so that the Secrets of a gateway that was not reconciled
+yet, or that is refused, are protected as well.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class GatewayRuntime:
         self.store = store
         self.applied = applied
         self.changing = asyncio.Lock()
-        """Held while what is in force is changed: what a round took for known must not be removed
-        before it is written."""
+        """Held while the configuration in force is changed: a sweep must not remove what a round is
+        about to write."""
         self._gateway = gateway
         self._replays = set(replays)
         self._dirty: set[ObjectKey] = set()

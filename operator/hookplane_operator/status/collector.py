@@ -42,11 +42,11 @@ SHARE: Final = 40
 FULL_SECONDS: Final = 300.0
 """Everything is asked for again, though nothing seems to have happened."""
 WORDS_SECONDS: Final = 60.0
-"""A subscription becomes Idle by nothing but time."""
+"""Statuses are made again after this time, because a subscription becomes Idle by time alone."""
 SOON_SECONDS: Final = 0.2
 """While processes have not taken the newest version yet."""
 AWAY_SECONDS: Final = 30.0
-"""Objects say nothing of a store that does not answer for less; its gateway does."""
+"""Objects report a store that has not answered for this long; its gateway reports it at once."""
 
 _log = logging.getLogger("hookplane.operator")
 _ROLES: Final = {
@@ -207,13 +207,13 @@ class Collector:
             before, state.told[key] = state.told.get(key), seen  # the same objects compare quickly
             if before != seen:
                 self.report_object(key, result, runtime, living, state.seen)
-        if (
-            state.writes == runtime.applied.writes
-        ):  # else what was counted may be older than a deletion
+        if state.writes == runtime.applied.writes:
+            # after another write, what was counted may be older than a deletion
             self._find_drained(runtime, state.seen, living)
 
     def _is_told(self, runtime: GatewayRuntime, state: RoundMemory, seen: Observation) -> bool:
-        """Nothing is different; words that depend on the time alone may wait a little."""
+        """Nothing has changed since the last report, and that was not long ago: some states depend
+        on the time alone."""
         members = [(x.process, x.presence) for x in seen.members]
         depends = (
             state.marks,
@@ -239,8 +239,8 @@ class Collector:
         living: frozenset[str],
         seen: Observation | None,
     ) -> None:
-        """One object; `runtime` None: its gateway does not work. What nobody foresaw stops no
-        other."""
+        """One object; `runtime` None: its gateway does not work. An unexpected error is logged, so
+        that others are still reported."""
         with _alone(key):
             body = self._objects.get(key)
             if body is None:
@@ -309,7 +309,7 @@ class Collector:
 
 @contextmanager
 def _alone(key: ObjectKey) -> Iterator[None]:
-    """A fault about one object is that object's."""
+    """Logs an error about one object, so that the others are still reported."""
     try:
         yield
     except Exception as error:

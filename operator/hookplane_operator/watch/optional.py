@@ -31,7 +31,7 @@ class OptionalApis:
         selector: str,
         saw: Callable[[str, str | None, Object], None],
     ) -> None:
-        """`selector`: label that what is ours has."""
+        """`selector`: label of all objects that belong to a gateway."""
         self._kube = kube
         self._objects = objects
         self._namespaces = namespaces

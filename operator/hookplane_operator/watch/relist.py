@@ -1,7 +1,7 @@
-"""What there is of a kind, and what is not there any more though nobody told.
+"""Full lists of a kind, and the deletions that they show.
 
-A watch that was interrupted for long begins anew with a list, which has no word for what was
-deleted meanwhile.
+A watch that was interrupted for long begins again with a list. Objects that were deleted in between
+are not in it, and no event tells of them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ _NEEDS: Final = {
     SUBSCRIPTION.kind: frozenset({ENDPOINT.kind}),
     REPLAY.kind: frozenset({ENDPOINT.kind, SUBSCRIPTION.kind}),
 }
-"""What refers to these is not compiled before they were listed: what was not seen is not gone."""
+"""Kind → kinds that it refers to. It is not compiled before those were listed: an object that was
+not seen yet would be taken for deleted."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -103,7 +104,7 @@ class Watcher:
                 tasks.create_task(informer.run())
 
     async def relist(self, kind: str) -> None:
-        """Tells what was deleted and nobody told of. Raises ApiError."""
+        """Reports as deleted whatever a full list does not have any more. Raises ApiError."""
         for body in await self._lists.missing(kind):
             self._saw(kind, "DELETED", body)
 
