@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.planes.dispatcher import VirtualLoop, World, living
+from support.clocks.virtual import VirtualLoop
+from support.planes.dispatcher import World, living
 
 
 def pytest_asyncio_loop_factories(

@@ -12,7 +12,8 @@ from hookplane.process.rendezvous import owner_of
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.process_registry import Presence, Role
 from hookplane.tracing import Step
-from support.planes.dispatcher import Reply, World, subscription, url
+from support.http.scripted_egress import Reply
+from support.planes.dispatcher import World, subscription, url
 
 
 async def test_events_are_delivered_and_the_cursor_follows(world: World) -> None:

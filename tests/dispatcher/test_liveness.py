@@ -8,7 +8,9 @@ from collections import Counter
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
 from hookplane.store.delivery_store import CircuitState
-from support.planes.dispatcher import Reply, Sent, VirtualClock, World, subscription, url
+from support.clocks.virtual import VirtualClock
+from support.http.scripted_egress import Reply, Sent
+from support.planes.dispatcher import World, subscription, url
 
 RETRY = RetryConfig(schedule=(500, 2_000, 8_000), jitter_percent=0)
 

@@ -8,7 +8,8 @@ from hookplane.config.subscription import CircuitConfig, RetryConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.store.config_store import ConfigChange, ConfigKind
 from hookplane.store.delivery_store import CircuitState
-from support.planes.dispatcher import Reply, World, subscription, url
+from support.http.scripted_egress import Reply
+from support.planes.dispatcher import World, subscription, url
 
 SHOP = {"subscription": "default/shop"}
 LATER = RetryConfig(schedule=(10_000_000,), jitter_percent=0)

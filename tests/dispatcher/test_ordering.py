@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hookplane.config.subscription import TransformConfig
-from support.planes.dispatcher import Reply, Sent, World, subscription, url
+from support.http.scripted_egress import Reply, Sent
+from support.planes.dispatcher import World, subscription, url
 
 
 def first_fails(ids: list[str]) -> Callable[[Sent], Reply]:

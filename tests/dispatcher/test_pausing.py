@@ -6,7 +6,8 @@ from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
 from hookplane.signatures.signing import SigningConfig
 from hookplane.store.delivery_store import CircuitState
-from support.planes.dispatcher import HOUR, Reply, World, subscription, url
+from support.http.scripted_egress import Reply
+from support.planes.dispatcher import HOUR, World, subscription, url
 
 
 async def test_suspended_keeps_events_and_stops_clocks(world: World) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hookplane.config.subscription import RetryConfig
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
-from support.planes.dispatcher import START, Reply, World, subscription, url
+from support.clocks.virtual import START
+from support.http.scripted_egress import Reply
+from support.planes.dispatcher import World, subscription, url
 
 
 async def finished(world: World, uid: str) -> ReplayJob:

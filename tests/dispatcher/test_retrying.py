@@ -6,7 +6,8 @@ import pytest
 
 from hookplane.config.subscription import CircuitConfig, RetryConfig, TransformConfig
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import HOUR, NEVER, Reply, World, subscription, url
+from support.http.scripted_egress import NEVER, Reply
+from support.planes.dispatcher import HOUR, World, subscription, url
 
 DEFAULT = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """The default schedule in seconds."""

@@ -11,7 +11,8 @@ import pytest
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import Reply, Script, World, subscription, url
+from support.http.scripted_egress import Reply, Script
+from support.planes.dispatcher import World, subscription, url
 
 FINAL = {DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.DEAD}
 PATIENCE = 30_000

@@ -10,7 +10,8 @@ import pytest
 
 from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.delivery_store import DeliveryState
-from support.planes.dispatcher import NEVER, Reply, World, subscription, url
+from support.http.scripted_egress import NEVER, Reply
+from support.planes.dispatcher import World, subscription, url
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -9,7 +9,7 @@ import pytest
 
 from hookplane.errors import StoreUnfit
 from hookplane.pacing.run_forever import AGAIN_SECONDS, run_forever
-from support.planes.dispatcher import VirtualLoop
+from support.clocks.virtual import VirtualLoop
 
 
 async def begin_times(*answers: Exception | None) -> list[float]:

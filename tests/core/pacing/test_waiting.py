@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hookplane.pacing.waiting import Waker, wait_until_set
-from support.planes.dispatcher import VirtualLoop
+from support.clocks.virtual import VirtualLoop
 
 
 def on_virtual_time(work: Coroutine[Any, Any, None]) -> None:

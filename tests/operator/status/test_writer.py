@@ -26,7 +26,7 @@ from hookplane_operator.status.writer import (
     SETTLE_SECONDS,
     StatusWriter,
 )
-from support.planes.dispatcher import VirtualLoop
+from support.clocks.virtual import VirtualLoop
 
 SOON = 0.3
 """Longer than the writer looks away."""

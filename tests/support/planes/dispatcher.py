@@ -6,8 +6,7 @@ import asyncio
 import inspect
 import json
 import random
-import selectors
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,59 +32,16 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.tracing import Tracer
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.dispatcher import Dispatcher
-from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
+from support.clocks.virtual import VirtualClock, VirtualLoop
+from support.http.scripted_egress import ScriptedEgress
 
-START: Millis = 1_800_000_000_000
 HOUR = 3600.0
-
-
-class _Selector(selectors.DefaultSelector):
-    """Does not sleep: when nothing is ready and no thread is at work, time moves on instead."""
-
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            return ready
-        if timeout is None or self.loop.busy:
-            return super().select(10 if self.loop.busy else 0.05)
-        self.loop.elapsed += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with a time of its own."""
-
-    def __init__(self) -> None:
-        self.elapsed = 0.0
-        self.busy = 0
-        """Calls into the store that have not returned."""
-        selector = _Selector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.elapsed
-
-
-class VirtualClock:
-    """Tells the loop's time."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-
-    def now(self) -> Millis:
-        return START + round(self._loop.elapsed * 1000)
-
-    def monotonic(self) -> float:
-        return self._loop.elapsed
 
 
 class Watched:
@@ -117,75 +73,9 @@ class Watched:
         return call
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A request as the target saw it."""
-
-    at: Millis
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def event(self) -> str:
-        return self.headers["webhook-id"]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a target does; `after` in seconds."""
-
-    status: int = 200
-    after: float = 0.01
-    retry_after: str | None = None
-    body: bytes = b""
-
-
-Script = Callable[[Sent], Reply]
-
-
-def ok(_: Sent) -> Reply:
-    return Reply()
-
-
-NEVER = Reply(after=1e9)
-
-
-class ScriptedEgress:
-    """The network: answers as the script says, by URL."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._clock = VirtualClock(loop)
-        self.scripts: dict[str, Script] = {}
-        self.sent: list[Sent] = []
-        self.under_way = 0
-        self.most_under_way = 0
-
-    async def post(self, request: OutboundRequest) -> OutboundResponse:
-        url = request.url.reveal().decode()
-        sent = Sent(self._clock.now(), url, dict(request.headers), request.body)
-        self.sent.append(sent)
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
-        try:
-            return await self._answer(self.scripts.get(url, ok)(sent), request.timeout)
-        finally:
-            self.under_way -= 1
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    async def _answer(self, reply: Reply, timeout: Millis) -> OutboundResponse:
-        after = min(reply.after, timeout / 1000)
-        await asyncio.sleep(after)
-        if after < reply.after:
-            return OutboundResponse(0, timeout, error=EgressError.TIMEOUT)
-        return OutboundResponse(reply.status, round(after * 1000), reply.body, reply.retry_after)
-
-
 @dataclass
 class Notebook:
-    """A activity that can be read."""
+    """An activity log that can be read."""
 
     delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
     failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
