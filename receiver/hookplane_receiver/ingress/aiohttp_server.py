@@ -7,7 +7,6 @@ adds what is missing with public hooks only (protocol callbacks, the request fac
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,6 +23,7 @@ from OpenSSL import SSL
 
 from hookplane.clock import Millis
 from hookplane.network.headers import TEXT_ERRORS, Headers
+from hookplane.pacing.waiting import wait_until_set
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
@@ -203,9 +203,7 @@ class _Connections(web.Server):
         self.draining = True
         for connection in list(self.idle):
             connection.hang_up()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._nobody.wait()
+        await wait_until_set(self._nobody, seconds)
         await self.shutdown(CANCEL_SECONDS)
 
     def make_room(self) -> None:

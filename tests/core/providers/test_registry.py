@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pkgutil
 import re
+from typing import get_args
 
 import pytest
+from pydantic import TypeAdapter
 
 from hookplane.errors import InvalidValue
+from hookplane.kinds.endpoint import ProviderName, Verification
 from hookplane.providers import presets, registry
 from hookplane.providers.preset import Preset
 from hookplane.providers.registry import EXTRACTORS, HANDSHAKES, reader
@@ -46,6 +49,16 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
 def test_keys_of_two_forms_are_refused() -> None:
     with pytest.raises(InvalidValue, match="of one form"):
         registry.get("GitLab").variant([Secret("whsec_AAAA"), Secret("my-token")])
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_endpoint_can_name_every_provider(name: str) -> None:
+    assert TypeAdapter(ProviderName).validate_python(name) == name
+
+
+def test_an_endpoint_can_name_every_handshake_and_no_other() -> None:
+    names, _ = get_args(Verification.model_fields["handshake"].annotation)
+    assert set(get_args(names)) == set(HANDSHAKES)
 
 
 def test_every_file_of_a_preset_is_listed() -> None:
