@@ -189,3 +189,15 @@ def test_a_problem_is_stronger_than_what_cannot_be_judged() -> None:
     key = ObjectKey("WebhookEndpoint", "shop", "orders")
     result = ReconcileResult(key, "u", 3, (problem("spec.x"),), unknown=TOO_EARLY)
     assert accepted(result) == Fact(ConditionType.ACCEPTED, "False", Reason.INVALID, "spec.x: no")
+
+
+def test_the_first_of_several_problems_gives_the_reason() -> None:
+    other = Problem("WebhookEndpoint", "shop", "orders", "", "no", reason=Reason.UNKNOWN_PROVIDER)
+    fact = resolved(ConditionType.ACCEPTED, [problem("spec.x"), other], GOOD)
+    assert (fact.reason, fact.message) == (Reason.INVALID, "spec.x: no (and 1 more)")
+
+
+def test_a_problem_of_another_condition_changes_nothing() -> None:
+    reason = Reason.SECRET_NOT_FOUND
+    other = Problem("WebhookEndpoint", "shop", "orders", "", "no", reason=reason)
+    assert resolved(ConditionType.ACCEPTED, [other], GOOD) is GOOD

@@ -161,3 +161,8 @@ def test_the_store_is_told_by_its_own_condition() -> None:
     made = status(replace(FACTS, blockers=(refused,)))
     told = (condition(made, "Ready")[0], made["store"]["state"], made["store"]["message"])
     assert told == ("False", "OK", "")
+
+
+def test_a_long_message_of_the_store_is_cut() -> None:
+    made = status(seen=replace(SEEN, silent="x" * 513))
+    assert made["store"]["message"] == "x" * 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -98,14 +98,19 @@ def live(name: str, version: int, **fields: Any) -> Object:
 
 
 def status(
-    accepted: int = 0, *, state: str = "Idle", types: tuple[str, ...] = ("Accepted",)
+    accepted: int = 0,
+    *,
+    state: str = "Idle",
+    types: tuple[str, ...] = ("Accepted",),
+    truth: Literal["True", "False", "Unknown"] = "True",
+    message: str = "",
 ) -> EndpointStatus:
     conditions = [
         Condition(
             type=x,
-            status="True",
+            status=truth,
             reason="Accepted",
-            message="",
+            message=message,
             last_transition_time="2026-01-01T00:00:00Z",
             observed_generation=1,
         )
@@ -374,3 +379,19 @@ def test_what_waits_is_counted() -> None:
 
     play(scene)
     assert waiting == [2, 1, 0]
+
+
+def test_a_condition_that_flips_is_written_at_once_and_one_that_is_reworded_later() -> None:
+    async def scene(world: World) -> None:
+        world.add("a", "b")
+        world.offer("a", status())
+        world.offer("b", status())
+        await asyncio.sleep(SOON)
+        world.offer("a", status(truth="False"))
+        world.offer("b", status(message="in other words"))
+        await asyncio.sleep(COUNTERS_SECONDS + SOON)
+
+    (*_, flipped, reworded) = play(scene).server.writes
+    assert (flipped[1], reworded[1]) == ("a", "b")
+    assert flipped[0] < 1
+    assert reworded[0] >= COUNTERS_SECONDS
