@@ -1,9 +1,10 @@
-"""Rows that any driver reads, made into the model."""
+"""Makes values of the model from rows. Both drivers select the same columns in the same order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from hookplane.store.delivery_store import (
     Attempt,
@@ -20,7 +21,7 @@ from hookplane.store.id_map import IdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
 
 FOR_EVER: Final = (1 << 63) - 1
-"""A time that never comes."""
+"""A time later than any other."""
 WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
 """States of deliveries that have a row of their own."""
 _SETTLED: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
@@ -38,12 +39,12 @@ def delivery_of(ids: IdMap, number: int, event_id: str, type_: str, *rest: Any) 
 
 
 def delivery_row_of(ids: IdMap, uid: str, *row: Any) -> DeliveryRow:
-    """From those of an entry, then (state, attempts, due, status code, error)."""
+    """From the columns of an entry, then (state, attempts, due, status code, error)."""
     return DeliveryRow(uid, entry_of(ids, *row[:5]), DeliveryState(row[5]), *row[6:])
 
 
 def attempt_rows_of(ids: IdMap, rows: list[tuple[Any, ...]]) -> list[AttemptRow]:
-    """Attempts may outlive a deleted subscription and endpoint; those are left out."""
+    """Leaves out attempts that are kept although their subscription or endpoint is gone."""
     return [
         _attempt_row(ids, *row)
         for row in rows
@@ -58,12 +59,11 @@ def _attempt_row(ids: IdMap, subscription: int, event: int, *columns: Any) -> At
     return AttemptRow(ids.subscription_uids[subscription], attempt)
 
 
-def endpoint_status_of(
-    uid: str, head: int, floor: int, *columns: Any, rejected: Mapping[str, int]
-) -> EndpointStats:
-    """From (…, last accepted, duplicates, conflicts, last rejected, its reason, its detail)."""
-    last_accepted, duplicates, conflicts, *last_rejected = columns
-    counts = (last_accepted, duplicates, conflicts, rejected)
+def endpoint_stats_of(uid: str, head: int, floor: int, *columns: Any) -> EndpointStats:
+    """From (uid, head, floor, last accepted, duplicates, conflicts, last rejected, its reason, its
+    detail, rejections by reason as JSON)."""
+    last_accepted, duplicates, conflicts, *last_rejected, rejected = columns
+    counts = (last_accepted, duplicates, conflicts, orjson.loads(rejected))
     return EndpointStats(uid, sequence_of(head), head - floor, *counts, *last_rejected)
 
 
@@ -82,17 +82,18 @@ def job_of(*columns: Any) -> ReplayJob:
 
 
 def candidate_of(ids: IdMap, *row: Any) -> ReplayCandidate:
-    """From those of an entry, then the state."""
+    """From the columns of an entry, then the state."""
     return ReplayCandidate(entry_of(ids, *row[:5]), DeliveryState(row[5]))
 
 
 def bounds_of(replay: NewReplay) -> tuple[int, int]:
-    """From when to when (exclusive) a job asks for events."""
+    """The times between which a job takes events: from (inclusive), to (exclusive)."""
     return (0, FOR_EVER) if replay.ids else (replay.received_from, replay.received_to or FOR_EVER)
 
 
 def states_of(replay: NewReplay) -> list[str]:
-    """What a job takes. What is retrying comes with all others only: it is on its way anyhow."""
+    """The states of deliveries that a job takes. A job that names events or asks for every settled
+    state takes those that are retrying too."""
     retrying = DeliveryState.RETRYING
     states = (replay.states & (_SETTLED | {retrying})) or _SETTLED
     return sorted(states | {retrying} if replay.ids or states >= _SETTLED else states)

@@ -87,12 +87,12 @@ async def _admitted(db: Db, uid: str, process: int | None) -> int:
     if row is None:
         raise UnknownObject(f'no subscription "{uid}"')
     subscription, owner = row
-    verdict = await db.fetchval(_SQL["judge"], owner, process, LEASE)
-    if verdict == "lost":
+    decision = await db.fetchval(_SQL["judge"], owner, process, LEASE)
+    if decision == "lost":
         raise LeaseLost("the lease of this process has expired")
-    if verdict in ("alive", "wait"):
+    if decision in ("alive", "wait"):
         raise OwnedElsewhere(f'"{uid}" has another owner')
-    if verdict == "dead":
+    if decision == "dead":
         await db.execute(_SQL["end_owner"], subscription)
     number: int = subscription
     return number

@@ -17,26 +17,26 @@ _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
 async def read_log(
-    db: Db, numbers: PostgresIdMap, eras: PartitionIndex, uid: str, after: int, limit: int
+    db: Db, numbers: PostgresIdMap, partitions: PartitionIndex, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])
     endpoint = numbers.endpoint(uid)
     first, last = event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK)
-    rows = await db.fetch(_SQL["read_log"], first, last, eras.least(first), limit)
+    rows = await db.fetch(_SQL["read_log"], first, last, partitions.least(first), limit)
     for number, era, *_ in (rows[0], rows[-1]) if rows else ():
-        eras.saw(number, era)
+        partitions.saw(number, era)
     return [LogEntry(uid, row[0] & SEQUENCE_MASK, *row[2:]) for row in rows]
 
 
 async def read_contents(
-    db: Db, numbers: PostgresIdMap, eras: PartitionIndex, uid: str, sequences: Sequence[int]
+    db: Db, numbers: PostgresIdMap, partitions: PartitionIndex, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """What is still there of these. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])
     endpoint = numbers.endpoint(uid)
     wanted = [event_number(endpoint, sequence) for sequence in sequences]
-    least = eras.least(min(wanted, default=0))
+    least = partitions.least(min(wanted, default=0))
     rows = await db.fetch(_SQL["read_contents"], endpoint, wanted, least)
     return {
         number & SEQUENCE_MASK: Content(unpack_headers(headers), body)

@@ -1,5 +1,5 @@
-"""Wakes the other processes and is woken by them: LISTEN and NOTIFY, outside every transaction of
-work, because a NOTIFY makes commits queue behind each other."""
+"""Wakes other processes and is woken by them, with LISTEN and NOTIFY. A NOTIFY makes commits queue
+behind each other, so it is never sent within a transaction of work."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _ANNOUNCE: Final = (
 
 
 class NotifyBridge:
-    """The signals of one process, connected with those of all others. A call that is lost is found
-    by polling; whenever listening begins again everybody is woken once."""
+    """Passes the notifications of one process to all others and theirs to it. What a lost one told
+    is found by polling; whenever listening begins again, everybody is woken once."""
 
     def __init__(
-        self, connections: Connections, signals: LocalNotifier, missed: Callable[[], None]
+        self, connections: Connections, notifier: LocalNotifier, missed: Callable[[], None]
     ) -> None:
-        """`missed` is called when calls may have been lost."""
+        """`missed` is called when notifications may have been lost."""
         self._connections = connections
-        self._notifier = signals
+        self._notifier = notifier
         self._missed = missed
         self._sender = secrets.token_hex(4)
         self._waiting: dict[Topic, set[str]] = {topic: set() for topic in Topic}
@@ -61,7 +61,7 @@ class NotifyBridge:
         self._wanted.set()
 
     async def close(self) -> None:
-        """Says what is still to be said."""
+        """Sends what still waits, then stops listening."""
         with contextlib.suppress(StoreError):
             await self._send()
         for task in self._tasks:

@@ -11,7 +11,7 @@ from hookplane.store.delivery_store import Counters
 from hookplane.store.packed_health import unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.queries import EndpointStats, SubscriptionStats
-from hookplane.store.rows import endpoint_status_of, failure_of
+from hookplane.store.rows import endpoint_stats_of, failure_of
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
@@ -20,7 +20,7 @@ _COUNTERS: Final = 7
 
 async def endpoint_stats(db: Db, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
-    return [_endpoint(*row) for row in await db.fetch(_SQL["endpoint_stats"], uids)]
+    return [endpoint_stats_of(*row) for row in await db.fetch(_SQL["endpoint_stats"], uids)]
 
 
 async def stored_bytes(db: Db) -> dict[str, int]:
@@ -37,11 +37,6 @@ async def activity(db: Db) -> tuple[int, ...]:
     """Equal numbers mean that nothing has happened that statuses tell."""
     row = await db.fetchrow(_SQL["activity"])
     return tuple(int(number or 0) for number in row or ())
-
-
-def _endpoint(*row: Any) -> EndpointStats:
-    *columns, rejected = row
-    return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
 
 
 def _subscription(uid: str, *columns: Any) -> SubscriptionStats:

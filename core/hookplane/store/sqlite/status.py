@@ -11,7 +11,7 @@ import orjson
 from hookplane.store.delivery_store import Counters
 from hookplane.store.packed_health import unpack_state
 from hookplane.store.queries import EndpointStats, SubscriptionStats
-from hookplane.store.rows import endpoint_status_of, failure_of
+from hookplane.store.rows import endpoint_stats_of, failure_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.connection import snapshot
 
@@ -21,7 +21,7 @@ _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 def endpoint_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[EndpointStats]:
     """In the order asked for; what is not known is left out."""
     rows = db.execute(_SQL["endpoint_stats"], (orjson.dumps(uids).decode(),))
-    return [_endpoint(*row) for row in rows]
+    return [endpoint_stats_of(*row) for row in rows]
 
 
 def stored_bytes(db: sqlite3.Connection) -> dict[str, int]:
@@ -34,11 +34,6 @@ def subscription_stats(db: sqlite3.Connection, uids: Sequence[str]) -> list[Subs
     with snapshot(db):
         rows = db.execute(_SQL["subscription_stats"], (orjson.dumps(uids).decode(),)).fetchall()
         return [_subscription(db, *row) for row in rows]
-
-
-def _endpoint(*row: Any) -> EndpointStats:
-    *columns, rejected = row
-    return endpoint_status_of(*columns, rejected=orjson.loads(rejected))
 
 
 def _subscription(
