@@ -47,3 +47,19 @@ def test_jitter_only_adds_and_never_passes_the_deadline(
         at = due(config, made, failed, chance) or 0
         assert pause <= at - failed <= pause + pause * jitter / 100
     assert at + SLACK - len(schedule) <= deadline(NOW, config, timeout)
+
+
+def test_a_deadline_has_all_jitter_all_timeouts_and_the_slack() -> None:
+    config = RetryConfig(schedule=(1_000, 10_000), jitter_percent=25)
+    assert deadline(NOW, config, 300) == NOW + 1_250 + 12_500 + 2 * 300 + SLACK
+
+
+def test_without_a_schedule_only_the_slack_is_left() -> None:
+    assert deadline(NOW, RetryConfig(schedule=()), 300) == NOW + SLACK
+
+
+def test_jitter_is_drawn_from_the_whole_range() -> None:
+    config = RetryConfig(schedule=(1_000,), jitter_percent=50)
+    chance = random.Random(1)
+    added = {(due(config, 1, NOW, chance) or 0) - NOW - 1_000 for _ in range(2_000)}
+    assert (min(added) < 10, 490 <= max(added) < 500) == (True, True)
