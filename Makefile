@@ -35,18 +35,20 @@ format: develop  ## Put the code in form
 	$(BIN)/ruff check --fix .
 
 types: develop
-	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks charts scripts
+	$(BIN)/mypy core operator receiver dispatcher console cli tests benchmarks charts docs scripts
 
 imports: develop
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config contracts.toml
 
 generate: develop  ## Write the CRDs and the reference from the models
 	$(BIN)/python -m hookplane.crds
 	$(BIN)/python charts/generate.py
+	$(BIN)/python docs/generate.py
 
 check-generated: develop
 	$(BIN)/python -m hookplane.crds --check
 	$(BIN)/python charts/generate.py --check
+	$(BIN)/python docs/generate.py --check
 
 bench: develop  ## Measure; one table as text and JSON
 	$(BIN)/python -m benchmarks

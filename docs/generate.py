@@ -1,0 +1,98 @@
+"""`python docs/generate.py [--check]`: the tables of rooms, in `architecture.md` and `rooms.md`.
+
+They repeat `contracts.toml`, which `lint-imports` holds against the code, and the first sentence of
+each module's docstring. So the pages can say nothing about the structure that is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+CONTRACTS: Final = ROOT / "contracts.toml"
+PACKAGES: Final = ROOT / "docs" / "architecture.md"
+"""Has the tables of whole packages; what lies deeper has a page of its own."""
+FOLDERS: Final = ROOT / "docs" / "rooms.md"
+SOURCE_ROOTS: Final = ("core", "receiver", "dispatcher", "operator", "console", "cli")
+BEGIN: Final = "<!-- rooms: written by docs/generate.py from contracts.toml -->"
+END: Final = "<!-- end of rooms -->"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 when `--check` found pages that are not as they should be."""
+    parser = argparse.ArgumentParser(prog="docs/generate.py", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, name what drifted")
+    check = parser.parse_args(arguments).check
+    wanted = generated(tomllib.loads(CONTRACTS.read_text("utf-8")))
+    stale = [path for path, text in wanted.items() if path.read_text("utf-8") != text]
+    for path in stale:
+        if not check:
+            path.write_text(wanted[path], "utf-8")
+        print(f"{'drifted' if check else 'written'}: {path.relative_to(ROOT)}")
+    return 1 if check and stale else 0
+
+
+def generated(contracts: Mapping[str, Any]) -> dict[Path, str]:
+    """What each page is to hold."""
+    floors = {
+        container: contract["layers"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        for container in contract.get("containers", ())
+    }
+    deep = {name: layers for name, layers in floors.items() if "." in name}
+    whole = {name: layers for name, layers in floors.items() if "." not in name}
+    return {PACKAGES: _with_tables(PACKAGES, whole), FOLDERS: _with_tables(FOLDERS, deep)}
+
+
+def _with_tables(path: Path, floors: Mapping[str, Sequence[str]]) -> str:
+    before, found, rest = path.read_text("utf-8").partition(BEGIN)
+    _, also_found, after = rest.partition(END)
+    if not (found and also_found):
+        raise ValueError(f"{path.name} needs the lines {BEGIN} and {END}")
+    tables = [line for name, layers in floors.items() for line in _table(name, layers)]
+    return "\n".join([f"{before}{BEGIN}", "", *tables, f"{END}{after}"])
+
+
+def _table(container: str, layers: Sequence[str]) -> Iterator[str]:
+    yield f"**`{_folder(container)}`**"
+    yield ""
+    yield "| floor | room | what lives there |"
+    yield "|---|---|---|"
+    for place, layer in enumerate(layers):
+        for name in (part.strip(" ()") for part in layer.split("|")):
+            path = source(f"{container}.{name}")
+            shown = f"{name}/" if path.name == "__init__.py" else f"{name}.py"
+            yield f"| {len(layers) - place} | `{shown}` | {first_sentence(path)} |"
+    yield ""
+
+
+def _folder(module: str) -> str:
+    return source(module).parent.relative_to(ROOT).as_posix()
+
+
+def source(module: str) -> Path:
+    """The file of a module, or the `__init__.py` of a package. Raises LookupError."""
+    parts = module.split(".")
+    for root in SOURCE_ROOTS:
+        path = ROOT.joinpath(root, *parts)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.exists():
+                return file
+    raise LookupError(f"contracts.toml names {module}, which is not there")
+
+
+def first_sentence(path: Path) -> str:
+    """Of a module's docstring, without its full stop."""
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    paragraph = " ".join(docstring.split("\n\n")[0].split())
+    return paragraph.split(". ")[0].removesuffix(".").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
