@@ -40,29 +40,29 @@ def main(arguments: Sequence[str]) -> int:
 
 def generated(contracts: Mapping[str, Any]) -> dict[Path, str]:
     """What each page is to hold."""
-    floors = {
+    levels = {
         container: contract["layers"]
         for contract in contracts["tool"]["importlinter"]["contracts"]
         for container in contract.get("containers", ())
     }
-    deep = {name: layers for name, layers in floors.items() if "." in name}
-    whole = {name: layers for name, layers in floors.items() if "." not in name}
+    deep = {name: layers for name, layers in levels.items() if "." in name}
+    whole = {name: layers for name, layers in levels.items() if "." not in name}
     return {PACKAGES: _with_tables(PACKAGES, whole), FOLDERS: _with_tables(FOLDERS, deep)}
 
 
-def _with_tables(path: Path, floors: Mapping[str, Sequence[str]]) -> str:
+def _with_tables(path: Path, levels: Mapping[str, Sequence[str]]) -> str:
     before, found, rest = path.read_text("utf-8").partition(BEGIN)
     _, also_found, after = rest.partition(END)
     if not (found and also_found):
         raise ValueError(f"{path.name} needs the lines {BEGIN} and {END}")
-    tables = [line for name, layers in floors.items() for line in _table(name, layers)]
+    tables = [line for name, layers in levels.items() for line in _table(name, layers)]
     return "\n".join([f"{before}{BEGIN}", "", *tables, f"{END}{after}"])
 
 
 def _table(container: str, layers: Sequence[str]) -> Iterator[str]:
     yield f"**`{_folder(container)}`**"
     yield ""
-    yield "| floor | room | what lives there |"
+    yield "| level | room | what lives there |"
     yield "|---|---|---|"
     for place, layer in enumerate(layers):
         for name in (part.strip(" ()") for part in layer.split("|")):

@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of the structure is so: walks, places of changes, floors."""
+"""What docs/architecture.md says of the structure is so: walks, places of changes, levels."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ MOST_ROOMS = {
     "`hookplane run`, from manifests to serving": 24,
 }
 """Heading of a walk → how many rooms it may pass."""
+
+MOST_FILES = {"a Kafka target": 7, "a store driver": 7}
+"""Changes that touch more than five files today; the page says why."""
 
 
 def section(heading: str) -> str:
@@ -52,14 +55,14 @@ def test_there_are_ten_changes() -> None:
 
 @pytest.mark.parametrize("change", changes(), ids=lambda row: row[0])
 def test_a_change_has_a_folder_and_touches_few_files(change: list[str]) -> None:
-    _, folder, files = change
+    name, folder, files = change
     assert (ROOT / folder.strip("`")).is_dir()
     named = re.findall(r"`([^`]+)`", files)
     assert [path for path in named if not (ROOT / path).exists()] == []
-    assert len(files.split(", ")) <= 5
+    assert len(named) <= MOST_FILES.get(name, 5)
 
 
-def test_every_folder_with_code_has_floors() -> None:
+def test_every_folder_with_code_has_levels() -> None:
     contracts = tomllib.loads((ROOT / "contracts.toml").read_text("utf-8"))["tool"]["importlinter"]
     held = {name for contract in contracts["contracts"] for name in contract.get("containers", ())}
     folders = {
