@@ -1,7 +1,7 @@
 # Two commands are enough: `make run` to see webhooks flow, `make test` to check everything.
 # Each makes its own environment first; nothing outside this folder and the cache folder is touched.
 
-VENV ?= .venv
+VENV = .venv
 BIN := $(VENV)/bin
 export VENV PYTHON
 
@@ -70,7 +70,7 @@ lock: develop  ## Pin the newest versions that pyproject.toml allows
 	  --no-emit-options --unsafe-package hookplane --output-file constraints.txt pyproject.toml
 
 clean:  ## Remove the environment and what `make run` stored
-	rm -rf $(VENV) .hookplane
+	rm -rf "$(VENV)" .hookplane
 
 environment:
 	@scripts/environment run
