@@ -111,6 +111,7 @@ SCENARIOS = {
     "tests/core/store/postgres/test_claims.py": "claims of two processes at one moment",
     "tests/core/store/postgres/test_disk.py": "a disk that is full, and a backup",
     "tests/core/store/postgres/test_order.py": "the order of commits over all appends",
+    "tests/core/store/sqlite/test_all_or_nothing.py": "a crash between statements of any write",
     "tests/core/store/sqlite/test_crash.py": "a process that is killed while it appends",
     "tests/core/store/sqlite/test_ids.py": "event ids over all logs of a file",
     "tests/core/store/test_both_drivers.py": "both drivers under the same random operations",

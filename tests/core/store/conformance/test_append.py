@@ -199,3 +199,80 @@ async def test_what_is_not_there_is_unknown(scene: Scene) -> None:
     with pytest.raises(UnknownObject):
         await scene.store.read_log("nobody", 0, 1)
     assert await scene.store.endpoint_stats(["nobody"]) == []
+
+
+async def test_the_same_event_twice_in_one_group_is_one(scene: Scene) -> None:
+    plain, keyed = scene.event(), scene.event(dedup_key=b"k", dedup_until=LATER)
+    group = (plain, plain, replace(plain, body=b"other"), keyed, keyed)
+    outcomes = await asyncio.gather(*(scene.store.append(event) for event in group))
+    assert outcomes == [
+        Appended(plain.event_id),
+        Appended(plain.event_id, duplicate=True),
+        Appended(plain.event_id, duplicate=True, conflict=True),
+        Appended(keyed.event_id),
+        Appended(keyed.event_id, duplicate=True),
+    ]
+    assert len(await scene.store.read_log("e", 0, 10)) == 2
+
+
+async def test_the_same_event_with_the_same_key_later_is_a_duplicate(scene: Scene) -> None:
+    event = scene.event(dedup_key=b"k", dedup_until=LATER)
+    await scene.store.append(event)
+    assert await scene.store.append(event) == Appended(event.event_id, duplicate=True)
+    assert len(await scene.store.read_log("e", 0, 10)) == 1
+
+
+async def test_the_same_key_in_one_group_belongs_to_each_endpoint(scene: Scene) -> None:
+    await scene.endpoints("f")
+    group = [scene.event(uid, dedup_key=b"k", dedup_until=LATER) for uid in ("e", "f", "e", "f")]
+    outcomes = await asyncio.gather(*(scene.store.append(event) for event in group))
+    assert [x.event_id for x in outcomes] == [group[i].event_id for i in (0, 1, 0, 1)]
+    assert [x.duplicate for x in outcomes] == [False, False, True, True]
+
+
+async def test_a_key_and_an_event_id_of_the_same_bytes_are_two(scene: Scene) -> None:
+    plain = scene.event()
+    keyed = scene.event(dedup_key=plain.event_id.encode(), dedup_until=LATER)
+    outcomes = await asyncio.gather(*(scene.store.append(event) for event in (plain, keyed)))
+    assert outcomes == [Appended(plain.event_id), Appended(keyed.event_id)]
+
+
+async def test_a_key_holds_until_its_window_ends_and_a_duplicate_does_not_extend_it(
+    scene: Scene,
+) -> None:
+    first = await scene.append(dedup_key=b"k", dedup_until=LATER)
+    scene.clock.advance(999)
+    again = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)
+    assert again == Appended(first.event_id, duplicate=True)
+    scene.clock.advance(1)
+    assert not (await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)).duplicate
+
+
+async def test_a_key_that_is_used_again_is_that_of_the_newer_body(scene: Scene) -> None:
+    await scene.append(dedup_key=b"k", dedup_until=LATER, body=b"old")
+    scene.clock.advance(1_000)
+    newer = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000, body=b"new")
+    outcomes = [
+        await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000, body=body)
+        for body in (b"new", b"old")
+    ]
+    assert outcomes == [Appended(newer.event_id, True), Appended(newer.event_id, True, True)]
+
+
+async def test_the_last_arrival_is_the_latest_whatever_the_order(scene: Scene) -> None:
+    await scene.append(received=START + 5)
+    await scene.append(received=START + 1)
+    (stats,) = await scene.store.endpoint_stats(["e"])
+    assert stats.last_accepted == START + 5
+
+
+async def test_the_latest_rejection_stays_whatever_the_order_of_reports(scene: Scene) -> None:
+    for at, reason in ((START + 5, "Malformed"), (START + 1, "TooLarge"), (0, "")):
+        report = EndpointReport("e", rejected={}, last_rejected=at, last_rejected_reason=reason)
+        await scene.store.report_endpoints([report])
+    (stats,) = await scene.store.endpoint_stats(["e"])
+    assert (stats.last_rejected, stats.last_rejected_reason) == (START + 5, "Malformed")
+    newer = EndpointReport("e", last_rejected=START + 5, last_rejected_reason="TooLarge")
+    await scene.store.report_endpoints([newer])
+    (stats,) = await scene.store.endpoint_stats(["e"])
+    assert (stats.last_rejected, stats.last_rejected_reason) == (START + 5, "TooLarge")

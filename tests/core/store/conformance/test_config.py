@@ -92,3 +92,72 @@ async def test_a_plan_may_name_endpoints_of_its_own_change(scene: Scene) -> None
     change = ConfigChange(upserts=rows, cursors=(CursorPlan("s", ("f",)),))
     await scene.store.apply_config(change)
     assert (await scene.owner()).claimed.cursors == {"f": 0}
+
+
+async def test_a_document_that_changes_gets_a_version_each_time(scene: Scene) -> None:
+    versions = []
+    for document in (b"1", b"2", b"1"):  # the last one was there before
+        await scene.endpoints("f", document=document)
+        version, rows = await scene.store.load_config(0)
+        versions.append(version)
+        assert [x for x in rows if x.uid == "f"] == [ConfigRow(ENDPOINT, "f", document, version)]
+    assert versions == sorted(set(versions))
+
+
+async def test_what_comes_back_unchanged_gets_a_new_version(scene: Scene) -> None:
+    deleted = await scene.delete(ENDPOINT, "e")
+    await scene.endpoints("e")
+    version, rows = await scene.store.load_config(deleted)
+    assert version > deleted
+    assert rows == [ConfigRow(ENDPOINT, "e", b"{}", version)]
+    await scene.append("e")
+
+
+async def test_the_same_uid_of_another_kind_is_another_object(scene: Scene) -> None:
+    await scene.subscription("e")
+    version = await scene.delete(SUBSCRIPTION, "e")
+    assert await scene.store.load_config(version - 1) == (
+        version,
+        [ConfigRow(SUBSCRIPTION, "e", None, version)],
+    )
+    await scene.append("e")
+    assert [x.uid for x in (await scene.store.load_config(0))[1] if x.document] == ["e"]
+
+
+async def test_tombstones_go_by_their_own_age_and_documents_stay(scene: Scene) -> None:
+    await scene.endpoints("old", "young")
+    await scene.delete(ENDPOINT, "old")
+    scene.clock.advance(DAY)
+    await scene.delete(ENDPOINT, "young")
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    rows = (await scene.store.load_config(0))[1]
+    assert [(x.uid, x.document) for x in rows] == [("e", b"{}"), ("young", None)]
+
+
+async def test_a_second_delete_does_not_begin_the_day_anew(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.delete(SUBSCRIPTION, "s")
+    scene.clock.advance(DAY - 1)
+    await scene.delete(SUBSCRIPTION, "s")
+    scene.clock.advance(1)
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    assert await scene.store.subscription_stats(["s"]) == []
+
+
+async def test_a_subscription_that_is_deleted_again_has_a_day_again(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.delete(SUBSCRIPTION, "s")
+    scene.clock.advance(DAY - 1)
+    await scene.subscription("s")
+    await scene.delete(SUBSCRIPTION, "s")
+    scene.clock.advance(DAY - 1)
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    assert await scene.store.subscription_stats(["s"]) != []
+
+
+async def test_bytes_move_with_an_endpoint_that_changes_its_namespace(scene: Scene) -> None:
+    await scene.endpoints("f", namespace="old", document=b"1")
+    await scene.append("f", body=b"xxx")
+    await scene.endpoints("f", namespace="new", document=b"2")
+    await scene.append("f", body=b"xx")
+    assert await scene.store.stored_bytes() == {"new": 5}

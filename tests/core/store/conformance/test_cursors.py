@@ -145,3 +145,65 @@ async def test_a_deleted_endpoint_goes_after_a_day_when_it_is_empty(scene: Scene
         pass
     left = await scene.store.endpoint_stats(["e", "f"])
     assert [status.endpoint for status in left] == ["e"]
+
+
+async def test_one_change_joins_one_endpoint_leaves_another_and_keeps_a_third(
+    scene: Scene,
+) -> None:
+    await scene.endpoints("f", "g")
+    await scene.subscription("s", ["e", "f"])
+    for uid in ("e", "f", "g"):
+        await scene.fill(2, uid)
+    await scene.subscription("s", ["f", "g"])
+    assert (await scene.owner()).claimed.cursors == {"f": 0, "g": 2}
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (2, 2)
+
+
+async def test_leaving_is_counted_once_however_often_the_plan_is_written(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.fill(2)
+    for _ in range(2):
+        await scene.subscription("s", [])
+    assert (await scene.status()).counters.expired == 2
+
+
+async def test_an_endpoint_that_joins_again_counts_from_then_on(scene: Scene) -> None:
+    await scene.subscription("s", start_from="Earliest")
+    await scene.fill(2)
+    await scene.subscription("s", [])
+    await scene.fill(3)  # nobody's
+    await scene.subscription("s", start_from="Earliest")
+    await scene.fill(4)
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (4, 2)
+    await scene.subscription("s", [])
+    assert (await scene.status()).counters.expired == 6
+
+
+async def test_a_start_that_changes_later_moves_nothing(scene: Scene) -> None:
+    await scene.fill(2)
+    await scene.subscription("s", start_from="Latest")
+    await scene.subscription("s", start_from="Earliest")
+    assert (await scene.owner()).claimed.cursors == {"e": 2}
+
+
+async def test_a_time_to_start_from_is_looked_up_in_each_log_alone(scene: Scene) -> None:
+    await scene.endpoints("f", "g")
+    await scene.fill(2, "f")
+    scene.clock.advance(10)
+    for uid in ("e", "g"):
+        await scene.fill(1, uid)
+    await scene.subscription("s", ["e", "f", "g"], START + 5)
+    assert (await scene.owner()).claimed.cursors == {"e": 0, "f": 2, "g": 0}
+
+
+async def test_a_subscription_that_comes_back_with_another_plan_follows_it(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.subscription("s", ["e"])
+    await scene.fill(2)
+    await scene.fill(3, "f")
+    await scene.delete(ConfigKind.SUBSCRIPTION, "s")
+    await scene.subscription("s", ["f"], "Earliest")
+    assert (await scene.owner()).claimed.cursors == {"f": 3}
+    assert (await scene.status()).counters.expired == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +19,17 @@ PROGRAM = Path(__file__).with_name("append_until_killed.py")
 TIMEOUT = 60.0
 
 
+FAILING_SYNC = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
+    "-e", "inject=fdatasync,fsync:error=EIO:when=40+")  # fmt: skip
+"""The fortieth fsync of the process fails, and all after it."""
+
+
 @asynccontextmanager
-async def appending(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def appending(
+    *arguments: object, under: tuple[str, ...] = ()
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, PROGRAM, *map(str, arguments), stdout=asyncio.subprocess.PIPE,
+        *under, sys.executable, PROGRAM, *map(str, arguments), stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -69,6 +77,17 @@ async def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, number: int) ->
 
 async def test_a_failed_write_ends_the_process_and_loses_nothing(tmp_path: Path) -> None:
     async with appending(tmp_path, 2 << 20) as process:
+        ids = await acknowledged(process, 1_000_000)
+        async with asyncio.timeout(TIMEOUT):
+            assert await process.wait() == EXIT_CODE
+    assert ids
+    assert set(ids) <= set(await stored(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+async def test_a_failed_fsync_ends_the_process_and_loses_nothing(tmp_path: Path) -> None:
+    async with appending(tmp_path, under=FAILING_SYNC) as process:
         ids = await acknowledged(process, 1_000_000)
         async with asyncio.timeout(TIMEOUT):
             assert await process.wait() == EXIT_CODE

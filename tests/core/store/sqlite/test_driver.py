@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.delivery_store import Counters, DeliveryState
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
@@ -97,6 +100,51 @@ async def fill_up(scene: Scene) -> list[str]:
         except StoreUnavailable:
             return accepted
     raise AssertionError("the file grew past its bound")
+
+
+@contextmanager
+def failing_writes(folder: Path) -> Iterator[None]:
+    """No file of this process grows past the log's size: SQLite gets EFBIG, an I/O error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (folder / "hookplane.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_after_a_failed_write_nothing_is_acknowledged_and_nobody_waits(
+    tmp_path: Path,
+) -> None:
+    clock, told = ManualClock(), list[str]()
+    store = await SQLiteStore.open(tmp_path, clock, on_fatal=lambda: told.append("failed"))
+    async with asyncio.timeout(30):
+        scene = Scene(store, clock)
+        await scene.endpoints("e")
+        await scene.subscription("s")
+        entries = await scene.fill(2)
+        owner = await scene.owner()
+        with failing_writes(tmp_path):
+            appends = (scene.append(body=b"x" * 100_000) for _ in range(20))
+            outcomes = await asyncio.gather(*appends, return_exceptions=True)
+        assert {type(x) for x in outcomes} == {StoreUnavailable}
+        # the disk works again, but what it holds is not known any more
+        writes = (
+            scene.append(),
+            owner.flush(counters=Counters(filtered=1)),
+            scene.endpoints("f"),
+            store.request_resume("s"),
+            store.expire(Retention(DAY, DAY, MEGABYTE), clock.now()),
+        )
+        refused = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(x) for x in refused] == [StoreUnavailable] * len(writes)
+        assert await store.read_log("e", 0, 100) == entries
+        await store.close()
+    assert told == ["failed"]
+    async with open_sqlite(tmp_path, clock) as again:
+        assert await again.read_log("e", 0, 2) == entries
+        assert [x.sequence for x in await Scene(again, clock, scene.ids).fill(1)] == [3]
 
 
 async def test_the_file_shrinks_when_most_of_it_is_free(tmp_path: Path) -> None:
