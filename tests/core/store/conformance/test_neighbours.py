@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from hookplane.errors import OwnedElsewhere, UnknownObject
-from hookplane.store.config_store import ConfigKind
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.delivery_store import (
     CircuitState,
     Counters,
@@ -231,6 +231,61 @@ async def test_readers_of_one_log_keep_the_others(world: World, name: str) -> No
     before = {uid: await world.read_elsewhere(uid) for uid in SUBSCRIPTIONS}
     await DEEDS[name].do(world)
     assert {uid: await world.read_elsewhere(uid) for uid in SUBSCRIPTIONS} == before
+
+
+async def test_what_expires_from_one_log_is_counted_exactly(world: World) -> None:
+    await expire_old(world)
+    # of `f` one was pending, two retrying and one sending; what was dead just went
+    for uid, expired in {"s": 4, "t": 4, "u": 0}.items():
+        assert (await world.scene.status(uid)).counters.expired == expired
+    bytes_of_others = {f"of {uid}": sum(x.size for x in world.entries[uid]) for uid in ("e", "g")}
+    stored = await world.scene.store.stored_bytes()
+    assert {name: size for name, size in stored.items() if size} == bytes_of_others
+    await world.scene.append("f", body=b"xyz")
+    assert (await world.scene.store.stored_bytes())["of f"] == 3
+
+
+async def test_a_deleted_endpoint_leaves_the_others_open(world: World) -> None:
+    await world.scene.delete(ConfigKind.ENDPOINT, "f")
+    with pytest.raises(UnknownObject):
+        await world.scene.append("f")
+    for uid in ("e", "g"):
+        await world.scene.append(uid)
+
+
+async def test_an_endpoint_that_comes_back_brings_no_other_back(world: World) -> None:
+    for uid in ("e", "f"):
+        await world.scene.delete(ConfigKind.ENDPOINT, uid)
+    await world.scene.endpoints("f")
+    await world.scene.append("f")
+    with pytest.raises(UnknownObject):
+        await world.scene.append("e")
+
+
+async def test_a_subscription_that_comes_back_brings_no_other_back(world: World) -> None:
+    for uid in ("s", "t"):
+        await world.scene.delete(ConfigKind.SUBSCRIPTION, uid)
+    await world.scene.subscription("s", ENDPOINTS)
+    await world.scene.store.claim("s")
+    with pytest.raises(UnknownObject):
+        await world.scene.store.claim("t")
+
+
+async def test_an_empty_log_that_nobody_reads_stays_while_it_is_configured(world: World) -> None:
+    await world.scene.endpoints("empty", "gone")
+    await world.scene.delete(ConfigKind.ENDPOINT, "gone")
+    await world.age(KEEP_ALL, DAY)
+    left = await world.scene.store.endpoint_stats(["empty", "gone"])
+    assert [x.endpoint for x in left] == ["empty"]
+    await world.scene.append("empty")
+
+
+async def test_a_first_plan_is_the_first_of_its_own_subscription(world: World) -> None:
+    row = ConfigRow(ConfigKind.SUBSCRIPTION, "new", b"{}")
+    await world.scene.store.apply_config(ConfigChange(upserts=(row,)))
+    await world.scene.subscription("s", ["e"])
+    await world.scene.subscription("new", ["e"], "Earliest")
+    assert (await world.scene.owner("new")).claimed.cursors == {"e": 0}
 
 
 async def test_what_is_removed_is_gone_whole(world: World) -> None:

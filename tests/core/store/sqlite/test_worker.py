@@ -135,7 +135,8 @@ async def test_the_most_urgent_goes_first_and_equals_in_their_order() -> None:
 
 
 async def test_a_caller_that_gave_up_holds_up_nobody() -> None:
-    gate = Gate()
+    gate, faults = Gate(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
     async with working() as worker:
         given_up = asyncio.create_task(worker.run(Priority.OTHER, gate))
         await gate.begun()
@@ -143,6 +144,7 @@ async def test_a_caller_that_gave_up_holds_up_nobody() -> None:
         await asyncio.gather(given_up, return_exceptions=True)
         gate.open()
         assert await worker.run(Priority.OTHER, one) == 1
+    assert faults == []
 
 
 async def test_closing_finishes_what_waits_takes_nothing_more_and_lets_the_file_go(
