@@ -151,6 +151,7 @@ async def test_a_commit_wakes_the_listeners_of_new_events(scene: Scene) -> None:
     scene.store.listen(Topic.EVENTS, woken.append)
     event = scene.event()
     await scene.store.append(event)
+    assert woken == ["e"]
     await scene.store.append(event)  # a duplicate is nothing new
     assert woken == ["e"]
 

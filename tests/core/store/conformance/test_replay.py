@@ -130,6 +130,16 @@ async def test_a_new_job_wakes_the_owner(scene: Scene) -> None:
     assert woken == ["s"]
 
 
+async def test_the_end_of_a_job_wakes_the_owner_once(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.replay()
+    woken: list[str] = []
+    scene.store.listen(Topic.SUBSCRIPTION, woken.append)
+    for uid in ("nobody", "r", "r"):
+        await scene.store.cancel_replay(uid)
+    assert woken == ["s"]
+
+
 async def take_page(scene: Scene, owner: Owner, limit: int) -> list[tuple[str, int]]:
     """Takes a page in, as an owner does."""
     page = await scene.store.replay_page("r", limit)

@@ -147,3 +147,28 @@ async def test_status_is_given_in_the_order_asked_for(scene: Scene) -> None:
     endpoints = await scene.store.endpoint_stats(["f", "e"])
     assert [x.subscription for x in subscriptions] == ["t", "s"]
     assert [x.endpoint for x in endpoints] == ["f", "e"]
+
+
+async def test_the_next_due_is_the_earliest_of_what_retries(scene: Scene) -> None:
+    await scene.subscription("s")
+    entries = await scene.fill(4)
+    await (await scene.owner()).hold(
+        delivery(entries[0], due=START + 3),
+        delivery(entries[1], due=START + 2),
+        delivery(entries[2], due=START + 4),
+        delivery(entries[3], DeliveryState.DEAD, due=START + 1),
+    )
+    assert (await scene.status()).next_due == START + 2
+
+
+async def test_a_listing_tells_the_last_attempt_of_its_own_subscription(scene: Scene) -> None:
+    await scene.subscription("s")
+    await scene.subscription("t")
+    (entry,) = await scene.fill(1)
+    failed = attempt(entry, success=False, status_code=500, error="first")
+    last = attempt(entry, at=START + 1, number=2, status_code=201)
+    await (await scene.owner("s")).flush(cursors={"e": 1}, attempts=(failed, last))
+    other = attempt(entry, at=START + 2, success=False, status_code=503, error="other")
+    await (await scene.owner("t")).flush(attempts=(other,))
+    (row,) = await scene.store.deliveries(Page(), "s", frozenset())
+    assert row == DeliveryRow("s", entry, DeliveryState.DELIVERED, 2, 0, 201, "")
