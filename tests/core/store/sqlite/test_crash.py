@@ -14,6 +14,7 @@ import pytest
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.store.sqlite.worker import EXIT_CODE
 from support.clocks.manual import ManualClock
+from support.cluster.missing import left_out
 
 PROGRAM = Path(__file__).with_name("append_until_killed.py")
 TIMEOUT = 60.0
@@ -85,8 +86,9 @@ async def test_a_failed_write_ends_the_process_and_loses_nothing(tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 async def test_a_failed_fsync_ends_the_process_and_loses_nothing(tmp_path: Path) -> None:
+    if shutil.which("strace") is None:
+        left_out("strace is not installed; scripts/test-tools installs it")
     async with appending(tmp_path, under=FAILING_SYNC) as process:
         ids = await acknowledged(process, 1_000_000)
         async with asyncio.timeout(TIMEOUT):
