@@ -70,7 +70,8 @@ lock: develop  ## Pin the newest versions that pyproject.toml allows
 	  --no-emit-options --unsafe-package hookplane --output-file constraints.txt pyproject.toml
 
 clean:  ## Remove the environment and what `make run` stored
-	rm -rf "$(VENV)" .hookplane
+	@scripts/environment remove
+	rm -rf .hookplane
 
 environment:
 	@scripts/environment run

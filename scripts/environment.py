@@ -1,11 +1,13 @@
 """Makes the Python environment of this folder, or brings it up to date, and says what it does.
 
-    scripts/environment run|develop
+    scripts/environment run|develop|remove
 
-A marker in the environment says what is installed in it, so a second call costs nothing. It is
-taken away before anything is changed: an installation that was interrupted has none, and the next
-call begins again. One call at a time works; others wait for it. Ends with 0 when the environment is
-ready, else with 1 and one sentence on what is wrong and what to do.
+A marker in the environment says that it is ours and what is installed in it, so a second call costs
+nothing. What has no marker is somebody else's, and is neither changed nor removed. The marker stays
+from the first step to the last and says "unfinished" meanwhile: after an interruption the next call
+begins again. A call that fails before packages are put in place, because there is no network, say,
+leaves the environment as it was. One call at a time works; others wait for it. Ends with 0 when
+the environment is ready, else with 1 and one sentence on what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import importlib.util
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +45,9 @@ STOP_SECONDS: Final = 10.0
 READ_ONLY: Final = (
     "name other folders: make VENV=/tmp/hookplane HOOKPLANE_DATA=/tmp/hookplane-data run"
 )
+REDIRECTIONS: Final = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_DRY_RUN")
+"""Variables that would have pip install elsewhere, or nothing."""
+ANOTHER: Final = "remove it, or name another folder: make VENV=/tmp/hookplane run"
 CAUSES: Final = {
     "No space left on device": "the disk is full",
     "CERTIFICATE_VERIFY_FAILED": "this machine does not trust the package index's certificate",
@@ -59,14 +65,16 @@ class Blocked(Exception):
     """The environment cannot be made; the message says why and what helps."""
 
 
-def main(level: str, folder: Path) -> None:
-    """Returns when the environment in `folder` has what `level` needs. Raises Blocked."""
-    if up_to_date(level, folder):
-        return
-    with only_one(folder):
-        if up_to_date(level, folder):
-            return
-        make(level, folder, Progress())
+def main(command: str, folder: Path) -> None:
+    """Returns when the environment in `folder` has what the level `command` needs, or with the
+    command `remove` is gone. Raises Blocked."""
+    if command == "remove":
+        remove(folder)
+    elif not up_to_date(command, folder):
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with only_one(folder):
+            if not up_to_date(command, folder):
+                make(command, folder, Progress())
 
 
 def up_to_date(level: str, folder: Path) -> bool:
@@ -74,8 +82,10 @@ def up_to_date(level: str, folder: Path) -> bool:
     found = read_marker(folder)
     if not isinstance(found, dict) or found.get("is") != fingerprint():
         return False
-    enough = list(EXTRAS).index(found["level"]) >= list(EXTRAS).index(level)
-    return enough and found.get("python") == python_of(folder) and suits(found["python"])
+    levels = list(EXTRAS)
+    enough = found.get("level") in levels[levels.index(level) :]
+    there = (folder / "bin/hookplane").exists() and found.get("python") == python_of(folder)
+    return enough and there and suits(found["python"])
 
 
 def make(level: str, folder: Path, progress: Progress) -> None:
@@ -88,8 +98,9 @@ def make(level: str, folder: Path, progress: Progress) -> None:
         progress.say(anew)
     if anew or not folder.exists():
         create(folder, progress)
-    write_marker(folder, UNFINISHED)
     install(level, folder, progress)
+    if not (folder / "bin/hookplane").exists():
+        raise Blocked("pip installed Hookplane elsewhere; look at `pip config list`")
     write_marker(folder, {"level": level, "is": fingerprint(), "python": python_of(folder)})
     progress.say(f"The environment is ready after {time.monotonic() - started:.0f} s.")
 
@@ -109,7 +120,10 @@ def read_marker(folder: Path) -> Any:
 
 
 def write_marker(folder: Path, content: object) -> None:
-    marker(folder).write_text(json.dumps(content) + "\n")
+    """All of it or nothing: half a marker would say that the folder is somebody else's."""
+    new = folder / ".hookplane.new"
+    new.write_text(json.dumps(content) + "\n")
+    new.replace(marker(folder))
 
 
 def fingerprint() -> str:
@@ -159,17 +173,21 @@ def reason_to_begin_anew(folder: Path) -> str | None:
 
 def check_possible(folder: Path) -> None:
     """Raises Blocked."""
-    ours = read_marker(folder) or (folder / "pyvenv.cfg").is_file()
-    if folder.exists() and not ours and any(folder.iterdir()):
-        raise Blocked(
-            f"{folder} holds other things than a Python environment; remove it, or name "
-            "another folder: make VENV=/tmp/hookplane run"
-        )
+    check_ours(folder)
     parent = folder.absolute().parent
     if not os.access(folder if folder.exists() else parent, os.W_OK):
         raise Blocked(f"{parent} cannot be written to; {READ_ONLY}")
     if not importlib.util.find_spec("ensurepip"):
         raise Blocked("this Python cannot make environments; on Debian install python3-venv")
+
+
+def check_ours(folder: Path) -> None:
+    """Raises Blocked for what this file has not made, or what it has not finished making."""
+    if not folder.is_dir():
+        if folder.exists() or folder.is_symlink():
+            raise Blocked(f"{folder} is no folder; {ANOTHER}")
+    elif not marker(folder).exists() and any(folder.iterdir()):
+        raise Blocked(f"{folder} was not made by Hookplane; {ANOTHER}")
 
 
 # What is done
@@ -201,24 +219,49 @@ def create(folder: Path, progress: Progress) -> None:
     progress.step(f"[1/3] an empty environment of Python {sys.version.split()[0]}")
     base = Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info)
     python = base if sys.prefix != sys.base_prefix else Path(sys.executable)
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
     write_marker(folder, UNFINISHED)
+    empty(folder)
     watch([python, "-m", "venv", folder], progress, lambda _: None)
     progress.done()
+
+
+def empty(folder: Path) -> None:
+    """Removes all but the marker, so that whoever comes after an interruption knows the folder."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != marker(folder):
+            entry.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Removes the environment, or nothing if it is somebody else's. Raises Blocked."""
+    check_ours(folder)
+    if folder.is_dir():
+        with only_one(folder):
+            empty(folder)
+            marker(folder).unlink(missing_ok=True)
+            if not folder.is_symlink():
+                folder.rmdir()
 
 
 def install(level: str, folder: Path, progress: Progress) -> None:
     """The packages of a level. Raises Blocked."""
     progress.step("[2/3] packages")
-    packages = Packages(folder, progress)
+    packages, before = Packages(folder, progress), read_marker(folder)
     command: list[str | Path] = [
         *(folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check"),
         *("--no-input", "--progress-bar", "off", "--no-warn-script-location"),
         *("--constraint", "constraints.txt", "--editable", "." + EXTRAS[level]),
     ]
-    watch(command, progress, packages.read, packages.look)
+    write_marker(folder, UNFINISHED)
+    try:
+        watch(command, progress, packages.read, packages.look)
+    except BaseException:
+        if not packages.installing:  # pip has ended, and has changed nothing
+            write_marker(folder, before)
+        raise
     progress.done()
 
 
@@ -231,6 +274,11 @@ class Packages:
         self._found = 0
         self._wanted: list[str] = []
         self._before = 0
+
+    @property
+    def installing(self) -> bool:
+        """Whether packages are being put in place; before that they are only fetched."""
+        return bool(self._wanted)
 
     def read(self, line: str) -> None:
         words = line.split()
@@ -291,7 +339,7 @@ def watch(
         text=True,
         errors="replace",
         close_fds=False,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env=variables(),
     )
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_forward, args=(process, lines), daemon=True).start()
@@ -311,10 +359,17 @@ def watch(
         raise
 
 
+def variables() -> dict[str, str]:
+    """Variables for venv and pip."""
+    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTIONS}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
 def _forward(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
-    for line in process.stdout:
-        lines.put(line)
+    with process.stdout as output:
+        for line in output:
+            lines.put(line)
     lines.put(None)
 
 
@@ -341,8 +396,9 @@ def explain(said: list[str]) -> str:
     for words, meaning in CAUSES.items():
         if words in text:
             return meaning
-    errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
-    return errors[0].strip().removeprefix("ERROR: ")
+    errors = [line for line in said if line.startswith("ERROR") and "Exception:" not in line]
+    sentence = (errors or said[-1:] or ["it said nothing"])[0].strip().removeprefix("ERROR: ")
+    return re.sub(r"//[^/@\s]+@", "//***@", sentence)
 
 
 class Progress:
