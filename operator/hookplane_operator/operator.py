@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -28,15 +29,16 @@ from hookplane_operator.gateways.reserved import reserved
 from hookplane_operator.gateways.user_objects import UserObjects
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Forbidden, NotFound
-from hookplane_operator.kube.kinds import GATEWAY, NAMESPACE, SECRET, SERVICE
+from hookplane_operator.kube.kinds import GATEWAY, NAMESPACE, SECRET, SERVICE, Object, Resource
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.queue import WorkQueue
+from hookplane_operator.referred.polling_cache import Name as ReferredName
 from hookplane_operator.referred.secrets import secrets_in_use
 from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.routing import JobKind, KeyRouter, Task
 from hookplane_operator.settings import OperatorSettings, Scope
-from hookplane_operator.state.runtime import GatewayRuntime
+from hookplane_operator.state.runtime import GatewayRuntime, Name
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.writer import StatusWriter
 from hookplane_operator.watch.watcher import Watcher
@@ -71,40 +73,34 @@ class Operator:
         self._events = Events(kube, instance)
         self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
         self._secrets = secrets_in_use(
-            lambda name: kube.find(SECRET, *name),
+            partial(_find, kube, SECRET),
             clock,
-            lambda name: self._router.secret_changed(name),  # noqa: PLW0108 - made later
+            self._secret_changed,
             watched=settings.watch_secrets,
         )
         self._services = services_in_use(
-            lambda name: kube.find(SERVICE, *name),
-            clock,
-            lambda name: self._router.users_changed(self._services, name),
+            partial(_find, kube, SERVICE), clock, self._service_changed
         )
         self._watcher = self._make_watcher(kube, settings, scope)
         self._configurator = self._make_configurator(kube)
         self._gateways = self._make_gateways(kube, settings, scope, cluster)
-        self._collector = Collector(
-            self._objects, self._writer, clock, self._gateways.facts.get, self._has_dirty
-        )
+        self._collector = self._make_collector()
         self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
-        self._queue = WorkQueue[Task](
-            lambda task: self._jobs.work_on(task),  # noqa: PLW0108 - made later
-            lambda task: task.job.value,
-            metrics,
-        )
+        self._queue = WorkQueue[Task](self._work_on, _job_of, metrics)
         self._router = self._make_router(clock)
         self._jobs = self._make_jobs(clock)
+
+    # The parts ----------------------------------------------------------------------------------
 
     def _make_watcher(self, kube: Kube, settings: OperatorSettings, scope: Scope) -> Watcher:
         return Watcher(
             kube,
             self._objects,
             scope,
-            lambda *seen: self._router.object_seen(*seen),  # noqa: PLW0108 - made later
-            lambda kind: self._router.watch_interrupted(kind),  # noqa: PLW0108 - made later
-            lambda: self._router.kind_listed(self._watcher.held),
+            self._object_seen,
+            self._watch_interrupted,
+            self._kind_listed,
             secrets=settings.watch_secrets,
         )
 
@@ -116,7 +112,7 @@ class Operator:
             GeneratedSecrets(kube, self._secrets, self._clock, self._objects.has),
             self._clock,
             self._admitted,
-            lambda: reserved(self._objects.all(GATEWAY.kind)),
+            self._reserved_secrets,
         )
 
     def _make_gateways(
@@ -129,10 +125,19 @@ class Operator:
             scope=scope,
             clock=self._clock,
             cluster=cluster,
-            term=lambda: self._election.term,
-            opened=lambda runtime: self._jobs.gateway_opened(runtime),  # noqa: PLW0108 - made later
-            closed=lambda name: self._jobs.gateway_closed(name),  # noqa: PLW0108 - made later
+            term=self._term,
+            opened=self._gateway_opened,
+            closed=self._gateway_closed,
             has=self._watcher.optional.has,
+        )
+
+    def _make_collector(self) -> Collector:
+        return Collector(
+            self._objects,
+            self._writer,
+            self._clock,
+            self._gateways.facts.get,
+            self._has_dirty,
         )
 
     def _make_router(self, clock: Clock) -> KeyRouter:
@@ -162,6 +167,50 @@ class Operator:
             clock=clock,
             leads=self._election.leads,
         )
+
+    # What the parts that are made first tell those that are made after them -----------------------
+
+    def _secret_changed(self, name: ReferredName) -> None:
+        self._router.secret_changed(name)
+
+    def _service_changed(self, name: ReferredName) -> None:
+        self._router.users_changed(self._services, name)
+
+    def _object_seen(self, kind: str, event: str | None, body: Object) -> None:
+        self._router.object_seen(kind, event, body)
+
+    def _watch_interrupted(self, kind: str) -> None:
+        self._router.watch_interrupted(kind)
+
+    def _kind_listed(self) -> None:
+        self._router.kind_listed(self._watcher.held)
+
+    def _gateway_opened(self, runtime: GatewayRuntime) -> None:
+        self._jobs.gateway_opened(runtime)
+
+    def _gateway_closed(self, name: Name) -> None:
+        self._jobs.gateway_closed(name)
+
+    async def _work_on(self, task: Task) -> float | None:
+        return await self._jobs.work_on(task)
+
+    def _has_dirty(self, runtime: GatewayRuntime) -> None:
+        self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
+
+    # What they ask --------------------------------------------------------------------------------
+
+    def _term(self) -> int:
+        return self._election.term
+
+    def _reserved_secrets(self) -> dict[ReferredName, str]:
+        return reserved(self._objects.all(GATEWAY.kind))
+
+    def _admitted(self, runtime: GatewayRuntime, namespace: str) -> bool:
+        body = self._objects.get(ObjectKey(NAMESPACE.kind, "", namespace))
+        labels = None if body is None else body["metadata"].get("labels") or {}
+        return admits(runtime.gateway, namespace, labels)
+
+    # Its life -------------------------------------------------------------------------------------
 
     @property
     def ready(self) -> bool:
@@ -209,14 +258,6 @@ class Operator:
             self._router.kinds_doubted()
         self._router.all_again()
 
-    def _admitted(self, runtime: GatewayRuntime, namespace: str) -> bool:
-        body = self._objects.get(ObjectKey(NAMESPACE.kind, "", namespace))
-        labels = None if body is None else body["metadata"].get("labels") or {}
-        return admits(runtime.gateway, namespace, labels)
-
-    def _has_dirty(self, runtime: GatewayRuntime) -> None:
-        self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
-
 
 async def make_operator(
     settings: OperatorSettings,
@@ -241,3 +282,11 @@ async def _cluster(kube: Kube, scope: Scope) -> str:
             body: dict[str, Any] = await kube.get(NAMESPACE, None, name)
             return str(body["metadata"]["uid"])
     return scope.own
+
+
+async def _find(kube: Kube, resource: Resource, name: ReferredName) -> Object | None:
+    return await kube.find(resource, *name)
+
+
+def _job_of(task: Task) -> str:
+    return task.job.value
