@@ -17,8 +17,8 @@ from hookplane.compile.model import Options
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane.sealing_keys import read_sealing_keys
 from hookplane.store.config_store import ConfigStore
-from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Member, ProcessRegistry
+from hookplane.store.protocol import Store
 from hookplane.units import parse_duration
 from hookplane_cli.human import counted
 from hookplane_cli.local.follow import Follower
@@ -143,12 +143,12 @@ class _Applier:
             )
             await run_until(stopped, follower.run(self._sources, loaded.again_at))
 
-    async def _open(self, stack: AsyncExitStack) -> PostgresStore:
-        store = await PostgresStore.open(self._settings.postgres, self._clock)
+    async def _open(self, stack: AsyncExitStack) -> Store:
+        store = await self._settings.driver.open(self._settings.access, self._clock)
         stack.push_async_callback(store.close)
         return store
 
-    async def _reloader(self, store: PostgresStore) -> Reloader:
+    async def _reloader(self, store: Store) -> Reloader:
         reloader = Reloader(
             sources=self._sources,
             store=store,

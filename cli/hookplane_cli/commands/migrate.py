@@ -9,11 +9,9 @@ from typing import Final
 import click
 
 from hookplane.errors import HookplaneError, StoreUnavailable
-from hookplane.store.postgres.migrate import bring_up_to_date
-from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.units import parse_duration
 from hookplane_cli.options import store_option
-from hookplane_cli.process.settings import store_settings
+from hookplane_cli.process.settings import StoreSettings, store_settings
 
 _LOOK_SECONDS: Final = 0.5
 
@@ -29,17 +27,17 @@ def command(store: str | None, wait: str) -> None:
     """
     try:
         settings = store_settings("migrate", store)
-        before, after = asyncio.run(_migrate(settings.postgres, parse_duration(wait) / 1000))
+        before, after = asyncio.run(_migrate(settings, parse_duration(wait) / 1000))
     except (HookplaneError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"schema {after}" + ("" if before == after else f", was {before}"))
 
 
-async def _migrate(settings: PostgresSettings, wait: float) -> tuple[int, int]:
+async def _migrate(settings: StoreSettings, wait: float) -> tuple[int, int]:
     end = time.monotonic() + wait
     while True:
         try:
-            return await bring_up_to_date(settings)
+            return await settings.driver.migrate(settings.access)
         except StoreUnavailable:
             if time.monotonic() >= end:
                 raise

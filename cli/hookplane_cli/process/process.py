@@ -19,8 +19,8 @@ from hookplane.pacing.waiting import wait_until_set
 from hookplane.process.membership import Membership
 from hookplane.sealing import Sealer
 from hookplane.sealing_keys import read_sealing_keys
-from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.process_registry import Presence, Role
+from hookplane.store.protocol import Store
 from hookplane_cli.activity.log import open_activity_log
 from hookplane_cli.composition import (
     ConsoleRole,
@@ -73,7 +73,8 @@ class Process:
 
     async def _once(self, stopped: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
-            store = await PostgresStore.open(self._settings.store.postgres, self._clock)
+            settings = self._settings.store
+            store = await settings.driver.open(settings.access, self._clock)
             stack.push_async_callback(store.close)
             membership = Membership(
                 store, self._role, self._settings.instance, self._clock, self._presence
@@ -84,9 +85,7 @@ class Process:
             await running.leave()
 
     @asynccontextmanager
-    async def _running(
-        self, store: PostgresStore, membership: Membership
-    ) -> AsyncIterator[RunningRole]:
+    async def _running(self, store: Store, membership: Membership) -> AsyncIterator[RunningRole]:
         assert self._sealer is not None  # noqa: S101 - the settings demand the file
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:

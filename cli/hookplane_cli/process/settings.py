@@ -1,4 +1,4 @@
-"""The settings of a process on PostgreSQL, from environment variables and files alone."""
+"""The settings of one of many processes, from environment variables and files alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any, Final
 from hookplane.compile.model import Options
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
+from hookplane.store.access import StoreAccess
+from hookplane.store.drivers import Driver, driver_of
 from hookplane.store.maintenance import Retention
-from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_cli.options import authority
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import Variable, read_all, unknown_variables
@@ -59,7 +60,8 @@ TLS_LISTEN: Final = ("0.0.0.0", 8443)  # noqa: S104 - as `listen`
 class StoreSettings:
     """How to reach the store and read what is sealed in it."""
 
-    postgres: PostgresSettings
+    driver: Driver
+    access: StoreAccess
     keys: Path | None
 
 
@@ -194,12 +196,13 @@ def _store(values: dict[str, Any], purpose: str) -> tuple[StoreSettings | None, 
     if problems or dsn is None:
         return None, problems
     files = ("password_file", "tls_ca_file", "tls_certificate_file", "tls_key_file")
-    postgres = PostgresSettings(
+    access = StoreAccess(
         dsn=dsn,
         application=f"hookplane {purpose}",
         **{name: values.get(f"store_{name}") for name in files},
     )
-    return StoreSettings(postgres, values.get("sealing_keys_file")), problems
+    driver = driver_of(dsn.reveal().decode())
+    return StoreSettings(driver, access, values.get("sealing_keys_file")), problems
 
 
 def _from_file(file: Path | None, problems: list[str]) -> Secret | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
+from hookplane.store.drivers import driver_of
 from hookplane.units import parse_duration, parse_size
 
 PREFIX: Final = "HOOKPLANE_"
@@ -68,9 +69,8 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def dsn(text: str) -> Secret:
-    """The message never shows the text: a password may be in it."""
-    if not text.strip().startswith(("postgresql://", "postgres://")):
-        raise InvalidValue("it is a URL such as postgresql://user@host:5432/database")
+    """The DSN of a store that there is a driver for."""
+    driver_of(text.strip())
     return Secret(text.strip())
 
 

@@ -113,6 +113,12 @@ class GatewayStore(Spec):
     retention: RetentionSpec = RetentionSpec()
     """How long data is kept."""
 
+    @property
+    def database(self) -> tuple[str, PostgreSQL]:
+        """The field that is set, which names a driver of `hookplane.store.drivers`, and its
+        value."""
+        return "postgresql", self.postgresql
+
 
 class Autoscaling(Spec):
     """A HorizontalPodAutoscaler."""

@@ -17,5 +17,6 @@ tries again; RejectedEvent is meant for one event whose data cannot be stored; S
 and StaleWriter tell a caller that another one has taken over, and nothing of it was written.
 
 Each role is a protocol of its own; `protocol.Store` is all of them together. The drivers `sqlite`
-and `postgres` implement it and pass one conformance suite; neither knows the other.
+and `postgres` implement it and pass one conformance suite; neither knows the other. `drivers` says
+which one a DSN is for, how it is opened and how its schema is brought up to date.
 """

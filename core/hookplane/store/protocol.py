@@ -9,6 +9,7 @@ from hookplane.store.delivery_store import DeliveryStore
 from hookplane.store.event_log import EventLog
 from hookplane.store.maintenance import Maintenance
 from hookplane.store.notifications import Notifications
+from hookplane.store.operator_store import OperatorStore
 from hookplane.store.process_registry import ProcessRegistry
 from hookplane.store.queries import Queries
 
@@ -32,3 +33,7 @@ class Store(
 
     async def close(self) -> None:
         """Finishes what is queued, then lets go of the store."""
+
+
+class SharedStore(Store, OperatorStore, Protocol):
+    """A store that the processes of a gateway share, with what the operator asks of it besides."""

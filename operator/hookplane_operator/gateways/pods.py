@@ -130,7 +130,8 @@ class PodMaker:
         return own + [{"name": name, "value": value} for name, value in values.items() if value]
 
     def _volumes(self, role: Role) -> list[Object]:
-        dsn = self.gateway.spec.store.postgresql.dsn.secret_key_ref
+        _, database = self.gateway.spec.store.database
+        dsn = database.dsn.secret_key_ref
         volumes = [
             _secret_volume("store", dsn.name, [{"key": dsn.key, "path": "dsn"}]),
             _secret_volume("keys", Names(self.gateway).keys, _items(*_KEYS_OF[role])),

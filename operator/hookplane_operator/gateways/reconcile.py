@@ -25,11 +25,10 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.manifests.objects import parse_object
 from hookplane.network.certificates import check_server_pair
 from hookplane.secret import Secret
+from hookplane.store.drivers import DRIVERS
 from hookplane.store.operator_store import WriterFence
-from hookplane.store.postgres.migrate import bring_up_to_date
-from hookplane.store.postgres.settings import PostgresSettings
 from hookplane_operator.gateways.children import ChildMaker, desired
-from hookplane_operator.gateways.database import open_store
+from hookplane_operator.gateways.database import open_database
 from hookplane_operator.gateways.drift import has_drifted, stamped
 from hookplane_operator.gateways.keys import new_keys, sealers
 from hookplane_operator.gateways.pods import CERTIFICATE, CERTIFICATE_KEY, shown_url
@@ -153,22 +152,23 @@ class Gateways:
     # Database -----------------------------------------------------------------------------------
 
     async def _open(self, name: Name, gateway: WebhookGateway) -> None:
-        postgresql = gateway.spec.store.postgresql
-        dsn = await self._value(gateway, postgresql.dsn.secret_key_ref, "dsn")
+        driver, database = gateway.spec.store.database
+        dsn = await self._value(gateway, database.dsn.secret_key_ref, f"{driver}.dsn")
         runtime = self.runtimes.get(name)
         if runtime is not None and runtime.dsn == dsn and not runtime.needs_reopening:
             self._renew(runtime, gateway)
             return
         migration = dsn
-        if postgresql.migration_dsn is not None:
-            ref = postgresql.migration_dsn.secret_key_ref
-            migration = await self._value(gateway, ref, "migrationDSN")
+        if database.migration_dsn is not None:
+            ref = database.migration_dsn.secret_key_ref
+            migration = await self._value(gateway, ref, f"{driver}.migrationDSN")
         await self.close(name)
         own = sealers((await self._keys(gateway)).secret.data)
         try:
-            await bring_up_to_date(PostgresSettings(dsn=migration, application="hookplane migrate"))
-            store = await open_store(
+            store = await open_database(
+                DRIVERS[driver],
                 dsn,
+                migration,
                 self._fence(name),
                 self.clock,
                 over=gateway.metadata.annotations.get(TAKE_OVER, ""),
@@ -199,7 +199,7 @@ class Gateways:
 
     async def _value(self, gateway: WebhookGateway, ref: SecretKeyRef, field: str) -> Secret:
         secret = await self._secret(gateway, ref.name)
-        path = f"spec.store.postgresql.{field}"
+        path = f"spec.store.{field}"
         condition = ConditionType.SECRETS_RESOLVED
         if secret is None:
             message = f'{path}: there is no Secret "{ref.name}"; it is to have the key "{ref.key}"'

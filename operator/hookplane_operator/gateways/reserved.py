@@ -26,10 +26,10 @@ def reserved(gateways: Iterable[Object]) -> dict[Name, str]:
 
 
 def _of(gateway: str, spec: Object) -> Iterator[tuple[str, str]]:
-    postgresql = (spec.get("store") or {}).get("postgresql") or {}
-    for key in ("dsn", "migrationDSN"):
-        ref = (postgresql.get(key) or {}).get("secretKeyRef") or {}
-        yield ref.get("name", ""), _DATABASE
+    for database in (spec.get("store") or {}).values():
+        for key in ("dsn", "migrationDSN"):
+            ref = ((database or {}).get(key) or {}).get("secretKeyRef") or {}
+            yield ref.get("name", ""), _DATABASE
     tls = (spec.get("receiver") or {}).get("tls") or {}
     yield (tls.get("certificateRef") or {}).get("name", ""), "a receiver's key"
     yield keys_of(gateway), "an encryption key"

@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Protocol, Self
+from typing import Self
 
 from hookplane.applied_config import AppliedConfig, Sealers
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
 from hookplane.secret import Secret
-from hookplane.store.operator_store import OperatorStore
-from hookplane.store.protocol import Store
+from hookplane.store.protocol import SharedStore
 from hookplane.units import parse_duration
 from hookplane_operator.state.result import ReconcileResult
 
 Name = tuple[str, str]
 """Namespace and name of a gateway."""
-
-
-class RuntimeStore(Store, OperatorStore, Protocol):
-    """The store of a gateway, as the operator uses it."""
 
 
 class GatewayRuntime:
@@ -33,7 +28,7 @@ class GatewayRuntime:
         self,
         gateway: WebhookGateway,
         dsn: Secret,
-        store: RuntimeStore,
+        store: SharedStore,
         applied: AppliedConfig,
         replays: Iterable[str] = (),
     ) -> None:
@@ -62,7 +57,7 @@ class GatewayRuntime:
 
     @classmethod
     async def load(
-        cls, gateway: WebhookGateway, dsn: Secret, store: RuntimeStore, sealers: Sealers
+        cls, gateway: WebhookGateway, dsn: Secret, store: SharedStore, sealers: Sealers
     ) -> Self:
         """With what the store has. Raises StoreError; then the store is closed."""
         try:

@@ -26,7 +26,7 @@ def test_the_least_that_is_needed(keys: Path) -> None:
     found = process_settings(
         "receiver", {"HOOKPLANE_STORE": DSN, "HOOKPLANE_SEALING_KEYS_FILE": str(keys)}
     )
-    assert found.store.postgres.dsn == Secret(DSN)
+    assert found.store.access.dsn == Secret(DSN)
     assert found.listen == ("0.0.0.0", 8080)  # noqa: S104 - that is the default
     assert found.health == ("0.0.0.0", 8081)  # noqa: S104 - the same
     assert found.grace == 20_000
@@ -72,8 +72,8 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
             "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "500",
         },
     )
-    assert found.store.postgres.dsn == Secret(DSN)
-    assert found.store.postgres.password_file == dsn
+    assert found.store.access.dsn == Secret(DSN)
+    assert found.store.access.password_file == dsn
     assert (found.instance, found.health, found.allow_loopback) == ("d-0", None, True)
     assert found.allowed_cidrs == ("10.0.0.0/8", "192.168.1.0/24")
     assert (found.retention.events, found.retention.total_bytes) == (48 * 3_600_000, 1 << 30)
@@ -137,7 +137,7 @@ def test_a_store_must_be_named_rightly(given: dict[str, str], expected: str) -> 
 
 def test_a_dsn_of_the_command_line_goes_before() -> None:
     found = store_settings("apply", DSN, {"HOOKPLANE_STORE_FILE": "/nowhere"})
-    assert found.postgres.dsn == Secret(DSN)
+    assert found.access.dsn == Secret(DSN)
 
 
 def test_a_name_that_nobody_reads_is_told(keys: Path) -> None:

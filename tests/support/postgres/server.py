@@ -21,9 +21,9 @@ from typing import Final
 import asyncpg
 
 from hookplane.secret import Secret
+from hookplane.store.access import StoreAccess
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.migrate import migrate
-from hookplane.store.postgres.settings import PostgresSettings
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
 
@@ -163,8 +163,8 @@ class PostgresServer:
         """`port`: of a proxy in front of it."""
         return f"postgresql://postgres@127.0.0.1:{port or self.port}/{database}?sslmode=disable"
 
-    def settings(self, database: str, port: int | None = None) -> PostgresSettings:
-        return PostgresSettings(Secret(self.dsn(database, port)))
+    def settings(self, database: str, port: int | None = None) -> StoreAccess:
+        return StoreAccess(Secret(self.dsn(database, port)))
 
     @asynccontextmanager
     async def admin(self, database: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
@@ -222,7 +222,7 @@ def shared_server(version: int | None = None) -> PostgresServer:
 
 
 @asynccontextmanager
-async def database(server: PostgresServer | None = None) -> AsyncIterator[PostgresSettings]:
+async def database(server: PostgresServer | None = None) -> AsyncIterator[StoreAccess]:
     """A fresh database with our schema."""
     server = server or shared_server()
     name = await server.create_database()

@@ -11,10 +11,10 @@ from typing import Any, Final
 import asyncpg
 
 from hookplane.errors import StoreReplaced, StoreUnfit
+from hookplane.store.access import StoreAccess
 from hookplane.store.postgres.db import Db, Pool
 from hookplane.store.postgres.faults import translated
 from hookplane.store.postgres.identity import DatabaseIdentity, read_identity
-from hookplane.store.postgres.settings import PostgresSettings
 
 SCHEMA: Final = "hookplane"
 CONNECT_SECONDS: Final = 1.5
@@ -55,7 +55,7 @@ SIZES: Final = {Purpose.INGEST: 1, Purpose.FLUSH: 1, Purpose.READ: 3, Purpose.OT
 class Connections:
     """All connections of one process, made when they are needed and again when they are lost."""
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: StoreAccess) -> None:
         self._settings = settings
         self._pools: dict[Purpose, Pool] = {}
         self._identity: DatabaseIdentity | None = None

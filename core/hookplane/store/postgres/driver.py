@@ -7,6 +7,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
+from hookplane.store.access import StoreAccess
 from hookplane.store.config_store import ConfigChange, ConfigRow
 from hookplane.store.delivery_store import (
     Claimed,
@@ -45,7 +46,6 @@ from hookplane.store.postgres.replay import (
 )
 from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
-from hookplane.store.postgres.settings import PostgresSettings
 from hookplane.store.postgres.writer_fence import take_over
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import (
@@ -89,7 +89,7 @@ class PostgresStore:
         self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
 
     @classmethod
-    async def open(cls, settings: PostgresSettings, clock: Clock) -> PostgresStore:
+    async def open(cls, settings: StoreAccess, clock: Clock) -> PostgresStore:
         """Raises StoreUnavailable, and StoreUnfit for a schema that is missing or too old, for
         rights that are missing, and behind a pooler."""
         connections, numbers = Connections(settings), PostgresIdMap()

@@ -6,9 +6,9 @@ from importlib import resources
 from typing import Final
 
 from hookplane.errors import StoreUnfit
+from hookplane.store.access import StoreAccess
 from hookplane.store.postgres.connection import SCHEMA, Connections
 from hookplane.store.postgres.db import Db
-from hookplane.store.postgres.settings import PostgresSettings
 
 _PACKAGE: Final = "hookplane.store.postgres"
 _LOCK: Final = 0x686F6F6B
@@ -17,7 +17,7 @@ OLDEST_SCHEMA: Final = 4
 """What this version needs at least; newer schemas are fine, because they only add."""
 
 
-async def bring_up_to_date(settings: PostgresSettings) -> tuple[int, int]:
+async def bring_up_to_date(settings: StoreAccess) -> tuple[int, int]:
     """Migrates the database; its schema's version before and after. Raises StoreUnavailable,
     StoreUnfit, InvalidValue."""
     db = await Connections(settings).connect("migrate")

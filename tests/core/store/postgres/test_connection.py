@@ -21,10 +21,10 @@ from cryptography.x509.oid import NameOID
 
 from hookplane.errors import StoreError, StoreUnfit
 from hookplane.secret import Secret
+from hookplane.store.access import StoreAccess
 from hookplane.store.maintenance import Retention
 from hookplane.store.postgres.connection import SESSION, Purpose
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.postgres.settings import PostgresSettings
 from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
@@ -36,7 +36,7 @@ VERSIONS = (None, 16, 18)
 PGBOUNCER = Path("/usr/sbin/pgbouncer")
 
 
-async def use(settings: PostgresSettings) -> None:
+async def use(settings: StoreAccess) -> None:
     """A round of everything that a process does."""
     clock = ManualClock()
     store = await PostgresStore.open(settings, clock)
@@ -86,7 +86,7 @@ async def test_a_role_without_rights_on_tables_but_dml_is_enough() -> None:
             ):
                 await db.execute(f"grant {grant} to app")
         dsn = settings.dsn.reveal().decode().replace("postgres@", "app@")
-        await use(PostgresSettings(Secret(dsn)))
+        await use(StoreAccess(Secret(dsn)))
         async with server.admin(name) as db:
             await db.execute("drop owned by app")
             await db.execute("drop role app")
@@ -190,7 +190,7 @@ def _given(server: PostgresServer, file: Path) -> str:
     return str(copy)
 
 
-async def _as(server: PostgresServer, settings: PostgresSettings, role: str) -> PostgresSettings:
+async def _as(server: PostgresServer, settings: StoreAccess, role: str) -> StoreAccess:
     async with server.admin() as db:
         known = await db.fetchval("select 1 from pg_roles where rolname = $1", role)
         if not known:
@@ -270,7 +270,7 @@ async def test_a_pooler_is_refused_in_words(ignored: bool) -> None:
             dsn = settings.dsn.reveal().decode()
             dsn = dsn.replace(f":{shared_server().port}/", f":{port}/")
             with pytest.raises(StoreUnfit, match=r"PgBouncer.*name the server itself"):
-                await PostgresStore.open(PostgresSettings(Secret(dsn)), ManualClock())
+                await PostgresStore.open(StoreAccess(Secret(dsn)), ManualClock())
         finally:
             process.terminate()
             process.wait()

@@ -13,10 +13,10 @@ import pytest
 
 from hookplane.errors import StoreReplaced, StoreUnavailable, StoreUnfit
 from hookplane.secret import Secret
+from hookplane.store.access import StoreAccess
 from hookplane.store.delivery_store import Counters, Flush
 from hookplane.store.notifications import Topic
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.postgres.settings import PostgresSettings
 from support.clocks.manual import ManualClock
 from support.planes.store import Scene
 from support.postgres.proxy import Cut, FaultProxy, fault_proxy
@@ -145,7 +145,7 @@ async def test_a_promoted_standby_is_another_database(own_server: PostgresServer
                 f"postgresql://postgres@127.0.0.1:{own_server.port},127.0.0.1:{standby.port}"
                 f"/{name}?sslmode=disable"
             )
-            store = await PostgresStore.open(PostgresSettings(Secret(both)), ManualClock())
+            store = await PostgresStore.open(StoreAccess(Secret(both)), ManualClock())
             try:
                 scene = Scene(store, ManualClock())
                 await scene.endpoints("e")

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hookplane.errors import StoreUnfit
+from hookplane.store.access import StoreAccess
 from hookplane.store.postgres import migrate as module
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
-from hookplane.store.postgres.settings import PostgresSettings
 from support.clocks.manual import ManualClock
 from support.planes.store import Scene, fill_namespaces
 from support.postgres.server import database, shared_server
@@ -25,7 +25,7 @@ create table made_up (id integer primary key);
 
 
 @asynccontextmanager
-async def empty() -> AsyncIterator[PostgresSettings]:
+async def empty() -> AsyncIterator[StoreAccess]:
     """A database without a schema."""
     server = shared_server()
     async with server.admin() as db:
@@ -36,7 +36,7 @@ async def empty() -> AsyncIterator[PostgresSettings]:
         await server.drop_database("bare")
 
 
-async def run(settings: PostgresSettings) -> tuple[int, int]:
+async def run(settings: StoreAccess) -> tuple[int, int]:
     db = await Connections(settings).connect("migrate")
     try:
         return await migrate(db)

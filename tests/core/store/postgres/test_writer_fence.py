@@ -8,11 +8,11 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import StaleWriter, StoreInUse
+from hookplane.store.access import StoreAccess
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.event_log import NewEvent
 from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres.driver import PostgresStore
-from hookplane.store.postgres.settings import PostgresSettings
 from support.postgres.server import database
 
 MINE = WriterFence("cluster/system/default", 5)
@@ -29,7 +29,7 @@ async def stores() -> AsyncIterator[list[PostgresStore]]:
             await store.close()
 
 
-async def open_store(settings: PostgresSettings) -> PostgresStore:
+async def open_store(settings: StoreAccess) -> PostgresStore:
     return await PostgresStore.open(settings, SystemClock())
 
 

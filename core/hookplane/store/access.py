@@ -1,4 +1,4 @@
-"""How a process reaches its PostgreSQL."""
+"""How a process reaches a store that it shares with others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hookplane.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresSettings:
+class StoreAccess:
     """Where the database is and who we are there.
 
     The password file is read again for every new connection, so it may be replaced while the
@@ -18,7 +18,8 @@ class PostgresSettings:
     """
 
     dsn: Secret
-    """A libpq URL, `postgresql://user@host:5432/database?sslmode=verify-full`; several hosts may be
+    """A URL whose scheme says which driver it is for (`hookplane.store.drivers`). PostgreSQL takes
+    one of libpq, `postgresql://user@host:5432/database?sslmode=verify-full`; several hosts may be
     named, of which the primary is taken."""
     password_file: Path | None = None
     """Takes the place of a password in the DSN."""
@@ -28,7 +29,7 @@ class PostgresSettings:
     """Our own certificate, for `cert` authentication."""
     tls_key_file: Path | None = None
     application: str = "hookplane"
-    """Shown in pg_stat_activity."""
+    """The name that the database shows for our connections."""
 
     async def read_password(self) -> str:
         """Without the line end that editors leave. Raises OSError."""
