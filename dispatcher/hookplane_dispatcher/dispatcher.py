@@ -33,6 +33,7 @@ from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.transports.http.target import HttpTransport
+from hookplane_dispatcher.transports.transport import Transport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
@@ -62,28 +63,18 @@ class Dispatcher:
     ) -> None:
         """`membership`: its place among other dispatchers, started by the caller; None: it is the
         only one. `tracer`: opens a span for each attempt; None: nothing is traced."""
-        settings = settings or DispatcherSettings()
-        metrics = DispatcherMetrics(registry)
         self._store = store
         self._names: dict[str, tuple[str, str]] = {}
-        contents = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
-        metrics.body_bytes.set_function(lambda: contents.used)
-        self._dependencies = Dependencies(
-            store=store,
-            transports={TargetConfig: HttpTransport(egress, clock)},
-            clock=clock,
-            random=random,
-            activity=activity,
-            logs=LogReader(store, settings.poll_seconds, settings.readers),
-            contents=contents,
-            metrics=metrics,
-            publisher=OperationalEventPublisher(store, clock),
-            settings=settings,
-            ownership=membership or SingleProcess(),
-            claims=asyncio.Semaphore(CLAIMS),
-            tracer=tracer or NoTracer(),
-        )
         self._membership = membership
+        self._dependencies = self._make_dependencies(
+            HttpTransport(egress, clock),
+            clock,
+            random,
+            activity,
+            DispatcherMetrics(registry),
+            settings or DispatcherSettings(),
+            tracer or NoTracer(),
+        )
         if membership is not None:
             membership.listen(on_members=self._share, on_certain=self._wake, on_lost=self._abandon)
         self._configs: dict[str, SubscriptionConfig] = {}
@@ -95,6 +86,35 @@ class Dispatcher:
         self._unlisten: list[Callable[[], None]] = []
         self.ready = False
         """All configuration is loaded and being served."""
+
+    def _make_dependencies(
+        self,
+        http: Transport,
+        clock: Clock,
+        random: Random,
+        activity: ActivityLog,
+        metrics: DispatcherMetrics,
+        settings: DispatcherSettings,
+        tracer: Tracer,
+    ) -> Dependencies:
+        store = self._store
+        contents = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
+        metrics.body_bytes.set_function(lambda: contents.used)
+        return Dependencies(
+            store=store,
+            transports={TargetConfig: http},
+            clock=clock,
+            random=random,
+            activity=activity,
+            logs=LogReader(store, settings.poll_seconds, settings.readers),
+            contents=contents,
+            metrics=metrics,
+            publisher=OperationalEventPublisher(store, clock),
+            settings=settings,
+            ownership=self._membership or SingleProcess(),
+            claims=asyncio.Semaphore(CLAIMS),
+            tracer=tracer,
+        )
 
     @property
     def version(self) -> int:

@@ -21,7 +21,7 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.event_log import EventLog
 from hookplane.store.queries import Queries
 from hookplane.tracing import NoTracer, Tracer
-from hookplane_receiver.addresses import networks
+from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.admission import Admission
 from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
 from hookplane_receiver.ingress.server import Handler, IngressServer
@@ -70,6 +70,29 @@ class Receiver:
         self._publisher = OperationalEventPublisher(store, clock)
         self._reporter = Reporter(store, clock, self._publisher)
         self._quotas = Quotas(settings.quotas, store, clock, metrics)
+        proxies = networks(settings.trusted_proxies)
+        handler = self._make_handler(
+            router, store, clock, activity, metrics, tracer or NoTracer(), proxies
+        )
+        self._ingress = AiohttpServer(handler, settings.listen, settings.limits)
+        self._tls = _tls_door(settings, handler, router, metrics, activity)
+        self.tls_url = ""
+        """Of the port where TLS ends here; empty: there is none."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = False
+        """All configuration is loaded and the front door is open."""
+
+    def _make_handler(
+        self,
+        router: Router,
+        store: EventLog,
+        clock: Clock,
+        activity: ActivityLog,
+        metrics: ReceiverMetrics,
+        tracer: Tracer,
+        trusted_proxies: tuple[Network, ...],
+    ) -> Handler:
+        """What answers the requests of every door."""
         admission = Admission(
             router=router,
             store=store,
@@ -78,16 +101,10 @@ class Receiver:
             metrics=metrics,
             reporter=self._reporter,
             quotas=self._quotas,
-            tracer=tracer or NoTracer(),
-            trusted_proxies=networks(settings.trusted_proxies),
+            tracer=tracer,
+            trusted_proxies=trusted_proxies,
         )
-        self._ingress = AiohttpServer(admission.handle, settings.listen, settings.limits)
-        self._tls = _tls_door(settings, admission.handle, router, metrics, activity)
-        self.tls_url = ""
-        """Of the port where TLS ends here; empty: there is none."""
-        self._tasks: list[asyncio.Task[None]] = []
-        self.ready = False
-        """All configuration is loaded and the front door is open."""
+        return admission.handle
 
     @property
     def version(self) -> int:

@@ -1,7 +1,7 @@
 """All requests to the API server, on the asyncio client of the package `kubernetes`.
 
-Objects are JSON as it came: the models of that package refuse what they do not know, and we want
-nothing of it but authentication, TLS and connections.
+Objects are JSON, as the server sent them. The models of that package are not used, because they
+refuse fields that they do not know; only its authentication, TLS and connections are.
 """
 
 from __future__ import annotations
@@ -19,13 +19,8 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from hookplane_operator.kube.errors import (
-    ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    NotLeader,
-)
+from hookplane.pacing.backoff import pause_after
+from hookplane_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, NotLeader
 from hookplane_operator.kube.kinds import Object, Resource
 from hookplane_operator.metrics import Metrics
 
@@ -41,7 +36,9 @@ _ONLY_METADATA: Final = (
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 )
 _DISCOVERY: Final = Resource("APIResourceList", "apis", "v1", namespaced=False)
+_FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 8.0
+"""Seconds without requests after a 429, when it asks for less."""
 _ERRORS: Final = {403: Forbidden, 404: NotFound, 409: Conflict}
 
 
@@ -86,7 +83,7 @@ class Kube:
         return await self._send("GET", resource, resource.path(namespace, name))
 
     async def find(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
-        """None: it is not there. Raises ApiError."""
+        """The object, or None when there is none. Raises ApiError."""
         try:
             return await self.get(resource, namespace, name)
         except NotFound:
@@ -100,7 +97,8 @@ class Kube:
         selector: str = "",
         metadata_only: bool = False,
     ) -> AsyncIterator[Object]:
-        """All of them, page by page; `namespace` None: of all namespaces. Raises ApiError."""
+        """All objects of a kind, read page by page; `namespace` None: of all namespaces. Raises
+        ApiError."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if selector:
             query["labelSelector"] = selector
@@ -127,8 +125,8 @@ class Kube:
         return True
 
     async def takes_new(self, resources: Collection[Resource]) -> bool:
-        """Whether objects of all these can be made: not those of a CRD that is being deleted.
-        Raises ApiError."""
+        """Whether objects of all these kinds can be made. Those of a CRD that is being deleted
+        cannot. Raises ApiError."""
         for version in {x.api_version for x in resources}:
             found = await self._send("GET", _DISCOVERY, f"/apis/{version}")
             verbs = {x["name"]: x.get("verbs", ()) for x in found.get("resources", ())}
@@ -149,15 +147,15 @@ class Kube:
         return await self._write("PATCH", resource, path, body, query=query, content=_APPLY)
 
     async def create(self, resource: Resource, body: Object, *, elected: bool = True) -> Object:
-        """Never over one that is there. `elected` False: also from who is not the leader. Raises
-        Conflict, NotLeader, ApiError."""
+        """Makes a new object. `elected` False: a replica that does not lead may do it, too. Raises
+        Conflict when there is one already, NotLeader, ApiError."""
         path = resource.path(body["metadata"].get("namespace"))
         query = {"fieldManager": MANAGER}
         return await self._write("POST", resource, path, body, query=query, elected=elected)
 
     async def replace(self, resource: Resource, body: Object, *, elected: bool = True) -> Object:
-        """Only if nobody changed it since it was read. `elected` False: also from who is not the
-        leader. Raises Conflict, NotLeader, ApiError."""
+        """Replaces an object that nobody has changed since `body` was read. `elected` False: a
+        replica that does not lead may do it, too. Raises Conflict, NotLeader, ApiError."""
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
         query = {"fieldManager": MANAGER}
@@ -171,14 +169,15 @@ class Kube:
         return await self._write("PATCH", resource, path, body, query=query, content=_MERGE)
 
     async def delete(self, resource: Resource, namespace: str | None, name: str, uid: str) -> None:
-        """Only this very object. Nothing happens when it is gone. Raises NotLeader, ApiError."""
+        """Deletes the object with this uid, not a later one of the same name. Nothing happens when
+        it is gone. Raises NotLeader, ApiError."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
             await self._write("DELETE", resource, resource.path(namespace, name), body)
         except NotFound:
             return
 
-    # --------------------------------------------------------------------------------------------
+    # Sending ------------------------------------------------------------------------------------
 
     async def _write(
         self,
@@ -248,18 +247,18 @@ class Kube:
         return answer.status, raw, _seconds(answer.getheader("Retry-After"))
 
     async def _wait_out(self) -> None:
-        """What the API server asked for with a 429 counts for everybody."""
+        """Every request waits while a 429 is in force, not only the one that got it."""
         left = self._away_until - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.sleep(left)
 
     def _stay_away(self, seconds: float) -> None:
-        """At least what was asked for, and longer each time. What was under way together counts
-        once."""
+        """No requests for at least so many seconds, and longer each time in a row. Requests that
+        were under way together and are refused together count once."""
         now = asyncio.get_running_loop().time()
         if now >= self._away_until:
-            self._refused = min(self._refused + 1, 10)
-        grown = min(2.0 ** (self._refused - 1), _LONGEST_PAUSE)
+            self._refused += 1
+        grown = pause_after(max(self._refused, 1), _FIRST_PAUSE, _LONGEST_PAUSE)
         self._away_until = max(self._away_until, now + max(seconds, grown))
 
 
@@ -268,8 +267,9 @@ def _never() -> bool:
 
 
 def _has_proxy() -> bool:
-    """Whether the environment names one. To look for it, and for a .netrc, before each request, in
-    a thread, as `trust_env` does, is more work than the request itself."""
+    """Whether the environment names a proxy. Otherwise `trust_env` stays off: with it, aiohttp
+    looks for a proxy and a .netrc in a thread before each request, which costs more than the
+    request itself."""
     return not urllib.request.getproxies().keys().isdisjoint(("http", "https"))
 
 

@@ -1,8 +1,9 @@
 """Kopf as the layer that watches: its handlers hand on what they see, and nothing else.
 
-Kopf runs in a thread and a loop of its own: in a shared one it cancels tasks that are not its own.
-It ends when a kind is not served any more or a watch breaks in a way that it does not know; then it
-is started again, and what it lists may lack what was deleted meanwhile.
+Kopf runs in a thread with a loop of its own, because in a shared loop it cancels tasks that are not
+its own. It ends when a kind is not served any more, or when a watch breaks in a way that it does
+not know. Then it is started again. Objects that were deleted in between are missing in its list,
+and no event tells of them, so the caller is told that the kind must be listed again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final, cast
 
 import kopf
 
+from hookplane.pacing.backoff import pause_after
 from hookplane_operator.kube.kinds import Object, Resource
 
 STOP_SECONDS: Final = 10.0
@@ -26,20 +28,21 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds before Kopf is started again; doubled each time that it ends soon."""
 START_SECONDS: Final = 60.0
-"""What is listed later than this after the start is listed again, so a watch was interrupted."""
+"""Objects that are listed within this time after the start are listed for the first time. A later
+list means that a watch was interrupted. A Kopf that ends within this time ends soon."""
 REQUEST_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 0.1
-"""How long Kopf waits for more of an object, and keeps what it has seen of it: while it lists, that
-is a second copy of everything."""
+"""How long Kopf waits for more events of an object, and keeps the object for that. Short, because
+while it lists this is a second copy of everything."""
 
 Saw = Callable[[str, str | None, Object], None]
-"""Kind, type of the watch event (None: it was there at the beginning), and the object."""
+"""Called with a kind, the type of the watch event (None: it was listed), and the object."""
 Served = Callable[[], Awaitable[None]]
 
 _IDENTITY: Final = cast(Any, "hookplane")
-"""Among Kopf's peers, of which there are none; else it asks who the user is, and the user of a
-container may have no name."""
+"""Our name among Kopf's peers, of which there are none. Without it Kopf asks for the name of the
+user, and the user of a container may have none."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -60,8 +63,8 @@ class Informer:
     ) -> None:
         """`namespaces` empty: all of them. `relisted`: called with a kind whose watch was
         interrupted. `served`: returns when there is something to watch. `selectors`: kind → label
-        selector. `scan`: whether to event APIs that appear later, which takes the right to watch
-        CRDs."""
+        selector. `scan`: whether to watch APIs that appear later, too, which takes the right to
+        watch CRDs."""
         self._scan = scan
         self._resources = tuple(resources)
         self._namespaces = namespaces
@@ -70,25 +73,25 @@ class Informer:
         self._served = served
         self._selectors = selectors or {}
         self._listed_by = 0.0
-        """Until then lists are the first ones."""
+        """Monotonic seconds. Until then, what is listed is listed for the first time."""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Watches until cancelled."""
         self._listed_by = time.monotonic() + START_SECONDS
-        pause = FIRST_PAUSE
+        ended_soon = 0
         while True:
             await self._served()
             begun = time.monotonic()
             await self._watch()
             soon = time.monotonic() - begun < START_SECONDS
-            pause = min(pause * 2, LONGEST_PAUSE) if soon else FIRST_PAUSE
-            await asyncio.sleep(pause)
+            ended_soon = ended_soon + 1 if soon else 0
+            await asyncio.sleep(pause_after(ended_soon + 1, FIRST_PAUSE, LONGEST_PAUSE))
             self._listed_by = 0.0
             for resource in self._resources:
                 self._relisted(resource.kind)
 
     async def _watch(self) -> None:
-        """Until Kopf ends."""
+        """Runs Kopf in a thread, and returns when it has ended."""
         loop = asyncio.get_running_loop()
         stop, ended = threading.Event(), asyncio.Event()
         thread = threading.Thread(
@@ -124,7 +127,7 @@ class Informer:
                 identity=_IDENTITY,
             )
         finally:
-            stop.set()  # Kopf waits for it in a thread of its own, and the loop for that thread
+            stop.set()  # one of Kopf's threads waits for it, and the loop ends after that thread
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -164,8 +167,8 @@ class Informer:
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """Kopf copies each object to find out how it differs from what was last handled; handlers of
-    events have no use for that."""
+    """Keeps Kopf from copying each object to find out how it differs from the last one that was
+    handled. Handlers of events do not need that."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -178,18 +181,18 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class _Pauses:
-    """Seconds between two tries of one request, without end: an API server that is away, is busy
-    (then at least what it asks for) or refuses (403) may be another tomorrow, and the other kinds
-    are not to suffer."""
+    """Seconds between two tries of one request, without end. An API server that is away, is busy
+    (then Kopf waits at least as long as it asks for) or refuses (403) may answer tomorrow, and the
+    watches of other kinds must go on until then."""
 
     def __iter__(self) -> Iterator[float]:
         for pause in itertools.chain((1.0, 1.0, 2.0, 3.0, 5.0), itertools.repeat(8.0)):
             yield pause * random.uniform(1.0, 1.5)  # noqa: S311
 
 
-def _call(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *given: Any) -> None:
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *arguments: Any) -> None:
     if not loop.is_closed():
-        loop.call_soon_threadsafe(what, *given)
+        loop.call_soon_threadsafe(what, *arguments)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -199,5 +202,5 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def _plain(body: kopf.Body) -> Object:
-    """Without Kopf's wrapping."""
+    """The object without Kopf's wrapping."""
     return {**body, "metadata": dict(body["metadata"])}
