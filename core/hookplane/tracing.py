@@ -1,14 +1,16 @@
 """Where tracing hooks in: spans on the way of an event, from the request to the answer of a target.
 
-Receiver and dispatcher open a span for each step and know nothing of what becomes of it. An
+Receiver and dispatcher have each step traced and know nothing of what becomes of it. An
 implementation joins the spans of one event by its id, which is the same in every process.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Step(StrEnum):
@@ -23,16 +25,14 @@ class Step(StrEnum):
 class Tracer(Protocol):
     """Opens spans. Calls are made in the event loop, for every event, and must return at once."""
 
-    def span(self, step: Step, event_id: str, subject: str) -> AbstractContextManager[object]:
-        """A span that lasts as long as the context; an exception that leaves it is the span's.
-        `subject` is `namespace/name`. No argument ever carries a secret or a payload."""
+    def trace(self, step: Step, event_id: str, subject: str, work: Awaitable[T]) -> Awaitable[T]:
+        """What is awaited instead of `work`: it awaits `work` within a span, and returns or raises
+        the same. An exception that `work` raises is the span's. `subject` is `namespace/name`. No
+        argument but `work` ever carries a secret or a payload."""
 
 
 class NoTracer:
-    """Traces nothing."""
+    """Traces nothing, and costs one call."""
 
-    def span(self, step: Step, event_id: str, subject: str) -> AbstractContextManager[object]:
-        return _NO_SPAN
-
-
-_NO_SPAN: Final = nullcontext()
+    def trace(self, step: Step, event_id: str, subject: str, work: Awaitable[T]) -> Awaitable[T]:
+        return work

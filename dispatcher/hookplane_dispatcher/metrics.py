@@ -19,9 +19,19 @@ class SubscriptionMetrics:
         self._metrics = metrics
         self._name = subscription
         self._outcomes = {o: metrics.deliveries.labels(subscription, o) for o in _OUTCOMES}
-        self.circuit_open = metrics.circuit_open.labels(subscription)
-        self.disabled = metrics.disabled.labels(subscription)
-        self.retrying = metrics.retrying.labels(subscription)
+        self._circuit_open = metrics.circuit_open.labels(subscription)
+        self._disabled = metrics.disabled.labels(subscription)
+        self._retrying = metrics.retrying.labels(subscription)
+        self._shown: tuple[bool, bool, int] | None = None
+
+    def show(self, *, circuit_open: bool, disabled: bool, retrying: int) -> None:
+        """What holds now; called far more often than anything changes."""
+        shown = (circuit_open, disabled, retrying)
+        if shown != self._shown:
+            self._shown = shown
+            self._circuit_open.set(circuit_open)
+            self._disabled.set(disabled)
+            self._retrying.set(retrying)
 
     def count(self, counters: Counters) -> None:
         """Adds what one flush wrote."""

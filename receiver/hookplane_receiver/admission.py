@@ -138,8 +138,8 @@ class Admission:
     ) -> Appended:
         size, stored = len(event.body), 0
         try:
-            with self._tracer.span(Step.APPEND, event.event_id, endpoint.label):
-                appended = await self._append_timeout.limit(self._store.append(event))
+            append = self._append_timeout.limit(self._store.append(event))
+            appended = await self._tracer.trace(Step.APPEND, event.event_id, endpoint.label, append)
             stored = 0 if appended.duplicate else size
             return appended
         except RejectedEvent as error:

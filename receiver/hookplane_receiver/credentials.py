@@ -53,9 +53,10 @@ def bearer_matches(tokens: Sequence[Secret], headers: Headers, query: str = "") 
 
 def without_credentials(headers: Headers, own_credentials: frozenset[str]) -> Headers:
     """The headers that are stored; `own_credentials`: names that this endpoint authenticates by."""
-    return tuple(
+    kept = [
         header for header in headers if header[0] not in own_credentials and _is_harmless(header[0])
-    )
+    ]
+    return tuple(kept)
 
 
 def repeated(headers: Headers, names: frozenset[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from hookplane.errors import StoreUnavailable
 from hookplane.process.membership import Membership
@@ -14,6 +15,8 @@ from hookplane.store.process_registry import Presence, Role
 from hookplane.tracing import Step
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
+
+T = TypeVar("T")
 
 
 async def test_events_are_delivered_and_the_cursor_follows(world: World) -> None:
@@ -46,13 +49,13 @@ class RecordingTracer:
         self._world = world
         self.spans: list[tuple[Step, str, str, float]] = []
 
-    @contextmanager
-    def span(self, step: Step, event_id: str, subject: str) -> Iterator[None]:
+    async def trace(self, step: Step, event_id: str, subject: str, work: Awaitable[T]) -> T:
         began = self._world.clock.monotonic()
-        yield
+        result = await work
         self.spans.append(
             (step, event_id, subject, round(self._world.clock.monotonic() - began, 3))
         )
+        return result
 
 
 async def test_an_attempt_is_a_span_of_its_event(world: World) -> None:

@@ -6,10 +6,9 @@ import asyncio
 import base64
 import gzip
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -31,6 +30,7 @@ from support.clocks.manual import ManualClock
 from support.planes.receiver import NOW, WHSEC, Door, endpoint, open_door, operational
 
 BODY = b'{"type":"order.created"}'
+T = TypeVar("T")
 
 
 def signed(
@@ -428,11 +428,10 @@ class RecordingTracer:
     def __init__(self) -> None:
         self.spans: list[tuple[Step, str, str, str]] = []
 
-    @contextmanager
-    def span(self, step: Step, event_id: str, subject: str) -> Iterator[None]:
+    async def trace(self, step: Step, event_id: str, subject: str, work: Awaitable[T]) -> T:
         error = ""
         try:
-            yield
+            return await work
         except Exception as caught:
             error = type(caught).__name__
             raise

@@ -16,8 +16,9 @@ class Waker:
 
     def wake(self) -> None:
         """Ends the wait under way, or the next one before it begins."""
-        self._woken = True
-        self._end_wait()
+        if not self._woken:
+            self._woken = True
+            self._end_wait()
 
     async def wait_until_woken(self, seconds: float) -> bool:
         """Returns when woken, or after so many seconds; True: woken."""

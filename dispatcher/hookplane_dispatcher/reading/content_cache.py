@@ -64,8 +64,12 @@ class ContentCache:
     def release(self, body: CachedEvent) -> None:
         """Returns what was acquired; it stays in memory while there is room."""
         body.references -= 1
-        if not body.references:
-            self._rest(body)
+        if body.references:
+            return
+        self._idle[body.key] = body
+        self._idle_bytes += body.size
+        if self._waiting:
+            self._call_next()
 
     def _release_all(self, held: dict[int, CachedEvent | None]) -> None:
         for body in held.values():
@@ -92,11 +96,6 @@ class ContentCache:
         if not body.references and self._idle.pop(body.key, None) is not None:
             self._idle_bytes -= body.size
         body.references += 1
-
-    def _rest(self, body: CachedEvent) -> None:
-        self._idle[body.key] = body
-        self._idle_bytes += body.size
-        self._call_next()
 
     def _call_next(self) -> None:
         while self._waiting:

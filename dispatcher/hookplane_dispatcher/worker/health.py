@@ -71,9 +71,9 @@ class Health:
         self.last_success_event = attempt.event_id
         self.last_success_code = attempt.status_code
         self.last_success_duration = attempt.duration
-        if self.open:
-            self.blocked_until = 0
         if self.failing_since:
+            if self.open:
+                self.blocked_until = 0
             self._forget_failures()
 
     def failed(self, attempt: Attempt, at: Millis) -> None:

@@ -42,7 +42,6 @@ class OutcomeHandler:
         """An attempt has ended."""
         now = self._dependencies.clock.now()
         self._tracker.end(running)
-        self._tracker.health_changed()
         attempt = _attempt(running, outcome)
         self._dependencies.metrics.seconds.observe(outcome.duration / 1000)
         if attempt.success:

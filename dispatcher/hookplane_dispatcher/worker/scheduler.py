@@ -228,7 +228,9 @@ class Scheduler:
             return
         probe = self._tracker.health.open
         number = 0 if probe else (row.attempts if row is not None else 0) + 1
-        running = RunningAttempt(entry, content, row, number, now, clock.monotonic())
+        running = RunningAttempt(
+            content.key, entry, content, row, probe, number, now, clock.monotonic()
+        )
         self._capacity.attempt_started(content.size, probe=probe)
         self._tracker.start(running)
         self._tasks.create_task(self._attempt(running, send))
@@ -237,8 +239,9 @@ class Scheduler:
         metrics = self._dependencies.metrics
         metrics.in_flight += 1
         try:
-            with self._dependencies.tracer.span(Step.ATTEMPT, running.entry.event_id, self._name):
-                outcome = await send()
+            outcome = await self._dependencies.tracer.trace(
+                Step.ATTEMPT, running.entry.event_id, self._name, send()
+            )
         finally:
             metrics.in_flight -= 1
             self._capacity.attempt_ended(running.content.size, probe=running.is_probe)

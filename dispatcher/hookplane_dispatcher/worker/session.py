@@ -202,10 +202,12 @@ class OwnershipSession:
             self._outcomes.die_overdue(row)
 
     def _show(self) -> None:
-        metrics, health = self._metrics, self._tracker.health
-        metrics.circuit_open.set(health.open)
-        metrics.disabled.set(health.disabled_at > 0)
-        metrics.retrying.set(len(self._tracker.queue))
+        health = self._tracker.health
+        self._metrics.show(
+            circuit_open=health.open,
+            disabled=health.disabled_at > 0,
+            retrying=len(self._tracker.queue),
+        )
 
     # The store ----------------------------------------------------------------------------------
 

@@ -36,26 +36,19 @@ MOST_ROWS: Final = 10_000
 class RunningAttempt:
     """An attempt under way, with what is needed when it ends."""
 
+    key: Key
     entry: LogEntry
     content: CachedEvent
     row: QueuedDelivery | None
     """None: the event's first attempt, and it does not take long yet."""
+    is_probe: bool
+    """It only asks whether the target works again, and does not count for the schedule."""
     number: int
     """0: a probe."""
     started: Millis
     since: float
     """The same in monotonic seconds."""
     done: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Endpoint and sequence."""
-        return self.content.key
-
-    @property
-    def is_probe(self) -> bool:
-        """It only asks whether the target works again, and does not count for the schedule."""
-        return not self.number
 
 
 class DeliveryTracker:
@@ -137,8 +130,10 @@ class DeliveryTracker:
             self._young.append(running)
 
     def end(self, running: RunningAttempt) -> None:
-        """The attempt has ended; what becomes of the delivery is told separately."""
+        """The attempt has ended, and `health` will be another one; what becomes of the delivery is
+        told separately."""
         running.done = True
+        self.buffer.health_changed()
         self.active.pop(running.key, None)
 
     def let_hanging_pass(self, now: float) -> None:

@@ -23,31 +23,14 @@ _STATUS: Final = {status.value: f"{status.value} {status.phrase}" for status in 
 
 
 def outcome_of(response: OutboundResponse, clock: Clock) -> Outcome:
-    """The outcome of one attempt."""
-    kind, pause = classify(response.status_code), None
-    if kind is OutcomeKind.FAILED and response.retry_after is not None:
-        pause = throttle_pause(response.status_code, response.retry_after, clock.now())
-        kind = kind if pause is None else OutcomeKind.THROTTLED
-    return Outcome(
-        kind,
-        response.duration,
-        pause or 0,
-        response.status_code,
-        "" if kind is OutcomeKind.DELIVERED else _error(response),
-        response.body[:KEPT_ANSWER_BYTES],
-    )
-
-
-def classify(status_code: int) -> OutcomeKind:
-    """Judges a status code; 0 means that there was no answer. A redirect is a failure."""
-    if 200 <= status_code < 300:
-        return OutcomeKind.DELIVERED
-    return OutcomeKind.REFUSED if status_code == _GONE else OutcomeKind.FAILED
-
-
-def throttle_pause(status_code: int, text: str, now: Millis) -> Millis | None:
-    """How long an answer asks to pause; None: it does not."""
-    return retry_after(text, now) if status_code in _THROTTLING else None
+    """The outcome of one attempt. A redirect is a failure."""
+    kind, pause, error = OutcomeKind.DELIVERED, 0, ""
+    if not 200 <= response.status_code < 300:
+        pause = _pause(response, clock)
+        kind = OutcomeKind.THROTTLED if pause else _failure(response.status_code)
+        error = _error(response)
+    answer = response.body[:KEPT_ANSWER_BYTES]
+    return Outcome(kind, response.duration, pause, response.status_code, error, answer)
 
 
 def retry_after(text: str, now: Millis) -> Millis | None:
@@ -69,6 +52,17 @@ def _until(text: str, now: Millis) -> Millis | None:
         return int(moment.timestamp() * 1000) - now
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def _failure(status_code: int) -> OutcomeKind:
+    return OutcomeKind.REFUSED if status_code == _GONE else OutcomeKind.FAILED
+
+
+def _pause(response: OutboundResponse, clock: Clock) -> Millis:
+    """How long an answer asks to pause; 0: it does not."""
+    if response.status_code not in _THROTTLING or response.retry_after is None:
+        return 0
+    return retry_after(response.retry_after, clock.now()) or 0
 
 
 def _error(response: OutboundResponse) -> str:

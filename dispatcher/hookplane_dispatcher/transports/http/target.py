@@ -54,12 +54,9 @@ class RequestBuilder:
         self._own_names = {name for name, _ in self._own}
 
     def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
-        """See PreparedTarget."""
-        request = self._request(event, now, replay)
-        return partial(self._sender.send, request, self._target.oauth2)
-
-    def _request(self, event: EventView, now: Millis, replay: str) -> OutboundRequest:
-        """Headers of the target win over ours, but never over the signature's."""
+        """See PreparedTarget. Headers of the target win over ours, but never over the
+        signature's."""
+        target = self._target
         payload = self._transform(event)
         headers = [("user-agent", USER_AGENT), *map(_clean, payload.headers)]
         if self._own_names:
@@ -68,8 +65,10 @@ class RequestBuilder:
         headers += self._own
         if replay:
             headers.append((REPLAY_HEADER, replay))
-        target = self._target
-        return OutboundRequest(target.url, tuple(headers), payload.body, target.timeout, target.tls)
+        request = OutboundRequest(
+            target.url, tuple(headers), payload.body, target.timeout, target.tls
+        )
+        return partial(self._sender.send, request, target.oauth2)
 
 
 class _Sender:
