@@ -142,8 +142,10 @@ class Capacity:
 
     def take_due(self) -> list[QueuedDelivery]:
         """Rows whose next attempt may start now, the oldest first, marked active."""
-        most = self.room_at_once()
-        return self._tracker.queue.take_due(self._now, most, self._is_in_turn) if most > 0 else []
+        queue = self._tracker.queue
+        if not queue or (most := self.room_at_once()) <= 0:
+            return []
+        return queue.take_due(self._now, most, self._is_in_turn)
 
     def may_start_new(self, cursor: EndpointCursor) -> bool:
         """Whether the first waiting event of an endpoint is not held by one before it."""

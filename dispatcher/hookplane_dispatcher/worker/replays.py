@@ -31,6 +31,11 @@ class Replays:
         self._flush_number = -1
         """The flush with the last page's position."""
 
+    @property
+    def running(self) -> bool:
+        """Whether there are jobs, which may want slots."""
+        return bool(self._jobs)
+
     def name(self, uid: str) -> str:
         """`namespace/name` for the header, or the uid of a job that is no longer running."""
         return self._names.get(uid, uid)

@@ -65,7 +65,7 @@ class Scheduler:
     async def start(self) -> None:
         """Starts as many attempts as may start. Raises StoreUnavailable."""
         capacity = self._capacity
-        if capacity.room() > 0:
+        if self._replays.running and capacity.room() > 0:
             await self._replays.take_in(capacity.slots, capacity.now)
         while await self._start_some():
             pass
