@@ -106,9 +106,8 @@ class ContentCache:
 
     async def _progress(self, left: list[LogEntry], held: dict[int, CachedEvent | None]) -> bool:
         """One step: others' reads, a read, or a wait for room; False: go with what is held."""
-        others = [self._loading[key] for e in left if (key := _key(e)) in self._loading]
-        if others:
-            await asyncio.wait(set(others))
+        if self._loading and (others := self._others_loading(left)):
+            await asyncio.wait(others)
             return True
         count = self._fitting(left)
         if count:
@@ -124,6 +123,10 @@ class ContentCache:
             self._call_next()
             raise
         return True
+
+    def _others_loading(self, entries: list[LogEntry]) -> set[asyncio.Future[None]]:
+        """The reads under way that bring some of these entries."""
+        return {self._loading[key] for key in map(_key, entries) if key in self._loading}
 
     def _fitting(self, entries: list[LogEntry]) -> int:
         """How many of them fit when idle contents give way; an empty cache takes one of any
