@@ -16,6 +16,12 @@ from yarl import URL
 from hookplane.clock import Clock, SystemClock
 from hookplane.network.addresses import check_url
 from hookplane.secret import Secret
+from hookplane_dispatcher.egress.answer_meter import (
+    HEADER_BYTES,
+    MAX_HEADERS,
+    AnswerMeter,
+    HeadersTooLong,
+)
 from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.egress.failure import BadAnswer, describe
 from hookplane_dispatcher.egress.guard import AddressGuard
@@ -97,6 +103,10 @@ class AiohttpEgress:
                 )
             except _SpoiledConnection:
                 continue
+            except HeadersTooLong as error:
+                if not error.status:
+                    raise BadAnswer(str(error)) from error
+                return error.status, None, b""
             return answer.status, _retry_after(answer), await _read(answer)
 
     def _read_url(self, secret: Secret) -> URL:
@@ -122,6 +132,9 @@ class AiohttpEgress:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             skip_auto_headers=_AUTO_HEADERS,
             auto_decompress=False,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+            max_headers=MAX_HEADERS,
             trust_env=False,
         )
         return self._session
@@ -159,11 +172,14 @@ class _SpoiledConnection(aiohttp.ClientConnectionError):
 
 class _StrictRequest(aiohttp.ClientRequest):
     """aiohttp looks for surplus bytes when a connection goes back to its pool; here it is looked
-    at again when it comes out, as they may have come in between."""
+    at again when it comes out, as they may have come in between. From here its
+    answer is metered."""
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        if conn.protocol is None or conn.protocol.should_close:
+        protocol, transport = conn.protocol, conn.transport
+        if protocol is None or transport is None or protocol.should_close:
             raise _SpoiledConnection
+        AnswerMeter.of(protocol, transport).begin()
         return await super().send(conn)
 
 

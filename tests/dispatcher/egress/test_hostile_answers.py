@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from hookplane.config.subscription import TLSConfig
 from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, EgressClient, EgressError
 from hookplane_dispatcher.egress.guard import AddressGuard
 from support.clocks.until import until
 from support.http.egress import SHORT, post
-from support.http.targets import OK, Wire, answers, target
+from support.http.targets import OK, Authority, Wire, answers, server_context, target
 
 Outcomes = set[int | EgressError]
 PROTOCOL, CLOSED = EgressError.PROTOCOL, EgressError.CLOSED
@@ -54,9 +56,10 @@ ENDED: dict[str, tuple[bytes, Outcomes]] = {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
         {PROTOCOL, CLOSED},
     ),
-    "huge header": (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", {PROTOCOL}),
-    "too many headers": (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", {PROTOCOL}),
-    "huge reason": (b"HTTP/1.1 200 " + b"b" * 70_000 + b"\r\n\r\n", {PROTOCOL}),
+    "huge headers that announce an answer": (
+        b"HTTP/1.1 103 Early Hints\r\nA: " + b"b" * 70_000 + b"\r\n\r\n",
+        {PROTOCOL},
+    ),
     "NUL in a header": (b"HTTP/1.1 200 OK\r\nA: b\x00c\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
     "switching protocols": (
         b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
@@ -76,6 +79,56 @@ async def test_what_is_not_an_answer_is_none(egress: EgressClient, name: str) ->
     assert (again.error, again.status_code) == (response.error, response.status_code)
     assert response.error is None or (response.status_code, response.body) == (0, b"")
     assert len(seen.requests) == 2
+
+
+def _with(headers: bytes, reason: bytes = b"OK") -> bytes:
+    return b"HTTP/1.1 200 %b\r\n%bContent-Length: 2\r\n\r\nok" % (reason, headers)
+
+
+LONG: dict[str, tuple[bytes, bytes]] = {
+    "one long header": (_with(b"Link: " + b"b" * 60_000 + b"\r\n"), b"ok"),
+    "many headers": (_with(b"Set-Cookie: a=b\r\n" * 3_000), b"ok"),
+    "tiny headers": (_with(b"a:\r\n" * 12_000), b"ok"),
+    "a long reason": (_with(b"", b"b" * 60_000), b"ok"),
+    "early hints": (b"HTTP/1.1 103 X\r\nLink: " + b"b" * 9_000 + b"\r\n\r\n" + _with(b""), b"ok"),
+    "one huge header": (_with(b"A: " + b"b" * 5_000_000 + b"\r\n"), b""),
+    "far too many headers": (_with(b"A: b\r\n" * 500_000), b""),
+    "a huge reason": (_with(b"", b"b" * 70_000), b""),
+}
+"""Answers of targets that took the event, and what is read of their bodies."""
+
+
+@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_long_headers_say_that_the_event_arrived(
+    egress: EgressClient, name: str, secure: bool, tmp_path: Path
+) -> None:
+    raw, body = LONG[name]
+    authority = Authority()
+    context = server_context(authority.issue("127.0.0.1"), tmp_path) if secure else None
+    tls = TLSConfig(ca=authority.certificate)
+    async with target(answers(raw), tls=context) as seen:
+        for _ in range(2):
+            response = await egress.post(post(seen.url(), tls=tls))
+            assert (response.error, response.status_code, response.body) == (None, 200, body)
+    assert len(seen.requests) == 2
+
+
+async def test_a_refusal_with_huge_headers_is_that_refusal(egress: EgressClient) -> None:
+    raw = b"HTTP/1.1 410 Gone\r\n" + b"A: b\r\n" * 100_000 + b"\r\n"
+    async with target(answers(raw, close=True)) as seen:
+        assert (await egress.post(post(seen.url()))).status_code == 410
+
+
+async def test_trailers_without_end_end(egress: EgressClient) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        while True:
+            await wire.send(b"A: b\r\n" * 10_000)
+
+    async with target(script) as seen:
+        assert (await egress.post(post(seen.url(), timeout=600_000))).error is not None
 
 
 SURPLUS: dict[str, tuple[bytes, Outcomes]] = {
