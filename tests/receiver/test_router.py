@@ -13,7 +13,8 @@ from hookplane.store.config_store import ConfigKind
 from hookplane_receiver.metrics import AllEndpointsMetrics
 from hookplane_receiver.router import Router
 from support.clocks.manual import ManualClock
-from support.planes.receiver import Notebook, endpoint
+from support.planes.activity import RecordingActivityLog
+from support.planes.receiver import endpoint
 
 OF_A_NEWER_VERSION: dict[str, dict[str, Any]] = {
     "a handshake": {"handshake": "Tomorrow"},
@@ -27,7 +28,7 @@ def apply(router: Router, document: EndpointConfig) -> None:
 
 @pytest.mark.parametrize("name", OF_A_NEWER_VERSION)
 def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -> None:
-    activity = Notebook()
+    activity = RecordingActivityLog()
     router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), activity)
     apply(router, endpoint("orders"))
     before = router.find("/default/orders")
@@ -39,7 +40,7 @@ def test_what_this_version_cannot_serve_is_told_and_changes_nothing(name: str) -
 
 
 def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
-    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), Notebook())
+    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), RecordingActivityLog())
     document = endpoint("orders")
     apply(router, document)
     router.apply(ConfigKind.ENDPOINT, document.uid, None)
@@ -47,7 +48,7 @@ def test_an_endpoint_that_goes_has_no_path_any_more() -> None:
 
 
 def test_an_endpoint_that_changes_its_path_answers_at_the_new_one_only() -> None:
-    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), Notebook())
+    router = Router(AllEndpointsMetrics(CollectorRegistry()), ManualClock(), RecordingActivityLog())
     document = endpoint("orders")
     apply(router, document)
     apply(router, document.model_copy(update={"path": "/default/moved"}))

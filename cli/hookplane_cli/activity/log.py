@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 from hookplane.clock import Clock, Millis, SystemClock
 from hookplane.errors import InvalidValue
-from hookplane.reporting.activity import SilentActivityLog
+from hookplane.reporting.activity import ActivityLog
 from hookplane_cli.activity.lines import JsonLines, Lines, TextLines
 from hookplane_cli.activity.note import Note, Summary, Verb
 from hookplane_cli.activity.throttle import Throttle
@@ -18,8 +18,8 @@ from hookplane_cli.activity.writer import LineWriter
 STYLES: Final = ("text", "json", "quiet")
 
 
-class LineActivityLog:
-    """Writes a line for each note; implements `hookplane.reporting.activity.ActivityLog`.
+class LineActivityLog(ActivityLog):
+    """Writes a line for each note.
 
     Bounded under load (see `throttle`), and never held up by the stream (see `writer`).
     """
@@ -118,7 +118,7 @@ class LineActivityLog:
         return int(self._clock.monotonic())
 
 
-class QuietActivityLog(SilentActivityLog):
+class QuietActivityLog(ActivityLog):
     """Writes nothing; has `close` like the other one."""
 
     def close(self) -> None:

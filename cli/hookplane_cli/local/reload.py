@@ -89,11 +89,11 @@ class Reloader:
     ) -> None:
         self._sources = sources
         self._store = store
-        self._sealer = sealer
+        self._sealers = dict.fromkeys(ConfigKind, sealer)
         self._generated = generated
         self._options = options
         self._clock = clock
-        self._applied = AppliedConfig(store, dict.fromkeys(ConfigKind, sealer))
+        self._applied = AppliedConfig(store, self._sealers)
         self._immutable_fields = ImmutableFields()
         self._secrets: dict[tuple[str, str], SecretObject] = {}
         self._missed = MissedObjects()
@@ -106,9 +106,7 @@ class Reloader:
 
     async def restore(self) -> None:
         """Takes over what the store has from an earlier run. Raises StoreUnavailable."""
-        self._applied = await AppliedConfig.load(
-            self._store, dict.fromkeys(ConfigKind, self._sealer)
-        )
+        self._applied = await AppliedConfig.load(self._store, self._sealers)
         running = [x.uid for x in await self._store.replays() if x.phase is ReplayPhase.RUNNING]
         self._replays = {uid for uid in running if uid.startswith(_REPLAY_PREFIX)}
 

@@ -6,13 +6,12 @@ holds a secret or a payload.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from hookplane.clock import Millis
 
 
-class ActivityLog(Protocol):
-    """Is told what happened. Calls are made in the event loop and must return at once."""
+class ActivityLog:
+    """Is told what happened, and does nothing with it: a log overrides what it writes. Calls are
+    made in the event loop and must return at once."""
 
     def received(
         self,
@@ -47,41 +46,3 @@ class ActivityLog(Protocol):
 
     def noted(self, subject: str, reason: str, message: str) -> None:
         """Something changed: a circuit opened, a subscription was disabled, config was refused."""
-
-
-class SilentActivityLog:
-    """Logs nothing."""
-
-    def received(
-        self,
-        endpoint: str,
-        event_id: str,
-        type: str,  # noqa: A002
-        size: int,
-        duration: Millis,
-        *,
-        duplicate: bool,
-    ) -> None:
-        """Nothing."""
-
-    def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
-        """Nothing."""
-
-    def delivered(
-        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
-    ) -> None:
-        """Nothing."""
-
-    def failed(
-        self,
-        subscription: str,
-        event_id: str,
-        outcome: str,
-        attempt: int,
-        attempts: int,
-        next_in: Millis | None,
-    ) -> None:
-        """Nothing."""
-
-    def noted(self, subject: str, reason: str, message: str) -> None:
-        """Nothing."""

@@ -20,7 +20,7 @@ from hookplane_receiver.ingress.server_certificate import ServerCertificate
 from support.clocks.until import until
 from support.http.tls import client_context, server_context, server_pair, servers, tls_settings
 from support.kubernetes.pki import Pair, write_pair
-from support.planes.receiver import Notebook
+from support.planes.activity import RecordingActivityLog
 
 HELLO = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 CLOSE = HELLO.replace(b"Host: x", b"Host: x\r\nConnection: close")
@@ -235,15 +235,17 @@ def serial(pair: Pair) -> int:
     return x509.load_pem_x509_certificate(pair.certificate).serial_number
 
 
-def always_looking(certificate: Path, key: Path, activity: Notebook) -> ServerCertificate:
+def always_looking(
+    certificate: Path, key: Path, activity: RecordingActivityLog
+) -> ServerCertificate:
     """Reads its files again every 10 ms."""
     return ServerCertificate(certificate, key, lambda: False, activity, look_seconds=0.01)
 
 
 @asynccontextmanager
-async def renewing(folder: Path) -> AsyncIterator[tuple[int, Notebook, Pair]]:
+async def renewing(folder: Path) -> AsyncIterator[tuple[int, RecordingActivityLog, Pair]]:
     """A port with a certificate whose files are looked at all the time."""
-    first, activity = server_pair(), Notebook()
+    first, activity = server_pair(), RecordingActivityLog()
     settings = tls_settings(folder, first)
     own = always_looking(settings.certificate, settings.key, activity)
     own.load()
@@ -307,7 +309,7 @@ async def test_links_that_are_swapped_are_followed(tmp_path: Path) -> None:
         write_pair(folder, "tls", pair)
     data = tmp_path / "..data"
     data.symlink_to(old)
-    own = always_looking(data / "tls.crt", data / "tls.key", Notebook())
+    own = always_looking(data / "tls.crt", data / "tls.key", RecordingActivityLog())
     own.load()
     following = asyncio.create_task(own.follow())
     async with serving(own=own) as port:
@@ -321,6 +323,8 @@ async def test_links_that_are_swapped_are_followed(tmp_path: Path) -> None:
 
 def test_a_start_with_a_broken_pair_names_the_file(tmp_path: Path) -> None:
     settings = tls_settings(tmp_path, Pair(server_pair().key, server_pair().certificate))
-    own = ServerCertificate(settings.certificate, settings.key, lambda: False, Notebook())
+    own = ServerCertificate(
+        settings.certificate, settings.key, lambda: False, RecordingActivityLog()
+    )
     with pytest.raises(InvalidValue, match=r"tls\.crt: tls\.key is not the key"):
         own.load()

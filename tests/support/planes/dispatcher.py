@@ -8,7 +8,6 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +39,7 @@ from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 from support.clocks.virtual import VirtualClock, VirtualLoop
 from support.http.scripted_egress import ScriptedEgress
+from support.planes.activity import RecordingActivityLog
 
 HOUR = 3600.0
 
@@ -73,40 +73,6 @@ class Watched:
         return call
 
 
-@dataclass
-class Notebook:
-    """An activity log that can be read."""
-
-    delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
-    failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
-    notes: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def received(self, *_: Any, **__: Any) -> None:
-        """Not of interest."""
-
-    def rejected(self, *_: Any, **__: Any) -> None:
-        """Not of interest."""
-
-    def delivered(
-        self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
-    ) -> None:
-        self.delivered_lines.append((subscription, event_id, status_code, attempt))
-
-    def failed(
-        self,
-        subscription: str,
-        event_id: str,
-        outcome: str,
-        attempt: int,
-        attempts: int,
-        next_in: Millis | None,
-    ) -> None:
-        self.failed_lines.append((subscription, event_id, outcome, attempt, attempts, next_in))
-
-    def noted(self, subject: str, reason: str, message: str) -> None:
-        self.notes.append((subject, reason, message))
-
-
 class World:
     """Everything around a dispatcher, and the dispatcher."""
 
@@ -116,7 +82,7 @@ class World:
         self.watched = Watched(store, loop)
         self.store = cast(Store, self.watched)
         self.egress = ScriptedEgress(loop)
-        self.activity = Notebook()
+        self.activity = RecordingActivityLog()
         self.sealer = Sealer({"a": bytes(32)}, "a")
         self.random = random.Random(seed)
         self.settings = DispatcherSettings()

@@ -18,7 +18,6 @@ from hookplane.clock import Millis
 from hookplane.compile.change import ConfigDiff
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.providers import registry
-from hookplane.reporting.activity import SilentActivityLog
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
@@ -30,36 +29,10 @@ from hookplane_receiver.receiver import Receiver
 from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
 from support.clocks.manual import ManualClock
 from support.clocks.until import until
+from support.planes.activity import RecordingActivityLog
 
 NOW: Final[Millis] = 1_700_000_000_000
 WHSEC: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-class Notebook(SilentActivityLog):
-    """Remembers what was received and rejected."""
-
-    def __init__(self) -> None:
-        self.rejections: list[tuple[str, str, str, str]] = []
-        self.receipts: list[tuple[str, str, str, bool]] = []
-        self.notes: list[tuple[str, str, str]] = []
-
-    def received(
-        self,
-        endpoint: str,
-        event_id: str,
-        type: str,  # noqa: A002
-        size: int,
-        duration: Millis,
-        *,
-        duplicate: bool,
-    ) -> None:
-        self.receipts.append((endpoint, event_id, type, duplicate))
-
-    def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
-        self.rejections.append((endpoint, reason, detail, source))
-
-    def noted(self, subject: str, reason: str, message: str) -> None:
-        self.notes.append((subject, reason, message))
 
 
 def endpoint(name: str, provider: str = "StandardWebhooks", **changes: Any) -> EndpointConfig:
@@ -118,7 +91,7 @@ class Door:
     store: SQLiteStore
     sealer: Sealer
     clock: ManualClock
-    activity: Notebook
+    activity: RecordingActivityLog
     registry: CollectorRegistry
     client: aiohttp.ClientSession
     tls_url: str = ""
@@ -181,7 +154,7 @@ async def open_door(
     clock = clock or ManualClock()
     store = await SQLiteStore.open(folder, clock)
     sealer = Sealer({"k1": b"\x01" * 32}, "k1")
-    activity, registry = Notebook(), CollectorRegistry()
+    activity, registry = RecordingActivityLog(), CollectorRegistry()
     receiver = Receiver(
         store=store,
         sealer=sealer,
