@@ -13,7 +13,8 @@ _OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error")
 
 
 class SubscriptionMetrics:
-    """The children of one subscription, looked up once."""
+    """The children of one name, looked up once. Of several that had the name one after the other
+    only the last may say how things are, and remove the children."""
 
     def __init__(self, metrics: DispatcherMetrics, subscription: str) -> None:
         self._metrics = metrics
@@ -27,7 +28,7 @@ class SubscriptionMetrics:
     def show(self, *, circuit_open: bool, disabled: bool, retrying: int) -> None:
         """What holds now; called far more often than anything changes."""
         shown = (circuit_open, disabled, retrying)
-        if shown != self._shown:
+        if shown != self._shown and self._metrics.is_last(self._name, self):
             self._shown = shown
             self._circuit_open.set(circuit_open)
             self._disabled.set(disabled)
@@ -46,7 +47,10 @@ class SubscriptionMetrics:
                 self._outcomes[outcome].inc(count)
 
     def forget(self) -> None:
-        """Removes the children: the subscription is no longer here."""
+        """Removes the children, unless another has the name by now: this one is no longer here."""
+        if not self._metrics.is_last(self._name, self):
+            return
+        self._metrics.release(self._name)
         for outcome in _OUTCOMES:
             self._metrics.deliveries.remove(self._name, outcome)
         for gauge in (self._metrics.circuit_open, self._metrics.disabled, self._metrics.retrying):
@@ -58,6 +62,8 @@ class DispatcherMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         name = ("subscription",)
+        self._last: dict[str, SubscriptionMetrics] = {}
+        """Name → who was given its children last."""
         self.deliveries = Counter(
             "hookplane_deliveries_total",
             "Deliveries by subscription and outcome; `failed` counts attempts.",
@@ -98,5 +104,14 @@ class DispatcherMetrics:
         )
 
     def for_subscription(self, subscription: str) -> SubscriptionMetrics:
-        """The children of one subscription."""
-        return SubscriptionMetrics(self, subscription)
+        """The children of one name, for somebody who serves it from now on."""
+        made = self._last[subscription] = SubscriptionMetrics(self, subscription)
+        return made
+
+    def is_last(self, subscription: str, held: SubscriptionMetrics) -> bool:
+        """Whether nobody has been given the children of this name since."""
+        return self._last.get(subscription) is held
+
+    def release(self, subscription: str) -> None:
+        """Nobody serves this name any more."""
+        self._last.pop(subscription, None)

@@ -55,8 +55,10 @@ class Router:
 
     def _replace(self, uid: str, endpoint: PreparedEndpoint) -> None:
         former = self._by_uid.get(uid)
+        named = former or self._by_path.get(endpoint.config.path)  # or one that was made again
+        if named is not None:
+            endpoint.metrics.rejected = named.metrics.rejected
         if former is not None:
-            endpoint.metrics.rejected = former.metrics.rejected
             self._by_path.pop(former.config.path, None)
         self._by_uid[uid] = endpoint
         self._by_path[endpoint.config.path] = endpoint
@@ -71,4 +73,4 @@ class Router:
             return
         if self._by_path.get(former.config.path) is former:
             del self._by_path[former.config.path]
-        self._metrics.forget(former.label, former.metrics)
+            self._metrics.forget(former.label, former.metrics)

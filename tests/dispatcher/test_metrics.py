@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from hookplane.config.subscription import CircuitConfig, RetryConfig
+from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.store.config_store import ConfigChange, ConfigKind
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.delivery_store import CircuitState
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
@@ -125,3 +127,50 @@ async def test_a_deleted_subscription_is_not_shown_and_its_neighbour_is(world: W
     assert value(world, "circuit_open", **SHOP) is None
     assert value(world, "subscription_disabled", **SHOP) is None
     assert value(world, "retrying", subscription="default/other") == 0
+
+
+async def made_again(world: World, old: SubscriptionConfig) -> SubscriptionConfig:
+    """The same name with another uid, as `kubectl replace --force` makes it."""
+    new = old.model_copy(update={"uid": "made-again"})
+    row = ConfigRow(ConfigKind.SUBSCRIPTION, new.uid, new.dump(world.sealer))
+    change = ConfigChange(
+        upserts=(row,),
+        deletes=((ConfigKind.SUBSCRIPTION, old.uid),),
+        cursors=(CursorPlan(new.uid, new.endpoints),),
+    )
+    await world.store.apply_config(change)
+    return new
+
+
+async def test_one_that_is_made_again_under_its_name_is_shown(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    await world.until(lambda: outcomes(world) == {"delivered": 1})
+    again = await made_again(world, shop)
+    await asyncio.sleep(5)  # the former one has ended
+    await world.publish()
+    await world.until_status(again, lambda s: s.counters.delivered == 1)
+    await world.until(lambda: outcomes(world) == {"delivered": 2})
+    assert value(world, "retrying", **SHOP) == 0
+    await world.store.apply_config(ConfigChange(deletes=((ConfigKind.SUBSCRIPTION, again.uid),)))
+    await world.until(lambda: value(world, "retrying", **SHOP) is None)
+    assert outcomes(world) == {}
+
+
+async def test_one_that_ends_while_its_successor_is_at_work_does_not_speak_for_it(
+    world: World,
+) -> None:
+    shop = await world.subscribe(subscription(retry=LATER))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    await world.publish()
+    await world.until(lambda: value(world, "retrying", **SHOP) == 1)
+    world.egress.scripts[url()] = lambda _: Reply(500, after=5)
+    await world.publish()
+    await world.until(lambda: len(world.egress.sent) == 2)
+    await made_again(world, shop)  # the former one waits for its answer
+    await asyncio.sleep(3)
+    assert value(world, "retrying", **SHOP) == 0
+    await asyncio.sleep(10)
+    assert value(world, "retrying", **SHOP) == 0

@@ -54,3 +54,24 @@ def test_an_endpoint_that_changes_its_path_answers_at_the_new_one_only() -> None
     apply(router, document.model_copy(update={"path": "/default/moved"}))
     assert router.find("/default/orders") is None
     assert router.find("/default/moved") is not None
+
+
+def test_the_numbers_of_one_that_is_made_again_go_with_the_last_of_its_name() -> None:
+    registry = CollectorRegistry()
+    metrics = AllEndpointsMetrics(registry)
+    router = Router(metrics, ManualClock(), RecordingActivityLog())
+    old = endpoint("orders")
+    new = old.model_copy(update={"uid": "made-again"})
+    apply(router, old)
+    found = router.find("/default/orders")
+    assert found is not None
+    metrics.reject(found.label, found.metrics, "BadSignature")
+    apply(router, new)  # its row comes before the tombstone of the former one
+    router.apply(ConfigKind.ENDPOINT, old.uid, None)
+    labels = {"endpoint": "default/orders"}
+    assert registry.get_sample_value("hookplane_ingest_bytes_total", labels) == 0
+    rejected = labels | {"reason": "BadSignature"}
+    assert registry.get_sample_value("hookplane_rejected_total", rejected) == 1
+    router.apply(ConfigKind.ENDPOINT, new.uid, None)
+    assert registry.get_sample_value("hookplane_ingest_bytes_total", labels) is None
+    assert registry.get_sample_value("hookplane_rejected_total", rejected) is None
