@@ -36,8 +36,10 @@ class ConfigRow:
 class CursorPlan:
     """Which endpoints a subscription reads, written with its config row.
 
-    A subscription that is new starts at `start_from` (Latest, Earliest or a time); endpoints that
-    join later start at their head; endpoints that leave have their pending counted as expired.
+    A subscription that is new starts at `start_from` (Latest, Earliest or a time). An endpoint that
+    joins later and is younger than the subscription starts at its floor, so that all it ever
+    accepted is the subscription's; an older one, and one that was here before, at its head.
+    Endpoints that leave have their pending counted as expired.
     """
 
     subscription: str

@@ -61,8 +61,6 @@ class _Batch:
     resources: dict[ObjectKey, Resource] = field(default_factory=dict)
     secrets: dict[Name, SecretObject] = field(default_factory=dict)
     found: dict[Name, FoundSecret | None] = field(default_factory=dict)
-    gone: set[Name] = field(default_factory=set)
-    """Endpoints whose object is not there any more."""
     refused_services: dict[str, str] = field(default_factory=dict)
     """`namespace/name` of a Service → why it cannot be a target."""
     unknown: dict[ObjectKey, Blocker] = field(default_factory=dict)
@@ -113,6 +111,26 @@ class Configurator:
                 raise
 
     def _take(self, runtime: GatewayRuntime) -> set[ObjectKey]:
+        """What is compiled together: an endpoint that comes, goes or gets other labels, and all
+        that may read it, so that they are written in one transaction."""
+        taken = self._take_dirty(runtime)
+        moved = {(key.namespace, key.name) for key in taken if self._may_move(runtime, key)}
+        return taken | runtime.take(set(self._readers(moved)) - taken)
+
+    def _may_move(self, runtime: GatewayRuntime, key: ObjectKey) -> bool:
+        """Whether it is an endpoint that others may read from now on, or not any more."""
+        if key.kind != ENDPOINT.kind:
+            return False
+        body = self._objects.get(key)
+        if body is None or not self._admitted(runtime, key.namespace):
+            return True
+        metadata = body["metadata"]
+        document = runtime.applied.documents.get(metadata.get("uid", ""))
+        if not isinstance(document, EndpointConfig):
+            return True
+        return dict(document.labels) != (metadata.get("labels") or {})
+
+    def _take_dirty(self, runtime: GatewayRuntime) -> set[ObjectKey]:
         """All that was changed, and some of those that are only looked through: after a start these
         are thousands, which takes a while, and a change is not to wait for them."""
         taken = runtime.take_dirty()
@@ -131,6 +149,17 @@ class Configurator:
         if key.kind == REPLAY.kind:
             return not runtime.has_replay(uid)
         return not runtime.applied.is_current(uid, generation)
+
+    def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
+        """Subscriptions that name any of these endpoints, or select in its namespace."""
+        namespaces = {namespace for namespace, _ in endpoints}
+        for body in self._objects.all(SUBSCRIPTION.kind) if endpoints else ():
+            spec, key = body.get("spec", {}), key_of(SUBSCRIPTION.kind, body)
+            named = any(
+                (key.namespace, x.get("name")) in endpoints for x in spec.get("endpointRefs", ())
+            )
+            if named or ("endpointSelector" in spec and key.namespace in namespaces):
+                yield key
 
     async def _round(self, runtime: GatewayRuntime, keys: Iterable[ObjectKey]) -> float | None:
         batch = _Batch()
@@ -156,7 +185,7 @@ class Configurator:
     def _read(self, runtime: GatewayRuntime, key: ObjectKey, batch: _Batch) -> None:
         body = self._objects.get(key)
         if body is None:
-            self._forget(runtime, key, batch)
+            self._forget(runtime, key)
             return
         parsed = parse_object(_without_status(body))
         if parsed.value is None or isinstance(parsed.value, SecretObject):
@@ -167,12 +196,10 @@ class Configurator:
         else:
             batch.resources[key] = parsed.value
 
-    def _forget(self, runtime: GatewayRuntime, key: ObjectKey, batch: _Batch) -> None:
+    def _forget(self, runtime: GatewayRuntime, key: ObjectKey) -> None:
         self._secrets.use(key, frozenset())
         self._services.use(key, frozenset())
         runtime.forget_object(key)
-        if key.kind == ENDPOINT.kind:
-            batch.gone.add((key.namespace, key.name))
 
     async def _read_secrets(self, batch: _Batch) -> None:
         names: dict[ObjectKey, frozenset[Name]] = {}
@@ -281,7 +308,8 @@ class Configurator:
         )
         for part in _parts(change):
             await runtime.applied.write(part)
-        self._touch_dependents(runtime, change, batch)
+        created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
+        runtime.mark_dirty(self._replays_of(created))
 
     def _with_departed(
         self, runtime: GatewayRuntime
@@ -338,27 +366,6 @@ class Configurator:
                 runtime.record_replay(job.uid)
 
     # Afterwards ---------------------------------------------------------------------------------
-
-    def _touch_dependents(self, runtime: GatewayRuntime, change: ConfigDiff, batch: _Batch) -> None:
-        """Those that refer to what has just come, gone, or got other labels. Each is looked at
-        once, however much has changed."""
-        written = (*change.created, *change.changed, *change.deleted)
-        endpoints = {_name(x) for x in written if isinstance(x, EndpointConfig) and not x.builtin}
-        created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
-        readers = self._readers(endpoints | batch.gone)
-        runtime.mark_dirty(key for key in readers if key not in batch.resources)
-        runtime.mark_dirty(self._replays_of(created))
-
-    def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
-        """Subscriptions that name any of these endpoints, or select in its namespace."""
-        namespaces = {namespace for namespace, _ in endpoints}
-        for body in self._objects.all(SUBSCRIPTION.kind) if endpoints else ():
-            spec, key = body.get("spec", {}), key_of(SUBSCRIPTION.kind, body)
-            named = any(
-                (key.namespace, x.get("name")) in endpoints for x in spec.get("endpointRefs", ())
-            )
-            if named or ("endpointSelector" in spec and key.namespace in namespaces):
-                yield key
 
     def _replays_of(self, subscriptions: set[Name]) -> Iterator[ObjectKey]:
         for body in self._objects.all(REPLAY.kind) if subscriptions else ():
@@ -419,18 +426,40 @@ def _not_admitted(key: ObjectKey, resource: Resource, runtime: GatewayRuntime) -
     return ReconcileResult(key, metadata.uid, metadata.generation, (problem,), resource)
 
 
-def _parts(change: ConfigDiff) -> Iterable[ConfigDiff]:
-    """Endpoints before the subscriptions that read them, so many at once that no statement takes
-    long."""
-    written: Sequence[tuple[bool, Configured]] = sorted(
-        [(True, x) for x in change.created] + [(False, x) for x in change.changed],
-        key=lambda pair: isinstance(pair[1], SubscriptionConfig),
-    )
-    for start in range(0, len(written), ROWS_AT_ONCE):
-        part = written[start : start + ROWS_AT_ONCE]
-        yield ConfigDiff(
-            created=tuple(x for is_new, x in part if is_new),
-            changed=tuple(x for is_new, x in part if not is_new),
-        )
+def _parts(change: ConfigDiff) -> Iterator[ConfigDiff]:
+    """So many documents at once that no statement takes long, but never an endpoint that is new
+    without all that read it: what it accepts from then on is theirs."""
+    part: list[Configured] = []
+    for unit in _units(change):
+        if part and len(part) + len(unit) > ROWS_AT_ONCE:
+            yield _only(change, part)
+            part = []
+        part += unit
+    if part:
+        yield _only(change, part)
     if change.deleted:
         yield ConfigDiff(deleted=change.deleted)
+
+
+def _units(change: ConfigDiff) -> Iterator[list[Configured]]:
+    """What must be written together: first the new endpoints of each namespace with their readers,
+    then each other document by itself."""
+    new = {x.uid for x in change.created if isinstance(x, EndpointConfig)}
+    together: dict[str, list[Configured]] = {}
+    alone: list[list[Configured]] = []
+    for document in (*change.created, *change.changed):
+        reads = document.endpoints if isinstance(document, SubscriptionConfig) else (document.uid,)
+        if new.isdisjoint(reads):
+            alone.append([document])
+        else:
+            together.setdefault(document.namespace, []).append(document)
+    yield from together.values()
+    yield from alone
+
+
+def _only(change: ConfigDiff, part: Sequence[Configured]) -> ConfigDiff:
+    uids = {x.uid for x in part}
+    return ConfigDiff(
+        created=tuple(x for x in change.created if x.uid in uids),
+        changed=tuple(x for x in change.changed if x.uid in uids),
+    )

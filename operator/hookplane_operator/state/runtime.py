@@ -133,6 +133,12 @@ class GatewayRuntime:
         self._dirty -= taken
         return taken
 
+    def take(self, keys: Iterable[ObjectKey]) -> set[ObjectKey]:
+        """These are compiled now as well, whether they are dirty or not, but for what is held."""
+        taken = {key for key in keys if key.kind not in self._held}
+        self._dirty -= taken
+        return taken
+
     @property
     def next_due(self) -> Millis | None:
         """When the first object is to be looked at again."""

@@ -34,6 +34,7 @@ from support.planes.compiled import (
     secret_text,
     subscription_text,
 )
+from support.planes.store import Scene
 
 ENDPOINT = "webhookendpoints/default/a"
 SUBSCRIPTION = "webhooksubscriptions/default/s"
@@ -227,6 +228,19 @@ async def test_rotation_comes_by_itself(tmp_path: Path) -> None:
         await laptop.load()
         assert len(laptop.endpoint().keys) == 1
         assert old not in laptop.endpoint().keys
+
+
+async def test_an_endpoint_that_comes_while_its_reader_is_broken_is_read_from_its_begin(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(s=subscription_text())
+        await laptop.load(a=endpoint_text(), s="kind: [")
+        scene = Scene(laptop.store, laptop.clock)
+        await scene.append(ENDPOINT)
+        await laptop.load(s=subscription_text())
+        await scene.append(ENDPOINT)
+        assert (await scene.status(SUBSCRIPTION)).pending == 2
 
 
 async def test_a_replay_begins_once_and_ends_with_its_object(tmp_path: Path) -> None:

@@ -130,10 +130,15 @@ async def _nothing(_: Name) -> None:
     return None
 
 
+def nowhere() -> Kube:
+    """A client that is never asked."""
+    return Kube(ApiClient(), Metrics(CollectorRegistry()))
+
+
 @asynccontextmanager
 async def place() -> AsyncIterator[Place]:
     """With a database of its own."""
-    kube = Kube(ApiClient(), Metrics(CollectorRegistry()))
+    kube = nowhere()
     async with database() as settings:
         store = await PostgresStore.open(settings, CLOCK)
         try:

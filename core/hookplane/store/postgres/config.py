@@ -32,10 +32,12 @@ async def apply_config(
             version += 1
             await db.execute(_SQL["write_rows"], *_columns(rows), version, now)
             await db.execute(_SQL["set_version"], version)
-            for kind in ConfigKind:
-                await _keep_and_delete(db, kind, rows, now)
+        joins = _joins(change.cursors)
+        await _lock_endpoints(db, rows, joins)
+        for kind in ConfigKind:
+            await _keep_and_delete(db, kind, rows, now)
         if change.cursors:
-            await _carry_out(db, change.cursors)
+            await _carry_out(db, change.cursors, joins)
     return version, bool(rows)
 
 
@@ -61,6 +63,20 @@ def _columns(rows: Iterable[ConfigRow]) -> tuple[list[Any], list[Any], list[Any]
     return [x.kind for x in rows], [x.uid for x in rows], [x.document for x in rows]
 
 
+def _joins(plans: Sequence[CursorPlan]) -> list[list[str]]:
+    """Subscription, endpoint and start of all that plans want to be read, as columns."""
+    pairs = [(plan.subscription, x, str(plan.start_from)) for plan in plans for x in plan.endpoints]
+    return [[pair[i] for pair in pairs] for i in range(3)]
+
+
+async def _lock_endpoints(db: Db, rows: Sequence[ConfigRow], joins: list[list[str]]) -> None:
+    """All at once and before any subscription, as everybody does who locks both."""
+    joined = await db.fetch(_SQL["find_joined"], *joins)
+    written = [row.uid for row in rows if row.kind is ConfigKind.ENDPOINT]
+    if uids := written + [uid for (uid,) in joined]:
+        await db.execute(_SQL["lock_endpoints"], uids)
+
+
 async def _keep_and_delete(
     db: Db, kind: ConfigKind, rows: Sequence[ConfigRow], now: Millis
 ) -> None:
@@ -69,8 +85,8 @@ async def _keep_and_delete(
     namespaces = {row.uid: row.namespace for row in rows if row.document is not None}
     kept = list(namespaces)
     deleted = [row.uid for row in rows if row.document is None]
-    if kept or deleted:
-        await db.execute(_SQL[f"lock_{name}"], kept + deleted)
+    if kind is ConfigKind.SUBSCRIPTION and rows:
+        await db.execute(_SQL["lock_subscriptions"], kept + deleted)
     if kept and kind is ConfigKind.ENDPOINT:
         await db.execute(_SQL["keep_endpoints"], kept, list(namespaces.values()))
         await db.execute(_SQL["open_logs"], kept)
@@ -80,7 +96,7 @@ async def _keep_and_delete(
         await db.execute(_SQL[f"delete_{name}"], deleted, now)
 
 
-async def _carry_out(db: Db, plans: Sequence[CursorPlan]) -> None:
+async def _carry_out(db: Db, plans: Sequence[CursorPlan], joins: list[list[str]]) -> None:
     """Brings the cursors of subscriptions to what their plans say."""
     uids = [plan.subscription for plan in plans]
     endpoints = list(set(chain.from_iterable(plan.endpoints for plan in plans)))
@@ -88,8 +104,6 @@ async def _carry_out(db: Db, plans: Sequence[CursorPlan]) -> None:
     if unknown is not None:
         raise UnknownObject(f'no {unknown[0]} "{unknown[1]}"')
     await db.execute(_SQL["lock_subscriptions"], uids)
-    pairs = [(plan.subscription, x, str(plan.start_from)) for plan in plans for x in plan.endpoints]
-    owners, read, starts = ([pair[i] for pair in pairs] for i in range(3))
-    await db.execute(_SQL["join_cursors"], owners, read, starts)
-    await db.execute(_SQL["leave_cursors"], uids, owners, read)
+    await db.execute(_SQL["join_cursors"], *joins)
+    await db.execute(_SQL["leave_cursors"], uids, *joins[:2])
     await db.execute(_SQL["set_planned"], uids)

@@ -21,6 +21,17 @@ from unnest($1::text[], $2::text[], $3::bytea[]) as g(kind, uid, document)
 on conflict (kind, uid) do update set
   document = excluded.document, version = excluded.version, changed_at = excluded.changed_at;
 
+-- name: find_joined
+-- Endpoints that plans join before their head. Their floors must stand still until we commit.
+select distinct e.uid
+from unnest($1::text[], $2::text[], $3::text[]) as g(subscription, endpoint, start)
+join endpoint e on e.uid = g.endpoint
+left join subscription s on s.uid = g.subscription
+where case when s.planned then e.endpoint > s.known_endpoint else g.start <> 'Latest' end
+  and not exists (
+    select 1 from cursor c where c.subscription = s.subscription and c.endpoint = e.endpoint
+  );
+
 -- name: lock_endpoints
 -- In the order in which appends lock them.
 select 1 from endpoint where uid = any($1::text[]) order by endpoint for no key update;
@@ -63,11 +74,13 @@ where not exists (select 1 from endpoint e where e.uid = g.uid)
 limit 1;
 
 -- name: join_cursors
--- A plan's first endpoints start where the plan says, later ones at their head; one that was here
--- before goes on at the head.
+-- A plan's first endpoints start where the plan says; later ones at their floor if they are younger
+-- than the subscription, so that it gets all that they ever accepted, else at their head. One that was
+-- here before goes on at the head.
 with wanted as materialized (
   select s.subscription, e.endpoint,
     case
+      when s.planned and e.endpoint > s.known_endpoint then e.floor
       when s.planned or g.start = 'Latest' then e.head
       when g.start = 'Earliest' then e.floor
       else coalesce(
@@ -86,7 +99,8 @@ with wanted as materialized (
 )
 insert into cursor (subscription, endpoint, start, position)
 select subscription, endpoint, position, position from wanted
-on conflict (subscription, endpoint) do update set position = excluded.position, left_at = null;
+on conflict (subscription, endpoint) do update set
+  position = (select head from endpoint e where e.endpoint = excluded.endpoint), left_at = null;
 
 -- name: leave_cursors
 -- What has no row of its own and is not settled will not be delivered any more.
@@ -112,8 +126,9 @@ update cursor c set left_at = l.head from leaving l
 where c.subscription = l.subscription and c.endpoint = l.endpoint;
 
 -- name: set_planned
--- From now on endpoints that a plan adds start at their head.
-update subscription set planned = true where uid = any($1::text[]) and not planned;
+-- Endpoints that there are by now and that a later plan adds start at their head.
+update subscription set planned = true, known_endpoint = (select max(endpoint) from endpoint)
+where uid = any($1::text[]) and not planned;
 
 -- name: load_rows
 -- All that changed after a version, oldest first. One row without a document: nothing changed.

@@ -74,8 +74,7 @@ class _Plan:
         row = db.execute(_SQL["find_subscription"], (plan.subscription,)).fetchone()
         if row is None:
             raise UnknownObject(f'no subscription "{plan.subscription}"')
-        self._subscription, planned = row
-        self._start = "Latest" if planned else plan.start_from
+        self._subscription, self._planned, self._known_endpoint = row
 
     def carry_out(self) -> None:
         wanted = [self._endpoint(uid) for uid in self._plan.endpoints]
@@ -83,7 +82,9 @@ class _Plan:
         read = {endpoint for endpoint, is_read in cursors.items() if is_read}
         for endpoint, head, floor in wanted:
             if endpoint not in read:
-                self._join(endpoint, head, floor)
+                was_here = endpoint in cursors
+                position = head if was_here else self._start_in(endpoint, head, floor)
+                self._db.execute(_SQL["join_cursor"], (self._subscription, endpoint, position))
         for endpoint in read - {endpoint for endpoint, _, _ in wanted}:
             self._leave(endpoint)
         self._db.execute(_SQL["set_planned"], (self._subscription,))
@@ -95,16 +96,18 @@ class _Plan:
             raise UnknownObject(f'no endpoint "{uid}"')
         return row
 
-    def _join(self, endpoint: int, head: int, floor: int) -> None:
-        position = self._position(head, floor)
-        self._db.execute(_SQL["join_cursor"], (self._subscription, endpoint, position))
-
-    def _position(self, head: int, floor: int) -> int:
-        if self._start == "Latest":
+    def _start_in(self, endpoint: int, head: int, floor: int) -> int:
+        """The first endpoints start where the plan says; later ones at their floor if they are
+        younger than the subscription, so that it gets all that they ever accepted."""
+        start = self._plan.start_from
+        if self._planned:
+            known = self._known_endpoint
+            return floor if known is not None and endpoint > known else head
+        if start == "Latest":
             return head
-        if self._start == "Earliest":
+        if start == "Earliest":
             return floor
-        row = self._db.execute(_SQL["first_since"], (floor, head, self._start)).fetchone()
+        row = self._db.execute(_SQL["first_since"], (floor, head, start)).fetchone()
         return head if row is None else int(row[0])
 
     def _leave(self, endpoint: int) -> None:

@@ -44,16 +44,17 @@ update endpoint set deleted_at = ? where uid = ? and deleted_at = 0;
 update subscription set deleted_at = ? where uid = ? and deleted_at = 0;
 
 -- name: find_subscription
--- A subscription that is not deleted, and whether a plan has joined it to its endpoints before.
-select subscription, planned from subscription where uid = ? and deleted_at = 0;
+-- A subscription that is not deleted, whether it was planned before, and which endpoints it is older than.
+select subscription, planned, known_endpoint from subscription where uid = ? and deleted_at = 0;
 
 -- name: find_endpoint
 -- Where an endpoint's log begins and ends.
 select endpoint, head, floor from endpoint where uid = ?;
 
 -- name: set_planned
--- From now on endpoints that a plan adds start at their head.
-update subscription set planned = 1 where subscription = ?;
+-- Endpoints that there are by now and that a later plan adds start at their head.
+update subscription set planned = 1, known_endpoint = (select max(endpoint) from endpoint)
+where subscription = ? and not planned;
 
 -- name: find_cursors
 -- The endpoints of a subscription, and whether it still reads each.

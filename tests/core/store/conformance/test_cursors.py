@@ -207,3 +207,50 @@ async def test_a_subscription_that_comes_back_with_another_plan_follows_it(scene
     await scene.subscription("s", ["f"], "Earliest")
     assert (await scene.owner()).claimed.cursors == {"f": 3}
     assert (await scene.status()).counters.expired == 2
+
+
+@pytest.mark.parametrize("start_from", ["Latest", "Earliest", START])
+@pytest.mark.parametrize("known", [(), ("e",)])
+async def test_all_of_a_younger_endpoint_is_an_older_subscriptions(
+    scene: Scene, known: tuple[str, ...], start_from: str | Millis
+) -> None:
+    await scene.subscription("s", known, start_from)
+    await scene.endpoints("f")
+    await scene.fill(2, "f")
+    await scene.subscription("s", [*known, "f"], start_from)
+    await scene.fill(1, "f")
+    assert (await scene.owner()).claimed.cursors == dict.fromkeys(known, 0) | {"f": 0}
+    assert (await scene.status()).pending == 3
+
+
+async def test_a_younger_endpoint_is_joined_where_its_log_begins_by_now(scene: Scene) -> None:
+    await scene.subscription("s", [])
+    await scene.endpoints("f")
+    await scene.fill(2, "f")
+    scene.clock.advance(2 * DAY)
+    await scene.fill(1, "f")
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    await scene.subscription("s", ["f"])
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (1, 0)
+
+
+async def test_a_younger_endpoint_that_left_comes_back_at_its_head(scene: Scene) -> None:
+    await scene.subscription("s", [])
+    await scene.endpoints("f")
+    await scene.fill(2, "f")
+    for endpoints in (["f"], [], ["f"]):
+        await scene.subscription("s", endpoints)
+    status = await scene.status()
+    assert (status.pending, status.counters.expired) == (0, 2)
+
+
+async def test_each_subscription_has_its_own_age(scene: Scene) -> None:
+    await scene.subscription("old", [])
+    await scene.endpoints("f")
+    await scene.subscription("young", [])
+    await scene.fill(2, "f")
+    for uid in ("old", "young"):
+        await scene.subscription(uid, ["f"])
+    assert (await scene.status("old")).pending == 2
+    assert (await scene.status("young")).pending == 0

@@ -82,11 +82,31 @@ async def test_data_of_the_version_before_knows_whose_it_is() -> None:
             await fill_namespaces(Scene(store, clock))
             async with store.connections.use(Purpose.OTHER) as db:
                 await db.execute("alter table endpoint drop column namespace")
+                await db.execute("alter table subscription drop column known_endpoint")
                 await db.execute("drop table hidden")
                 await db.execute("drop function raise_floor_1, pack_partition_1")
                 await db.execute("delete from migration where version >= 3")
             assert (await run(settings))[0] == 2
             assert await store.stored_bytes() == {"shop": 3}
+        finally:
+            await store.close()
+
+
+async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_their_heads() -> None:
+    async with database() as settings:
+        clock = ManualClock()
+        store = await PostgresStore.open(settings, clock)
+        try:
+            scene = Scene(store, clock)
+            await scene.subscription("s", [])
+            async with store.connections.use(Purpose.OTHER) as db:
+                await db.execute("alter table subscription drop column known_endpoint")
+                await db.execute("delete from migration where version >= 5")
+            await run(settings)
+            await scene.endpoints("f")
+            await scene.append("f")
+            await scene.subscription("s", ["f"])
+            assert (await scene.status()).pending == 0
         finally:
             await store.close()
 
