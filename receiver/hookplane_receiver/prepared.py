@@ -12,7 +12,7 @@ from hookplane.errors import InvalidValue
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.providers.extract import Extractor
 from hookplane.providers.handshakes import Handshake
-from hookplane.providers.registry import HANDSHAKES, reader
+from hookplane.providers.registry import HANDSHAKES, key_reader, reader
 from hookplane.signatures.keys import VerificationKey, prepare
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import ClientVerifier
@@ -68,7 +68,7 @@ def prepare_endpoint(
     """
     keys, key_problem = _keys(config)
     client_verifier, authorities_problem = _client_verifier(config)
-    event_type, dedup_key = reader(config.event_type), _reader(config.dedup_key)
+    event_type, dedup_key = reader(config.event_type), _key_reader(config.dedup_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
     return PreparedEndpoint(
         config=config,
@@ -99,8 +99,8 @@ def _handshake(config: EndpointConfig) -> Handshake | None:
     return known
 
 
-def _reader(source: Source | None) -> Extractor | None:
-    return None if source is None else reader(source)
+def _key_reader(source: Source | None) -> Extractor | None:
+    return None if source is None else key_reader(source)
 
 
 def _keys(config: EndpointConfig) -> tuple[tuple[VerificationKey, ...], str]:

@@ -10,6 +10,8 @@ import pytest
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.providers import registry
+from hookplane.providers.extract import Facts
+from hookplane.providers.registry import key_reader
 from hookplane.providers.samples import sample, types
 from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
@@ -41,6 +43,12 @@ CASES = [(of_preset(name, v), v) for name, v in PRESETS] + [
 IDS = [f"{config.provider}-{v.id}" for config, v in CASES]
 
 
+def has_key(config: EndpointConfig, vector: Vector) -> bool:
+    """Some published bodies are no events of their provider, and have no key."""
+    source = config.dedup_key
+    return source is not None and bool(key_reader(source).read(Facts(vector.headers, vector.body)))
+
+
 @pytest.mark.parametrize(("config", "vector"), CASES, ids=IDS)
 async def test_a_published_request_is_stored_once(
     tmp_path: Path, config: EndpointConfig, vector: Vector
@@ -50,8 +58,7 @@ async def test_a_published_request_is_stored_once(
             answer = await door.send("/default/e", vector.body, list(vector.headers))
             assert answer.status == 200
         stored = await door.events("e")
-        repeats = 1 if config.dedup_key is not None else 2
-        assert len(stored) == repeats
+        assert len(stored) == (1 if has_key(config, vector) else 2)
         _, content = await door.store.find_event(stored[0].entry.event_id)
         assert content.body == vector.body
         assert vector.signature_header not in dict(content.headers)

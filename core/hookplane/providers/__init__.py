@@ -6,6 +6,6 @@ deduplication key stand, what it wants as an answer, and samples of its requests
 carry the names of extractors and handshakes, so those names never change their meaning.
 
 Everything here is pure and never raises over what a request holds: a body that is not what it
-should be has the type `unknown`, and its SHA-256 is its key. Only names that nobody knows raise
+should be has the type `unknown` and no key. Only names that nobody knows raise
 InvalidValue. `extract`, `handshakes`, `sample_forms` and `schemes` are what presets are made of.
 """

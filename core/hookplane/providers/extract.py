@@ -1,26 +1,30 @@
 """Event types and deduplication keys out of requests: by header, by path into the body, or by a
 named function where a provider needs more.
 
-When nothing is found the type is `unknown` and the key is the SHA-256 of the raw body. Nothing
-here raises: a body that is not what it should be has no type, that is all. Bodies are bounded by
-the endpoint's limit, their depth by the parser (orjson refuses more than 1,024 levels).
+When nothing is found the type is `unknown` and there is no key: equal bodies alone are not the
+same event. Nothing here raises: a body that is not what it should be has no type, that is all.
+Bodies are bounded by the endpoint's limit, their depth by the parser.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import orjson
+from hookplane.lenient_json import parse, parse_with_digits
 
 UNKNOWN_TYPE: Final = "unknown"
 MAX_TYPE_CHARACTERS: Final = 128
 MAX_KEY_BYTES: Final = 64
 """Longer keys are stored as their SHA-256."""
 MAX_FORM_FIELDS: Final = 100
+_SCALAR: Final = re.compile(r'".*|-?[0-9].*|true|false|NaN|-?Infinity', re.DOTALL)
+"""Texts that could be taken for a value of another kind, or for one that was marked."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -51,6 +55,13 @@ class Facts:
         except AttributeError:
             self._json = _parsed(self.body)
             return self._json
+
+    def number(self, steps: Sequence[str]) -> str:
+        """The number at a path into the body, digit for digit."""
+        try:
+            return str(walk(parse_with_digits(self.body), steps))
+        except ValueError:
+            return ""
 
     @property
     def form(self) -> Mapping[str, str]:
@@ -93,6 +104,38 @@ def from_body(path: str) -> Extractor:
     return Extractor(lambda facts: as_text(walk(facts.json, steps)))
 
 
+def key_from_body(path: str) -> Extractor:
+    """The same for keys: numbers digit for digit, since different ones may be the same double, and
+    marked texts that read like numbers, so that 1 and "1" are two keys."""
+    steps = tuple(path.split("."))
+
+    def read(facts: Facts) -> str:
+        value = walk(facts.json, steps)
+        if isinstance(value, str):
+            return json.dumps(value) if _SCALAR.fullmatch(value) else value
+        if isinstance(value, bool):
+            return as_text(value)
+        return facts.number(steps) if isinstance(value, int | float) else ""
+
+    return Extractor(read)
+
+
+def key_of_headers(*required: str, beside: tuple[str, ...] = ()) -> Extractor:
+    """A key of several parts: nothing without the required ones; those beside may be missing."""
+    names = (*required, *beside)
+
+    def read(facts: Facts) -> str:
+        values = [facts.header(name) for name in names]
+        return joined(*values) if all(values[: len(required)]) else ""
+
+    return Extractor(read, names)
+
+
+def joined(*parts: str) -> str:
+    """One text that no other parts have."""
+    return "".join(f"{len(part)}:{part}," for part in parts)
+
+
 def constant(value: str) -> Extractor:
     """The same for every request."""
     return Extractor(lambda _: value)
@@ -106,19 +149,19 @@ def event_type(extractor: Extractor, facts: Facts) -> str:
     return text.strip() or UNKNOWN_TYPE
 
 
-def dedup_key(extractor: Extractor, facts: Facts) -> bytes:
-    """At most 64 bytes that are the same for the same event."""
+def dedup_key(extractor: Extractor, facts: Facts) -> bytes | None:
+    """At most 64 bytes that are the same for the same event; None: it has no key."""
     text = extractor.read(facts)
     if not text:
-        return hashlib.sha256(facts.body).digest()
-    key = text.encode("utf-8", "surrogateescape")
+        return None
+    key = text.encode("utf-8", "surrogatepass")
     return key if len(key) <= MAX_KEY_BYTES else hashlib.sha256(key).digest()
 
 
 def _parsed(text: bytes | str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return parse(text)
+    except ValueError:
         return None
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import orjson
-
+from hookplane.lenient_json import parse
 from hookplane.secret import Secret
 
 TEXT: Final = "text/plain; charset=utf-8"
@@ -72,7 +71,7 @@ def query_fields(text: str) -> Mapping[str, str]:
 def json_object(body: bytes) -> Mapping[str, Any]:
     """The JSON object in a body; empty when there is none."""
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        parsed = parse(body)
+    except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

@@ -6,6 +6,7 @@ https://developers.facebook.com/docs/graph-api/webhooks
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -93,10 +94,15 @@ def meta_type(facts: Facts) -> str:
 
 
 def meta_key(facts: Facts) -> str:
-    """All ids of a body with what they belong to; nothing when a part of it has no id, so that
-    [m1] and [m1, m2] are different, and a receipt is never taken for its message."""
-    parts = [_meta_id(*item) for item in _meta_items(facts.json)]
-    return "\n".join(parts) if all(parts) else ""
+    """All that a body tells but the time at which it was sent, which a repeat has of its own: a
+    receipt, an unsent and an edited message carry the id of the message, and receipts in a group
+    differ by their participant alone. Nothing when a part of the body has neither id nor time."""
+    items = list(_meta_items(facts.json))
+    if not items or not all(_identified(item) for _, _, item in items):
+        return ""
+    kind = as_text(as_object(facts.json).get("object"))
+    told = [(owner, place, _told(item)) for owner, place, item in items]
+    return json.dumps([kind, told], sort_keys=True)
 
 
 def _meta_items(body: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -132,28 +138,23 @@ def _messaging_key(item: Mapping[str, Any]) -> str:
     return next((key for key in item if key not in _ADDRESSING), "")
 
 
-def _meta_id(owner: str, place: str, item: Mapping[str, Any]) -> str:
-    ids = _messaging_id(item) if place in ("messaging", "standby") else _change_ids(item)
-    return "\n".join([owner, place, *ids]) if ids and all(ids) else ""
+_IDENTIFYING: Final = ("id", "mid", "timestamp", "created_time")
 
 
-def _messaging_id(item: Mapping[str, Any]) -> list[str]:
-    key = _messaging_key(item)
-    if key not in ("message", "postback"):
-        return []
-    mid = as_text(as_object(item[key]).get("mid"))
-    return [key, mid] if mid else []
+def _identified(item: Mapping[str, Any]) -> bool:
+    """Whether something in it belongs to this event alone: an id or the time of what happened."""
+    lists = [as_objects(item.get(name)) for name in ("messages", "statuses")]
+    if any(lists):
+        return all(_marked(part) for part in lists[0] + lists[1])
+    return _marked(item) or any("mid" in as_object(part) for part in item.values())
 
 
-def _change_ids(value: Mapping[str, Any]) -> list[str]:
-    if set(value) - {"messaging_product", "metadata", "contacts", "messages", "statuses"}:
-        return []
-    messages = [as_text(item.get("id")) for item in as_objects(value.get("messages"))]
-    return messages + [_status_id(item) for item in as_objects(value.get("statuses"))]
+def _marked(part: Mapping[str, Any]) -> bool:
+    return any(as_text(part.get(name)) for name in _IDENTIFYING)
 
 
-def _status_id(status: Mapping[str, Any]) -> str:
-    own = as_text(status.get("id"))
-    return (
-        f"{own} {as_text(status.get('status'))} {as_text(status.get('timestamp'))}" if own else ""
-    )
+def _told(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the profiles of those who wrote, which stand beside the messages."""
+    if "messages" not in item and "statuses" not in item:
+        return item
+    return {name: value for name, value in item.items() if name != "contacts"}

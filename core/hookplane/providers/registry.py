@@ -11,7 +11,7 @@ from typing import Final
 
 from hookplane.config.endpoint import Source
 from hookplane.errors import InvalidValue
-from hookplane.providers.extract import Extractor, constant, from_body, from_header
+from hookplane.providers.extract import Extractor, constant, from_body, from_header, key_from_body
 from hookplane.providers.handshakes import Handshake
 from hookplane.providers.preset import Preset
 from hookplane.providers.presets import (
@@ -69,8 +69,13 @@ def get(name: str) -> Preset:
         raise InvalidValue(f'"{name}" is not a provider; known are: {known}') from None
 
 
+def key_reader(source: Source) -> Extractor:
+    """Makes the source of a deduplication key ready to be used for every request."""
+    return reader(source) if source.body_path is None else key_from_body(source.body_path)
+
+
 def reader(source: Source) -> Extractor:
-    """Makes a source ready to be used for every request."""
+    """Makes any other source ready."""
     if source.extractor is not None:
         return EXTRACTORS[source.extractor]
     if source.header is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hookplane.config.endpoint import Source
 from hookplane.providers import registry
 from hookplane.providers.extract import Facts, dedup_key, event_type
-from hookplane.providers.registry import EXTRACTORS, reader
+from hookplane.providers.registry import EXTRACTORS, key_reader, reader
 from hookplane.secret import Secret
 
 FORM = (("content-type", "application/x-www-form-urlencoded"),)
@@ -37,6 +38,11 @@ def messenger(*items: dict[str, Any], kind: str = "page") -> dict[str, Any]:
 
 def field(name: str, value: Any = None) -> dict[str, Any]:
     return {"object": "page", "entry": [{"id": "2", "changes": [{"field": name, "value": value}]}]}
+
+
+def at(time: int, body: dict[str, Any]) -> dict[str, Any]:
+    """The same, told at another time."""
+    return {**body, "entry": [{**entry, "time": time} for entry in body["entry"]]}
 
 
 GITHUB = (("x-github-event", "issues"),)
@@ -111,19 +117,82 @@ DIFFERENT: list[tuple[str, Any, Any]] = [
     ("Telegram", {"update_id": 1}, {"update_id": 2}),
     ("Stripe", {"id": "evt_1"}, {"id": "evt_2"}),
     ("Slack", {"event_id": "a"}, {"event_id": "b"}),
-    ("Slack", {"no": "id"}, {"no": "id at all"}),
+    # A message that is unsent or edited, and what a group's members did with it, carry its id.
+    (
+        "Instagram",
+        messenger({"message": {"mid": "a"}}),
+        messenger({"message": {"mid": "a", "is_deleted": True}}),
+    ),
+    (
+        "Messenger",
+        messenger({"message": {"mid": "a"}}),
+        messenger({"message": {"mid": "a", "is_echo": True}}),
+    ),
+    (
+        "Instagram",
+        messenger({"message_edit": {"mid": "a", "num_edit": 1}}),
+        messenger({"message_edit": {"mid": "a", "num_edit": 2}}),
+    ),
+    (
+        "Messenger",
+        messenger({"timestamp": 1, "reaction": {"mid": "a", "action": "react"}}),
+        messenger({"timestamp": 1, "reaction": {"mid": "a", "action": "unreact"}}),
+    ),
+    (
+        "WhatsApp",
+        whatsapp(messages=[{"id": "a", "type": "text"}]),
+        whatsapp(messages=[{"id": "a", "type": "edit"}]),
+    ),
+    (
+        "WhatsApp",
+        whatsapp(statuses=[{**READ, "recipient_participant_id": "1"}]),
+        whatsapp(statuses=[{**READ, "recipient_participant_id": "2"}]),
+    ),
+    (
+        "WhatsApp",
+        whatsapp(statuses=[{**SENT, "errors": [{"code": 1}]}]),
+        whatsapp(statuses=[{**SENT, "errors": [{"code": 2}]}]),
+    ),
+    (
+        "WhatsApp",
+        whatsapp(messages=[MESSAGE_1], metadata={"phone_number_id": "1"}),
+        whatsapp(messages=[MESSAGE_1], metadata={"phone_number_id": "2"}),
+    ),
+    # Several apps and hooks may share a URL.
+    ("Slack", {"api_app_id": "A", "event_id": "a"}, {"api_app_id": "B", "event_id": "a"}),
+    (
+        "Slack",
+        {"type": "shortcut", "trigger_id": "t"},
+        {"type": "view_submission", "trigger_id": "t"},
+    ),
+    ("Stripe", {"id": "e", "account": "a"}, {"id": "e", "account": "b"}),
+    ("Stripe", {"id": "e", "api_version": "a"}, {"id": "e", "api_version": "b"}),
+    ("Discord", {"id": "1", "application_id": "a"}, {"id": "1", "application_id": "b"}),
+    ("Telegram", {"update_id": 1}, {"update_id": "1"}),
+    ("Telegram", b'{"update_id":18446744073709551616}', b'{"update_id":18446744073709551617}'),
+    ("Telegram", b'{"update_id":"\xf0"}', b'{"update_id":"\xf1"}'),
 ]
 
 
 @pytest.mark.parametrize(("provider", "one", "other"), DIFFERENT)
 def test_different_events_have_different_keys(provider: str, one: Any, other: Any) -> None:
-    assert key_of(provider, one) != key_of(provider, other)
+    key = key_of(provider, one)
+    assert key is None or key != key_of(provider, other)
 
 
 SAME: list[tuple[str, Any, Any]] = [
     # Sent again, with something around it that changes.
-    ("WhatsApp", whatsapp(messages=[MESSAGE_1]), whatsapp(messages=[{**MESSAGE_1, "x": 1}])),
-    ("WhatsApp", whatsapp(statuses=[SENT]), whatsapp(statuses=[{**SENT, "pricing": 1}])),
+    (
+        "WhatsApp",
+        whatsapp(messages=[MESSAGE_1], contacts=[1]),
+        whatsapp(messages=[MESSAGE_1], contacts=[2]),
+    ),
+    ("WhatsApp", at(1, whatsapp(messages=[MESSAGE_1])), at(2, whatsapp(messages=[MESSAGE_1]))),
+    (
+        "Messenger",
+        at(1, messenger({"message": {"mid": "a"}})),
+        at(2, messenger({"message": {"mid": "a"}})),
+    ),
     ("Messenger", messenger({"message": {"mid": "a"}}), messenger({"message": {"mid": "a"}})),
     ("Telegram", {"update_id": 1, "a": 1}, {"update_id": 1, "a": 2}),
     ("Stripe", {"id": "evt_1", "pending": 1}, {"id": "evt_1", "pending": 2}),
@@ -133,32 +202,72 @@ SAME: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("provider", "one", "other"), SAME)
 def test_the_same_event_has_the_same_key(provider: str, one: Any, other: Any) -> None:
+    assert key_of(provider, one) is not None
     assert key_of(provider, one) == key_of(provider, other)
 
 
-def key_of(provider: str, body: Any, headers: Headers = ()) -> bytes:
-    source = registry.get(provider).variant().dedup_key
+def key_of(
+    provider: str, body: Any, headers: Headers = (), secret: bytes = b"token"
+) -> bytes | None:
+    source = registry.get(provider).variant([Secret(secret)]).dedup_key
     assert source is not None
-    return dedup_key(reader(source), facts(body, headers))
+    return dedup_key(key_reader(source), facts(body, headers))
 
 
-def test_shopify_topics_of_one_event_are_events_of_their_own() -> None:
-    def headers(topic: str) -> Headers:
-        return (("x-shopify-topic", topic), ("x-shopify-event-id", "e"))
+BY_HEADERS = [
+    ("GitHub", b"", "x-github-delivery", ("x-github-hook-id", "x-github-event")),
+    ("GitLab", b"", "idempotency-key", ("x-gitlab-webhook-uuid", "x-gitlab-instance")),
+    ("GitLab", b"whsec_AAAA", "webhook-id", ("x-gitlab-webhook-uuid", "x-gitlab-instance")),
+    ("Shopify", b"", "x-shopify-webhook-id", ("x-shopify-shop-domain", "x-shopify-topic")),
+    ("Shopify", b"", "x-shopify-event-id", ("x-shopify-shop-domain", "x-shopify-name")),
+    ("StandardWebhooks", b"", "webhook-id", ()),
+    ("Svix", b"", "svix-id", ()),
+]
 
-    created = key_of("Shopify", {}, headers("orders/create"))
-    assert created != key_of("Shopify", {}, headers("orders/paid"))
-    assert key_of("Shopify", {}, (("x-shopify-webhook-id", "w"),)) == b"w"
+
+@pytest.mark.parametrize(("provider", "secret", "own", "beside"), BY_HEADERS)
+def test_keys_in_headers(provider: str, secret: bytes, own: str, beside: tuple[str, ...]) -> None:
+    """All parts count; without the id that the provider gives there is no key."""
+    values = itertools.product("12", repeat=1 + len(beside))
+    keys = [
+        key_of(provider, b"", tuple(zip((own, *beside), each, strict=True)), secret)
+        for each in values
+    ]
+    assert len(set(keys)) == len(keys)
+    assert None not in keys
+    assert key_of(provider, b"", ((own, "1"),), secret) is not None
+    assert key_of(provider, b"", tuple((name, "1") for name in beside), secret) is None
 
 
-def test_without_an_id_the_key_is_the_hash_of_the_raw_body() -> None:
-    assert key_of("Stripe", b"no json") == hashlib.sha256(b"no json").digest()
-    assert key_of("WhatsApp", b"test") == hashlib.sha256(b"test").digest()
+NO_KEY: list[tuple[str, Any]] = [
+    ("Stripe", b"no json"),
+    ("Stripe", {"type": "a"}),
+    ("WhatsApp", b"test"),
+    ("WhatsApp", {"object": "whatsapp_business_account", "entry": []}),
+    ("WhatsApp", field("account_update", {"event": "X"})),
+    ("WhatsApp", whatsapp(messages=[MESSAGE_1, {"type": "unknown"}])),
+    ("Messenger", messenger({"brand_new": {"x": 1}})),
+    ("Slack", {"type": "app_rate_limited"}),
+    ("Discord", {"type": 1, "event": {"type": "ENTITLEMENT_CREATE"}}),
+    ("Telegram", {"message": {}}),
+]
+
+
+@pytest.mark.parametrize(("provider", "body"), NO_KEY)
+def test_without_an_id_there_is_no_key(provider: str, body: Any) -> None:
+    """Equal bodies alone are not the same event."""
+    assert key_of(provider, body) is None
+
+
+def test_parts_that_are_cut_elsewhere_are_another_key() -> None:
+    one = (("x-github-delivery", "a1:b"), ("x-github-hook-id", "c"))
+    other = (("x-github-delivery", "a"), ("x-github-hook-id", "1:bc"))
+    assert key_of("GitHub", b"", one) != key_of("GitHub", b"", other)
 
 
 def test_long_keys_are_hashed() -> None:
-    assert key_of("Stripe", {"id": "a" * 64}) == b"a" * 64
-    assert key_of("Stripe", {"id": "a" * 65}) == hashlib.sha256(b"a" * 65).digest()
+    assert key_of("Svix", b"", (("svix-id", "a" * 64),)) == b"a" * 64
+    assert key_of("Svix", b"", (("svix-id", "a" * 65),)) == hashlib.sha256(b"a" * 65).digest()
 
 
 PATHS: list[tuple[Any, str, str]] = [
@@ -178,6 +287,53 @@ PATHS: list[tuple[Any, str, str]] = [
 @pytest.mark.parametrize(("body", "path", "wanted"), PATHS)
 def test_paths_into_the_body(body: Any, path: str, wanted: str) -> None:
     assert reader(Source(body_path=path)).read(facts(body)) == wanted
+
+
+KEYS: list[tuple[bytes, str]] = [
+    (b'"a"', "a"),
+    (b"1", "1"),
+    (b"1.0", "1.0"),
+    (b"1e2", "1e2"),
+    (b'"1"', '"1"'),
+    (b"true", "true"),
+    (b'"true"', '"true"'),
+    (b'"\\"1\\""', '"\\"1\\""'),
+    (b"18446744073709551615", "18446744073709551615"),
+    (b"170141183460469231731687303715884105729", "170141183460469231731687303715884105729"),
+    (b"20261128.0000000000002", "20261128.0000000000002"),
+    (b"1" * 5_000, "1" * 5_000),
+    (b"NaN", "NaN"),
+    (b"null", ""),
+    (b"[1]", ""),
+]
+
+
+@pytest.mark.parametrize(("value", "wanted"), KEYS)
+def test_a_key_in_the_body_is_as_it_is_written(value: bytes, wanted: str) -> None:
+    found = key_reader(Source(body_path="id")).read(facts(b'{"id":%b}' % value))
+    assert found == wanted
+
+
+BAD_CHARACTERS = [
+    b'"\\ud83d"',
+    b'"\\udc00\\ud83d"',
+    b'"\\u0000"',
+    b'"\x00\n\x1f"',
+    b'"\xff\xc3"',
+    b'"\xed\xa0\x80"',
+    b"NaN",
+    b"-Infinity",
+    b"1e400",
+    b"9" * 10_000,
+]
+
+
+@pytest.mark.parametrize("character", BAD_CHARACTERS)
+def test_one_bad_character_hides_no_type_and_no_key(character: bytes) -> None:
+    for form in (b'{"text":%b,"type":"t","id":"k"}', b'\xef\xbb\xbf{"id":"k","type":"t","x":%b}'):
+        body = facts(form % character)
+        assert event_type(reader(Source(body_path="type")), body) == "t"
+        assert dedup_key(key_reader(Source(body_path="id")), body) == b"k"
 
 
 ODD_TYPES = [("a" * 200, "a" * 128), ("a\nb\x00", "ab"), ("  ", "unknown"), ("\udcff", "unknown")]
@@ -207,7 +363,7 @@ def test_hostile_bodies_raise_nothing(name: str, body: bytes) -> None:
     extractor = EXTRACTORS[name]
     for headers in ((), FORM):
         assert event_type(extractor, Facts(headers, body))
-        assert dedup_key(extractor, Facts(headers, body))
+        assert dedup_key(extractor, Facts(headers, body)) != b""
 
 
 MEMBERS = """
@@ -231,27 +387,21 @@ json_values = st.recursive(
 @given(body=json_values)
 def test_no_shape_of_a_body_raises(body: Any) -> None:
     for extractor in EXTRACTORS.values():
-        assert 0 < len(dedup_key(extractor, facts(body))) <= 64
+        key = dedup_key(extractor, facts(body))
+        assert key is None or 0 < len(key) <= 64
         assert 0 < len(event_type(extractor, facts(body))) <= 128
-
-
-def test_the_form_of_a_gitlab_key_decides_where_its_id_is() -> None:
-    signing = registry.get("GitLab").variant([Secret("whsec_AAAA")])
-    classic = registry.get("GitLab").variant([Secret("my-token")])
-    assert signing.dedup_key == Source(header="webhook-id")
-    assert classic.dedup_key == Source(header="idempotency-key")
 
 
 @pytest.mark.parametrize("provider", ["Messenger", "Instagram"])
 @pytest.mark.parametrize("kind", ["message", "postback"])
 def test_a_message_sent_again_has_its_key_and_another_has_not(provider: str, kind: str) -> None:
-    """Meta sends an event again with another time of its own: the id decides."""
+    """Meta tells in each request when it was sent."""
     source = registry.get(provider).variant().dedup_key
     assert source is not None
 
-    def key(mid: str, time: int) -> bytes:
-        item = {"timestamp": time, kind: {"mid": mid, "text": "same"}}
-        return dedup_key(reader(source), facts(messenger(item)))
+    def key(mid: str, time: int) -> bytes | None:
+        item = {"timestamp": 1, kind: {"mid": mid, "text": "same"}}
+        return dedup_key(key_reader(source), facts(at(time, messenger(item))))
 
     assert key("m1", 1) == key("m1", 2)
     assert key("m1", 1) != key("m2", 1)

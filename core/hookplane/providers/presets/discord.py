@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hookplane.config.endpoint import Answer, Source
-from hookplane.providers.extract import Extractor, Facts, as_object, as_text
+from hookplane.providers.extract import Extractor, Facts, as_object, as_text, joined
 from hookplane.providers.handshakes import JSON_TYPE, Ask, Handshake, HandshakeReply, json_object
 from hookplane.providers.preset import NO_CONTENT, Preset, Variant
 from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
@@ -30,6 +30,13 @@ def discord_type(facts: Facts) -> str:
         return as_text(body["event"].get("type"))
     kind = body.get("type")
     return _DISCORD_INTERACTIONS.get(kind, as_text(kind)) if isinstance(kind, int) else ""
+
+
+def discord_key(facts: Facts) -> str:
+    """An interaction's id with its application; webhook events have none."""
+    body = as_object(facts.json)
+    own = as_text(body.get("id"))
+    return joined(as_text(body.get("application_id")), own) if own else ""
 
 
 def discord_ping(ask: Ask) -> HandshakeReply | None:
@@ -74,7 +81,7 @@ PRESET: Final = Preset(
                 content="{timestamp}{body}",
                 timestamp=Timestamp(header="x-signature-timestamp", tolerance=None),
             ),
-            Source(body_path="id"),
+            Source(extractor="discord_key"),
         ),
     ),
     event_type=Source(extractor="discord_type"),
@@ -89,7 +96,9 @@ PRESET: Final = Preset(
             "MODAL_SUBMIT": Answer(body='{"type":5}'),
         }
     ),
-    extractors=MappingProxyType({"discord_type": Extractor(discord_type)}),
+    extractors=MappingProxyType(
+        {"discord_type": Extractor(discord_type), "discord_key": Extractor(discord_key)}
+    ),
     handshakes=MappingProxyType({"DiscordPing": Handshake("POST", discord_ping)}),
     samples=Samples(("APPLICATION_COMMAND", "APPLICATION_AUTHORIZED"), _discord),
 )

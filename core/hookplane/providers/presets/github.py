@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from hookplane.config.endpoint import Source
-from hookplane.providers.extract import Extractor, Facts, as_text
+from hookplane.providers.extract import Extractor, Facts, as_text, key_of_headers
 from hookplane.providers.preset import Preset, Variant
 from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
 from hookplane.providers.schemes import HUB_SHA256
@@ -34,9 +34,17 @@ PRESET: Final = Preset(
     name="GitHub",
     doc="Key: the webhook's secret, of your choice. "
     "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
-    variants=(Variant(HUB_SHA256, Source(header="x-github-delivery")),),
+    variants=(Variant(HUB_SHA256, Source(extractor="github_key")),),
     event_type=Source(extractor="github_type"),
     generated_key=GeneratedKind.HEX,
-    extractors=MappingProxyType({"github_type": Extractor(github_type, ("x-github-event",))}),
+    extractors=MappingProxyType(
+        {
+            "github_type": Extractor(github_type, ("x-github-event",)),
+            # One occurrence has the same GUID for every hook that is told of it.
+            "github_key": key_of_headers(
+                "x-github-delivery", beside=("x-github-hook-id", "x-github-event")
+            ),
+        }
+    ),
     samples=Samples(("push", "issues.opened", "pull_request.opened", "ping"), _github, open=True),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from hookplane.config.endpoint import Source
+from hookplane.providers.extract import key_of_headers
 from hookplane.providers.preset import Preset, Variant
 from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
 from hookplane.providers.schemes import STANDARD, token
@@ -17,15 +19,24 @@ def _gitlab(seed: Seed) -> tuple[Headers, bytes]:
     return json_request(body, ("x-gitlab-event", seed.type), ("idempotency-key", seed.id))
 
 
+_HOOK: Final = ("x-gitlab-instance", "x-gitlab-webhook-uuid", "x-gitlab-event")
+"""Several hooks, also of several GitLabs, may share a URL."""
+
 PRESET: Final = Preset(
     name="GitLab",
     doc="Key: the webhook's secret token, of your choice, or its signing token, whsec_…. "
     "https://docs.gitlab.com/user/project/integrations/webhooks/",
     variants=(
-        Variant(STANDARD, Source(header="webhook-id"), key_prefix="whsec_"),
-        Variant(token("x-gitlab-token"), Source(header="idempotency-key")),
+        Variant(STANDARD, Source(extractor="gitlab_signed_key"), key_prefix="whsec_"),
+        Variant(token("x-gitlab-token"), Source(extractor="gitlab_key")),
     ),
     event_type=Source(header="x-gitlab-event"),
     generated_key=GeneratedKind.HEX,
+    extractors=MappingProxyType(
+        {
+            "gitlab_key": key_of_headers("idempotency-key", beside=_HOOK),
+            "gitlab_signed_key": key_of_headers("webhook-id", beside=_HOOK),
+        }
+    ),
     samples=Samples(("Push Hook", "Merge Request Hook", "Issue Hook"), _gitlab, open=True),
 )

@@ -6,20 +6,28 @@ from types import MappingProxyType
 from typing import Final
 
 from hookplane.config.endpoint import Source
-from hookplane.providers.extract import Extractor, Facts
+from hookplane.providers.extract import Extractor, Facts, key_of_headers
 from hookplane.providers.preset import Preset, Variant
 from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
 from hookplane.signatures.scheme import Encoding, SignatureScheme
 
+_WHERE: Final = ("x-shopify-shop-domain", "x-shopify-topic")
+_SUBSCRIPTION: Final = (
+    "x-shopify-sub-topic",
+    "x-shopify-name",
+    "x-shopify-api-version",
+)
+
 
 def shopify_key(facts: Facts) -> str:
-    """The webhook's id, else the event's with its topic: one event makes webhooks of several
-    topics. https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates"""
-    webhook = facts.header("x-shopify-webhook-id")
-    event = facts.header("x-shopify-event-id")
-    if webhook or not event:
-        return webhook
-    return f"{facts.header('x-shopify-topic')} {event}"
+    """The webhook's id, else the event's with the subscription that asked for it: one event makes
+    webhooks of several topics, and of several subscriptions to one.
+    https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates"""
+    return _BY_WEBHOOK.read(facts) or _BY_EVENT.read(facts)
+
+
+_BY_WEBHOOK: Final = key_of_headers("x-shopify-webhook-id", beside=_WHERE)
+_BY_EVENT: Final = key_of_headers("x-shopify-event-id", beside=(*_WHERE, *_SUBSCRIPTION))
 
 
 def _shopify(seed: Seed) -> tuple[Headers, bytes]:
@@ -42,11 +50,7 @@ PRESET: Final = Preset(
     ),
     event_type=Source(header="x-shopify-topic"),
     extractors=MappingProxyType(
-        {
-            "shopify_key": Extractor(
-                shopify_key, ("x-shopify-webhook-id", "x-shopify-event-id", "x-shopify-topic")
-            )
-        }
+        {"shopify_key": Extractor(shopify_key, (*_BY_WEBHOOK.headers, *_BY_EVENT.headers))}
     ),
     samples=Samples(("orders/create", "orders/paid", "products/update"), _shopify, open=True),
 )

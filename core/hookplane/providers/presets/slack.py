@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from hookplane.config.endpoint import Source
-from hookplane.providers.extract import Extractor, Facts, as_object, as_text
+from hookplane.providers.extract import Extractor, Facts, as_object, as_text, joined
 from hookplane.providers.handshakes import Ask, Handshake, HandshakeReply, echoable, json_object
 from hookplane.providers.preset import EMPTY, Preset, Variant
 from hookplane.providers.sample_forms import FORM, Headers, Samples, Seed, json_request
@@ -24,10 +24,16 @@ def slack_type(facts: Facts) -> str:
 
 
 def slack_key(facts: Facts) -> str:
-    """`event_id` of the Events API; forms have a `trigger_id` of their own."""
-    message = facts.message
-    own = as_text(message.get("event_id")) or as_text(message.get("trigger_id"))
-    return own or facts.form.get("trigger_id", "")
+    """`event_id` of the Events API with the app, since several may share a URL; forms have a
+    `trigger_id`, which belongs to what the user did, not to one of the requests about it."""
+    message, form = facts.message, facts.form
+    app = as_text(message.get("api_app_id")) or form.get("api_app_id", "")
+    event = as_text(message.get("event_id"))
+    if event:
+        return joined("event", app, event)
+    trigger = as_text(message.get("trigger_id")) or form.get("trigger_id", "")
+    kind = as_text(message.get("type")) or form.get("command", "")
+    return joined("trigger", app, kind, trigger) if trigger else ""
 
 
 def slack_challenge(ask: Ask) -> HandshakeReply | None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from hookplane.config.endpoint import Source
+from hookplane.providers.extract import Extractor, Facts, as_object, as_text, joined
 from hookplane.providers.preset import Preset, Variant
 from hookplane.providers.sample_forms import Headers, Samples, Seed, json_request
 from hookplane.signatures.scheme import Layout, SignatureScheme, Timestamp
+
+
+def stripe_key(facts: Facts) -> str:
+    """The event's id, with what differs where several endpoints of Stripe share a URL: the
+    connected account and the version in which each renders the event.
+    https://docs.stripe.com/api/events/object"""
+    event = as_object(facts.json)
+    own = as_text(event.get("id"))
+    beside = ("account", "context", "api_version", "livemode")
+    return joined(own, *(as_text(event.get(name)) for name in beside)) if own else ""
 
 
 def _stripe(seed: Seed) -> tuple[Headers, bytes]:
@@ -36,10 +48,11 @@ PRESET: Final = Preset(
                 content="{timestamp}.{body}",
                 timestamp=Timestamp(),
             ),
-            Source(body_path="id"),
+            Source(extractor="stripe_key"),
         ),
     ),
     event_type=Source(body_path="type"),
+    extractors=MappingProxyType({"stripe_key": Extractor(stripe_key)}),
     samples=Samples(
         ("invoice.paid", "payment_intent.succeeded", "charge.refunded"), _stripe, open=True
     ),
