@@ -26,7 +26,7 @@ from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.db import Db
-from hookplane.store.postgres.faults import is_unknown
+from hookplane.store.postgres.faults import MissingPartition, is_unknown
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.migrate import require_schema
 from hookplane.store.postgres.notify_bridge import NotifyBridge
@@ -276,7 +276,7 @@ class PostgresStore:
             return await job(db, *args, **kwargs)
 
     async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
-        outcomes = await self._append(events)
+        outcomes = await self._with_partitions(lambda: self._append(events))
         grown = logs_that_grew(events, outcomes)
         if grown:
             self._bridge.ring(Topic.EVENTS, grown)
@@ -297,8 +297,20 @@ class PostgresStore:
             return await ingest.append_group(db, events, again=True)
 
     async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
+        return await self._with_partitions(lambda: self._write_flushes(flushes))
+
+    async def _write_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
         async with self.connections.use(Purpose.FLUSH) as db:
             return await flush.write_flushes(db, self._numbers, self._clock.now(), flushes)
+
+    async def _with_partitions(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Writes; where the partition of this era is missing, it is made first. So no process needs
+        another one to make them ahead."""
+        try:
+            return await write()
+        except MissingPartition:
+            await self._write(make_partitions)
+        return await write()
 
     async def _apply_config(self, db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
         applied = await config.apply_config(db, change, now, self._fence)

@@ -37,6 +37,10 @@ _LOST: Final = (
 )
 
 
+class MissingPartition(StoreUnavailable):
+    """Nobody has made the partition of this era yet."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raises StoreUnavailable, StoreUnfit or RejectedEvent in place of what the driver raises. The
@@ -71,6 +75,8 @@ def _meaning(error: BaseException) -> HookplaneError:
         )
     if _is_data(error):
         return RejectedEvent(f"cannot be stored: {type(error).__name__}")
+    if isinstance(error, pg.CheckViolationError):
+        return MissingPartition(f"the store cannot do this now: {_short(error)}")
     if isinstance(error, _UNFIT):
         return StoreUnfit(f"PostgreSQL: {error}")
     return StoreUnavailable(f"the store cannot do this now: {_short(error)}")

@@ -11,7 +11,7 @@ from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "partitions.sql")
 AHEAD: Final = 4
-"""PartitionIndex; if nobody tidied up for that long, appends would be refused."""
+"""So many eras; whoever finds none makes them, which costs one group of appends a moment."""
 PACK_LEAST: Final = 64 << 20
 """Bytes that are hidden in a partition before it is packed."""
 PACK_ROWS: Final = 500

@@ -15,9 +15,11 @@ from hookplane.store.maintenance import Retention
 from hookplane.store.postgres import partitions as partitions_module
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.ingest import append_group
 from hookplane.store.postgres.partitions import AHEAD, make_partitions
 from hookplane.store.queries import Page
 from support.clocks.manual import ManualClock
+from support.clocks.until import until
 from support.planes.store import DAY, Scene
 from support.postgres.server import database, shared_server
 
@@ -199,3 +201,70 @@ async def test_a_copy_goes_with_its_partition(monkeypatch: pytest.MonkeyPatch) -
             scene.clock.advance(100)
             await asyncio.sleep(0.1)
         raise AssertionError(f"{await half_packed(store)} is still there")
+
+
+async def test_what_was_on_its_way_into_a_partition_keeps_it() -> None:
+    async with short_eras() as (scene, store):
+        event = scene.event()
+        async with (
+            store.connections.use(Purpose.OTHER) as writer,
+            store.connections.use(Purpose.OTHER) as sweeper,
+        ):
+            writing = writer.transaction()
+            await writing.start()
+            await append_group(writer, [event], again=False)
+            era = await writer.fetchval("select max(era) from event")
+
+            async def is_over() -> bool:
+                return bool(await sweeper.fetchval("select current_era() > $1", era))
+
+            await until(is_over, "the era to end")
+            await sweeper.execute("set lock_timeout = '5s'")
+            dropping = asyncio.create_task(
+                sweeper.fetchval("select drop_partition_1('event', $1)", era)
+            )
+            await until(lambda: is_waiting(store, dropping), "the sweep to wait for its lock")
+            await writing.commit()
+            assert not await dropping
+        assert (await store.find_event(event.event_id))[0].sequence == 1
+        assert [entry.sequence for entry in await store.read_log("e", 0, 10)] == [1]
+
+
+async def is_waiting(store: PostgresStore, dropping: asyncio.Task[bool]) -> bool:
+    """For a lock, or no longer because it gave up."""
+    async with store.connections.use(Purpose.READ) as db:
+        waiting = await db.fetchval(
+            "select exists (select 1 from pg_locks where not granted "
+            "and relation = 'event'::regclass)"
+        )
+    return bool(waiting) or dropping.done()
+
+
+async def test_whoever_appends_makes_what_is_missing() -> None:
+    async with short_eras() as (scene, store):
+        (entry,) = await scene.fill(1)
+        await drop_all_partitions(store)
+        assert not (await scene.append()).duplicate
+        await drop_all_partitions(store)
+        await (await scene.owner()).deliver(entry)
+        assert await partitions(store, "event")
+
+
+async def test_all_who_miss_one_get_it() -> None:
+    async with short_eras() as (scene, store):
+        await drop_all_partitions(store)
+        async with (
+            store.connections.use(Purpose.OTHER) as one,
+            store.connections.use(Purpose.OTHER) as other,
+        ):
+            made = await asyncio.gather(make_partitions(one), make_partitions(other))
+        assert min(made) == 0 < max(made)
+        assert (await scene.append()).event_id
+
+
+async def drop_all_partitions(store: PostgresStore) -> None:
+    """As if nobody had made any for a long time."""
+    async with store.connections.use(Purpose.OTHER) as db:
+        for parent in ("event", "attempt"):
+            for name in await partitions(store, parent):
+                await db.execute(f"drop table {name}")
