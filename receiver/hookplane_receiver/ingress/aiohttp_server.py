@@ -40,8 +40,9 @@ SERVER_NAME: Final = "hookplane"
 BACKLOG: Final = 1024
 MAX_UNREAD_ANSWERS: Final = 64 * 1024
 """Bytes of answers that a client may leave unread before it is hung up on."""
-LINGER_SECONDS: Final = 1.0
-"""So long a body that is not wanted is read and dropped, so that the answer gets through."""
+LINGER_SECONDS: Final = 10.0
+"""So long a body that is not wanted is read and dropped, so that the answer gets through: a client
+that is still writing would see a reset instead."""
 SWEEP_SECONDS: Final = 1.0
 CANCEL_SECONDS: Final = 0.1
 """What a handler gets to wind up after the grace time."""
@@ -129,14 +130,15 @@ class AiohttpServer:
             _log.exception("a request could not be handled")
             response = InboundResponse(500, b"Internal Server Error\n", close=True)
         finally:
-            connection.rest()
-        return _to_wire(response, close=response.close or connection.last)
+            connection.rest(received.content)
+        close = response.close or connection.last or connection.spoiled
+        return _to_wire(response, close=close, unread=not received.content.is_eof())
 
     async def _answer(self, received: web.BaseRequest, connection: _Connection) -> InboundResponse:
         refusal = self._refusal(received)
         if refusal is not None:
             return refusal
-        reader = _BodyReader(received, self._limits)
+        reader = _BodyReader(received, connection, self._limits)
         headers = _decoded(received.raw_headers)
         request = InboundRequest(
             method=received.method,
@@ -253,6 +255,9 @@ class _Connection(RequestHandler):
         self.peer = ""
         self.begun: float | None = None
         """Since when (loop time) an unfinished request is coming in."""
+        self.spoiled = False
+        """A body did not come; what comes now is anything."""
+        self._lingering = False
         self._complete = False
         self._seen = 0
         self._tail = b""
@@ -273,7 +278,8 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self in self._server.idle and not self._within_limits(data):
+        waiting = self in self._server.idle and not self._lingering
+        if waiting and not self._within_limits(data):
             self.refuse(b"431 Request Header Fields Too Large")
             return
         super().data_received(data)
@@ -286,7 +292,7 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """For requests that do not parse: constant words, and no second request after them."""
-        self.rest()
+        self.rest(request.content)
         return _to_wire(InboundResponse(status, b"Bad Request\n"), close=True)
 
     @property
@@ -316,10 +322,15 @@ class _Connection(RequestHandler):
         self._complete = False
         self._server.idle.pop(self, None)
 
-    def rest(self) -> None:
-        """The request is answered."""
+    def rest(self, body: StreamReader) -> None:
+        """The request is answered. What is still to come of its body belongs to no other one."""
         if self.transport is not None:
             self._server.idle[self] = None
+            self._lingering = True
+            body.on_eof(self._end_lingering)
+
+    def _end_lingering(self) -> None:
+        self._lingering = False
 
     def hang_up(self) -> None:
         """Closes without a word."""
@@ -339,8 +350,10 @@ class _Connection(RequestHandler):
         if self._complete:
             return True
         if self.begun is None:
-            self.begun, self._seen, self._tail = self._server.loop.time(), 0, b""
             data = data.lstrip(b"\r\n")
+            if not data:  # aiohttp's own call when it goes on, or empty lines (RFC 9112 §2.2)
+                return True
+            self.begun, self._seen, self._tail = self._server.loop.time(), 0, b""
         if _END_OF_HEADERS in data or _END_OF_HEADERS in self._tail + data[:3]:
             self._complete = True
             return True
@@ -353,10 +366,13 @@ class _Connection(RequestHandler):
 class _BodyReader:
     """Reads one body, bounded in bytes and time."""
 
-    __slots__ = ("_limits", "_received")
+    __slots__ = ("_connection", "_limits", "_received")
 
-    def __init__(self, received: web.BaseRequest, limits: IngressLimits) -> None:
+    def __init__(
+        self, received: web.BaseRequest, connection: _Connection, limits: IngressLimits
+    ) -> None:
         self._received = received
+        self._connection = connection
         self._limits = limits
 
     async def read(self, limit: int) -> bytes:
@@ -372,6 +388,7 @@ class _BodyReader:
             async with asyncio.timeout(self._limits.body_timeout / 1000):
                 return await self._collect(content, limit)
         except TimeoutError:
+            self._give_up(content)
             raise BodyTimeout from None
         except (web.RequestPayloadError, ClientPayloadError, ConnectionError) as error:
             raise BodyBroken from error
@@ -383,6 +400,11 @@ class _BodyReader:
             if len(body) > limit:
                 raise BodyTooLarge
         return bytes(body)
+
+    def _give_up(self, content: StreamReader) -> None:
+        """Nobody waits any longer for what did not come in time."""
+        self._connection.spoiled = True
+        content.feed_eof()
 
     def _say_continue(self) -> None:
         """RFC 9110 §10.1.1: only now is the body wanted."""
@@ -406,12 +428,27 @@ def _header_name(raw: bytes) -> str:
     return raw.decode("latin-1").lower()
 
 
-def _to_wire(response: InboundResponse, *, close: bool) -> web.Response:
+class _LastAnswer(web.Response):
+    """Says that nothing follows it at once, while the rest of a body is still read and dropped."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        self._transport = request.transport
+        return await super().prepare(request)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(data)
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+
+def _to_wire(response: InboundResponse, *, close: bool, unread: bool = False) -> web.Response:
+    """`unread`: something of the request's body is still to come."""
     headers = CIMultiDict(response.headers)
     headers["Server"] = SERVER_NAME
     if response.body:
         headers["Content-Type"] = response.content_type
-    answer = web.Response(body=response.body, status=response.status, headers=headers)
+    kind = _LastAnswer if close and unread else web.Response
+    answer = kind(body=response.body, status=response.status, headers=headers)
     if close:
         answer.force_close()
     return answer

@@ -150,11 +150,22 @@ class TlsTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Says goodbye first."""
+        self._say_goodbye()
+        self._raw.close()
+
+    def can_write_eof(self) -> bool:
+        return self.client is not None and self._raw.can_write_eof()
+
+    def write_eof(self) -> None:
+        """Nothing more is written; what comes is still read."""
+        self._say_goodbye()
+        self._raw.write_eof()
+
+    def _say_goodbye(self) -> None:
         if self.client is not None and not self._raw.is_closing():
             with suppress(SSL.Error):
                 self._session.shutdown()
             self._flush()
-        self._raw.close()
 
     def _shake_hands(self) -> bytes:
         """What came behind the handshake's end."""
@@ -219,9 +230,6 @@ class TlsTransport(asyncio.Transport):
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._raw.get_protocol()
-
-    def can_write_eof(self) -> bool:
-        return False
 
 
 def _now() -> float:

@@ -184,6 +184,43 @@ async def test_unread_bodies_do_not_spoil_the_next_request(factory: Factory) -> 
         assert wire.seen.bodies == [b"{}"]
 
 
+@pytest.mark.parametrize("size", [500, 40_000, 2_000_000])
+async def test_a_refused_body_that_comes_later_is_no_next_request(
+    factory: Factory, size: int
+) -> None:
+    """However long after the answer: it is not what the header deadline and bounds are for."""
+    async with serving(factory, IngressLimits(header_timeout=200)) as wire:
+        reader, writer = await wire.connect()
+        refused = post(b"", "/unread", length=size).replace(b"Connection: close\r\n", b"")
+        writer.write(refused)
+        assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"x" * (size // 2))
+        await asyncio.sleep(0.6)
+        writer.write(b"\r\n" * (size // 4) + post())
+        answer = await _read_all(reader)
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b"HTTP/1.1 200" in answer
+        assert wire.seen.bodies == [b"{}"]
+
+
+async def test_a_refused_body_that_came_is_no_late_request(factory: Factory) -> None:
+    limits = IngressLimits(header_timeout=200, idle_timeout=1_500)
+    async with serving(factory, limits) as wire:
+        reader, writer = await wire.connect()
+        refused = post(b"", "/unread", length=500).replace(b"Connection: close\r\n", b"")
+        writer.write(refused)
+        assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"x" * 500 + b"\r\n")
+        assert b"HTTP/1.1 " not in await _read_all(reader)
+
+
+async def test_a_large_refused_upload_gets_its_answer(factory: Factory) -> None:
+    """Who writes all before reading must not meet a reset."""
+    async with serving(factory) as wire:
+        for _ in range(3):
+            assert status(await wire.talk(post(b"x" * 12_000_000))) == 413
+
+
 async def test_chunks_are_joined(factory: Factory) -> None:
     async with serving(factory) as wire:
         head = post(b"", "/a", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
