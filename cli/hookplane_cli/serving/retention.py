@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreUnavailable
+from hookplane.store.believed_time import BelievedTime
 from hookplane.store.maintenance import Expired, Maintenance, Retention
 
 LOOK_SECONDS: Final = 30.0
@@ -19,11 +20,12 @@ STEP_SECONDS: Final = 0.05
 async def enforce_retention(
     store: Maintenance, retention: Retention, clock: Clock, registry: CollectorRegistry
 ) -> None:
-    """Runs until cancelled; a store that is away is asked again later."""
-    metrics = _RetentionMetrics(registry)
+    """Runs until cancelled; a store that is away is asked again later. A clock that jumps removes
+    nothing until it has told the same time for long."""
+    metrics, time = _RetentionMetrics(registry), BelievedTime(clock)
     while True:
         try:
-            step = await store.expire(retention, clock.now())
+            step = await store.expire(retention, time.now())
         except StoreUnavailable:
             step = Expired()
         metrics.count(step)

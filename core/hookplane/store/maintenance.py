@@ -39,4 +39,5 @@ class Maintenance(Protocol):
     async def expire(self, retention: Retention, now: Millis) -> Expired:
         """One bounded step of retention: cursors move to the floor and what they skip counts as
         expired, then rows go. What is too old goes first; when there is still too much, the oldest
-        of the namespace that has most. Endpoints without one count each alone."""
+        of the namespace that has most. Endpoints without one count each alone.
+        `now` is the caller's time; a store with a clock of its own takes the earlier of the two."""

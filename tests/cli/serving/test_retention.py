@@ -11,12 +11,14 @@ from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.sealing import Sealer
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.event_log import NewEvent
-from hookplane.store.maintenance import Retention
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.serving.retention import enforce_retention
 from support.clocks.manual import ManualClock
+from support.clocks.shifted import ShiftedClock
 from support.clocks.until import until
 from support.planes.compiled import NOW
+from support.planes.store import DAY
 
 ENDPOINT = EndpointConfig(
     uid="e", namespace="d", name="e", path="/d/e", provider="X", event_type=Source(value="x")
@@ -57,3 +59,25 @@ async def test_retention_at_work(tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await store.close()
+
+
+class Watched:
+    """A store that tells by which time it was asked to expire."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[int] = asyncio.Queue()
+
+    async def expire(self, _retention: Retention, now: int) -> Expired:
+        await self.asked.put(now)
+        return Expired(more=True)
+
+
+async def test_a_clock_that_jumps_removes_nothing() -> None:
+    clock, store = ShiftedClock(NOW), Watched()
+    keep = Retention(DAY, DAY, 1 << 40)
+    task = asyncio.create_task(enforce_retention(store, keep, clock, CollectorRegistry()))
+    assert await store.asked.get() == NOW
+    clock.shift = 8 * DAY
+    assert await store.asked.get() == NOW
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

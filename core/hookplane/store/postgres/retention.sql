@@ -1,3 +1,7 @@
+-- name: now
+-- The time by the database's clock.
+select now_millis();
+
 -- name: lock
 -- One process at a time tidies up; the lock ends with the connection, however that ends.
 select pg_try_advisory_lock(hashtext('hookplane.retention'));
