@@ -45,11 +45,19 @@ class Purpose(StrEnum):
     INGEST = "ingest"
     FLUSH = "flush"
     READ = "read"
+    HEARTBEAT = "heartbeat"
     OTHER = "other"
 
 
-SIZES: Final = {Purpose.INGEST: 1, Purpose.FLUSH: 1, Purpose.READ: 3, Purpose.OTHER: 2}
-"""Connections of a process; with the one that listens, 8 at most."""
+SIZES: Final = {
+    Purpose.INGEST: 1,
+    Purpose.FLUSH: 1,
+    Purpose.READ: 3,
+    Purpose.HEARTBEAT: 1,
+    Purpose.OTHER: 2,
+}
+"""Connections of a process; with the one that listens, 9 at most. A heartbeat has one to itself: a
+lease must not end because listings, claims and retention take all others."""
 
 
 class Connections:

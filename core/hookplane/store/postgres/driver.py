@@ -156,13 +156,13 @@ class PostgresStore:
     # Processes ----------------------------------------------------------------------------------
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
-        process = await self._write(processes.register, role, instance, presence)
+        process = await self._beat(processes.register, role, instance, presence)
         self._ready = presence.ready
         self._bridge.ring(Topic.PROCESSES)
         return process
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
-        alive = await self._write(processes.heartbeat, process, presence)
+        alive = await self._beat(processes.heartbeat, process, presence)
         if presence.ready != self._ready:
             self._ready = presence.ready
             self._bridge.ring(Topic.PROCESSES)
@@ -269,6 +269,10 @@ class PostgresStore:
 
     async def _write(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async with self.connections.use(Purpose.OTHER) as db:
+            return await job(db, *args, **kwargs)
+
+    async def _beat(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self.connections.use(Purpose.HEARTBEAT) as db:
             return await job(db, *args, **kwargs)
 
     async def _read(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
