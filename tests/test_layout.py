@@ -110,6 +110,7 @@ SCENARIOS = {
     "tests/core/store/conformance": "one suite over both drivers",
     "tests/core/store/postgres/test_claims.py": "claims of two processes at one moment",
     "tests/core/store/postgres/test_disk.py": "a disk that is full, and a backup",
+    "tests/core/store/postgres/test_late_flush.py": "a flush that waits behind retention",
     "tests/core/store/postgres/test_order.py": "the order of commits over all appends",
     "tests/core/store/sqlite/test_all_or_nothing.py": "a crash between statements of any write",
     "tests/core/store/sqlite/test_crash.py": "a process that is killed while it appends",

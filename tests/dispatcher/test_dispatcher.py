@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import pytest
+
+from hookplane.config.subscription import RetryConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.process.membership import Membership
 from hookplane.process.rendezvous import owner_of
@@ -105,6 +108,23 @@ async def test_what_is_ours_again_waits_for_what_is_under_way(world: World) -> N
         events.append(await world.publish())
         await world.until_status(shop, lambda s: s.counters.delivered == 3, 30)
     assert sorted(world.events) == sorted(events)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_is_under_way_at_an_endpoint_that_leaves_is_counted_once(
+    world: World, status: int
+) -> None:
+    later = RetryConfig(schedule=(10_000_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=later))
+    world.egress.scripts[url()] = lambda _: Reply(status, after=0.5)
+    await world.start()
+    await world.publish_many(3)
+    await world.until(lambda: len(world.egress.sent) == 3)
+    shop = await world.change(shop, endpoints=())
+    await asyncio.sleep(30)
+    counted = await world.status(shop)
+    assert (counted.counters.expired, counted.counters.delivered) == (3, 0)
+    assert counted.retrying == counted.sending == 0
 
 
 class Calls:

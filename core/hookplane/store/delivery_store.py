@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hookplane.clock import Millis
 from hookplane.store.event_log import LogEntry, LogId
@@ -159,6 +159,17 @@ class ReplayProgress:
     """No candidates are left."""
 
 
+class Ending(NamedTuple):
+    """A delivery that a flush counts, and as what."""
+
+    endpoint: LogId
+    sequence: int
+    state: DeliveryState
+    """DELIVERED, FILTERED, DEAD, or EXPIRED, which is counted elsewhere."""
+    filter_error: bool = False
+    replayed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Flush:
     """What an owner writes in one transaction. Compare-and-set on (epoch, number)."""
@@ -174,6 +185,9 @@ class Flush:
     """Rows (endpoint, sequence) of deliveries that succeeded."""
     attempts: tuple[Attempt, ...] = ()
     counters: Counters = Counters()
+    endings: tuple[Ending, ...] = ()
+    """Which deliveries `counters` has as delivered, filtered or dead, so that none is counted that
+    is counted as expired already."""
     state: TargetHealth | None = None
     """None: unchanged."""
     shift_due: Millis = 0
@@ -265,7 +279,8 @@ class DeliveryStore(Protocol):
 
     async def flush(self, flush: Flush) -> None:
         """Writes an owner's progress in one transaction; returns after the commit is on disk.
-        A flush whose number was the last one written is taken as done. Raises StaleOwner, and
+        A flush whose number was the last one written is taken as done. What retention took, or a
+        leaving endpoint, stays counted as expired, whatever the flush says. Raises StaleOwner, and
         RejectedEvent when a value cannot be stored."""
 
     async def request_resume(self, subscription: str) -> None:

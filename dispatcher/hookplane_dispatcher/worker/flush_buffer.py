@@ -11,6 +11,7 @@ from hookplane.store.delivery_store import (
     Counters,
     Delivery,
     DeliveryState,
+    Ending,
     Flush,
     ReplayProgress,
     TargetHealth,
@@ -48,6 +49,7 @@ class FlushBuffer:
         self._dead: dict[Key, Delivery] = {}
         self._replays: dict[str, ReplayProgress] = {}
         self._shift: Millis = 0
+        self._endings: list[Ending] = []
         self._delivered = self._filtered = self._filter_errors = self._died = self._failed = 0
 
     @property
@@ -94,6 +96,14 @@ class FlushBuffer:
         if settlement.attempt is not None:
             self.attempted(settlement.attempt)
         self._changed_rows.discard(settlement.key)
+        self._endings.append(
+            Ending(
+                *settlement.key,
+                settlement.state,
+                settlement.filter_error,
+                bool(settlement.replay),
+            )
+        )
         _COUNT[settlement.state](self, settlement)
         if settlement.replay:
             success = settlement.state is DeliveryState.DELIVERED
@@ -129,6 +139,7 @@ class FlushBuffer:
             removes=tuple(self._removes),
             attempts=tuple(self._attempts),
             counters=self._counters(),
+            endings=tuple(self._endings),
             state=state if self._health_changed else None,
             shift_due=self._shift,
             replays=tuple(self._replays.values()),

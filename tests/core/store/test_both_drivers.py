@@ -22,6 +22,7 @@ from hookplane.store.delivery_store import (
     Counters,
     Delivery,
     DeliveryState,
+    Ending,
     Flush,
     NewReplay,
     ReplayProgress,
@@ -173,6 +174,7 @@ class BothDrivers(RuleBasedStateMachine):
             removes=tuple((x.endpoint, x.sequence) for x in done if x not in held),
             attempts=tuple(self._attempt(x, data.draw(st.booleans())) for x in tried),
             counters=Counters(delivered=len(done), attempts=len(tried)),
+            endings=tuple(Ending(x.endpoint, x.sequence, DeliveryState.DELIVERED) for x in done),
             state=data.draw(st.sampled_from([None, TargetHealth(CircuitState.OPEN, 3)])),
             shift_due=data.draw(st.sampled_from([0, 0, 1_000])),
         )

@@ -100,7 +100,11 @@ with wanted as materialized (
 insert into cursor (subscription, endpoint, start, position)
 select subscription, endpoint, position, position from wanted
 on conflict (subscription, endpoint) do update set
-  position = (select head from endpoint e where e.endpoint = excluded.endpoint), left_at = null;
+  skipped_after =
+    case when cursor.position = cursor.skipped_upto then cursor.skipped_after else cursor.position end,
+  skipped_upto = (select head from endpoint e where e.endpoint = excluded.endpoint),
+  position = (select head from endpoint e where e.endpoint = excluded.endpoint),
+  left_at = null;
 
 -- name: leave_cursors
 -- What has no row of its own and is not settled will not be delivered any more.
@@ -126,9 +130,13 @@ update cursor c set left_at = l.head from leaving l
 where c.subscription = l.subscription and c.endpoint = l.endpoint;
 
 -- name: set_planned
--- Endpoints that there are by now and that a later plan adds start at their head.
-update subscription set planned = true, known_endpoint = (select max(endpoint) from endpoint)
-where uid = any($1::text[]) and not planned;
+-- Endpoints that there are by now and that a later plan adds start at their head. The owner looks what
+-- is counted already before it writes again.
+update subscription set
+  planned = true,
+  known_endpoint = case when planned then known_endpoint else (select max(endpoint) from endpoint) end,
+  touched = touched + 1
+where uid = any($1::text[]);
 
 -- name: load_rows
 -- All that changed after a version, oldest first. One row without a document: nothing changed.

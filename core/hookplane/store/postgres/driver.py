@@ -9,6 +9,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
 from hookplane.store.access import StoreAccess
 from hookplane.store.config_store import ConfigChange, ConfigRow
+from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
     Claimed,
     DeliveryState,
@@ -81,6 +82,8 @@ class PostgresStore:
         self._numbers = numbers
         self._clock = clock
         self._partitions = PartitionIndex()
+        self._seen: dict[str, Seen] = {}
+        """Subscription → what this process knows of what others did to it."""
         self._fence: WriterFence | None = None
         self._ready = False
         self._notifier = LocalNotifier()
@@ -305,7 +308,8 @@ class PostgresStore:
 
     async def _write_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
         async with self.connections.use(Purpose.FLUSH) as db:
-            return await flush.write_flushes(db, self._numbers, self._clock.now(), flushes)
+            now = self._clock.now()
+            return await flush.write_flushes(db, self._numbers, now, flushes, self._seen)
 
     async def _with_partitions(self, write: Callable[[], Awaitable[T]]) -> T:
         """Writes; where the partition of this era is missing, it is made first. So no process needs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
+from hookplane.store.counted_once import Seen, numbers_of, without_expired
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
@@ -65,20 +67,63 @@ async def resume_requested(db: Db, uid: str) -> int:
 
 
 async def write_flushes(
-    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush]
+    db: Db,
+    numbers: PostgresIdMap,
+    now: Millis,
+    flushes: Sequence[Flush],
+    seen: dict[str, Seen],
 ) -> list[StaleOwner | None]:
-    """One transaction for several owners; one statement where nothing rare is to be written."""
+    """One statement for several owners; another transaction for what is rare and for those of whom
+    somebody was ahead. `seen`: what is known of each subscription; it is kept up to date."""
     await numbers.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
+    written: set[int] = set()
     if not any(flush.shift_due or flush.replays for flush in flushes):
-        return _outcomes(flushes, await _write(db, numbers, now, flushes))
+        touched = [seen.get(x.subscription, Seen()).touched_for(x) for x in flushes]
+        written.update(await _write(db, numbers, now, flushes, touched))
+    late = [place for place in range(len(flushes)) if place not in written]
+    if late:
+        turns = await _write_locked(db, numbers, now, [flushes[x] for x in late], seen)
+        written.update(late[place] for place in turns)
+    return _outcomes(flushes, written)
+
+
+async def _write_locked(
+    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush], seen: dict[str, Seen]
+) -> set[int]:
+    """Nobody changes the subscriptions meanwhile. Places of those that are written."""
     async with db.transaction():
-        await db.execute(_SQL["lock"], [flush.subscription for flush in flushes])
-        await db.execute(_SQL["shift_due"], *_columns(4, map(_shift, flushes)))
-        turns = await _write(db, numbers, now, flushes)
+        locked = await db.fetch(_SQL["lock"], [flush.subscription for flush in flushes])
+        found = {uid: (subscription, count) for uid, subscription, count in locked}
+        right = [await _counted_once(db, numbers, x, found, seen) for x in flushes]
+        counts = [found.get(x.subscription, (0, 0))[1] for x in flushes]
+        news = {
+            uid: Seen.of(count, await db.fetch(_SQL["find_bounds"], subscription))
+            for uid, (subscription, count) in found.items()
+            if count != seen.get(uid, Seen()).touched
+        }
+        await db.execute(_SQL["shift_due"], *_columns(4, map(_shift, right)))
+        turns = await _write(db, numbers, now, right, counts)
         for place in (place for place, is_new in turns.items() if is_new):
-            for progress in flushes[place].replays:
+            for progress in right[place].replays:
                 await _advance_replay(db, numbers, now, progress)
-    return _outcomes(flushes, turns)
+    seen.update(news)
+    return set(turns)
+
+
+async def _counted_once(
+    db: Db,
+    numbers: PostgresIdMap,
+    flush: Flush,
+    found: Mapping[str, tuple[int, int]],
+    seen: Mapping[str, Seen],
+) -> Flush:
+    """Without what is counted as expired already."""
+    subscription, count = found.get(flush.subscription, (0, 0))
+    if seen.get(flush.subscription, Seen()).touched_for(flush) == count:
+        return flush
+    events = _columns(2, numbers_of(flush, numbers))
+    rows = await db.fetch(_SQL["find_expired"], subscription, *events)
+    return without_expired(flush, numbers, {event for (event,) in rows})
 
 
 async def _admitted(db: Db, uid: str, process: int | None) -> int:
@@ -99,7 +144,11 @@ async def _admitted(db: Db, uid: str, process: int | None) -> int:
 
 
 async def _write(
-    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush]
+    db: Db,
+    numbers: PostgresIdMap,
+    now: Millis,
+    flushes: Sequence[Flush],
+    touched: Sequence[int],
 ) -> dict[int, bool]:
     """Place of each flush that is written → whether it was written now and not before."""
     rows = _BatchRows(numbers, flushes)
@@ -111,13 +160,14 @@ async def _write(
         *_columns(_DELIVERY_COLUMNS, rows.deliveries()),
         now,
         *_columns(_ATTEMPT_COLUMNS, rows.attempts()),
+        touched,
     )
     return {nth - 1: is_new for nth, is_new in found}
 
 
-def _outcomes(flushes: Sequence[Flush], turns: dict[int, bool]) -> list[StaleOwner | None]:
+def _outcomes(flushes: Sequence[Flush], written: AbstractSet[int]) -> list[StaleOwner | None]:
     return [
-        None if place in turns else StaleOwner(f'"{flush.subscription}" has another owner now')
+        None if place in written else StaleOwner(f'"{flush.subscription}" has another owner now')
         for place, flush in enumerate(flushes)
     ]
 

@@ -53,19 +53,20 @@ select resume_requested from subscription where uid = $1;
 
 -- name: write
 -- Everything of a group of flushes in one statement. `turn` is the compare-and-set: what follows
--- joins it, so nothing of a stale flush is written. Rows are locked in the order in which all who
--- lock several do it.
+-- joins it, so nothing of a stale flush is written, nor of one that somebody has been ahead of: of the
+-- rows here only those that are locked are as they are after a wait. Rows are locked in the order in
+-- which all who lock several do it.
 with given as materialized (
   select g.* from unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::bigint[], $11::text[]
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $40::bigint[]
   ) with ordinality as g(
     uid, epoch, number, delivered, filtered, filter_errors, dead, expired, attempts,
-    failed_attempts, state, nth
+    failed_attempts, state, touched, nth
   )
 ),
 locked as materialized (
-  select s.subscription, s.uid, s.epoch, s.flush_number from subscription s
+  select s.subscription, s.uid, s.epoch, s.flush_number, s.touched from subscription s
   where s.uid = any($1) order by s.subscription for no key update
 ),
 turn as materialized (
@@ -80,6 +81,7 @@ turn as materialized (
     failed_attempts = s.failed_attempts + g.failed_attempts,
     state = coalesce(g.state, s.state)
   from given g join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number - 1
+    and l.touched = g.touched
   where s.subscription = l.subscription
   returning g.nth, s.subscription
 ),
@@ -140,8 +142,29 @@ select g.nth, false from given g
 join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number;
 
 -- name: lock
--- Locks the subscriptions of a group in the order in which all who lock several do it.
-select 1 from subscription where uid = any($1::text[]) order by subscription for no key update;
+-- Locks the subscriptions of a group in the order in which all who lock several do it. A statement that
+-- comes after it sees all that those wrote who had the locks before.
+select uid, subscription, touched from subscription where uid = any($1::text[]) order by subscription for no key update;
+
+-- name: find_bounds
+-- For each endpoint that a subscription reads or read: floor, where it left, and where it came back.
+select e.uid, e.floor, c.left_at, c.skipped_upto from cursor c join endpoint e using (endpoint)
+where c.subscription = $1;
+
+-- name: find_expired
+-- Which of these deliveries are counted as expired: those that retention took, and those without a row
+-- that their endpoint left behind.
+select g.event from unnest($2::bigint[], $3::bool[]) as g(event, replayed)
+left join endpoint p on p.endpoint = (g.event >> 40)::int
+left join cursor c on c.subscription = $1 and c.endpoint = p.endpoint
+where g.event <= coalesce(p.floor, g.event) or (
+  not g.replayed
+  and (
+    c.left_at is not null and g.event > c.position
+    or g.event > c.skipped_after and g.event <= c.skipped_upto
+  )
+  and not exists (select 1 from delivery d where d.subscription = $1 and d.event = g.event)
+);
 
 -- name: shift_due
 -- Moves what is retrying to a later time, for flushes whose turn it is.

@@ -82,7 +82,7 @@ with skipped as (
   group by d.subscription
 ),
 counted as (
-  update subscription s set expired = s.expired + g.number
+  update subscription s set expired = s.expired + g.number, touched = s.touched + 1
   from (select subscription, sum(number) as number from skipped group by subscription) g
   where s.subscription = g.subscription
   returning g.number

@@ -52,9 +52,13 @@ select subscription, planned, known_endpoint from subscription where uid = ? and
 select endpoint, head, floor from endpoint where uid = ?;
 
 -- name: set_planned
--- Endpoints that there are by now and that a later plan adds start at their head.
-update subscription set planned = 1, known_endpoint = (select max(endpoint) from endpoint)
-where subscription = ? and not planned;
+-- Endpoints that there are by now and that a later plan adds start at their head. The owner looks what
+-- is counted already before it writes again.
+update subscription set
+  planned = 1,
+  known_endpoint = case when planned then known_endpoint else (select max(endpoint) from endpoint) end,
+  touched = touched + 1
+where subscription = ?;
 
 -- name: find_cursors
 -- The endpoints of a subscription, and whether it still reads each.
@@ -68,7 +72,11 @@ order by number limit 1;
 -- name: join_cursor
 -- One that was here before goes on at the head.
 insert into cursor (subscription, endpoint, start, position) values (?1, ?2, ?3, ?3)
-on conflict (subscription, endpoint) do update set position = ?3, left_at = null;
+on conflict (subscription, endpoint) do update set
+  skipped_after = case when position = skipped_upto then skipped_after else position end,
+  skipped_upto = ?3,
+  position = ?3,
+  left_at = null;
 
 -- name: count_left
 -- What has no row of its own and is not settled will not be delivered any more.

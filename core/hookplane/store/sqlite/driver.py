@@ -12,6 +12,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
 from hookplane.store.config_store import ConfigChange, ConfigRow
+from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
     Claimed,
     DeliveryState,
@@ -93,6 +94,8 @@ class SQLiteStore:
         self._writer = Worker("store-writer", writer, on_fatal)
         self._reader = Worker("store-reader", reader)
         self._lister = Worker("store-lister", lister)
+        self._seen: dict[str, Seen] = {}
+        """Subscription → what this process knows of what others did to it."""
         self._numbers = SQLiteIdMap()
         self._numbers.load(reader)
         self._processes = Processes(clock)
@@ -283,7 +286,8 @@ class SQLiteStore:
         return outcomes
 
     async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
-        write = _bind(flush.write_flushes, self._numbers, self._clock.now(), flushes)
+        now = self._clock.now()
+        write = _bind(flush.write_flushes, self._numbers, now, flushes, self._seen)
         return await self._writer.run(Priority.FLUSH, write)
 
     def _apply_config(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final
+
+import orjson
 
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
+from hookplane.store.counted_once import Seen, numbers_of, without_expired
 from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
@@ -63,23 +67,44 @@ def resume_requested(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> 
 
 
 def write_flushes(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, flushes: Sequence[Flush]
+    db: sqlite3.Connection,
+    numbers: SQLiteIdMap,
+    now: Millis,
+    flushes: Sequence[Flush],
+    seen: dict[str, Seen],
 ) -> list[StaleOwner | None]:
     """One transaction for several owners. Raises RejectedEvent, without writing anything, when a
-    value of any flush cannot be stored."""
+    value of any flush cannot be stored. `seen`: what is known of each subscription; it is kept
+    up to date."""
+    news = dict[str, Seen]()
     try:
         with transaction(db):
-            return [_write(db, numbers, now, flush) for flush in flushes]
+            outcomes = [_write(db, numbers, now, flush, ChainMap(news, seen)) for flush in flushes]
     except DATA_ERRORS as error:
         raise rejected(error) from error
+    seen.update(news)
+    return outcomes
 
 
 def _write(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, flush: Flush
+    db: sqlite3.Connection,
+    numbers: SQLiteIdMap,
+    now: Millis,
+    flush: Flush,
+    seen: MutableMapping[str, Seen],
 ) -> StaleOwner | None:
     subscription = numbers.subscriptions.get(flush.subscription, 0)
-    if not db.execute(_SQL["take_turn"], _turn(flush, subscription)).rowcount:
-        return _repeated(db, subscription, flush)
+    known = seen.get(flush.subscription, Seen()).touched_for(flush)
+    if not _take_turn(db, flush, subscription, known):
+        turn = (subscription, flush.epoch, flush.number)
+        found = db.execute(_SQL["find_touched"], turn).fetchone()
+        if found is None:
+            return _repeated(db, subscription, flush)
+        (touched,) = found
+        flush = _counted_once(db, numbers, flush, subscription)
+        bounds = db.execute(_SQL["find_bounds"], (subscription,))
+        seen[flush.subscription] = Seen.of(touched, bounds)
+        _take_turn(db, flush, subscription, touched)
     if flush.shift_due:
         db.execute(_SQL["shift_due"], (flush.shift_due, subscription))
     rows = _FlushRows(subscription, numbers, now)
@@ -95,13 +120,28 @@ def _write(
     return None
 
 
-def _turn(flush: Flush, subscription: int) -> tuple[Any, ...]:
+def _take_turn(db: sqlite3.Connection, flush: Flush, subscription: int, touched: int) -> bool:
+    turn = _turn(flush, subscription, touched)
+    return db.execute(_SQL["take_turn"], turn).rowcount > 0
+
+
+def _counted_once(
+    db: sqlite3.Connection, numbers: SQLiteIdMap, flush: Flush, subscription: int
+) -> Flush:
+    """Without what is counted as expired already."""
+    places = orjson.dumps(list(numbers_of(flush, numbers))).decode()
+    rows = db.execute(_SQL["find_expired"], (subscription, places))
+    return without_expired(flush, numbers, {event for (event,) in rows})
+
+
+def _turn(flush: Flush, subscription: int, touched: int) -> tuple[Any, ...]:
     return (
         flush.number,
         *counter_columns(flush.counters),
         None if flush.state is None else pack_state(flush.state),
         subscription,
         flush.epoch,
+        touched,
     )
 
 

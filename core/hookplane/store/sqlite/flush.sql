@@ -1,5 +1,6 @@
 -- name: take_turn
--- The compare-and-set of a flush: changes a row only for the owner's epoch and the next number.
+-- The compare-and-set of a flush: changes a row only for the owner's epoch and the next number, and
+-- only if nobody else has changed the subscription since this process wrote last.
 update subscription set
   flush_number = ?1,
   delivered = delivered + ?2,
@@ -10,7 +11,33 @@ update subscription set
   attempts = attempts + ?7,
   failed_attempts = failed_attempts + ?8,
   state = coalesce(?9, state)
-where subscription = ?10 and epoch = ?11 and flush_number = ?1 - 1;
+where subscription = ?10 and epoch = ?11 and flush_number = ?1 - 1 and touched = ?12;
+
+-- name: find_touched
+-- How often others have changed a subscription, if it is this flush's turn.
+select touched from subscription where subscription = ? and epoch = ? and flush_number = ? - 1;
+
+-- name: find_bounds
+-- For each endpoint that a subscription reads or read: floor, where it left, and where it came back.
+select e.uid, e.floor, c.left_at, c.skipped_upto from cursor c join endpoint e using (endpoint)
+where c.subscription = ?;
+
+-- name: find_expired
+-- Which of these deliveries are counted as expired: those that retention took, and those without a row
+-- that their endpoint left behind.
+select g.value ->> 0 as event from json_each(?2) g
+left join endpoint p on p.endpoint = (g.value ->> 0) >> 40
+left join cursor c on c.subscription = ?1 and c.endpoint = p.endpoint
+where g.value ->> 0 <= coalesce(p.floor, g.value ->> 0) or (
+  not g.value ->> 1
+  and (
+    c.left_at is not null and g.value ->> 0 > c.position
+    or g.value ->> 0 > c.skipped_after and g.value ->> 0 <= c.skipped_upto
+  )
+  and not exists (
+    select 1 from delivery d where d.subscription = ?1 and d.event = g.value ->> 0
+  )
+);
 
 -- name: was_written
 -- A row when this very flush was written before.

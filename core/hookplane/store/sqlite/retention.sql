@@ -35,7 +35,7 @@ select floor from endpoint where endpoint = ?;
 
 -- name: expire_pending
 -- What cursors skip; a row beyond the cursor is counted with the rows, not here.
-update subscription set expired = expired + (
+update subscription set touched = touched + 1, expired = expired + (
   select ?2 - c.position - (
     select count(*) from delivery d
     where d.subscription = c.subscription and d.event > c.position and d.event <= ?2
@@ -57,7 +57,7 @@ update cursor set position = ?2 where endpoint = ?1 and left_at is null and posi
 
 -- name: expire_rows
 -- What is not done yet ends here; what is dead just goes.
-update subscription set expired = expired + (
+update subscription set touched = touched + 1, expired = expired + (
   select count(*) from delivery d
   where d.subscription = subscription.subscription and d.event > ?1 and d.event <= ?2
     and d.state <> 'dead'

@@ -83,6 +83,9 @@ async def test_data_of_the_version_before_knows_whose_it_is() -> None:
             async with store.connections.use(Purpose.OTHER) as db:
                 await db.execute("alter table endpoint drop column namespace")
                 await db.execute("alter table subscription drop column known_endpoint")
+                await db.execute("alter table subscription drop column touched")
+                await db.execute("alter table cursor drop column skipped_after")
+                await db.execute("alter table cursor drop column skipped_upto")
                 await db.execute("drop table hidden")
                 await db.execute("drop function raise_floor_1, pack_partition_1")
                 await db.execute("delete from migration where version >= 3")
@@ -101,6 +104,9 @@ async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_the
             await scene.subscription("s", [])
             async with store.connections.use(Purpose.OTHER) as db:
                 await db.execute("alter table subscription drop column known_endpoint")
+                await db.execute("alter table subscription drop column touched")
+                await db.execute("alter table cursor drop column skipped_after")
+                await db.execute("alter table cursor drop column skipped_upto")
                 await db.execute("delete from migration where version >= 5")
             await run(settings)
             await scene.endpoints("f")

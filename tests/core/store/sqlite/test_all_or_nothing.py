@@ -105,7 +105,7 @@ def flush(db: sqlite3.Connection, numbers: SQLiteIdMap) -> object:
         replays=(ReplayProgress("r", delivered=1, exhausted=True),),
     )
     other = Flush("t", epoch=1, number=1, cursors={"f": 1}, counters=Counters(filtered=1))
-    return write_flushes(db, numbers, START, [everything, other])
+    return write_flushes(db, numbers, START, [everything, other], {})
 
 
 def report(db: sqlite3.Connection, numbers: SQLiteIdMap) -> None:

@@ -52,4 +52,4 @@ class Writes:
         if self._selects == 2 and not self.done:
             self.done = 1
             flush = Flush("s", 1, 1, cursors={"e": 2}, counters=Counters(filtered=2))
-            assert write_flushes(self._writer, numbers, START, [flush]) == [None]
+            assert write_flushes(self._writer, numbers, START, [flush], {}) == [None]
