@@ -91,7 +91,7 @@ class SQLiteStore:
         writer, reader, lister = connections
         self._folder = folder
         self._clock = clock
-        self._writer = Worker("store-writer", writer, on_fatal)
+        self._writer = Worker("store-writer", writer, on_fatal, folder.lost)
         self._reader = Worker("store-reader", reader)
         self._lister = Worker("store-lister", lister)
         self._seen: dict[str, Seen] = {}
@@ -315,6 +315,7 @@ def _open(
             undo.callback(writer.close)
             migrate(writer)
             readers = connect_reader(folder.database), connect_reader(folder.database)
+            folder.remember_files()
         except sqlite3.Error as error:
             raise unavailable(error) from error
         undo.pop_all()

@@ -26,6 +26,15 @@ EXIT_CODE: Final = 70
 _log = logging.getLogger("hookplane.store")
 
 
+Lost = Callable[[], str]
+"""Why what was written can not be found again; empty: it can."""
+
+
+def nothing_lost() -> str:
+    """For files that nobody deletes."""
+    return ""
+
+
 def exit_at_once() -> None:
     """Ends the process without a chance for anybody to answer."""
     os._exit(EXIT_CODE)
@@ -43,11 +52,19 @@ class Priority(IntEnum):
 class Worker:
     """Jobs are handed over by the event loop; each outcome costs it one wake-up."""
 
-    def __init__(self, name: str, db: sqlite3.Connection, on_fatal: OnFatal | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        db: sqlite3.Connection,
+        on_fatal: OnFatal | None = None,
+        lost: Lost = nothing_lost,
+    ) -> None:
         """`on_fatal` is called in the thread when the disk failed; None: such an error is only
-        raised, which is right for a thread that does not write."""
+        raised, which is right for a thread that does not write. `lost` is asked after each job,
+        before anybody hears of its outcome."""
         self._db = db
         self._on_fatal = on_fatal
+        self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._order = count()
         self._jobs: queue.PriorityQueue[tuple[int, int, _Task | None]] = queue.PriorityQueue()
@@ -80,18 +97,24 @@ class Worker:
         if self._broken:
             return None, StoreUnavailable("the disk failed; this process must be restarted")
         try:
-            return job(self._db), None
+            outcome = job(self._db)
         except sqlite3.Error as error:
-            if self._on_fatal is not None and is_fatal(error):
-                self._give_up(self._on_fatal, error)
+            if is_fatal(error):
+                self._give_up(f"the disk failed: {error}")
             return None, unavailable(error)
         except Exception as error:  # it belongs to whoever waits for the job
             return None, error
+        lost = self._lost()
+        if lost:
+            self._give_up(lost)
+            return None, StoreUnavailable(lost)
+        return outcome, None
 
-    def _give_up(self, on_fatal: OnFatal, error: sqlite3.Error) -> None:
-        self._broken = True
-        _log.critical("the disk failed, nothing may be acknowledged any more: %s", error)
-        on_fatal()
+    def _give_up(self, why: str) -> None:
+        if self._on_fatal is not None:
+            self._broken = True
+            _log.critical("nothing may be acknowledged any more: %s", why)
+            self._on_fatal()
 
 
 class _Task:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -244,3 +245,40 @@ async def test_closing_twice_lets_go_once(tmp_path: Path) -> None:
         await store.close()
         other.write("still open")
         other.flush()
+
+
+def _delete_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _replace_database(folder: Path) -> None:
+    (folder / "hookplane.db").unlink()
+    (folder / "hookplane.db").touch()
+
+
+def _delete_log(folder: Path) -> None:
+    (folder / "hookplane.db-wal").unlink()
+
+
+def _move_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize(
+    "harm", [_delete_folder, _replace_database, _delete_log, _move_folder], ids=lambda x: x.__name__
+)
+async def test_files_that_are_gone_take_nothing_more(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """SQLite goes on writing into what nobody will find again."""
+    folder, clock, told = tmp_path / "data", ManualClock(), list[str]()
+    store = await SQLiteStore.open(folder, clock, on_fatal=lambda: told.append("lost"))
+    scene = Scene(store, clock)
+    await scene.endpoints("e")
+    await scene.fill(1)
+    harm(folder)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await scene.append()
+    await store.close()
+    assert told == ["lost"]
