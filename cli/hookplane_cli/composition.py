@@ -16,6 +16,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock, Millis
+from hookplane.config.subscription import HttpTargetConfig
 from hookplane.process.membership import Membership
 from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
@@ -29,6 +30,8 @@ from hookplane_console.probes import Health
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.egress.aiohttp_client import AiohttpEgress
 from hookplane_dispatcher.egress.guard import AddressGuard
+from hookplane_dispatcher.transports.http.target import HttpTransport
+from hookplane_dispatcher.transports.transport import Transports
 from hookplane_receiver.receiver import Receiver
 from hookplane_receiver.settings import ReceiverSettings
 
@@ -136,6 +139,11 @@ class ReceiverRole:
         return self._receiver.refused
 
 
+def make_transports(guard: AddressGuard, clock: Clock) -> Transports:
+    """A transport for each kind of target that a document can have."""
+    return {HttpTargetConfig: HttpTransport(AiohttpEgress(guard=guard), clock)}
+
+
 class DispatcherRole:
     """Delivers to the subscriptions that belong to this process, and enforces retention."""
 
@@ -150,11 +158,11 @@ class DispatcherRole:
         self._made_of = made_of
         self._retention = retention
         self._grace = grace
-        self._egress = AiohttpEgress(guard=guard)
+        self._transports = make_transports(guard, made_of.clock)
         self._dispatcher = Dispatcher(
             store=made_of.store,
             sealer=made_of.sealer,
-            egress=self._egress,
+            transports=self._transports,
             clock=made_of.clock,
             random=random.Random(),  # noqa: S311 - chance, not secrecy
             activity=made_of.activity,
@@ -173,7 +181,8 @@ class DispatcherRole:
         try:
             await self._dispatcher.stop(self._grace)
         finally:
-            await self._egress.close()
+            for transport in self._transports.values():
+                await transport.close()
 
     async def housekeeping(self) -> None:
         store, clock, registry = self._made_of.store, self._made_of.clock, self._made_of.registry

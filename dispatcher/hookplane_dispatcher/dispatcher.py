@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Clock, Millis
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
-from hookplane.config.subscription import SubscriptionConfig, TargetConfig
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower
 from hookplane.process.membership import Membership, SingleProcess
@@ -27,13 +27,11 @@ from hookplane.store.notifications import Notifications, Topic
 from hookplane.store.process_registry import Role
 from hookplane.tracing import NoTracer, Tracer
 from hookplane_dispatcher.dependencies import Dependencies
-from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.metrics import DispatcherMetrics
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
-from hookplane_dispatcher.transports.http.target import HttpTransport
-from hookplane_dispatcher.transports.transport import Transport
+from hookplane_dispatcher.transports.transport import Transports
 from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
@@ -52,7 +50,7 @@ class Dispatcher:
         *,
         store: DispatcherStore,
         sealer: Sealer,
-        egress: EgressClient,
+        transports: Transports,
         clock: Clock,
         random: Random,
         activity: ActivityLog,
@@ -61,13 +59,15 @@ class Dispatcher:
         membership: Membership | None = None,
         tracer: Tracer | None = None,
     ) -> None:
-        """`membership`: its place among other dispatchers, started by the caller; None: it is the
-        only one. `tracer`: opens a span for each attempt; None: nothing is traced."""
+        """`transports`: how each kind of target is delivered to; the caller closes them when the
+        dispatcher has stopped. `membership`: its place among other dispatchers, started by the
+        caller; None: it is the only one. `tracer`: opens a span for each attempt; None: nothing is
+        traced."""
         self._store = store
         self._names: dict[str, tuple[str, str]] = {}
         self._membership = membership
         self._dependencies = self._make_dependencies(
-            HttpTransport(egress, clock),
+            transports,
             clock,
             random,
             activity,
@@ -89,7 +89,7 @@ class Dispatcher:
 
     def _make_dependencies(
         self,
-        http: Transport,
+        transports: Transports,
         clock: Clock,
         random: Random,
         activity: ActivityLog,
@@ -102,7 +102,7 @@ class Dispatcher:
         metrics.body_bytes.set_function(lambda: contents.used)
         return Dependencies(
             store=store,
-            transports={TargetConfig: http},
+            transports=transports,
             clock=clock,
             random=random,
             activity=activity,

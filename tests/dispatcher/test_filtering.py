@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hookplane.config.subscription import TargetConfig, TransformConfig
+from hookplane.config.subscription import HttpTargetConfig, TransformConfig
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
@@ -62,7 +62,7 @@ async def test_a_new_filter_counts_for_what_has_not_started(world: World) -> Non
 
 
 async def test_headers_of_a_delivery(world: World) -> None:
-    target = TargetConfig(
+    target = HttpTargetConfig(
         url=Secret(url()), host="shop.test", headers=(("X-Source", Secret("chat")),)
     )
     signing = SigningConfig(

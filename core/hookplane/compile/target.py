@@ -10,18 +10,17 @@ from urllib.parse import urlsplit
 from hookplane.compile.model import Absent, Options
 from hookplane.compile.problems import Problems
 from hookplane.compile.secrets import SecretLookup
-from hookplane.config.subscription import OAuth2Config, TargetConfig, TLSConfig
+from hookplane.config.subscription import HttpTargetConfig, OAuth2Config, TLSConfig
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import NamedValue, SecretKeyRef, SecretValue
 from hookplane.kinds.conditions import Reason
-from hookplane.kinds.subscription import OAuth2, ServiceRef, Target, TargetTLS
+from hookplane.kinds.subscription import HIDDEN_HOST, OAuth2, ServiceRef, Target, TargetTLS
 from hookplane.network.addresses import AddressPolicy, check_url
 from hookplane.network.certificates import check_certificates, check_pair
 from hookplane.secret import Secret
 from hookplane.units import parse_duration
 
 PATH: Final = "spec.target"
-HIDDEN_HOST: Final = "(Secret)"
 MAX_HEADER_BYTES: Final = 8192
 _AUTHORIZATION: Final = "Authorization"
 _UNUSABLE: Final = Reason.SECRET_UNUSABLE
@@ -36,7 +35,7 @@ class TargetCompiler:
     options: Options
     problems: Problems
 
-    def compile(self) -> TargetConfig | None:
+    def compile(self) -> HttpTargetConfig | None:
         """The target; None when its URL is missing or not allowed."""
         headers = (*self._headers(), *self._authorization())
         oauth2 = self._oauth2()
@@ -47,7 +46,7 @@ class TargetCompiler:
         if tls is not None and urlsplit(url).scheme != "https":
             self.problems.error(f"{PATH}.tls", "is for https:// targets; this one is http://")
         hidden = self.spec.url_from is not None
-        return TargetConfig(
+        return HttpTargetConfig(
             url=Secret(url),
             host=HIDDEN_HOST if hidden else urlsplit(url).netloc,
             headers=headers,

@@ -34,17 +34,24 @@ class TLSConfig(DocumentPart):
 
 
 class TargetConfig(DocumentPart):
-    """Where deliveries go."""
+    """Where deliveries go: what a target of any kind says. Each kind has a model of its own, by
+    whose type a dispatcher finds the transport."""
+
+    host: str
+    """What status and logs may show of the target: host[:port], or `(Secret)`."""
+    timeout: Millis = 15_000
+    """Of one attempt."""
+
+
+class HttpTargetConfig(TargetConfig):
+    """A URL."""
 
     url: Secret
     """Always sealed, because a URL may be a secret itself, such as those of team chats."""
-    host: str
-    """What status and logs may show of the URL: host[:port], or `(Secret)`."""
     headers: tuple[tuple[str, Secret], ...] = ()
     """Name and value; `Authorization` for basic and bearer is already among them."""
     oauth2: OAuth2Config | None = None
     tls: TLSConfig | None = None
-    timeout: Millis = 15_000
 
 
 class RetryConfig(DocumentPart):
@@ -73,7 +80,7 @@ class SubscriptionConfig(Document):
     """Patterns with `*`; empty: all."""
     filter_cel: str | None = None
     transform: TransformConfig | None = None
-    target: TargetConfig | None = None
+    target: HttpTargetConfig | None = None
     """None when `not_ready`."""
     signing: SigningConfig = SigningConfig()
     max_in_flight: int = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
@@ -48,6 +49,8 @@ DEFAULT_SCHEDULE: Final = ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "
 """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
 RESERVED_PREFIXES: Final = ("webhook-", "hookplane-")
 RESERVED_NAMES: Final = f"{', '.join(CONNECTION_HEADER_NAMES)}, webhook-* or hookplane-*"
+HIDDEN_HOST: Final = "(Secret)"
+"""What is shown of a target whose URL is a Secret."""
 
 StartFrom = Annotated[
     str,
@@ -244,6 +247,13 @@ class Target(Spec):
         rule_check(not any(map(is_reserved_header, names)), self.RULES[1].message)
         check_unique_names(self.headers, self.RULES[2])
         rule_check(1_000 <= parse_duration(self.timeout) <= 60_000, self.RULES[3].message)
+
+    def host(self, namespace: str) -> str:
+        """What a status may show of a target in this namespace: where it is as its owner wrote it,
+        without path and secrets."""
+        if self.service_ref is not None:
+            return f"{self.service_ref.name}.{namespace}:{self.service_ref.port}"
+        return HIDDEN_HOST if self.url is None else urlsplit(self.url).netloc
 
 
 def is_reserved_header(name: str) -> bool:

@@ -58,8 +58,13 @@ class Transport(Protocol):
     """One way to deliver, for all subscriptions whose target is of its kind."""
 
     def target(self, config: SubscriptionConfig) -> PreparedTarget:
-        """Prepares the target of a document. Raises InvalidValue when it cannot be used."""
+        """Prepares the target of a document, which has one of this kind. Raises InvalidValue when
+        it cannot be used."""
+
+    async def close(self) -> None:
+        """Lets go of its connections; what is under way fails."""
 
 
 Transports = Mapping[type[TargetConfig], Transport]
-"""By the kind of target that a document has."""
+"""By the model of the target that a document has. The table is made where the parts are put
+together (`hookplane_cli.composition`)."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from hookplane.clock import Millis
-from hookplane.compile.target import HIDDEN_HOST
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.subscription import (
@@ -85,14 +83,10 @@ def subscription_status(
 
 
 def target_of(result: ReconcileResult) -> str:
-    """Host of the target as its owner wrote it, without path and secrets."""
+    """Host of the target as its owner wrote it; empty for what could not be read."""
     if not isinstance(result.resource, WebhookSubscription):
         return ""
-    target = result.resource.spec.target
-    if target.service_ref is not None:
-        service = target.service_ref
-        return f"{service.name}.{result.key.namespace}:{service.port}"
-    return HIDDEN_HOST if target.url is None else urlsplit(target.url).netloc
+    return result.resource.spec.target.host(result.key.namespace)
 
 
 def _endpoints_resolved(

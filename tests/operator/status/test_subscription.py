@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from hookplane.compile.model import ObjectKey, Problem
-from hookplane.compile.target import HIDDEN_HOST
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
-from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.kinds.subscription import HIDDEN_HOST, WebhookSubscription
 from hookplane.store.delivery_store import CircuitState, Counters, DeliveryState, TargetHealth
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import FailingDelivery, SubscriptionStats

@@ -13,7 +13,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter
 
 from hookplane.config.endpoint import EndpointConfig, Source
-from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
+from hookplane.config.subscription import HttpTargetConfig, RetryConfig, SubscriptionConfig
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
@@ -111,7 +111,7 @@ def subscription_row(name: str = "shop", namespace: str = "default", **facts: An
         namespace=namespace,
         name=name,
         endpoints=(ORDERS,),
-        target=TargetConfig(url=Secret(f"http://shop.test/{TOP_SECRET}"), host="shop.test"),
+        target=HttpTargetConfig(url=Secret(f"http://shop.test/{TOP_SECRET}"), host="shop.test"),
         retry=RetryConfig(schedule=(5000,)),
         **facts,
     )

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
-from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
+from hookplane.config.subscription import HttpTargetConfig, RetryConfig, SubscriptionConfig
 from hookplane.process.membership import Membership, SingleProcess
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
@@ -161,7 +161,7 @@ class World:
         self.dispatcher = Dispatcher(
             store=self.store,
             sealer=self.sealer,
-            egress=self.egress,
+            transports={HttpTargetConfig: HttpTransport(self.egress, self.clock)},
             clock=self.clock,
             random=self.random,
             activity=self.activity,
@@ -182,7 +182,7 @@ class World:
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,
-            {TargetConfig: HttpTransport(self.egress, self.clock)},
+            {HttpTargetConfig: HttpTransport(self.egress, self.clock)},
             self.clock,
             self.random,
             self.activity,
@@ -277,7 +277,7 @@ def subscription(
         "namespace": "default",
         "name": name,
         "endpoints": endpoints,
-        "target": TargetConfig(url=Secret(f"http://{name}.test/"), host=f"{name}.test"),
+        "target": HttpTargetConfig(url=Secret(f"http://{name}.test/"), host=f"{name}.test"),
         "signing": SigningConfig(scheme=SigningScheme.NONE),
         "retry": RetryConfig(schedule=(5_000, 60_000), jitter_percent=0),
     }

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Final
 
 from hookplane.clock import Clock, Millis
-from hookplane.config.subscription import OAuth2Config, SubscriptionConfig, TargetConfig
-from hookplane.errors import InvalidValue
+from hookplane.config.subscription import HttpTargetConfig, OAuth2Config, SubscriptionConfig
 from hookplane.filters.event import EventView
 from hookplane.filters.transform import make_transform
 from hookplane.network.headers import USER_AGENT
@@ -31,19 +30,25 @@ class HttpTransport:
     """A Transport: POSTs through the egress client, with access tokens that targets share."""
 
     def __init__(self, egress: EgressClient, clock: Clock) -> None:
+        self._egress = egress
         self._sender = _Sender(egress, clock)
 
     def target(self, config: SubscriptionConfig) -> RequestBuilder:
         """See Transport."""
-        if config.target is None:
-            raise InvalidValue(config.not_ready or "there is no target")
+        assert isinstance(config.target, HttpTargetConfig)  # noqa: S101 - the table says so
         return RequestBuilder(config, config.target, self._sender)
+
+    async def close(self) -> None:
+        """See Transport."""
+        await self._egress.close()
 
 
 class RequestBuilder:
     """A PreparedTarget: everything that a document says about requests, prepared once."""
 
-    def __init__(self, config: SubscriptionConfig, target: TargetConfig, sender: _Sender) -> None:
+    def __init__(
+        self, config: SubscriptionConfig, target: HttpTargetConfig, sender: _Sender
+    ) -> None:
         """Raises InvalidValue when a key or an expression is not usable."""
         self._target = target
         self._sender = sender
