@@ -45,8 +45,11 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.readings = 0
+        """How often somebody asked for the time of day: who is busy asks all the time."""
 
     def now(self) -> Millis:
+        self.readings += 1
         return START + round(self._loop.elapsed * 1000)
 
     def monotonic(self) -> float:

@@ -52,6 +52,8 @@ class Watched:
         self._loop = loop
         self.fail: Callable[[str, tuple[Any, ...]], None] = lambda _name, _arguments: None
         """May raise instead of the call."""
+        self.delays: dict[str, float] = {}
+        """Seconds that calls of a name take longer."""
         self.lose: Callable[[str], None] = lambda _name: None
         """May raise when the call was carried out."""
 
@@ -62,6 +64,8 @@ class Watched:
 
         async def call(*arguments: Any, **named: Any) -> Any:
             self.fail(name, arguments)
+            if name in self.delays:
+                await asyncio.sleep(self.delays[name])
             self._loop.busy += 1
             try:
                 answer = await inner(*arguments, **named)
