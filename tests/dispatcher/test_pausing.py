@@ -92,7 +92,7 @@ async def test_the_circuit_opens_probes_and_closes(world: World) -> None:
     await world.until(lambda: len(world.egress.sent) == 7, HOUR, 1)
     gaps = [b.at - a.at for a, b in zip(world.egress.sent[2:], world.egress.sent[3:], strict=False)]
     assert [round(gap / 1000) for gap in gaps] == [30, 60, 100, 100]
-    assert {sent.event for sent in world.egress.sent[3:]} == {ids[3]}  # always the head
+    assert [sent.event for sent in world.egress.sent[3:]] == ids[3:7]  # each with another event
     probes = [row.attempt for row in await world.attempts(shop)][3:]
     assert {probe.number for probe in probes} == {0}
     assert (await world.status(shop)).pending == 5
@@ -100,6 +100,65 @@ async def test_the_circuit_opens_probes_and_closes(world: World) -> None:
     status = await world.until_status(shop, lambda s: s.counters.delivered == 5, HOUR, 1)
     assert status.state.circuit is CircuitState.CLOSED
     assert (status.retrying, status.pending) == (3, 0)
+
+
+async def test_events_that_the_target_does_not_take_hold_up_no_others(world: World) -> None:
+    retry = RetryConfig(schedule=(5_000, 300_000, 7_200_000, 86_400_000), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry, disable_after=0))
+    world.egress.scripts[url()] = lambda sent: Reply(400 if b"bad" in sent.body else 200)
+    await world.start()
+    for n in range(12):
+        await world.publish(body={"bad": n})
+    await world.until_status(shop, lambda s: s.retrying == 12)
+    await world.publish_many(1_000)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1_000, 60)
+    assert (status.state.circuit, status.retrying) == (CircuitState.CLOSED, 12)
+
+
+async def test_an_answer_to_a_probe_that_speaks_of_its_event_alone_closes_the_circuit(
+    world: World,
+) -> None:
+    circuit = CircuitConfig(failures=1, probe_every=30_000)
+    shop = await world.subscribe(subscription(circuit=circuit, disable_after=0))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    await world.publish(body={"bad": 1})
+    await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
+    world.egress.scripts[url()] = lambda sent: Reply(422 if b"bad" in sent.body else 200)
+    await world.publish()
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1, 40)
+    assert status.state.circuit is CircuitState.CLOSED
+
+
+async def test_one_event_that_breaks_the_target_is_not_all_that_it_is_probed_with(
+    world: World,
+) -> None:
+    retry = RetryConfig(schedule=(5_000, 86_400_000), jitter_percent=0)
+    circuit = CircuitConfig(failures=2, probe_every=30_000)
+    shop = await world.subscribe(subscription(retry=retry, circuit=circuit, disable_after=0))
+    world.egress.scripts[url()] = lambda sent: Reply(500 if b"bad" in sent.body else 200)
+    await world.start()
+    for n in range(2):
+        await world.publish(body={"bad": n})
+    await world.until_status(shop, lambda s: s.state.circuit is CircuitState.OPEN)
+    await world.publish_many(100)
+    await world.until_status(shop, lambda s: s.counters.delivered == 100, 200)
+
+
+async def test_what_was_refused_for_good_goes_last_after_a_resume(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=4))
+    gone = await world.publish()
+    world.egress.scripts[url()] = lambda sent: Reply(410 if sent.event == gone else 200)
+    await world.start()
+    await world.publish_many(40)
+    await world.until_status(shop, lambda s: s.state.disabled_at)
+    await world.crash()  # another process must know it, too
+    await world.start()
+    await world.store.request_resume(shop.uid)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 40)
+    assert status.retrying == 1
+    await world.until_status(shop, lambda s: s.state.disabled_at and s.state.resume_seen == 1)
+    assert world.events.count(gone) == 2
 
 
 async def test_probes_use_up_neither_attempts_nor_schedule_of_a_retry(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig, TargetConfig
@@ -22,7 +22,13 @@ class OutcomeKind(StrEnum):
     THROTTLED = "throttled"
     """The target asks for a pause of the whole subscription."""
     FAILED = "failed"
-    """Anything else; it is tried again by the schedule."""
+    """Something is the matter with the target; the event is tried again by the schedule."""
+    REJECTED = "rejected"
+    """The target works, but does not take this event; that is tried again by the schedule."""
+
+
+REFUSED_CODE: Final = 410
+"""The status code of an attempt that was REFUSED, whatever the transport; stored with the row."""
 
 
 @dataclass(slots=True)

@@ -140,12 +140,22 @@ class Capacity:
         room = self.room()
         return min(room, 1) if self._config.strict else room
 
-    def take_due(self) -> list[QueuedDelivery]:
-        """Rows whose next attempt may start now, the oldest first, marked active."""
+    def take_due(self, *, last: bool = False) -> list[QueuedDelivery]:
+        """Rows whose next attempt may start now, the oldest first, marked active. `last`: one of
+        those that wait until there is nothing else to do."""
         queue = self._tracker.queue
         if not queue or (most := self.room_at_once()) <= 0:
             return []
-        return queue.take_due(self._now, most, self._is_in_turn)
+        return queue.take_due(
+            self._now,
+            1 if last else most,
+            lambda row: row.goes_last is last and self._is_in_turn(row),
+        )
+
+    @property
+    def probes_any(self) -> bool:
+        """The circuit is open, and no order binds what the next probe is."""
+        return self._tracker.health.open and not self._config.strict
 
     def may_start_new(self, cursor: EndpointCursor) -> bool:
         """Whether the first waiting event of an endpoint is not held by one before it."""

@@ -27,6 +27,7 @@ class EndpointCursor:
         "endpoint",
         "passed_filter",
         "position",
+        "probed",
         "read_to",
         "under_way",
         "waiting",
@@ -42,6 +43,8 @@ class EndpointCursor:
         """Events that passed the type filter and have not started, in the order of the log."""
         self.passed_filter: set[int] = set()
         """Those of `waiting` that passed the CEL filter as well."""
+        self.probed = 0
+        """The sequence of the last probe that failed."""
         self.under_way = 0
         """Attempts that have started and whose end is not flushed."""
         self._above: dict[int, tuple[int, Settlement | None]] = {}
@@ -79,6 +82,14 @@ class EndpointCursor:
                 break
             taken.append(self.waiting.popleft())
         return taken
+
+    def take_probe(self) -> list[LogEntry]:
+        """Removes one event from `waiting`: the next after the last probe, so that no single event
+        decides whether the target counts as working."""
+        place = next((n for n, x in enumerate(self.waiting) if x.sequence > self.probed), 0)
+        entry = self.waiting[place]
+        del self.waiting[place]
+        return [entry]
 
     def put_back(self, entries: Iterable[LogEntry]) -> None:
         """Returns events that could not start to `waiting`. Those that will be read again anyway

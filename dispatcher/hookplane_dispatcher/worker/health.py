@@ -100,6 +100,14 @@ class Health:
         self.probe_pause = min(2 * config.probe_every, config.probe_at_most_every)
         return HealthChange.CIRCUIT_OPENED
 
+    def answered(self) -> None:
+        """The target works, though it did not take this one event: failures in a row end here, and
+        an open circuit closes."""
+        self.consecutive_failures = 0
+        if self.open:
+            self.circuit = CircuitState.CLOSED
+            self.blocked_until = self.probe_pause = 0
+
     def probe_failed(self, config: CircuitConfig, at: Millis) -> None:
         """The next probe comes later; if the circuit was closed meanwhile there is none."""
         if self.open:

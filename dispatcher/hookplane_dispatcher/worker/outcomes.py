@@ -93,11 +93,13 @@ class OutcomeHandler:
         config, health = self._config, self._tracker.health
         at = health.time(now)
         health.failed(attempt, now)
+        if outcome.kind is OutcomeKind.REJECTED:
+            health.answered()
         if outcome.kind is OutcomeKind.THROTTLED:
             health.block(now + outcome.pause)
         if running.is_probe:
             health.probe_failed(config.circuit, now)
-            self._tracker.probed(running, attempt)
+            self._tracker.probed(running, attempt, at)
             next_at: Millis | None = health.blocked_until
         else:
             next_at = self._failed_try(running, attempt, outcome, at)
@@ -117,9 +119,10 @@ class OutcomeHandler:
         row.state, row.entry = DeliveryState.RETRYING, running.entry
         row.status_code, row.error = attempt.status_code, attempt.error
         if outcome.kind is OutcomeKind.REFUSED:
-            row.due = at
+            row.due, row.goes_last = at, True
             self._tracker.retry(row, attempt)
             return row.due
+        row.goes_last = False
         self._count_try(row, running.started)
         due = retry.due(self._config.retry, row.attempts, at, self._dependencies.random)
         if due is None:

@@ -29,6 +29,8 @@ class QueuedDelivery:
     error: str = ""
     replay: str = ""
     entry: LogEntry | None = None
+    goes_last: bool = False
+    """The target refused it for good: tried again when there is nothing else to do."""
     active: bool = False
     """An attempt is under way or about to start."""
 

@@ -21,7 +21,7 @@ from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
-from hookplane_dispatcher.worker.replays import PageRequest, Replays
+from hookplane_dispatcher.worker.replays import Replays
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker, RunningAttempt
 
@@ -57,8 +57,7 @@ class Scheduler:
         self._wake = wake
         self._tasks = tasks
         self._turns = 0
-        self._attempts: set[asyncio.Task[None]] = set()
-        self._page: asyncio.Task[None] | None = None
+        self._probes = 0
 
     def configure(self, prepared: PreparedSubscription | None) -> None:
         """A new document; it counts for everything that has not started."""
@@ -68,36 +67,23 @@ class Scheduler:
         """Starts as many attempts as may start. Raises StoreUnavailable."""
         capacity = self._capacity
         if self._replays.running and capacity.room() > 0:
-            request = self._replays.next_page(capacity.slots)
-            if request is not None:
-                self._page = self._tasks.create_task(self._take_in(request))
+            await self._replays.take_in(capacity.slots, capacity.now)
         while await self._start_some():
             pass
-
-    def give_up_page(self) -> None:
-        """Waits no longer for the page of a replay: its position is where the last one ended."""
-        if self._page is not None:
-            self._page.cancel()
-
-    def give_up_attempts(self) -> None:
-        """Cuts off all requests under way."""
-        for attempt in self._attempts:
-            attempt.cancel()
-
-    async def _take_in(self, request: PageRequest) -> None:
-        """Beside the stream, which does not wait for a store that takes long to search."""
-        await self._replays.take_in(request, self._dependencies.clock)
-        self._wake()
 
     async def _start_some(self) -> bool:
         """Whether anything started, so that there may be more."""
         self._capacity.begin_turn()
-        return await self._start_retries() or await self._start_new()
+        if self._capacity.probes_any and self._probes % 2:
+            started = await self._start_new() or await self._start_retries()
+        else:
+            started = await self._start_retries() or await self._start_new()
+        return started or await self._start_retries(last=True)
 
     # Retries ------------------------------------------------------------------------------------
 
-    async def _start_retries(self) -> bool:
-        rows = self._capacity.take_due()
+    async def _start_retries(self, *, last: bool = False) -> bool:
+        rows = self._capacity.take_due(last=last)
         try:
             for row in rows:
                 await self._start_retry(row)
@@ -155,7 +141,10 @@ class Scheduler:
         if prepared is None or not capacity.may_start_new(cursor):
             return False
         most = FILTERED_AT_ONCE if prepared.filter else capacity.room_at_once()
-        batch = cursor.take_waiting(most, capacity.free_bytes)
+        if capacity.probes_any:
+            batch = cursor.take_probe()
+        else:
+            batch = cursor.take_waiting(most, capacity.free_bytes)
         left = batch
         try:
             found = await self._contents.acquire(batch)
@@ -246,15 +235,14 @@ class Scheduler:
             self._outcomes.die_untried(entry, row, str(error))
             return
         probe = self._tracker.health.open
+        self._probes += probe
         number = 0 if probe else (row.attempts if row is not None else 0) + 1
         running = RunningAttempt(
             content.key, entry, content, row, probe, number, now, clock.monotonic()
         )
         self._capacity.attempt_started(content.size, probe=probe)
         self._tracker.start(running)
-        task = self._tasks.create_task(self._attempt(running, send))
-        self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+        self._tasks.create_task(self._attempt(running, send))
 
     async def _attempt(self, running: RunningAttempt, send: Send) -> None:
         metrics = self._dependencies.metrics
@@ -263,10 +251,6 @@ class Scheduler:
             outcome = await self._dependencies.tracer.trace(
                 Step.ATTEMPT, running.entry.event_id, self._name, send()
             )
-        except asyncio.CancelledError:
-            self._tracker.abandon(running)
-            self._wake()
-            raise
         finally:
             metrics.in_flight -= 1
             self._capacity.attempt_ended(running.content.size, probe=running.is_probe)

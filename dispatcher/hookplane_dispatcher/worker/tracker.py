@@ -21,6 +21,7 @@ from hookplane.store.delivery_store import (
 )
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.content_cache import CachedEvent
+from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
 from hookplane_dispatcher.worker.health import Health
@@ -136,13 +137,6 @@ class DeliveryTracker:
         self.buffer.health_changed()
         self.active.pop(running.key, None)
 
-    def abandon(self, running: RunningAttempt) -> None:
-        """The attempt was cut off and counts for nothing: its row is as it was, and an event
-        without one is still above the cursor, so the next owner tries either again."""
-        running.done = True
-        self.active.pop(running.key, None)
-        self.under_way -= 1
-
     def let_hanging_pass(self, now: float) -> None:
         """First attempts that take long get a row, and the cursor passes them."""
         while self._young and (self._young[0].done or self._hangs(self._young[0], now)):
@@ -159,14 +153,16 @@ class DeliveryTracker:
         self._tried(attempt)
         self.put(row)
 
-    def probed(self, running: RunningAttempt, attempt: Attempt) -> None:
-        """A probe failed: the event is where it was before."""
+    def probed(self, running: RunningAttempt, attempt: Attempt, at: Millis) -> None:
+        """A probe failed: the event is where it was before, and the next probe is another one."""
         self._tried(attempt)
-        if running.row is not None:
-            self.put(running.row)
+        if (row := running.row) is not None:
+            row.due = max(row.due, at)
+            self.put(row)
         elif (cursor := self.cursors.get(running.entry.endpoint)) is not None:
             cursor.passed_filter.add(running.entry.sequence)
             cursor.put_back([running.entry])
+            cursor.probed = running.entry.sequence
 
     def put(self, row: QueuedDelivery) -> None:
         """Adds or changes a row; without strict order the cursor passes it."""
@@ -302,4 +298,5 @@ def _row(delivery: Delivery) -> QueuedDelivery:
         delivery.status_code,
         delivery.error,
         delivery.replay,
+        goes_last=delivery.status_code == REFUSED_CODE,
     )

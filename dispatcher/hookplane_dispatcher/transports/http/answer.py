@@ -10,12 +10,13 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
-from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind
+from hookplane_dispatcher.transports.transport import REFUSED_CODE, Outcome, OutcomeKind
 
 RETRY_AFTER_LEAST: Final[Millis] = 1_000
 RETRY_AFTER_MOST: Final[Millis] = 3_600_000
-_GONE: Final = 410
 _THROTTLING: Final = frozenset({429, 503})
+_TARGETS_OWN: Final = frozenset({408, 429})
+"""Of the 4xx: those that speak against the target and not against the event that was sent."""
 _SECONDS: Final = re.compile(r"-?[0-9]{1,20}")
 _MAX_RETRY_AFTER: Final = 64
 """Characters; a longer header is garbage."""
@@ -55,7 +56,10 @@ def _until(text: str, now: Millis) -> Millis | None:
 
 
 def _failure(status_code: int) -> OutcomeKind:
-    return OutcomeKind.REFUSED if status_code == _GONE else OutcomeKind.FAILED
+    if status_code == REFUSED_CODE:
+        return OutcomeKind.REFUSED
+    rejects = 400 <= status_code < 500 and status_code not in _TARGETS_OWN
+    return OutcomeKind.REJECTED if rejects else OutcomeKind.FAILED
 
 
 def _pause(response: OutboundResponse, clock: Clock) -> Millis:

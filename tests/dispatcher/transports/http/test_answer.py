@@ -60,8 +60,10 @@ def test_retry_after_survives_anything(text: str) -> None:
         (300, None, OutcomeKind.FAILED),
         (301, None, OutcomeKind.FAILED),  # never followed
         (308, "5", OutcomeKind.FAILED),
-        (400, None, OutcomeKind.FAILED),
-        (404, "5", OutcomeKind.FAILED),
+        (400, None, OutcomeKind.REJECTED),
+        (404, "5", OutcomeKind.REJECTED),
+        (408, None, OutcomeKind.FAILED),
+        (499, None, OutcomeKind.REJECTED),
         (410, "5", OutcomeKind.REFUSED),
         (429, "5", OutcomeKind.THROTTLED),
         (503, "5", OutcomeKind.THROTTLED),
