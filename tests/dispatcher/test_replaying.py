@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
+
 from hookplane.config.subscription import RetryConfig
+from hookplane.errors import StoreUnavailable
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
 from support.clocks.virtual import START
 from support.http.scripted_egress import Reply
@@ -109,3 +115,32 @@ async def test_a_crash_in_the_middle_loses_none(world: World) -> None:
     assert (job.matched, job.delivered, job.failed) == (30, 30, 0)
     assert set(world.events) == set(ids)
     assert len(world.events) <= 34
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+async def test_a_page_that_fails_or_takes_long_delays_the_replay_alone(
+    world: World, seconds: float
+) -> None:
+    shop = await world.subscribe(subscription())
+    await world.start()
+    event = await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    asked: list[str] = []
+
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name == "replay_page":
+            asked.append(name)
+            if not seconds:
+                raise StoreUnavailable("statement timeout")
+
+    world.watched.fail = fail
+    world.watched.delays["replay_page"] = seconds
+    await world.replay("again", shop, ids=(event,), states=frozenset())
+    await world.until(lambda: asked)
+    await world.publish_many(20)
+    await world.until_status(shop, lambda s: s.counters.delivered == 21, 3)
+    await asyncio.sleep(600)
+    assert len(asked) < 30
+    world.watched.fail = lambda _name, _arguments: None
+    await world.until_status(shop, lambda s: s.counters.delivered == 22, 4000)
+    assert (await finished(world, "again")).delivered == 1

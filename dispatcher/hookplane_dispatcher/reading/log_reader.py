@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
+from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
 from hookplane.pacing.waiting import Waker
 from hookplane.store.event_log import EventLog, LogEntry
@@ -17,6 +18,9 @@ PAGE: Final = 256
 """Events read at once."""
 MOST_KEPT: Final = 4096
 """Events of a tail that are kept for workers that are not quite at the end."""
+
+FIRST_PAUSE_SECONDS: Final = 0.25
+"""Until a tail whose read failed is read again; later pauses are longer, up to that of the poll."""
 
 Wake = Callable[[], None]
 
@@ -115,11 +119,14 @@ class LogReader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, tail: LogTail) -> None:
+        backoff = Backoff(FIRST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, self._poll_seconds))
         while True:
             try:
                 entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)
             except StoreUnavailable:
-                entries = []
+                await asyncio.sleep(backoff.next_pause(self._poll_seconds))
+                continue
+            backoff.reset()
             tail.append(entries)
             if len(entries) < PAGE:
                 await tail.waker.wait_until_woken(self._poll_seconds)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from hookplane.clock import Millis
-from hookplane.errors import UnknownObject
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+from hookplane.errors import StoreUnavailable, UnknownObject
+from hookplane.pacing.backoff import Backoff
 from hookplane.store.delivery_store import (
     DeliveryState,
     DeliveryStore,
@@ -15,6 +20,18 @@ from hookplane.store.delivery_store import (
 from hookplane_dispatcher.worker.flush_buffer import Key
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import MOST_ROWS, DeliveryTracker
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""Until a page that could not be had is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What is asked of the store."""
+
+    replay: str
+    limit: int
 
 
 class Replays:
@@ -28,6 +45,8 @@ class Replays:
         self._names: dict[str, str] = {}
         self._exhausted: set[str] = set()
         self._untried: set[Key] = set()
+        self._fetching = False
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._flush_number = -1
         """The flush with the last page's position."""
 
@@ -48,22 +67,34 @@ class Replays:
         self._names = {u: n for u, n in self._names.items() if u in known} | names
         self._exhausted &= set(names)
 
-    async def take_in(self, slots: int, now: Millis) -> None:
-        """The next events of the oldest job, as far as there is room. Raises StoreUnavailable."""
+    def next_page(self, slots: int) -> PageRequest | None:
+        """What to ask of the oldest job, as far as there is room; it must be taken in then, and
+        until it is nothing else is asked."""
         job = next(
             (j for j in self._jobs if not j.exhausted and j.uid not in self._exhausted), None
         )
-        if job is None or self._tracker.number < self._flush_number:
-            return
+        if job is None or self._fetching or self._tracker.number < self._flush_number:
+            return None
         room = max(1, slots // 2) - self._count_untried()
         if room <= 0 or len(self._tracker.queue) + room > MOST_ROWS:
-            return
+            return None
+        self._fetching = True
+        return PageRequest(job.uid, room)
+
+    async def take_in(self, request: PageRequest, clock: Clock) -> None:
+        """Fetches a page, however long that takes, and enters its events. A store that fails delays
+        this replay alone."""
         try:
-            page = await self._store.replay_page(job.uid, room)
+            page = await self._store.replay_page(request.replay, request.limit)
         except UnknownObject:
-            self._exhausted.add(job.uid)
-            return
-        self._enter(job.uid, page, now)
+            self._exhausted.add(request.replay)
+        except StoreUnavailable:
+            await asyncio.sleep(self._backoff.next_pause())
+        else:
+            self._backoff.reset()
+            self._enter(request.replay, page, clock.now())
+        finally:
+            self._fetching = False
 
     def _count_untried(self) -> int:
         rows = self._tracker.queue

@@ -21,7 +21,7 @@ from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
-from hookplane_dispatcher.worker.replays import Replays
+from hookplane_dispatcher.worker.replays import PageRequest, Replays
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker, RunningAttempt
 
@@ -58,6 +58,8 @@ class Scheduler:
         self._tasks = tasks
         self._turns = 0
         self._probes = 0
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._page: asyncio.Task[None] | None = None
 
     def configure(self, prepared: PreparedSubscription | None) -> None:
         """A new document; it counts for everything that has not started."""
@@ -67,9 +69,26 @@ class Scheduler:
         """Starts as many attempts as may start. Raises StoreUnavailable."""
         capacity = self._capacity
         if self._replays.running and capacity.room() > 0:
-            await self._replays.take_in(capacity.slots, capacity.now)
+            request = self._replays.next_page(capacity.slots)
+            if request is not None:
+                self._page = self._tasks.create_task(self._take_in(request))
         while await self._start_some():
             pass
+
+    def give_up_page(self) -> None:
+        """Waits no longer for the page of a replay: its position is where the last one ended."""
+        if self._page is not None:
+            self._page.cancel()
+
+    def give_up_attempts(self) -> None:
+        """Cuts off all requests under way."""
+        for attempt in self._attempts:
+            attempt.cancel()
+
+    async def _take_in(self, request: PageRequest) -> None:
+        """Beside the stream, which does not wait for a store that takes long to search."""
+        await self._replays.take_in(request, self._dependencies.clock)
+        self._wake()
 
     async def _start_some(self) -> bool:
         """Whether anything started, so that there may be more."""
@@ -242,7 +261,9 @@ class Scheduler:
         )
         self._capacity.attempt_started(content.size, probe=probe)
         self._tracker.start(running)
-        self._tasks.create_task(self._attempt(running, send))
+        task = self._tasks.create_task(self._attempt(running, send))
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
 
     async def _attempt(self, running: RunningAttempt, send: Send) -> None:
         metrics = self._dependencies.metrics
@@ -251,6 +272,10 @@ class Scheduler:
             outcome = await self._dependencies.tracer.trace(
                 Step.ATTEMPT, running.entry.event_id, self._name, send()
             )
+        except asyncio.CancelledError:
+            self._tracker.abandon(running)
+            self._wake()
+            raise
         finally:
             metrics.in_flight -= 1
             self._capacity.attempt_ended(running.content.size, probe=running.is_probe)

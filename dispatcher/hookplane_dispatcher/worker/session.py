@@ -24,6 +24,8 @@ QUIET_FLUSH_SECONDS: Final = 5.0
 """Between flushes that say only what was filtered."""
 MOST_DEATHS: Final = 500
 """Rows that die in one step."""
+HAND_OVER_SECONDS: Final = 1.0
+"""How long a subscription that goes to another process waits for its requests under way."""
 _SHORTEST_WAIT_SECONDS: Final = 0.001
 """A wait of nothing would keep the event loop busy."""
 
@@ -62,6 +64,8 @@ class OwnershipSession:
         self._rewind = False
         self._requested = claimed.resume_requested
         self._look_at = 0.0
+        self._cut_off_at: float | None = None
+        """When requests under way are given up, in monotonic seconds."""
         self._flushed_at = self._clock.monotonic()
         timeout = config.target.timeout if config.target is not None else 0
         tracker.restore(claimed.deliveries, self._clock.now(), timeout)
@@ -92,9 +96,12 @@ class OwnershipSession:
         self._look_at = 0.0
         self._waker.wake()
 
-    def stop(self) -> None:
-        """Nothing starts any more; `serve` returns when everything is written."""
+    def stop(self, *, leaving: bool = False) -> None:
+        """Nothing starts any more; `serve` returns when everything is written. Requests that hang
+        are cut off, because another process is to go on, unless the process is `leaving`: then its
+        own grace counts."""
         self._capacity.stop()
+        self._cut_off_at = None if leaving else self._clock.monotonic() + HAND_OVER_SECONDS
         self._waker.wake()
 
     # The loop -----------------------------------------------------------------------------------
@@ -109,6 +116,7 @@ class OwnershipSession:
                     if self._flush_due():
                         tasks.create_task(self._write(self._tracker.flush()))
                     await self._waker.wait_until_woken(self._pause_seconds())
+                scheduler.give_up_page()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -131,6 +139,9 @@ class OwnershipSession:
     async def _step(self, scheduler: Scheduler) -> None:
         self._capacity.begin_turn()
         self._apply_time()
+        if self._capacity.stopping:
+            self._cut_off(scheduler)
+            return
         if self._capacity.store_is_away:
             return
         try:
@@ -138,6 +149,12 @@ class OwnershipSession:
             await scheduler.start()
         except StoreUnavailable:
             self._capacity.store_failed()
+
+    def _cut_off(self, scheduler: Scheduler) -> None:
+        """Ends what hangs, once its time is over: the next owner tries it again at once."""
+        if self._cut_off_at is not None and self._clock.monotonic() >= self._cut_off_at:
+            self._cut_off_at = None
+            scheduler.give_up_attempts()
 
     def _over(self) -> bool:
         tracker = self._tracker
@@ -149,7 +166,9 @@ class OwnershipSession:
         if self._over():
             return 0.0
         now = self._clock.monotonic()
-        times = [max(self._look_at, self._capacity.store_away_until) - now]
+        times = [self._next_look() - now]
+        if self._cut_off_at is not None:
+            times.append(self._cut_off_at - now)
         start = self._capacity.next_start(now)
         if start is not None:
             times.append(start)
@@ -159,6 +178,13 @@ class OwnershipSession:
         if not self._tracker.buffer.empty and not self._tracker.writing:
             times.append(self._flushed_at + QUIET_FLUSH_SECONDS - now)
         return max(min(times), _SHORTEST_WAIT_SECONDS)
+
+    def _next_look(self) -> float:
+        """When the store may be asked for news. Not in the past while something else must happen
+        first: whoever makes that happen wakes the worker."""
+        if self._capacity.stopping or self._awaits_flush:
+            return self._clock.monotonic() + self._dependencies.settings.look_seconds
+        return max(self._look_at, self._capacity.store_away_until)
 
     # Time ---------------------------------------------------------------------------------------
 
@@ -214,16 +240,25 @@ class OwnershipSession:
     async def _look(self) -> None:
         """Joins and leaves endpoints, and asks the store for replays and resumes, once in a while
         or when somebody said so. Raises StoreUnavailable."""
-        if self._clock.monotonic() < self._look_at:
+        if self._clock.monotonic() < self._look_at or self._awaits_flush:
             return
-        if set(self._config.endpoints) != set(self._tracker.cursors):
-            if self._tracker.writing:
-                return  # it comes again when the flush is written
+        if self._regrouping:
             await self._regroup()
         self._look_at = self._clock.monotonic() + self._dependencies.settings.look_seconds
         self._requested = await self._dependencies.store.resume_requested(self._config.uid)
         await self._replays.refresh(self._config.uid)
         self._apply_time()
+
+    @property
+    def _regrouping(self) -> bool:
+        """Endpoints have joined or left."""
+        return set(self._config.endpoints) != set(self._tracker.cursors)
+
+    @property
+    def _awaits_flush(self) -> bool:
+        """The claim for other endpoints waits until the flush under way is written, which wakes the
+        worker."""
+        return self._tracker.writing and self._regrouping
 
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""

@@ -137,6 +137,13 @@ class DeliveryTracker:
         self.buffer.health_changed()
         self.active.pop(running.key, None)
 
+    def abandon(self, running: RunningAttempt) -> None:
+        """The attempt was cut off and counts for nothing: its row is as it was, and an event
+        without one is still above the cursor, so the next owner tries either again."""
+        running.done = True
+        self.active.pop(running.key, None)
+        self.under_way -= 1
+
     def let_hanging_pass(self, now: float) -> None:
         """First attempts that take long get a row, and the cursor passes them."""
         while self._young and (self._young[0].done or self._hangs(self._young[0], now)):

@@ -84,7 +84,7 @@ class SubscriptionWorker:
         self._stopping = True
         self._leaving = self._leaving or leaving
         if self._session is not None:
-            self._session.stop()
+            self._session.stop(leaving=self._leaving)
         self._waker.wake()
 
     def forget(self) -> None:
@@ -129,7 +129,7 @@ class SubscriptionWorker:
             self._dependencies, self._config, self._prepared, claimed, self._metrics, self._waker
         )
         if self._stopping:  # it came while the claim was under way
-            self._session.stop()
+            self._session.stop(leaving=self._leaving)
         try:
             await self._session.serve()
             await self._dependencies.store.release(self._config.uid, self._session.epoch)
