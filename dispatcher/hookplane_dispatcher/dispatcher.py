@@ -240,7 +240,7 @@ class Dispatcher:
             worker.configure(config)
             return
         before = [task for task, uid in self._tasks.items() if uid == config.uid] if worker else []
-        worker = self._workers[config.uid] = SubscriptionWorker(self._dependencies, config)
+        worker = self._workers[config.uid] = SubscriptionWorker(self._dependencies, config, worker)
         task = asyncio.create_task(_run(worker, before), name=f"worker {config.uid}")
         self._tasks[task] = config.uid
         task.add_done_callback(lambda done: self._ended(done, worker))

@@ -110,6 +110,23 @@ async def test_what_is_ours_again_waits_for_what_is_under_way(world: World) -> N
     assert sorted(world.events) == sorted(events)
 
 
+async def test_what_went_away_again_is_handed_over_soon(world: World) -> None:
+    """The other one came, went and stays now: the first release still hangs."""
+    await world.subscribe(subscription())
+    world.egress.scripts[url()] = lambda _: Reply(after=25)
+    told: list[str] = []
+    async with two_dispatchers(world) as other:
+        await world.publish()
+        await world.until(lambda: world.events)
+        await other.start()
+        await asyncio.sleep(0.3)
+        await other.stop()
+        await asyncio.sleep(0.3)
+        world.watched.fail = lambda name, _: told.append(name)
+        await other.start()
+        await world.until(lambda: "release" in told, patience=4)
+
+
 @pytest.mark.parametrize("status", [200, 500])
 async def test_what_is_under_way_at_an_endpoint_that_leaves_is_counted_once(
     world: World, status: int

@@ -104,6 +104,11 @@ class OwnershipSession:
         self._cut_off_at = None if leaving else self._clock.monotonic() + HAND_OVER_SECONDS
         self._waker.wake()
 
+    def let_finish(self) -> None:
+        """Stopped all the same, but nobody waits for it: nothing is cut off."""
+        self._cut_off_at = None
+        self._waker.wake()
+
     # The loop -----------------------------------------------------------------------------------
 
     async def serve(self) -> None:

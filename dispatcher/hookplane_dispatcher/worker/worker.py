@@ -32,7 +32,13 @@ OWNED_PAUSE_SECONDS: Final = 1.0
 class SubscriptionWorker:
     """Lives as long as the subscription is configured here."""
 
-    def __init__(self, dependencies: Dependencies, config: SubscriptionConfig) -> None:
+    def __init__(
+        self,
+        dependencies: Dependencies,
+        config: SubscriptionConfig,
+        predecessor: SubscriptionWorker | None = None,
+    ) -> None:
+        """`predecessor`: another one of this process, which has not ended; `run` comes after it."""
         self._dependencies = dependencies
         self._config = config
         self._prepared = self._prepare(config)
@@ -44,6 +50,9 @@ class SubscriptionWorker:
         """The store may count it as ours, and then nobody else gets it as long as this process
         lives."""
         self._session: OwnershipSession | None = None
+        self._predecessor = predecessor
+        if predecessor is not None:
+            predecessor.let_finish()
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -85,7 +94,17 @@ class SubscriptionWorker:
         self._leaving = self._leaving or leaving
         if self._session is not None:
             self._session.stop(leaving=self._leaving)
+        if self._predecessor is not None:
+            self._predecessor.stop(leaving=leaving)
         self._waker.wake()
+
+    def let_finish(self) -> None:
+        """It was stopped, and the subscription belongs to this process again: what is under way may
+        take its time."""
+        if self._session is not None:
+            self._session.let_finish()
+        if self._predecessor is not None:
+            self._predecessor.let_finish()
 
     def forget(self) -> None:
         """Removes its metrics, because the subscription is no longer here."""
@@ -94,6 +113,7 @@ class SubscriptionWorker:
 
     async def run(self) -> None:
         """Serves until stopped, and until the store has released the subscription."""
+        self._predecessor = None
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._over:
             at_most = None
