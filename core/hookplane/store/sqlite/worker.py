@@ -59,9 +59,9 @@ class Worker:
         on_fatal: OnFatal | None = None,
         lost: Lost = nothing_lost,
     ) -> None:
-        """`on_fatal` is called in the thread when the disk failed; None: such an error is only
-        raised, which is right for a thread that does not write. `lost` is asked after each job,
-        before anybody hears of its outcome."""
+        """`on_fatal` is called in the thread when the disk failed; what it raises is logged. None:
+        such an error is only raised, which is right for a thread that does not write. `lost` is
+        asked after each job, before anybody hears of its outcome."""
         self._db = db
         self._on_fatal = on_fatal
         self._lost = lost
@@ -111,10 +111,14 @@ class Worker:
         return outcome, None
 
     def _give_up(self, why: str) -> None:
-        if self._on_fatal is not None:
-            self._broken = True
-            _log.critical("nothing may be acknowledged any more: %s", why)
+        if self._on_fatal is None:
+            return
+        self._broken = True
+        _log.critical("nothing may be acknowledged any more: %s", why)
+        try:
             self._on_fatal()
+        except BaseException:  # the thread must live on, so that every job is answered
+            _log.critical("the process could not be ended", exc_info=True)
 
 
 class _Task:

@@ -87,6 +87,20 @@ async def test_a_disk_that_failed_is_told_once_and_every_job_ends_with_an_error(
     assert ran == []
 
 
+@pytest.mark.parametrize("raised", [RuntimeError("no way out"), SystemExit(70)])
+async def test_every_job_ends_with_an_error_though_telling_of_the_failed_disk_failed(
+    raised: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_fatal() -> None:
+        raise raised
+
+    async with working(on_fatal) as worker:
+        for job in (failing(sqlite3.SQLITE_IOERR_FSYNC), one, one):
+            with pytest.raises(StoreUnavailable):
+                await worker.run(Priority.INGEST, job)
+    assert "the process could not be ended" in caplog.text
+
+
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
 async def test_what_may_pass_is_an_error_of_its_job_alone(code: int) -> None:
     told: list[None] = []
