@@ -47,11 +47,15 @@ class NotifyBridge:
         self._waiting: dict[Topic, set[str]] = {topic: set() for topic in Topic}
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening: Connection | None = None
 
     async def start(self) -> None:
         """Returns when it listens. Raises as a connection does."""
-        db = await self._connect()
-        self._tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._listen(db))]
+        self._listening = await self._connect()
+        self._tasks = [
+            asyncio.create_task(self._announce()),
+            asyncio.create_task(self._listen(self._listening)),
+        ]
 
     def ring(self, topic: Topic, subjects: Iterable[str] = ("",)) -> None:
         """Wakes listeners here now and elsewhere soon."""
@@ -67,6 +71,8 @@ class NotifyBridge:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:  # a task that never began has ended nothing
+            self._listening.terminate()
 
     async def _announce(self) -> None:
         while True:
@@ -93,7 +99,7 @@ class NotifyBridge:
     async def _listen(self, db: Connection) -> None:
         while True:
             await _until_lost(db)
-            db = await self._reconnect()
+            db = self._listening = await self._reconnect()
             self._missed()
 
     async def _reconnect(self) -> Connection:
