@@ -23,8 +23,9 @@ from hookplane_operator.state.facts import GatewayFacts
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.collector import Collector, RoundMemory
+from hookplane_operator.status.gateway import ServedCounts
 from hookplane_operator.status.writer import StatusWriter
-from support.planes.gateway_store import Place, place
+from support.planes.gateway_store import Place, body, place
 
 
 class Paper(StatusWriter):
@@ -157,3 +158,17 @@ async def test_one_that_goes_later_is_left_later(scene: Scene) -> None:
     document = scene.runtime.applied.documents["uid-shop"]
     assert isinstance(document, SubscriptionConfig)
     assert document.endpoints == ("uid-users",)
+
+
+async def test_a_gateway_reports_what_it_serves_and_one_that_is_gone_reports_nothing(
+    scene: Scene,
+) -> None:
+    scene.place.objects.put("WebhookGateway", body("default", kind="WebhookGateway"))
+    assert "default" in await scene.told()
+    scene.collector.report_gateway(scene.runtime.name, ServedCounts(2, 1, 7, 3), None)
+    served = scene.paper.last.resources
+    assert (served.endpoints, served.subscriptions) == (2, 1)
+    scene.paper.offered = []
+    scene.facts.clear()
+    scene.collector.report_gateway(scene.runtime.name, ServedCounts(), None)
+    assert scene.paper.offered == []

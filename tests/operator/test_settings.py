@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hookplane.errors import InvalidValue
-from hookplane_operator.settings import parse_settings
+from hookplane_operator.settings import FILE, NAMESPACE, Scope, parse_settings, read_settings
 
 GATEWAY = "{store: {postgresql: {dsn: {secretKeyRef: {name: a, key: b}}}}}"
 
@@ -31,3 +33,32 @@ def test_what_is_wrong_is_named(text: str, words: str) -> None:
         parse_settings(text, "settings.yaml")
     assert words in str(raised.value)
     assert str(raised.value).startswith("settings.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "gateways", "watched"),
+    [("", ("own",), ()), ("gatewayNamespaces: [a, b]\nwatchNamespaces: [c]", ("a", "b"), ("c",))],
+)
+def test_where_gateways_live_and_who_is_looked_at(
+    more: str, gateways: tuple[str, ...], watched: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"image: a\n{more}")
+    settings, scope = read_settings({FILE: str(file), NAMESPACE: "own"})
+    assert (settings.image, scope) == ("a", Scope("own", gateways, watched))
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [({}, [FILE, NAMESPACE]), ({FILE: "f"}, [NAMESPACE]), ({NAMESPACE: "n"}, [FILE])],
+)
+def test_every_variable_that_is_missing_is_named(given: dict[str, str], missing: list[str]) -> None:
+    with pytest.raises(InvalidValue) as raised:
+        read_settings(given)
+    assert str(raised.value).splitlines() == [f"{name}: it is missing" for name in missing]
+
+
+def test_a_scope_without_namespaces_holds_all_and_lists_them_at_once() -> None:
+    everywhere, some = Scope("own", ("own",), ()), Scope("own", ("own",), ("a", "b"))
+    assert (everywhere.holds("x"), everywhere.lists) == (True, (None,))
+    assert (some.holds("a"), some.holds("own"), some.lists) == (True, False, ("a", "b"))

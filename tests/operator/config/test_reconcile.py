@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hookplane.compile.model import ObjectKey
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane_operator.config.reconcile import RETRY
-from support.planes.gateway_store import Place
+from hookplane_operator.state.runtime import GatewayRuntime
+from support.planes.gateway_store import Place, body
 from support.planes.gateway_store import place as made_place
 
 
@@ -70,3 +73,54 @@ async def test_those_who_deliver_to_services_are_not_compiled_again_with_each_ch
     runtime.mark_dirty({place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)})
     assert await place.configurator.reconcile(runtime) is None
     assert runtime.take_due(place.clock.now() + 3_600_000) == set()
+
+
+# What comes later ------------------------------------------------------------------------------
+
+
+def endpoints_of(runtime: GatewayRuntime, name: str) -> tuple[str, ...]:
+    document = runtime.applied.documents[f"uid-{name}"]
+    assert isinstance(document, SubscriptionConfig)
+    return document.endpoints
+
+
+async def test_a_subscription_that_comes_later_finds_the_endpoints_that_are_there(
+    place: Place,
+) -> None:
+    """And not one that is gone or was made anew, though its row is there until it is swept."""
+    runtime = await place.opened()
+    runtime.mark_dirty({place.put_endpoint(name) for name in ("orders", "gone", "anew")})
+    await place.configurator.reconcile(runtime)
+    place.objects.drop(ObjectKey("WebhookEndpoint", "shop", "gone"))
+    anew = body("anew", kind="WebhookEndpoint")
+    anew["metadata"] |= {"uid": "uid-of-another", "resourceVersion": "2"}
+    place.objects.put("WebhookEndpoint", anew)
+    runtime.mark_dirty({place.put("later")})
+    await place.configurator.reconcile(runtime)
+    assert endpoints_of(runtime, "later") == ("uid-orders",)
+
+
+def put_replay(place: Place, name: str, subscription: str) -> ObjectKey:
+    made = body(name)
+    made["kind"] = "WebhookReplay"
+    made["spec"] = {
+        "subscriptionRef": {"name": subscription},
+        "events": {"from": "2026-01-01T00:00:00Z"},
+    }
+    place.objects.put("WebhookReplay", made)
+    return ObjectKey("WebhookReplay", "shop", name)
+
+
+async def test_a_replay_is_made_once_and_when_its_subscription_is_there(place: Place) -> None:
+    runtime = await place.opened()
+    replays = {put_replay(place, "again", "shop"), put_replay(place, "early", "later")}
+    runtime.mark_dirty({place.put("shop"), *replays})
+    for _ in range(2):
+        await place.configurator.reconcile(runtime)
+        assert {x.uid for x in await place.store.replays()} == {"uid-again"}
+        runtime.mark_dirty(replays)
+    runtime.mark_dirty({place.put("later")})
+    await place.configurator.reconcile(runtime)
+    await place.configurator.reconcile(runtime)
+    assert {x.uid for x in await place.store.replays()} == {"uid-again", "uid-early"}
+    assert runtime.has_replay("uid-early")

@@ -173,3 +173,33 @@ def test_an_autoscaler_owns_the_count() -> None:
     assert "replicas" not in made["Deployment", "g-receiver"]["spec"]
     assert made["Deployment", "g-dispatcher"]["spec"]["replicas"] == 1
     assert ("HorizontalPodAutoscaler", "g-dispatcher") not in made
+
+
+def test_each_role_listens_where_its_probes_and_services_look() -> None:
+    listens = {}
+    for child in children(SPECS["console"]):
+        if child["kind"] == "Deployment":
+            [container] = child["spec"]["template"]["spec"]["containers"]
+            env = {x["name"]: x.get("value") for x in container["env"]}
+            assert env["HOOKPLANE_HEALTH"] == "0.0.0.0:8081"
+            listens[child["metadata"]["name"]] = env["HOOKPLANE_LISTEN"]
+    assert listens == {
+        "g-receiver": "0.0.0.0:8080",
+        "g-dispatcher": "0.0.0.0:8080",
+        "g-console": "0.0.0.0:8090",
+    }
+
+
+@pytest.mark.parametrize("hostnames", [[], ["a.example", "b.example"]])
+def test_a_route_is_made_where_the_cluster_knows_routes(hostnames: list[str]) -> None:
+    parent = {"name": "edge", "namespace": "infra"}
+    route = {"parentRefs": [parent], "hostnames": hostnames}
+    gateway = gateway_of({"receiver": {"route": route}})
+    settings = parse_settings(SETTINGS, "settings")
+    without = ChildMaker(gateway, settings, "sum").make()
+    made = ChildMaker(gateway, settings, "sum", frozenset({"HTTPRoute"})).make()
+    assert [x for x in without if x["kind"] == "HTTPRoute"] == []
+    [spec] = [x["spec"] for x in made if x["kind"] == "HTTPRoute"]
+    assert spec["rules"] == [{"backendRefs": [{"name": "g-receiver", "port": 80}]}]
+    assert spec.get("hostnames", []) == hostnames
+    assert parent.items() <= spec["parentRefs"][0].items()

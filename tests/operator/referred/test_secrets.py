@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from hookplane.compile.model import SecretObject
 from hookplane.secret import Secret
 from hookplane_operator.kube.errors import ApiError
@@ -141,3 +143,20 @@ async def test_what_was_written_while_it_was_read_again_counts() -> None:
     assert await scene.second() == ["generated"]
     assert (await scene.secrets.read([name])) == {name: written}
     assert scene.changed == []
+
+
+async def test_who_gives_up_reading_is_not_answered_by_it() -> None:
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def find(_name: Name) -> Object | None:
+        asked.set()
+        await never.wait()
+        return None
+
+    secrets = secrets_in_use(find, ManualClock(), lambda _: None)
+    secrets.use("user", frozenset({("shop", "given")}))
+    reading = asyncio.create_task(secrets.read([("shop", "given")]))
+    await asked.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
