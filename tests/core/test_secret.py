@@ -56,3 +56,11 @@ def test_a_plain_string_is_not_a_sealed_secret(sealer: Sealer) -> None:
         Holder.model_validate_json(
             f'{{"value":"{PLAIN}"}}', context={"sealer": sealer, "aad": "uid-1"}
         )
+
+
+@pytest.mark.parametrize("value", ["5", "null", "[]", "{}"])
+def test_what_is_no_text_is_not_a_sealed_secret(value: str, sealer: Sealer) -> None:
+    with pytest.raises(ValidationError, match="a sealed secret is a string"):
+        Holder.model_validate_json(
+            f'{{"value":{value}}}', context={"sealer": sealer, "aad": "uid-1"}
+        )

@@ -22,6 +22,8 @@ def plain(text: str) -> list[object]:
         ("a: 0644\nb: 0x1f\nc: -3\nd: 1_000", {"a": 420, "b": 31, "c": -3, "d": 1000}),
         ("a: .inf", {"a": float("inf")}),
         ("a: yes\nb: 'yes'", {"a": True, "b": "yes"}),
+        ("[true, Yes, ON]", [True, True, True]),
+        ("[false, No, OFF]", [False, False, False]),
         ("a: null\nb: {c: ~}", {"b": {}}),  # null members are absent
         ("a: &x {k: 1}\nb: *x", {"a": {"k": 1}, "b": {"k": 1}}),
         ("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}", {"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}}),

@@ -263,3 +263,19 @@ def test_the_items_of_a_list_are_a_list(items: str) -> None:
     manifests = read(f"apiVersion: v1\nkind: List\nitems: {items}\n")
     assert said(manifests) == ["a.yaml:3: items of a List must be a list"]
     assert not manifests.complete
+
+
+def test_a_list_may_be_empty_or_without_items_but_must_be_a_list() -> None:
+    head = "apiVersion: v1\nkind: List\n"
+    assert said(read(head, head + "items: []\n")) == []
+    assert said(read(head + "items: {}\n")) == ["a.yaml:3: items of a List must be a list"]
+
+
+def test_an_object_without_a_name_is_named_by_its_place() -> None:
+    text = SUBSCRIPTION.replace("{name: ledger}", "{labels: {a: b}}")
+    text += "  target: {url: 'https://x.example'}\n  endpointRefs: [{name: a}]\n"
+    manifests = read(text)
+    assert manifests.resources == ()
+    assert said(manifests) == [
+        "a.yaml:3: WebhookSubscription default/?: metadata.name: is required"
+    ]

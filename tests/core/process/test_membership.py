@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from hookplane.clock import SystemClock
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
 from hookplane.process.membership import CERTAIN_SECONDS, Membership, SingleProcess
+from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.protocol import Store
 from support.clocks.manual import ManualClock
@@ -25,9 +26,21 @@ class Faulty:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.errors: list[Exception] = []
+        self.listening = 0
+        """Listeners that have not stopped."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+    def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
+        stop = self._store.listen(topic, callback)
+        self.listening += 1
+
+        def stopped() -> None:
+            self.listening -= 1
+            stop()
+
+        return stopped
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         if self.errors:
@@ -129,3 +142,40 @@ async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) 
     await beat()
     assert told == [True]
     await membership.stop()
+
+
+async def test_only_those_of_a_role_that_do_their_work_are_ready(store: Faulty) -> None:
+    receiver = Membership(
+        store,
+        Role.RECEIVER,
+        "front",
+        SystemClock(),
+        lambda: Presence(ready=True, version=1),
+    )
+    starting = Membership(
+        store,
+        Role.DISPATCHER,
+        "starting",
+        SystemClock(),
+        lambda: Presence(ready=False, version=1),
+    )
+    working = join(store, "working")
+    for one in (receiver, starting, working):
+        await one.start()
+    await until(lambda: len(working.members) == 3, "all to be seen")
+    assert [x.instance for x in working.ready(Role.DISPATCHER)] == ["working"]
+    assert [x.instance for x in working.ready(Role.RECEIVER)] == ["front"]
+    for one in (receiver, starting, working):
+        await one.stop()
+
+
+async def test_one_that_left_listens_no_more_and_one_that_never_came_can_leave(
+    store: Faulty,
+) -> None:
+    never = join(store, "never")
+    await never.stop()
+    a = join(store, "a")
+    await a.start()
+    assert store.listening == 1
+    await a.stop()
+    assert store.listening == 0

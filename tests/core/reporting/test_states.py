@@ -161,6 +161,9 @@ def test_word_of_an_endpoint(
         ("CircuitOpen", numbers(next_due=5, blocked_until=9), 9),
         # nothing was tried but the probe will be
         ("CircuitOpen", numbers(pending=1, blocked_until=9), 9),
+        # nothing waits for the probe, or for the end of a pause
+        ("CircuitOpen", numbers(blocked_until=9), 0),
+        ("Idle", numbers(blocked_until=9), 0),
         # nothing is sent
         ("Disabled", numbers(next_due=5), 0),
         ("Suspended", numbers(next_due=5), 0),

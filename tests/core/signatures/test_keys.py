@@ -129,3 +129,33 @@ def test_a_public_key_cannot_sign() -> None:
     public = pair(PRIVATE[Algorithm.ED25519], KeyEncoding.PEM)[1]
     with pytest.raises(InvalidValue, match="not a private key"):
         sign_request(PEM_ED25519, public, method="POST", url="", body=b"", id="", now=NOW)
+
+
+WRONG_CURVE = ec.generate_private_key(ec.SECP384R1())
+OTHERS = [
+    (algorithm, key)
+    for algorithm in PRIVATE
+    for key in [*PRIVATE.values(), WRONG_CURVE]
+    if key is not PRIVATE[algorithm]
+]
+
+
+@pytest.mark.parametrize(("algorithm", "key"), OTHERS)
+def test_the_public_key_of_another_algorithm_or_curve_is_refused(
+    algorithm: Algorithm, key: Private
+) -> None:
+    scheme = SignatureScheme(header="x-sig", algorithm=algorithm, key_encoding=KeyEncoding.PEM)
+    with pytest.raises(InvalidValue, match="the key is not a"):
+        prepare(scheme, pair(key, KeyEncoding.PEM)[1])
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"), [(x, key) for x, key in OTHERS if key is not WRONG_CURVE]
+)
+def test_the_private_key_of_another_algorithm_signs_nothing(
+    algorithm: Algorithm, key: Private
+) -> None:
+    scheme = SignatureScheme(header="x-sig", algorithm=algorithm, key_encoding=KeyEncoding.PEM)
+    private = pair(key, KeyEncoding.PEM)[0]
+    with pytest.raises(InvalidValue, match="the key is not a"):
+        sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)

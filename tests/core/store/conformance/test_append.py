@@ -269,10 +269,17 @@ async def test_the_last_arrival_is_the_latest_whatever_the_order(scene: Scene) -
 
 async def test_the_latest_rejection_stays_whatever_the_order_of_reports(scene: Scene) -> None:
     for at, reason in ((START + 5, "Malformed"), (START + 1, "TooLarge"), (0, "")):
-        report = EndpointReport("e", rejected={}, last_rejected=at, last_rejected_reason=reason)
+        report = EndpointReport(
+            "e",
+            rejected={},
+            last_rejected=at,
+            last_rejected_reason=reason,
+            last_rejected_detail=f"of {reason}",
+        )
         await scene.store.report_endpoints([report])
     (stats,) = await scene.store.endpoint_stats(["e"])
     assert (stats.last_rejected, stats.last_rejected_reason) == (START + 5, "Malformed")
+    assert stats.last_rejected_detail == "of Malformed"
     newer = EndpointReport("e", last_rejected=START + 5, last_rejected_reason="TooLarge")
     await scene.store.report_endpoints([newer])
     (stats,) = await scene.store.endpoint_stats(["e"])
