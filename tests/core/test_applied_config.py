@@ -10,7 +10,7 @@ import pytest
 from hookplane.applied_config import AppliedConfig
 from hookplane.compile.change import ConfigDiff
 from hookplane.config.endpoint import EndpointConfig, Source
-from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TargetConfig
+from hookplane.config.subscription import HttpTargetConfig, RetryConfig, SubscriptionConfig
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigKind
@@ -48,7 +48,7 @@ def subscription(name: str) -> SubscriptionConfig:
         name=name,
         endpoints=(),
         retry=RetryConfig(schedule=()),
-        target=TargetConfig(url=url, host="shop.example.com"),
+        target=HttpTargetConfig(url=url, host="shop.example.com"),
     )
 
 

@@ -15,6 +15,7 @@ from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
 from hookplane_dispatcher.reading.log_reader import PAGE
+from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
 
 
@@ -142,3 +143,32 @@ async def test_a_backlog_of_uninteresting_events_is_read_without_pauses(world: W
     # nothing wakes this worker, and it looks on its own only after days
     await world.start_worker(shop)
     await world.until(lambda: world.events == [wanted], patience=1)
+
+
+async def test_a_new_filter_counts_for_what_was_read_and_had_no_slot_yet(world: World) -> None:
+    world.egress.scripts[url()] = lambda _: Reply(after=5)
+    shop = await world.subscribe(subscription(types=("order.*",), max_in_flight=1))
+    await world.start()
+    first = await world.publish(type="order.created")
+    await world.publish(type="order.created")
+    await world.until(lambda: world.events == [first])
+    await world.change(shop, types=("user.*",))
+    other = await world.publish(type="user.created")
+    await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events == [first, other]
+    assert (await world.status(shop)).counters.filtered == 1
+
+
+async def test_a_backlog_that_waits_for_a_slot_is_not_read_on(world: World) -> None:
+    pages: list[str] = []
+    shop = await world.subscribe(subscription(max_in_flight=1, suspended=True))
+    world.egress.scripts[url()] = lambda _: Reply(after=1)
+    await world.start()
+    for _ in range(12):
+        await world.publish_many(PAGE)
+    await world.stop()
+    world.watched.fail = lambda name, _: pages.append(name) if name == "read_log" else None
+    await world.start()
+    await world.change(shop, suspended=False)
+    await world.until_status(shop, lambda s: s.counters.delivered > 20)
+    assert len(pages) < 10  # of the 12 that there are, and some are read to follow the log

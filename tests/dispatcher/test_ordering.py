@@ -88,3 +88,14 @@ async def test_what_cannot_be_transformed_or_is_filtered_holds_nothing(world: Wo
     status = await world.until_status(shop, lambda s: s.counters.delivered == 2)
     assert world.events == [first, last]
     assert (status.dead, status.counters.filtered, status.pending) == (1, 1, 0)
+
+
+async def test_of_what_passes_the_filter_together_one_goes_at_a_time(world: World) -> None:
+    shop = subscription(strict=True, max_in_flight=4, filter_cel="event.body.n > 0", suspended=True)
+    await world.subscribe(shop)
+    await world.start()
+    ids = await world.publish_many(6)
+    await world.change(shop, suspended=False)
+    await world.until_status(shop, lambda s: s.counters.delivered == 6)
+    assert world.egress.most_under_way == 1
+    assert world.events == ids

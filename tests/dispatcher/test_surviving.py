@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hookplane.errors import StoreUnavailable, StoreUnfit, UnknownObject
+from hookplane.errors import OwnedElsewhere, StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.delivery_store import DeliveryState
 from support.http.scripted_egress import NEVER, Reply
 from support.planes.dispatcher import World, subscription, url
@@ -262,3 +262,39 @@ async def test_an_attempt_that_outlives_its_subscription_ends_quietly(world: Wor
     await world.publish()
     await world.until_status(other, lambda s: s.counters.delivered == 2)
     assert len(world.egress.sent) == 3
+
+
+async def test_retries_whose_contents_cannot_be_read_are_tried_again(world: World) -> None:
+    shop = await world.subscribe(subscription(max_in_flight=1))
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    await world.start()
+    ids = await world.publish_many(3)
+    await world.until_status(shop, lambda s: s.retrying == 3)
+    await world.crash()
+    left = [3]
+
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name in {"read_contents", "read_log"} and left[0]:
+            left[0] -= 1
+            raise StoreUnavailable("away")
+
+    world.watched.fail = fail
+    world.egress.scripts.clear()
+    await world.start()
+    await world.until_status(shop, lambda s: s.counters.delivered == 3, 120)
+    assert left == [0]
+    assert sorted(world.events) == sorted(ids * 2)
+
+
+async def test_one_that_another_process_owns_keeps_nobody_from_stopping(world: World) -> None:
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name == "claim":
+            raise OwnedElsewhere("by another process")
+
+    world.watched.fail = fail
+    await world.subscribe(subscription())
+    await world.start()
+    await asyncio.sleep(30)
+    begun = world.loop.time()
+    await world.stop(3_600_000)
+    assert world.loop.time() - begun < 60

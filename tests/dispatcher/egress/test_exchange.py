@@ -11,7 +11,7 @@ import pytest
 from hookplane.network.headers import USER_AGENT
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
 from support.clocks.until import until
-from support.http.egress import post
+from support.http.egress import LONG, post
 from support.http.targets import OK, Wire, answers, target
 
 
@@ -237,3 +237,17 @@ async def test_targets_that_never_answer_leave_room_for_others(egress: EgressCli
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_exchange_says_how_long_it_took(egress: EgressClient, answered: bool) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await asyncio.sleep(0.2)
+        if answered:
+            await wire.send(OK)
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url()))
+    assert (response.error is None) is answered
+    assert 150 <= response.duration < LONG

@@ -76,6 +76,17 @@ async def test_other_certificates_are_refused_with_the_reason(
     assert seen.requests == []
 
 
+async def test_a_certificate_for_another_name_is_refused_where_the_url_has_a_name(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(authority.issue("other.example"), tmp_path)
+    async with target(answers(OK), tls=context) as seen:
+        url = seen.url(host="localhost")
+        response = await egress.post(post(url, tls=_trusting(authority)))
+    expected = (EgressError.TLS, "the certificate is for another name")
+    assert (response.error, response.detail) == expected
+
+
 async def test_the_system_does_not_believe_the_test(
     egress: EgressClient, authority: Authority, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.content_cache import OVERHEAD, CachedEvent, ContentCache
@@ -90,3 +91,37 @@ async def test_who_gives_up_waiting_passes_the_turn_on(world: World) -> None:
     impatient.cancel()
     found = await asyncio.wait_for(patient, 5)
     assert len(held(found)) == 1
+
+
+async def test_what_was_released_longest_ago_gives_way_first(world: World) -> None:
+    entries = await filled(world, 4)
+    cache = bodies(world, 3)
+    found = await cache.acquire(entries[:3])
+    for sequence in (2, 3, 1):
+        (body,) = held({sequence: found[sequence]})
+        cache.release(body)
+    for body in held(await cache.acquire(entries[3:])):
+        cache.release(body)
+    reads: list[Any] = []
+    world.watched.fail = lambda _, arguments: reads.append(arguments[1])
+    assert len(held(await cache.acquire([entries[0], entries[2], entries[3]]))) == 3
+    assert reads == []
+
+
+async def test_what_is_in_use_again_does_not_give_way(world: World) -> None:
+    entries = await filled(world, 3)
+    cache = bodies(world, 2)
+    found = await cache.acquire(entries[:2])
+    for body in held(found):
+        cache.release(body)
+    (used,) = held(await cache.acquire(entries[:1]))
+    (other,) = held(await cache.acquire(entries[2:]))
+    assert cache.used == 2 * SIZE
+    reads: list[Any] = []
+    world.watched.fail = lambda _, arguments: reads.append(arguments[1])
+    (again,) = held(await cache.acquire(entries[:1]))
+    assert (again is used, reads) == (True, [])
+    for body in (used, again, other):
+        cache.release(body)
+    assert sorted(await cache.acquire(entries[:2])) == [1, 2]
+    assert cache.used == 2 * SIZE
