@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
+
+Pause = TypeVar("Pause", int, float)
+"""In milliseconds or in seconds."""
 
 _MOST_DOUBLINGS: Final = 64
 """No pause is doubled more often before it meets its longest; powers beyond would overflow."""
@@ -20,7 +23,7 @@ class Backoff:
         """How long to wait after another failure. `at_most`: for a failure that is worth asking
         again sooner; later pauses grow from there."""
         pause = self._next if at_most is None else min(self._next, at_most)
-        self._next = min(2 * pause, self._longest)
+        self._next = next_longer(pause, self._longest)
         return pause
 
     def reset(self) -> None:
@@ -32,3 +35,8 @@ def pause_after(failures: int, first: float, longest: float) -> float:
     """The same for a caller that counts: how long to wait after so many failures in a row, at
     least 1."""
     return min(first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), longest)
+
+
+def next_longer(pause: Pause, longest: Pause) -> Pause:
+    """The same for a caller that keeps the pause: the one after it."""
+    return min(2 * pause, longest)

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import CircuitConfig
+from hookplane.pacing.backoff import next_longer
 from hookplane.store.delivery_store import Attempt, CircuitState, TargetHealth
 from hookplane.units import format_duration, format_time
 
@@ -97,7 +98,7 @@ class Health:
             return None
         self.circuit = CircuitState.OPEN
         self.block(at + config.probe_every)
-        self.probe_pause = min(2 * config.probe_every, config.probe_at_most_every)
+        self.probe_pause = next_longer(config.probe_every, config.probe_at_most_every)
         return HealthChange.CIRCUIT_OPENED
 
     def answered(self) -> None:
@@ -112,7 +113,7 @@ class Health:
         """The next probe comes later; if the circuit was closed meanwhile there is none."""
         if self.open:
             self.block(at + self.probe_pause)
-            self.probe_pause = min(2 * self.probe_pause, config.probe_at_most_every)
+            self.probe_pause = next_longer(self.probe_pause, config.probe_at_most_every)
 
     def block(self, until: Millis) -> None:
         """Nothing starts before this time."""

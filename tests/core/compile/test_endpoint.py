@@ -140,7 +140,7 @@ def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
     [
         (
             "{provider: Githup}",
-            'spec.provider: "Githup" is not a provider; known are: Discord, ',
+            f'spec.provider: "Githup" is not a provider; known are: {", ".join(sorted(PRESETS))}',
         ),
         (
             "{provider: Stripe, verification: {rotation: {every: 24h, overlap: 1h}}}",

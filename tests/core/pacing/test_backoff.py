@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane.pacing.backoff import Backoff, pause_after
+from hookplane.pacing.backoff import Backoff, next_longer, pause_after
 
 
 def test_pauses_double_up_to_the_longest_until_it_succeeds() -> None:
@@ -23,3 +23,12 @@ def test_a_pause_that_was_cut_grows_from_there() -> None:
 )
 def test_pauses_of_a_caller_that_counts(failures: int, pause: float) -> None:
     assert pause_after(failures, first=0.2, longest=60) == pytest.approx(pause)
+
+
+def test_the_pause_after_one_that_a_caller_keeps() -> None:
+    assert [next_longer(pause, longest=500) for pause in (100, 250, 251, 500)] == [
+        200,
+        500,
+        500,
+        500,
+    ]
