@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +54,7 @@ def test_nothing_is_written_after_a_restart(
     mark = len(place.plane.audited())
     place.operator.start()
     until(place.operator.leads, "a leader")
-    time.sleep(6)
+    place.settle()
     written = [about(x) for x in place.writes(mark) if not is_lease(x)]
     assert written == []
 
@@ -181,8 +180,9 @@ def test_the_api_server_away_does_not_touch_deliveries(
     receiver = place.pods.receiver()
     assert receiver
     place.plane.kill("api")
+    before = place.operator.unanswered()
     try:
-        time.sleep(20)
+        until(lambda: place.operator.unanswered() >= before + 5, "the operator to miss it", 120)
     finally:
         place.plane.start_api()
     assert post(kubectl, place.pods, "steady", "m1") in (200, 202, 204)

@@ -283,7 +283,7 @@ def test_rotation_by_annotation_keeps_the_old_key_for_a_while(
     until(lambda: post(kubectl, place.pods, name, "m1") in (200, 202, 204), "the new key to work")
     again = key_of(kubectl, f"{name}-verification")
     kubectl.run("label", "whe", name, "a=b")
-    time.sleep(2)
+    place.settle()
     assert key_of(kubectl, f"{name}-verification") == again
 
 

@@ -21,6 +21,10 @@ from support.cluster.processes import ENDPOINT, KEY, SUBSCRIPTION, Cluster, clus
 from support.postgres.server import shared_server
 
 SUBSCRIPTIONS = 6
+HELD_BY = (
+    "select count(*) from hookplane.subscription s "
+    "join hookplane.process p on p.process = s.owner where p.instance = '{instance}'"
+)
 
 
 @asynccontextmanager
@@ -53,6 +57,15 @@ async def send(made: Cluster, *events: str) -> None:
         for i, event in enumerate(events):
             status, _ = await post(session, urls[i % len(urls)], event, event.encode())
             assert 200 <= status < 300
+
+
+async def answer(made: Cluster, query: str) -> int:
+    """What the database says to a question for a number."""
+    db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+    try:
+        return int(await db.fetchval(query))
+    finally:
+        await db.close()
 
 
 async def until_query(made: Cluster, query: str, expected: int) -> None:
@@ -109,10 +122,12 @@ async def test_a_graceful_stop_hands_over_at_once(tmp_path: Path) -> None:
         await send(made, "before")
         await until(lambda: arrived(target, "before"), "the first event")
         await until_written(made, 1)
+        await until_query(made, "select count(distinct owner) from hookplane.subscription", 2)
         assert await made.processes["d0"].stop() == 0
+        # it gave up all that it had before it ended, so nobody waits for its lease to run out
+        assert await answer(made, HELD_BY.format(instance="d0")) == 0
         await send(made, "after")
-        # less than a lease: nobody had to be found dead
-        await until(lambda: arrived(target, "after"), "the event after the stop", seconds=5.0)
+        await until(lambda: arrived(target, "after"), "the event after the stop")
         assert len(target.received) == 2 * SUBSCRIPTIONS
         await made.add("dispatcher", "d2")
         await send(made, "more")

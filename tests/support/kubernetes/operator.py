@@ -124,6 +124,11 @@ class OperatorProcess:
         """It leads and has told everything."""
         return self.leads() and self.metrics()["hookplane_operator_status_waiting"] == 0
 
+    def unanswered(self) -> float:
+        """Requests to the API server that got no answer so far."""
+        calls = ((k, v) for k, v in self.metrics().items() if "_api_calls_total" in k)
+        return sum(v for k, v in calls if 'code="0"' in k)
+
     def metrics(self) -> dict[str, float]:
         """Sample → value."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/metrics") as answer:
