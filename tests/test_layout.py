@@ -128,6 +128,7 @@ SCENARIOS = {
     "tests/dispatcher/test_retrying.py": "whole dispatchers: retries",
     "tests/dispatcher/test_simulation.py": "whole dispatchers under random targets and crashes",
     "tests/dispatcher/test_surviving.py": "whole dispatchers: crashes, and stores that are away",
+    "tests/dispatcher/test_wrong_clock.py": "whole dispatchers: a wall clock that leaps",
     "tests/operator/config/test_joins.py": "whose an event is, wherever rounds end",
     "tests/operator/test_collector.py": "the collector with a store that is slow",
     "tests/receiver/ingress/test_conformance.py": "what every ingress server must do on the wire",

@@ -30,11 +30,23 @@ def due(
     return now + pause + int(pause * config.jitter_percent / 100 * random.random())
 
 
-def deadline(first_attempt_at: Millis, config: RetryConfig, timeout: Millis) -> Millis:
+def longest_pause(config: RetryConfig, attempts_made: int) -> Millis:
+    """The pause before the next attempt, with all of its jitter; 0 before the first."""
+    if not 0 < attempts_made < attempts_allowed(config):
+        return 0
+    return _longest(config, config.schedule[attempts_made - 1])
+
+
+def deadline(at: Millis, config: RetryConfig, timeout: Millis, attempts_made: int = 0) -> Millis:
     """When the schedule ends, even if the delivery is held back meanwhile.
 
     It is the time at which the last attempt starts if each pause gets all of its jitter and each
     attempt takes its whole `timeout`, so no attempt is cut off by jitter or by a slow target.
+    `at`: when the first attempt starts, or the one after `attempts_made`.
     """
-    pauses = sum(pause + pause * config.jitter_percent // 100 for pause in config.schedule)
-    return first_attempt_at + pauses + len(config.schedule) * timeout + SLACK
+    left = config.schedule[attempts_made:]
+    return at + sum(_longest(config, pause) for pause in left) + len(left) * timeout + SLACK
+
+
+def _longest(config: RetryConfig, pause: Millis) -> Millis:
+    return pause + pause * config.jitter_percent // 100

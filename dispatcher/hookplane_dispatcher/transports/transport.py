@@ -27,6 +27,8 @@ class OutcomeKind(StrEnum):
     """The target works, but does not take this event; that is tried again by the schedule."""
 
 
+LONGEST_PAUSE: Final[Millis] = 3_600_000
+"""No target may ask for more at once."""
 REFUSED_CODE: Final = 410
 """The status code of an attempt that was REFUSED, whatever the transport; stored with the row."""
 

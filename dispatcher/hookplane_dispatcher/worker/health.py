@@ -13,6 +13,8 @@ from hookplane.store.delivery_store import Attempt, CircuitState, TargetHealth
 from hookplane.units import format_duration, format_time
 
 DISABLE_LEAST_ATTEMPTS: Final = 10
+_MOVE: Final = ("blocked_until", "failing_since", "disabled_at", "paused_at")
+"""Times that waits and ages are reckoned from; 0 means none."""
 
 
 class HealthChange(StrEnum):
@@ -152,6 +154,15 @@ class Health:
         if self.failing_since:
             self.failing_since += stood
         return stood
+
+    def clock_leapt(self, by: Millis, now: Millis) -> None:
+        """The clock tells another time: what lies ahead stays as far ahead, what is past as far
+        back. `now` is told by the new one."""
+        for name in _MOVE:
+            if at := getattr(self, name):
+                setattr(self, name, max(at + by, 1))
+        self.last_success = min(self.last_success, now)
+        self.last_failure = min(self.last_failure, now)
 
     def _disable(self, at: Millis, reason: str) -> HealthChange | None:
         if self.disabled_at:

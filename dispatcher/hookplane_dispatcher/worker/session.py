@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from hookplane.clock import Millis
@@ -10,6 +11,7 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StaleOwner, StoreUnavailable
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import Waker
+from hookplane.steady_clock import SteadyClock
 from hookplane.store.delivery_store import Claimed, Flush
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
@@ -43,13 +45,13 @@ class OwnershipSession:
         waker: Waker,
     ) -> None:
         """`prepared` None: nothing can be sent with this config."""
-        self._dependencies = dependencies
-        self._clock = dependencies.clock
+        self._clock = SteadyClock(dependencies.clock)
+        self._dependencies = dependencies = replace(dependencies, clock=self._clock)
         self._config = config
         self._prepared = prepared
         self._metrics = metrics
         self._waker = waker
-        self._tracker = tracker = DeliveryTracker(config.uid, claimed, config.strict)
+        self._tracker = tracker = DeliveryTracker(config, claimed, self._clock.now())
         self._capacity = Capacity(
             config,
             tracker,
@@ -67,8 +69,6 @@ class OwnershipSession:
         self._cut_off_at: float | None = None
         """When requests under way are given up, in monotonic seconds."""
         self._flushed_at = self._clock.monotonic()
-        timeout = config.target.timeout if config.target is not None else 0
-        tracker.restore(claimed.deliveries, self._clock.now(), timeout)
         self._adopt(claimed)
 
     @property
@@ -195,7 +195,10 @@ class OwnershipSession:
 
     def _apply_time(self) -> None:
         """Everything that time and config alone bring about."""
-        now = self._clock.now()
+        leapt, now = self._clock.follow(), self._clock.now()
+        if leapt:
+            self._tracker.clock_leapt(leapt, now)
+            self._capacity.begin_turn()
         self._apply_resume()
         self._apply_pause(now)
         self._tracker.let_hanging_pass(self._clock.monotonic())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane.store.delivery_store import (
     Attempt,
     Claimed,
@@ -24,7 +25,7 @@ from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
-from hookplane_dispatcher.worker.health import Health
+from hookplane_dispatcher.worker.restore import restore
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
 HANGS_AFTER_SECONDS: Final = 1.0
@@ -55,15 +56,16 @@ class RunningAttempt:
 class DeliveryTracker:
     """Knows where every delivery is; decides nothing."""
 
-    def __init__(self, subscription: str, claimed: Claimed, strict: bool) -> None:
-        self.subscription = subscription
+    def __init__(self, config: SubscriptionConfig, claimed: Claimed, now: Millis) -> None:
+        """Takes in what a predecessor left. What it was sending is tried again at once."""
+        self.subscription = config.uid
         self.epoch = claimed.epoch
         self.number = claimed.flush_number
         """Number of the last flush that is on the disk."""
         self.writing = False
         """A flush was made and is not on the disk yet."""
-        self.strict = strict
-        self.health = Health.of(claimed.state)
+        self.strict = config.strict
+        self.health, deliveries = restore(claimed, config, now)
         self.cursors: dict[str, EndpointCursor] = {}
         self.queue = RetryQueue()
         self.active: dict[Key, RunningAttempt] = {}
@@ -74,17 +76,17 @@ class DeliveryTracker:
         self._finishing: list[str] = []
         """Endpoints of attempts whose end the next flush writes."""
         self._flushing: list[str] = []
+        self._take_over(claimed, deliveries)
 
     # Taking in ----------------------------------------------------------------------------------
 
-    def restore(self, deliveries: tuple[Delivery, ...], now: Millis, timeout: Millis) -> None:
-        """Takes in rows of a predecessor. What it was sending is tried again at once."""
-        for delivery in deliveries:
-            row = _row(delivery)
-            if delivery.state is DeliveryState.SENDING:
-                row.state = DeliveryState.RETRYING
-                row.due = now
-                row.deadline = max(row.deadline, now + timeout)
+    def _take_over(self, claimed: Claimed, deliveries: list[Delivery]) -> None:
+        """Records what is not as the store has it, so that the next flush says so."""
+        if self.health.snapshot() != claimed.state:
+            self.buffer.health_changed()
+        for stored, restored in zip(claimed.deliveries, deliveries, strict=True):
+            row = _row(restored)
+            if restored != stored:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
 
@@ -199,6 +201,15 @@ class DeliveryTracker:
         """Nothing aged for so long: what is due comes as much later."""
         self.queue.shift(stood)
         self.buffer.shifted(stood)
+        self.buffer.health_changed()
+
+    def clock_leapt(self, by: Millis, now: Millis) -> None:
+        """The clock tells another time: all that is planned moves along with it."""
+        self.queue.shift(by)
+        for running in self.active.values():
+            running.started += by
+        self.health.clock_leapt(by, now)
+        self.buffer.shifted(by)
         self.buffer.health_changed()
 
     def finish(self, settlement: Settlement) -> None:

@@ -49,8 +49,7 @@ class Bench:
         config = subscription(**fields)
         self.clock = ManualClock()
         claimed = Claimed(1, 0, {"orders": 10}, {"orders": 20}, rows, health or TargetHealth(), 0)
-        self.tracker = DeliveryTracker("shop", claimed, config.strict)
-        self.tracker.restore(rows, self.clock.now(), 1_000)
+        self.tracker = DeliveryTracker(config, claimed, self.clock.now())
         self.tracker.join("orders", 10)
         self.capacity = Capacity(
             config, self.tracker, self.clock, ownership or SingleProcess(), can_send=True
@@ -140,10 +139,13 @@ def test_a_due_row_above_the_cursor_waits_but_is_looked_at_again() -> None:
 
 
 def test_a_row_is_overdue_only_while_clocks_run() -> None:
-    old = row(NOW, 3, 0, deadline=NOW - 1)
-    assert Bench(old).capacity.overdue() is not None
-    assert Bench(old, suspended=True).capacity.overdue() is None
-    assert Bench(row(NOW, 3, 0, deadline=NOW)).capacity.overdue() is None
+    ending = row(NOW, 3, 0, deadline=NOW)
+    bench, suspended = Bench(ending), Bench(ending, suspended=True)
+    assert bench.capacity.overdue() is None
+    bench.advance(1)
+    suspended.advance(1)
+    assert bench.capacity.overdue() is not None
+    assert suspended.capacity.overdue() is None
 
 
 def test_with_strict_order_the_head_must_follow_the_cursor() -> None:

@@ -45,12 +45,14 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.shift: Millis = 0
+        """How far the time of day is wrong."""
         self.readings = 0
         """How often somebody asked for the time of day: who is busy asks all the time."""
 
     def now(self) -> Millis:
         self.readings += 1
-        return START + round(self._loop.elapsed * 1000)
+        return START + round(self._loop.elapsed * 1000) + self.shift
 
     def monotonic(self) -> float:
         return self._loop.elapsed

@@ -10,10 +10,14 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundResponse
-from hookplane_dispatcher.transports.transport import REFUSED_CODE, Outcome, OutcomeKind
+from hookplane_dispatcher.transports.transport import (
+    LONGEST_PAUSE,
+    REFUSED_CODE,
+    Outcome,
+    OutcomeKind,
+)
 
 RETRY_AFTER_LEAST: Final[Millis] = 1_000
-RETRY_AFTER_MOST: Final[Millis] = 3_600_000
 _THROTTLING: Final = frozenset({429, 503})
 _TARGETS_OWN: Final = frozenset({408, 429})
 """Of the 4xx: those that speak against the target and not against the event that was sent."""
@@ -43,7 +47,7 @@ def retry_after(text: str, now: Millis) -> Millis | None:
     if len(text) > _MAX_RETRY_AFTER:
         return None
     pause = int(text) * 1000 if _SECONDS.fullmatch(text) else _until(text, now)
-    return None if pause is None else min(max(pause, RETRY_AFTER_LEAST), RETRY_AFTER_MOST)
+    return None if pause is None else min(max(pause, RETRY_AFTER_LEAST), LONGEST_PAUSE)
 
 
 def _until(text: str, now: Millis) -> Millis | None:

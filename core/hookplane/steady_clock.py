@@ -1,0 +1,58 @@
+"""A clock for waits: it follows the wall clock, but no leap of it before the leap has lasted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.clock import Clock, Millis
+
+LEAP: Final[Millis] = 2_000
+"""Differences up to here are followed at once: clocks are set right in small steps all the time."""
+PROOF_SECONDS: Final = 60.0
+"""A leap is believed when the clock has told the same time for so long."""
+
+
+class SteadyClock:
+    """Tells what the wall clock told, and then what passed on the monotonic clock.
+
+    Its time changes in `follow` alone, so whoever calls that can move what it has planned along
+    with it: all readings between two calls fit together.
+    """
+
+    def __init__(
+        self, clock: Clock, leap: Millis = LEAP, proof_seconds: float = PROOF_SECONDS
+    ) -> None:
+        self._clock = clock
+        self._leap = leap
+        self._proof_seconds = proof_seconds
+        self._offset = self._read(clock.monotonic())
+        """From the monotonic clock to the time that is told."""
+        self._doubted: tuple[float, Millis] | None = None
+        """Since when the wall clock has told another time, and its offset then."""
+
+    def now(self) -> Millis:
+        """Milliseconds since the epoch, as far as the wall clock is believed."""
+        return self._offset + round(self._clock.monotonic() * 1000)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._clock.monotonic()
+
+    def follow(self) -> Millis:
+        """Looks at the wall clock, and returns by how much `now` leapt because a leap of it has
+        lasted; 0 in nearly all cases, also when it was corrected a little."""
+        passed = self._clock.monotonic()
+        offset = self._read(passed)
+        ahead = offset - self._offset
+        if abs(ahead) > self._leap and not self._has_lasted(offset, passed):
+            return 0
+        self._offset, self._doubted = offset, None
+        return ahead if abs(ahead) > self._leap else 0
+
+    def _read(self, passed: float) -> Millis:
+        return self._clock.now() - round(passed * 1000)
+
+    def _has_lasted(self, offset: Millis, passed: float) -> bool:
+        if self._doubted is None or abs(offset - self._doubted[1]) > self._leap:
+            self._doubted = passed, offset
+        return passed - self._doubted[0] >= self._proof_seconds
