@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hookplane.compile.model import Options, WantedSecret
+from hookplane.compile.model import Options, SecretObject, WantedSecret
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import Answer, Source
 from hookplane.kinds.conditions import Reason
@@ -205,6 +205,14 @@ def test_secrets_that_hold_other_power_are_refused(kind: str) -> None:
     assert said(compiled) == [
         f'spec.verification.keys[0]: Secret "s" is of type {kind}: not for webhooks'
     ]
+
+
+def test_secrets_that_the_system_needs_itself_are_refused() -> None:
+    text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {REF}}}}}")
+    secret = SecretObject("default", "s", {"k": Secret("x")}, reserved="the sealing key")
+    (problem,) = compiled_of(text, secret).problems
+    assert problem.message == 'Secret "s" is the sealing key: not for webhooks'
+    assert problem.reason == Reason.SECRET_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hookplane.compile.model import Absent, Options, Severity
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, OAuth2Config, RetryConfig, TransformConfig
+from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind, SigningScheme
 from support.planes.compiled import (
@@ -281,6 +282,16 @@ def test_tls_files_that_do_not_fit(crt: int | None, key: int | None, problem: st
     )
     (line,) = said(compiled_of(secret + ENDPOINT + subscription_text(target=TLS), KEY, SIGNING))
     assert line.startswith(f"spec.target.tls.clientCertificateRef: {problem}")
+
+
+def test_authorities_that_are_no_certificates() -> None:
+    public, private = certificate()
+    secret = pem_secret(tls_crt=public, tls_key=private, ca_crt="x")
+    compiled = compiled_of(secret + ENDPOINT + subscription_text(target=TLS), KEY, SIGNING)
+    (problem,) = compiled.problems
+    assert problem.path == "spec.target.tls.ca"
+    assert problem.message.startswith("holds no PEM certificate")
+    assert problem.reason == Reason.SECRET_UNUSABLE
 
 
 @pytest.mark.parametrize(

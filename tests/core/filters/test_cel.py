@@ -70,6 +70,13 @@ def test_what_does_not_compile(text: str, message: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+def test_a_long_reason_is_cut() -> None:
+    name = "e" * 1000
+    with pytest.raises(InvalidValue, match=r"undeclared reference to 'eee[e]*…$") as caught:
+        check_expression(f"{name} == 1", expect_bool=True)
+    assert len(str(caught.value)) == len("line 1, column 1: ") + 300 + 1
+
+
 def test_a_transform_may_give_anything() -> None:
     check_expression("1 + 1", expect_bool=False)
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -237,6 +238,23 @@ def test_keys_in_headers(provider: str, secret: bytes, own: str, beside: tuple[s
     assert None not in keys
     assert key_of(provider, b"", ((own, "1"),), secret) is not None
     assert key_of(provider, b"", tuple((name, "1") for name in beside), secret) is None
+
+
+def test_all_parts_of_a_slash_command_count() -> None:
+    fields = ("api_app_id", "command", "trigger_id")
+    keys = [
+        key_of("Slack", urlencode(list(zip(fields, each, strict=True))).encode(), FORM)
+        for each in itertools.product("12", repeat=3)
+    ]
+    assert len(set(keys)) == len(keys)
+    assert None not in keys
+
+
+@pytest.mark.parametrize("headers", [(), (("content-type", "text/plain"),)])
+def test_what_does_not_say_that_it_is_a_form_is_none(headers: Headers) -> None:
+    body = b"command=%2Fweather&trigger_id=1&payload=%7B%22type%22%3A%22x%22%7D"
+    assert facts(body, FORM).form["command"] == "/weather"
+    assert (facts(body, headers).form, facts(body, headers).message) == ({}, {})
 
 
 NO_KEY: list[tuple[str, Any]] = [
