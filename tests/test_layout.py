@@ -74,8 +74,8 @@ PATCHES_THE_PRODUCT = {
     "tests/core/store/postgres/test_migrate.py": "a migration of a version to come",
     "tests/core/store/postgres/test_partitions.py": "how many rows make a pack",
     "tests/dispatcher/test_filtering.py": "a fault of ours where CEL is evaluated",
-    "tests/operator/test_collector.py": "one slow query of a real store",
     "tests/operator/state/test_runtime.py": "one call of a real store that fails",
+    "tests/operator/status/test_collector.py": "one slow query of a real store",
     "tests/receiver/test_client_certificates.py": "counts what the TLS library is asked to verify",
 }
 """Tests that replace something of the product while it runs, and why."""
@@ -116,7 +116,6 @@ SCENARIOS = {
     "tests/core/store/sqlite/test_crash.py": "a process that is killed while it appends",
     "tests/core/store/sqlite/test_ids.py": "event ids over all logs of a file",
     "tests/core/store/test_both_drivers.py": "both drivers under the same random operations",
-    "tests/core/store/test_fair_shares.py": "whose events go when there are too many",
     "tests/dispatcher/egress/test_exchange.py": "well-behaved targets, over all of egress",
     "tests/dispatcher/egress/test_hostile_answers.py": "hostile targets, over all of egress",
     "tests/dispatcher/egress/test_reach.py": "addresses out of bounds, over all of egress",
@@ -130,7 +129,6 @@ SCENARIOS = {
     "tests/dispatcher/test_surviving.py": "whole dispatchers: crashes, and stores that are away",
     "tests/dispatcher/test_wrong_clock.py": "whole dispatchers: a wall clock that leaps",
     "tests/operator/config/test_joins.py": "whose an event is, wherever rounds end",
-    "tests/operator/test_collector.py": "the collector with a store that is slow",
     "tests/receiver/ingress/test_conformance.py": "what every ingress server must do on the wire",
     "tests/receiver/test_providers.py": "every provider's request through the whole receiver",
 }

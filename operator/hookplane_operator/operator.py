@@ -22,11 +22,10 @@ from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.sweeper import Sweeper
 from hookplane_operator.election import Election
 from hookplane_operator.events import Events
-from hookplane_operator.gateways.admission import admits
 from hookplane_operator.gateways.default import DefaultGatewayKeeper
 from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.reserved import reserved
-from hookplane_operator.gateways.user_objects import UserObjects
+from hookplane_operator.gateways.user_objects import UserObjects, admits
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import Forbidden, NotFound
 from hookplane_operator.kube.kinds import GATEWAY, NAMESPACE, SECRET, SERVICE, Object, Resource

@@ -1,13 +1,14 @@
-"""Objects of users, and which gateway each belongs to; no I/O."""
+"""Objects of users: which gateway each belongs to, and which namespaces may use it; no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from hookplane.compile.model import ObjectKey
+from hookplane.compile.references import selects
 from hookplane.kinds.base import GatewayRef
-from hookplane_operator.gateways.admission import gateway_of
+from hookplane.kinds.gateway import WebhookGateway
 from hookplane_operator.kube.kinds import REPLAY, SUBSCRIPTION, USER_KINDS, Object
 from hookplane_operator.kube.objects import Objects, key_of
 from hookplane_operator.settings import OperatorSettings, Scope
@@ -49,6 +50,23 @@ class UserObjects:
             )
             spec = (subscription or {}).get("spec", {})
         return gateway_of(_ref(spec), self._settings, self._scope)
+
+
+def gateway_of(ref: GatewayRef | None, settings: OperatorSettings, scope: Scope) -> tuple[str, str]:
+    """Namespace and name of the gateway that a reference means."""
+    if ref is None:
+        return scope.own, settings.default_gateway.name
+    return ref.namespace or scope.own, ref.name
+
+
+def admits(gateway: WebhookGateway, namespace: str, labels: Mapping[str, str] | None) -> bool:
+    """`labels` of the namespace; None: not known, which a selector takes for no."""
+    allowed = gateway.spec.allowed_namespaces
+    if namespace == gateway.metadata.namespace or allowed.from_ == "All":
+        return True
+    if allowed.from_ == "Selector" and allowed.selector is not None and labels is not None:
+        return selects(allowed.selector, labels)
+    return False
 
 
 def _ref(spec: Object) -> GatewayRef | None:

@@ -1,14 +1,18 @@
-"""Which gateway an object belongs to, and what is said while that one does not work."""
+"""Which gateway an object belongs to, which namespaces may use it, and what is said while it does
+not work."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from hookplane.compile.model import ObjectKey
+from hookplane.kinds.base import GatewayRef
 from hookplane.kinds.conditions import ConditionType, Reason
-from hookplane_operator.gateways.user_objects import UserObject, UserObjects
+from hookplane.kinds.gateway import WebhookGateway
+from hookplane_operator.gateways.user_objects import UserObject, UserObjects, admits, gateway_of
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.settings import DefaultGateway, OperatorSettings, Scope
 from hookplane_operator.state.facts import Blocker, GatewayFacts
@@ -89,3 +93,49 @@ def test_with_a_broken_gateway_nobody_blames_the_object() -> None:
 @pytest.mark.parametrize("facts", [None, GatewayFacts("u", 1)])
 def test_nothing_is_said_while_a_gateway_is_opened(facts: GatewayFacts | None) -> None:
     assert gateway_missing(KEY, user_object(*KEY[::2]).body, PUBLIC, True, facts, 5) is None
+
+
+SELECTOR = {"from": "Selector", "selector": {"matchLabels": {"hooks": "yes"}}}
+
+
+def gateway(allowed: Mapping[str, Any] | None) -> WebhookGateway:
+    spec: dict[str, Any] = {
+        "store": {"postgresql": {"dsn": {"secretKeyRef": {"name": "db", "key": "dsn"}}}}
+    }
+    if allowed is not None:
+        spec["allowedNamespaces"] = allowed
+    return WebhookGateway.model_validate(
+        {"metadata": {"name": "g", "namespace": "system", "uid": "u"}, "spec": spec}
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "namespace", "labels", "admitted"),
+    [
+        ({"from": "All"}, "shop", {}, True),
+        ({"from": "All"}, "shop", None, True),
+        ({"from": "Same"}, "shop", {"hooks": "yes"}, False),
+        ({"from": "Same"}, "system", None, True),
+        (SELECTOR, "shop", {"hooks": "yes"}, True),
+        (SELECTOR, "shop", {"hooks": "no"}, False),
+        (SELECTOR, "shop", {}, False),
+        (SELECTOR, "shop", None, False),
+        (SELECTOR, "system", None, True),
+    ],
+)
+def test_who_is_admitted(
+    allowed: Mapping[str, Any], namespace: str, labels: Mapping[str, str] | None, admitted: bool
+) -> None:
+    assert admits(gateway(allowed), namespace, labels) is admitted
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"),
+    [
+        (None, ("system", "usual")),
+        (GatewayRef(name="public"), ("system", "public")),
+        (GatewayRef(name="public", namespace="edge"), ("edge", "public")),
+    ],
+)
+def test_the_gateway_that_a_reference_means(ref: GatewayRef | None, name: tuple[str, str]) -> None:
+    assert gateway_of(ref, SETTINGS, Scope("system", ("edge",), ())) == name
