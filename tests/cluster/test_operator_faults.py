@@ -220,14 +220,14 @@ def test_a_storm_of_429_is_waited_out(
         until(lambda: refused(place, before), "the first 429")
         mark = len(place.plane.audited())
         kubectl.apply(endpoint("storm-next"))
-        until(lambda: len(refused(place, mark)) >= 20, "more of them", 240)
+        until(lambda: len(refused(place, mark)) >= 40, "more of them", 240)
         flows(place, "storm", "during", subscriber)
         asked = refused(place, mark)
     kubectl.until("whe", "storm-next", is_ready, seconds=120)
     until(place.operator.is_at_work, "the lead", 60)
     took = seconds_between(asked[0]["stageTimestamp"], asked[-1]["stageTimestamp"])
     print(f"{len(asked)} requests were refused in {took} s")
-    assert len(asked) < 10 + 2 * took, "it asked again and again"
+    assert len(asked) < 20 + 2 * took, "it asked again and again"
     assert is_ready(kubectl.get("whs", "storm"))
 
 
@@ -510,7 +510,7 @@ def unready(kubectl: Kubectl, kind: str, names: list[str]) -> list[str]:
     return [name for name in names if name not in found or not is_ready(found[name])]
 
 
-def test_the_database_away_for_a_minute(
+def test_the_database_away_for_a_while(
     place: Installation, kubectl: Kubectl, subscriber: Target
 ) -> None:
     pair(kubectl, "store", subscriber)
@@ -523,13 +523,12 @@ def test_the_database_away_for_a_minute(
             "whg", "default", lambda x: condition(x, "StoreAvailable").get("status") == "False"
         )
         assert condition(found, "StoreAvailable")["reason"] == Reason.STORE_UNAVAILABLE
+        kubectl.apply(endpoint("store-next"))
         found = kubectl.until(
             "whs", "store", lambda x: condition(x, "Ready")["status"] == "Unknown"
         )
         changed = condition(found, "Ready")["lastTransitionTime"]
         assert seconds_between(begun, changed) > 25, "too early"
-        kubectl.apply(endpoint("store-next"))
-        kubectl.until("whe", "store-next", lambda x: condition(x, "Accepted") != {})
     finally:
         place.database.start()
     for kind, name in (("whg", "default"), ("whs", "store"), ("whe", "store-next")):

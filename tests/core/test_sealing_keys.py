@@ -23,6 +23,18 @@ def test_sealing_keys_can_be_rotated(tmp_path: Path) -> None:
     assert not rotated.is_stale(f'{{"key": "{rotated.seal(b"x", "aad")}"}}'.encode())
 
 
+def test_a_folder_of_files_seals_with_the_first_key_of_the_first_name(tmp_path: Path) -> None:
+    first, second = new_sealing_key(), new_sealing_key()
+    (tmp_path / "b").write_text(second)
+    (tmp_path / "a").write_text(first)
+    (tmp_path / "folder").mkdir()
+    both = read_sealing_keys(tmp_path)
+    for name, stale in (("a", False), ("b", True)):
+        sealed = read_sealing_keys(tmp_path / name).seal(b"secret", "aad")
+        assert both.open(sealed, "aad") == b"secret"
+        assert both.is_stale(f'{{"key": "{sealed}"}}'.encode()) is stale
+
+
 @pytest.mark.parametrize("text", ["", "k1:zz", "k1", ":" + "ab" * 32, "k1:" + "ab" * 31])
 def test_a_file_without_a_right_key_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "keys"

@@ -33,6 +33,19 @@ def test_blank_is_no_secret(value: bytes, truth: bool) -> None:
     assert bool(Secret(value)) is truth
 
 
+def test_it_equals_only_a_secret_of_the_same_value() -> None:
+    assert Secret(PLAIN) == Secret(PLAIN.encode())
+    assert Secret(PLAIN) != Secret("another")
+    assert Secret(PLAIN) != PLAIN
+
+
+@pytest.mark.parametrize("context", [None, {}, {"aad": "uid-1"}])
+def test_nothing_is_opened_without_a_sealer(sealer: Sealer, context: dict[str, str] | None) -> None:
+    text = Holder(value=Secret(PLAIN)).model_dump_json(context={"sealer": sealer, "aad": "uid-1"})
+    with pytest.raises(ValidationError, match="a sealed secret needs a sealer"):
+        Holder.model_validate_json(text, context=context)
+
+
 def test_a_dump_without_sealer_fails() -> None:
     with pytest.raises(Exception, match="sealer"):
         Holder(value=Secret(PLAIN)).model_dump_json()

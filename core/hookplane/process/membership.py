@@ -99,11 +99,6 @@ class Membership:
         """Who was alive at the last heartbeat."""
         return self._members
 
-    @property
-    def role(self) -> Role:
-        """What this process does."""
-        return self._role
-
     def ready(self, role: Role) -> list[Member]:
         """Those of a role that do their work, as of the last heartbeat."""
         return [x for x in self._members if x.role is role and x.presence.ready]

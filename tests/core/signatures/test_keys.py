@@ -89,6 +89,8 @@ RAW_ED25519 = SignatureScheme(header="x", algorithm=Algorithm.ED25519, key_encod
 P384 = pair(ec.generate_private_key(ec.SECP384R1()), KeyEncoding.PEM)[1]
 WEAK_RSA = pair(rsa.generate_private_key(65537, 1024), KeyEncoding.PEM)[1]  # noqa: S505 - to be refused
 
+OID_OF_ED25519, OID_OF_NOTHING = "06032b6570", "06032b6501"
+
 BAD = [
     (HMAC, Secret(""), "empty"),
     (HMAC, Secret(" \n\t"), "empty"),
@@ -129,6 +131,19 @@ def test_a_public_key_cannot_sign() -> None:
     public = pair(PRIVATE[Algorithm.ED25519], KeyEncoding.PEM)[1]
     with pytest.raises(InvalidValue, match="not a private key"):
         sign_request(PEM_ED25519, public, method="POST", url="", body=b"", id="", now=NOW)
+
+
+def of_no_known_algorithm(key: Secret) -> Secret:
+    return Secret(key.reveal().decode().replace(OID_OF_ED25519, OID_OF_NOTHING, 1))
+
+
+def test_keys_of_an_algorithm_that_nobody_knows_are_refused() -> None:
+    halves = pair(PRIVATE[Algorithm.ED25519], KeyEncoding.HEX)
+    private, public = (of_no_known_algorithm(half) for half in halves)
+    with pytest.raises(InvalidValue, match="not a public key in Hex form"):
+        check_key(RAW_ED25519, public)
+    with pytest.raises(InvalidValue, match="not a private key in Hex form"):
+        sign_request(RAW_ED25519, private, method="POST", url="", body=b"", id="", now=NOW)
 
 
 WRONG_CURVE = ec.generate_private_key(ec.SECP384R1())

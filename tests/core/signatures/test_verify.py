@@ -93,6 +93,14 @@ def test_time_counts_in_both_directions(off: int) -> None:
     assert result.failure is VerifyFailure.TIMESTAMP
 
 
+@pytest.mark.parametrize(
+    ("off", "words"), [(302_000, "302 s old"), (-302_000, "302 s in the future")]
+)
+def test_it_is_told_how_far_off_the_time_is(off: int, words: str) -> None:
+    result = judge(STRIPE, signed(STRIPE), now=NOW + off)
+    assert result.detail == f"signed time is {words}; allowed are 300 s"
+
+
 @pytest.mark.parametrize("off", [-300_000, 0, 300_000])
 def test_time_within_tolerance_is_accepted(off: int) -> None:
     assert judge(STRIPE, signed(STRIPE), now=NOW + off) == VerifyResult(timestamp=NOW)
