@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ import pytest
 
 from hookplane.clock import SystemClock
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
-from hookplane.process.membership import CERTAIN_SECONDS, Membership, SingleProcess
+from hookplane.process.membership import (
+    CERTAIN_SECONDS,
+    SOONEST_SECONDS,
+    Membership,
+    SingleProcess,
+)
 from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.protocol import Store
@@ -28,6 +34,9 @@ class Faulty:
         self.errors: list[Exception] = []
         self.listening = 0
         """Listeners that have not stopped."""
+        self.registered = 0
+        self.beats: list[float] = []
+        """When each heartbeat that worked began."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -45,7 +54,14 @@ class Faulty:
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         if self.errors:
             raise self.errors.pop(0)
-        return await self._store.heartbeat(process, presence)
+        begun = asyncio.get_running_loop().time()
+        members = await self._store.heartbeat(process, presence)
+        self.beats.append(begun)
+        return members
+
+    async def register(self, role: Role, instance: str, presence: Presence) -> int:
+        self.registered += 1
+        return await self._store.register(role, instance, presence)
 
 
 @pytest.fixture
@@ -81,6 +97,25 @@ async def test_a_lost_lease_is_told_and_replaced(store: Faulty) -> None:
     await asyncio.wait_for(lost.wait(), 10)
     await until(lambda: membership.process not in (None, first), "a new registration")
     assert membership.may_send()
+    beaten = len(store.beats)
+    await until(
+        lambda: len(store.beats) > beaten or store.registered > 2, "heartbeats of the new one"
+    )
+    assert store.registered == 2
+    await membership.stop()
+
+
+async def test_much_news_makes_no_more_heartbeats_than_are_allowed(store: Faulty) -> None:
+    membership = join(store)
+    await membership.start()
+
+    def enough() -> bool:
+        membership.beat_soon()
+        return len(store.beats) >= 4
+
+    await until(enough, "heartbeats", 10)
+    pauses = [later - earlier for earlier, later in pairwise(store.beats)]
+    assert min(pauses) >= 0.9 * SOONEST_SECONDS
     await membership.stop()
 
 
