@@ -131,6 +131,7 @@ class Admission:
             body=body,
             dedup_key=None if key is None else extract.dedup_key(key, facts),
             dedup_until=0 if key is None else now + endpoint.config.dedup_window,
+            repeats_identical=endpoint.repeats_identical,
         )
 
     async def _append(
@@ -154,9 +155,12 @@ class Admission:
         self, endpoint: PreparedEndpoint, event: NewEvent, appended: Appended, started: float
     ) -> None:
         seconds = self._clock.monotonic() - started
+        if appended.duplicate or appended.conflict:
+            self._reporter.repeated(endpoint.config, appended)
+        if appended.conflict:
+            endpoint.metrics.conflicts.inc()
         if appended.duplicate:
             endpoint.metrics.duplicates.inc()
-            self._reporter.duplicate(endpoint.config, conflict=appended.conflict)
         else:
             endpoint.metrics.stored.inc()
             endpoint.metrics.size.inc(len(event.body))

@@ -19,6 +19,7 @@ class EndpointMetrics:
 
     stored: Counter
     duplicates: Counter
+    conflicts: Counter
     size: Counter
     rejected: dict[str, Counter] = field(default_factory=dict)
 
@@ -31,6 +32,12 @@ class AllEndpointsMetrics:
             "hookplane_received",
             "Requests that were verified, by endpoint and result.",
             ("endpoint", "result"),
+            registry=registry,
+        )
+        self._conflicts = Counter(
+            "hookplane_conflicts",
+            "Requests with a known deduplication key and another body, by endpoint.",
+            ("endpoint",),
             registry=registry,
         )
         self._rejected = Counter(
@@ -48,6 +55,7 @@ class AllEndpointsMetrics:
         return EndpointMetrics(
             stored=self._received.labels(endpoint, STORED),
             duplicates=self._received.labels(endpoint, DUPLICATE),
+            conflicts=self._conflicts.labels(endpoint),
             size=self._bytes.labels(endpoint),
         )
 
@@ -62,6 +70,7 @@ class AllEndpointsMetrics:
         """Drops the counters of an endpoint that is gone."""
         self._received.remove(endpoint, STORED)
         self._received.remove(endpoint, DUPLICATE)
+        self._conflicts.remove(endpoint)
         self._bytes.remove(endpoint)
         for reason in own.rejected:
             self._rejected.remove(endpoint, reason)

@@ -12,7 +12,7 @@ from hookplane.errors import InvalidValue
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.providers.extract import Extractor
 from hookplane.providers.handshakes import Handshake
-from hookplane.providers.registry import HANDSHAKES, key_reader, reader
+from hookplane.providers.registry import HANDSHAKES, key_reader, reader, repeats_identical
 from hookplane.signatures.keys import VerificationKey, prepare
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import ClientVerifier
@@ -46,6 +46,8 @@ class PreparedEndpoint:
     """Headers that must not be repeated."""
     event_type: Extractor
     dedup_key: Extractor | None
+    repeats_identical: bool
+    """Another body under the key is another event."""
     answers: PreparedAnswers
     query_token: bool
     """A bearer token may stand in the query as `access_token`, as CloudEvents wants it."""
@@ -84,6 +86,7 @@ def prepare_endpoint(
         single=frozenset(_single(config, event_type, dedup_key)),
         event_type=event_type,
         dedup_key=dedup_key,
+        repeats_identical=repeats_identical(config.provider, config.dedup_key),
         answers=prepare_answers(config.answer, config.answers, private=query_token),
         query_token=query_token,
         metrics=metrics,

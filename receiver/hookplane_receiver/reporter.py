@@ -17,7 +17,7 @@ from hookplane.reporting.operational import (
     OperationalEventPublisher,
     OperationalType,
 )
-from hookplane.store.event_log import EndpointReport, EventLog
+from hookplane.store.event_log import Appended, EndpointReport, EventLog
 
 INTERVAL_SECONDS: Final = 3.0
 OUR_SIDE: Final = frozenset({RejectReason.SUSPENDED, RejectReason.STORE, RejectReason.METHOD})
@@ -77,11 +77,11 @@ class Reporter:
         self._publisher = publisher
         self._tallies: dict[str, _Tally] = {}
 
-    def duplicate(self, config: EndpointConfig, *, conflict: bool) -> None:
-        """An event came again, with another body if `conflict`."""
+    def repeated(self, config: EndpointConfig, appended: Appended) -> None:
+        """A key came again."""
         tally = self._tally(config)
-        tally.duplicates += 1
-        tally.conflicts += conflict
+        tally.duplicates += appended.duplicate
+        tally.conflicts += appended.conflict
 
     def rejected(self, config: EndpointConfig, reason: RejectReason, detail: str) -> None:
         """A request was not accepted."""

@@ -76,16 +76,32 @@ async def test_an_event_is_stored_as_it_came(tmp_path: Path) -> None:
 
 
 async def test_a_duplicate_gets_the_answer_of_its_original(tmp_path: Path) -> None:
-    async with open_door(tmp_path, endpoint("e")) as door:
-        first = await door.send("/default/e", BODY, signed())
+    """Also one with another body, where the user says which header makes requests the same."""
+    config = endpoint("e", dedup_key=Source(header="x-order"))
+    order = [("X-Order", "1")]
+    async with open_door(tmp_path, config) as door:
+        first = await door.send("/default/e", BODY, signed() + order)
         door.clock.advance(1000)
-        again = await door.send("/default/e", BODY, signed(now=NOW + 1000))
-        other = await door.send("/default/e", b"{}", signed(b"{}"))
+        again = await door.send("/default/e", BODY, signed(now=NOW + 1000) + order)
+        other = await door.send("/default/e", b"{}", signed(b"{}") + order)
         assert first.body == again.body == other.body
         assert len(await door.events("e")) == 1
         await door.receiver.stop(1000)
         status = await door.status("e")
         assert (status.accepted, status.duplicates, status.conflicts) == (1, 2, 1)
+
+
+async def test_where_repeats_are_identical_another_body_is_another_event(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        first = await door.send("/default/e", BODY, signed())
+        other = await door.send("/default/e", b"{}", signed(b"{}"))
+        again = await door.send("/default/e", b"{}", signed(b"{}"))
+        assert first.body != other.body == again.body
+        assert [row.entry.size for row in await door.events("e")] == [2, len(BODY)]
+        await door.receiver.stop(1000)
+        status = await door.status("e")
+        assert (status.accepted, status.duplicates, status.conflicts) == (2, 1, 1)
+        assert sample_of(door, "hookplane_conflicts_total") == 1
 
 
 async def test_behind_the_window_a_key_is_new(tmp_path: Path) -> None:

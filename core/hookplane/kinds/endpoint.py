@@ -401,7 +401,8 @@ class Requests(Spec):
     duplicates: Count | None = None
     """Answered like the original and not stored again."""
     conflicts: Count | None = None
-    """Duplicates with another body; the first one was kept."""
+    """Requests with a known deduplication key and another body. Accepted where a provider's repeats
+    are always the same bytes; elsewhere they count as duplicates, and the first one was kept."""
     rejected: Count | None = None
     """Not accepted, for whatever reason."""
     rejected_by_reason: Annotated[dict[str, Count], Field(max_length=MAX_REASONS)] = {}

@@ -138,6 +138,13 @@ KINDS: Final = (
                 type="integer",
                 wide=True,
             ),
+            Column(
+                "Conflicts",
+                ".status.requests.conflicts",
+                "Requests with a known deduplication key and another body.",
+                type="integer",
+                wide=True,
+            ),
             REASON,
             WHY,
             Column(

@@ -29,6 +29,8 @@ class Variant:
     dedup_key: Source | None
     key_prefix: str = ""
     """Keys of this variant begin so; the empty one is for all other keys and comes last."""
+    repeats_identical: bool = False
+    """A repeat has the same bytes, so another body under a known key is another event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,15 @@ def get(name: str) -> Preset:
         raise InvalidValue(f'"{name}" is not a provider; known are: {known}') from None
 
 
+def repeats_identical(provider: str, dedup_key: Source | None) -> bool:
+    """Whether a repeat has the body of its original. Known of a provider with its own key only: who
+    sets another key says by it which events are the same."""
+    preset = PRESETS.get(provider)
+    return preset is not None and any(
+        variant.repeats_identical and variant.dedup_key == dedup_key for variant in preset.variants
+    )
+
+
 def key_reader(source: Source) -> Extractor:
     """Makes the source of a deduplication key ready to be used for every request."""
     return reader(source) if source.body_path is None else key_from_body(source.body_path)

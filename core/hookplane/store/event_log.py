@@ -27,6 +27,8 @@ class NewEvent:
     dedup_key: bytes | None = None
     """None: the event is its own; else at most 64 bytes (longer keys are hashed by the caller)."""
     dedup_until: Millis = 0
+    repeats_identical: bool = False
+    """A repeat has the body of its original, so another body under the key is another event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Appended:
     event_id: str
     duplicate: bool = False
     conflict: bool = False
-    """A duplicate with another body; the first one was kept."""
+    """Its key came before with another body. A duplicate: the first one was kept; else both are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter
 
+from hookplane.config.endpoint import Source
 from hookplane.errors import InvalidValue
 from hookplane.kinds.endpoint import ProviderName, Verification
 from hookplane.providers import presets, registry
 from hookplane.providers.preset import Preset
-from hookplane.providers.registry import EXTRACTORS, HANDSHAKES, reader
+from hookplane.providers.registry import EXTRACTORS, HANDSHAKES, reader, repeats_identical
 from hookplane.secret import Secret
 
 ALL = list(registry.PRESETS.values())
@@ -72,3 +73,21 @@ def test_a_name_in_documents_means_one_function() -> None:
     for preset in ALL:
         assert all(registry.EXTRACTORS[name] == own for name, own in preset.extractors.items())
         assert all(registry.HANDSHAKES[name] == own for name, own in preset.handshakes.items())
+
+
+def test_it_is_known_whose_repeats_are_the_same_bytes() -> None:
+    identical = {preset.name for preset in ALL if any(v.repeats_identical for v in preset.variants)}
+    assert identical == {"GitHub", "GitLab", "Telegram", "Discord", "Svix", "StandardWebhooks"}
+
+
+@pytest.mark.parametrize("preset", ALL, ids=IDS)
+def test_repeats_are_known_of_a_providers_own_key_only(preset: Preset) -> None:
+    for variant in preset.variants:
+        known = repeats_identical(preset.name, variant.dedup_key)
+        assert known == variant.repeats_identical
+    assert not repeats_identical(preset.name, Source(header="x-order"))
+    assert not repeats_identical(preset.name, None)
+
+
+def test_of_unknown_providers_nothing_is_known() -> None:
+    assert not repeats_identical("Hookplane", None)

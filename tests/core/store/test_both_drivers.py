@@ -118,8 +118,8 @@ class BothDrivers(RuleBasedStateMachine):
 
     # Ingest -------------------------------------------------------------------------------------
 
-    @rule(uid=endpoints, key=keys, body=bodies, count=st.integers(1, 4))
-    def append(self, uid: str, key: bytes | None, body: bytes, count: int) -> None:
+    @rule(uid=endpoints, key=keys, body=bodies, identical=st.booleans(), count=st.integers(1, 4))
+    def append(self, uid: str, key: bytes | None, body: bytes, identical: bool, count: int) -> None:
         for _ in range(count):
             event = NewEvent(
                 endpoint=uid,
@@ -130,6 +130,7 @@ class BothDrivers(RuleBasedStateMachine):
                 body=body,
                 dedup_key=key,
                 dedup_until=self.clock.now() + 2 * HOUR,
+                repeats_identical=identical,
             )
             self.both("append", event)
 

@@ -82,6 +82,8 @@ PRESET: Final = Preset(
                 timestamp=Timestamp(header="x-signature-timestamp", tolerance=None),
             ),
             Source(extractor="discord_key"),
+            # Only interactions have a key, and none is sent again.
+            repeats_identical=True,
         ),
     ),
     event_type=Source(extractor="discord_type"),

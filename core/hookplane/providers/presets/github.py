@@ -34,7 +34,8 @@ PRESET: Final = Preset(
     name="GitHub",
     doc="Key: the webhook's secret, of your choice. "
     "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
-    variants=(Variant(HUB_SHA256, Source(extractor="github_key")),),
+    # A redelivery sends what the delivery sent, under its GUID.
+    variants=(Variant(HUB_SHA256, Source(extractor="github_key"), repeats_identical=True),),
     event_type=Source(extractor="github_type"),
     generated_key=GeneratedKind.HEX,
     extractors=MappingProxyType(

@@ -27,8 +27,13 @@ PRESET: Final = Preset(
     doc="Key: the webhook's secret token, of your choice, or its signing token, whsec_…. "
     "https://docs.gitlab.com/user/project/integrations/webhooks/",
     variants=(
-        Variant(STANDARD, Source(extractor="gitlab_signed_key"), key_prefix="whsec_"),
-        Variant(token("x-gitlab-token"), Source(extractor="gitlab_key")),
+        Variant(
+            STANDARD,
+            Source(extractor="gitlab_signed_key"),
+            key_prefix="whsec_",
+            repeats_identical=True,
+        ),
+        Variant(token("x-gitlab-token"), Source(extractor="gitlab_key"), repeats_identical=True),
     ),
     event_type=Source(header="x-gitlab-event"),
     generated_key=GeneratedKind.HEX,

@@ -15,8 +15,14 @@ PRESET: Final = Preset(
     doc="Key: whsec_ and base64 (v1), or the sender's public key, whpk_ and base64 (v1a). "
     "https://www.standardwebhooks.com",
     variants=(
-        Variant(STANDARD_ED25519, Source(header="webhook-id"), key_prefix="whpk_"),
-        Variant(STANDARD, Source(header="webhook-id")),
+        # The id belongs to one message, which is sent again as it was, signed anew.
+        Variant(
+            STANDARD_ED25519,
+            Source(header="webhook-id"),
+            key_prefix="whpk_",
+            repeats_identical=True,
+        ),
+        Variant(STANDARD, Source(header="webhook-id"), repeats_identical=True),
     ),
     event_type=Source(body_path="type"),
     generated_key=GeneratedKind.WHSEC,

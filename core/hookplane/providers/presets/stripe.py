@@ -48,6 +48,7 @@ PRESET: Final = Preset(
                 content="{timestamp}.{body}",
                 timestamp=Timestamp(),
             ),
+            # Repeats may differ: `pending_webhooks` counts who has not answered yet.
             Source(extractor="stripe_key"),
         ),
     ),

@@ -13,7 +13,9 @@ PRESET: Final = Preset(
     name="Svix",
     doc="Key: the endpoint's signing secret, whsec_…. "
     "https://docs.svix.com/receiving/verifying-payloads/how-manual",
-    variants=(Variant(standard_webhooks("svix"), Source(header="svix-id")),),
+    variants=(
+        Variant(standard_webhooks("svix"), Source(header="svix-id"), repeats_identical=True),
+    ),
     event_type=Source(body_path="type"),
     samples=FREE,
 )

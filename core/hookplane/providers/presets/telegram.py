@@ -37,7 +37,14 @@ PRESET: Final = Preset(
     name="Telegram",
     doc="Key: the secret_token that setWebhook was called with, 1-256 of A-Z a-z 0-9 _ -. "
     "https://core.telegram.org/bots/api#setwebhook",
-    variants=(Variant(token("x-telegram-bot-api-secret-token"), Source(body_path="update_id")),),
+    # An update is made once and sent until it is taken; another bot has numbers of its own.
+    variants=(
+        Variant(
+            token("x-telegram-bot-api-secret-token"),
+            Source(body_path="update_id"),
+            repeats_identical=True,
+        ),
+    ),
     event_type=Source(extractor="telegram_type"),
     answer=EMPTY,
     generated_key=GeneratedKind.HEX,

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from hookplane.errors import UnknownObject
-from hookplane.store.dedup_identity import body_fingerprint, identity_within_log
+from hookplane.store.dedup_identity import body_fingerprint, identity_within_log, spare_keys
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.postgres.db import Db
 from hookplane.store.sql import load_statements
 from hookplane.store.storable_text import pack_headers, storable
 
 Outcome = Appended | UnknownObject
+_Identity = tuple[str, bytes | str, bytes | None]
 
 _SQL: Final = load_statements("hookplane.store.postgres", "ingest.sql")
 
@@ -26,53 +27,55 @@ async def append_group(db: Db, events: Sequence[NewEvent], again: bool) -> list[
 
 
 class _KeyedGroup:
-    """Events of one group; those with the same key wait for the outcome of the first of them."""
+    """Events of one group; those that are the same wait for the outcome of the first of them."""
 
     def __init__(self, events: Sequence[NewEvent]) -> None:
         self._events = events
-        self._first: dict[tuple[str, bytes | str], int] = {}
-        for place, event in enumerate(events):
-            self._first.setdefault(_identity(event), place)
+        self._spares = list(spare_keys(events))
+        self._identities = list(map(_identity, events, self._spares))
+        self._first: dict[_Identity, int] = {}
+        for place, identity in enumerate(self._identities):
+            self._first.setdefault(identity, place)
 
     def columns(self) -> Iterable[list[Any]]:
         """The arguments of the statement, an array each."""
-        rows = (_row(self._events[place]) for place in self._first.values())
+        rows = (_row(self._events[place], self._spares[place]) for place in self._first.values())
         return map(list, zip(*rows, strict=True))
 
     def outcomes(self, found: dict[int, tuple[Any, ...]], again: bool) -> list[Outcome]:
         """For each event, in order. `found`: ordinal → (ordinal, original, conflict)."""
         settled = {
-            place: _outcome(self._events[place], found.get(ordinal), again)
+            place: self._outcome(place, found.get(ordinal), again)
             for ordinal, place in enumerate(self._first.values(), 1)
         }
         return [self._of(place, settled) for place in range(len(self._events))]
 
     def _of(self, place: int, settled: dict[int, Outcome]) -> Outcome:
         event = self._events[place]
-        first = self._first[_identity(event)]
+        first = self._first[self._identities[place]]
         outcome = settled[first]
         if place == first or isinstance(outcome, UnknownObject):
             return outcome
         conflict = outcome.conflict or event.body != self._events[first].body
-        return Appended(outcome.event_id, True, conflict)
+        return Appended(outcome.event_id, True, conflict and self._spares[place] is None)
+
+    def _outcome(self, place: int, row: tuple[Any, ...] | None, again: bool) -> Outcome:
+        event = self._events[place]
+        if row is None:
+            return Appended(event.event_id)
+        _, original, conflict = row
+        if original is None and not conflict:
+            return UnknownObject(f'no endpoint "{event.endpoint}"')
+        if original is None or (again and original == event.event_id):
+            return Appended(event.event_id, conflict=conflict and self._spares[place] is not None)
+        return Appended(original, True, conflict and self._spares[place] is None)
 
 
-def _outcome(event: NewEvent, row: tuple[Any, ...] | None, again: bool) -> Outcome:
-    if row is None:
-        return Appended(event.event_id)
-    _, original, conflict = row
-    if original is None:
-        return UnknownObject(f'no endpoint "{event.endpoint}"')
-    if again and original == event.event_id:
-        return Appended(event.event_id)
-    return Appended(original, True, conflict)
+def _identity(event: NewEvent, spare: bytes | None) -> _Identity:
+    return event.endpoint, identity_within_log(event), spare
 
 
-def _identity(event: NewEvent) -> tuple[str, bytes | str]:
-    return event.endpoint, identity_within_log(event)
-
-
-def _row(event: NewEvent) -> tuple[Any, ...]:
+def _row(event: NewEvent, spare: bytes | None) -> tuple[Any, ...]:
     key = event.dedup_key
     return (
         event.endpoint,
@@ -84,4 +87,5 @@ def _row(event: NewEvent) -> tuple[Any, ...]:
         key,
         None if key is None else body_fingerprint(event.body),
         event.dedup_until,
+        spare,
     )

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from hookplane.errors import UnknownObject
-from hookplane.store.dedup_identity import body_fingerprint, identity_within_log
+from hookplane.store.dedup_identity import body_fingerprint, identity_within_log, spare_keys
 from hookplane.store.event_log import Appended, NewEvent
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
@@ -29,8 +29,9 @@ def append_group(
     cannot be stored."""
     try:
         with transaction(db):
-            group = _GroupRows(db, events)
-            outcomes = [group.place(event) for event in events]
+            spares = list(spare_keys(events))
+            group = _GroupRows(db, events, spares)
+            outcomes = list(map(group.place, events, spares))
             group.write()
             return outcomes
     except DATA_ERRORS as error:
@@ -53,30 +54,44 @@ class _Seen(NamedTuple):
     expires: int
 
 
+class _Original(NamedTuple):
+    """The event that a key stands for already."""
+
+    event_id: str
+    other_body: bool
+
+
 class _GroupRows:
     """Gives events their places and collects the rows to be written."""
 
-    def __init__(self, db: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        events: Sequence[NewEvent],
+        spares: Sequence[bytes | None],
+    ) -> None:
         self._db = db
         uids = orjson.dumps(list({event.endpoint for event in events})).decode()
         rows = db.execute(_SQL["find_heads"], (uids,))
         self._heads = {uid: _Head(endpoint, head) for uid, endpoint, head in rows}
         self._content: int = db.execute(_SQL["last_content"]).fetchone()[0]
-        self._seen = self._find_keys(events)
+        self._seen = self._find_keys(events, spares)
         self._placed: dict[tuple[int, bytes | str], NewEvent] = {}
         self._events: list[tuple[int, str, int, str, int, int]] = []
         self._contents: list[tuple[int, bytes, bytes]] = []
         self._keys: list[tuple[int, bytes, str, bytes, int]] = []
 
-    def place(self, event: NewEvent) -> Appended | UnknownObject:
+    def place(self, event: NewEvent, spare: bytes | None) -> Appended | UnknownObject:
         head = self._heads.get(event.endpoint)
         if head is None:
             return UnknownObject(f'no endpoint "{event.endpoint}"')
-        known = self._placed_before(head, event) or self._stored_before(head, event)
-        if known is not None:
-            return known
-        self._add(head, event)
-        return Appended(event.event_id)
+        key = identity_within_log(event)
+        first = self._original(head, event, key)
+        for original in (first, spare and self._original(head, event, spare)):
+            if original and not (spare and original.other_body):
+                return Appended(original.event_id, True, original.other_body)
+        self._add(head, event, spare if first and spare else key)
+        return Appended(event.event_id, conflict=first is not None)
 
     def write(self) -> None:
         db = self._db
@@ -88,51 +103,40 @@ class _GroupRows:
             _SQL["raise_head"], [(x.number, x.bytes, x.received, x.endpoint) for x in heads]
         )
 
-    def _find_keys(self, events: Sequence[NewEvent]) -> dict[tuple[int, bytes], _Seen]:
+    def _find_keys(
+        self, events: Sequence[NewEvent], spares: Sequence[bytes | None]
+    ) -> dict[tuple[int, bytes], _Seen]:
         keys = [
-            (self._heads[event.endpoint].endpoint, event.dedup_key)
-            for event in events
-            if event.dedup_key is not None and event.endpoint in self._heads
+            (self._heads[event.endpoint].endpoint, key)
+            for event, spare in zip(events, spares, strict=True)
+            for key in (event.dedup_key, spare)
+            if key is not None and event.endpoint in self._heads
         ]
         rows = bulk.select(self._db, _SQL["find_keys"], keys)
         return {(endpoint, key): _Seen(*rest) for endpoint, key, *rest in rows}
 
-    def _placed_before(self, head: _Head, event: NewEvent) -> Appended | None:
-        original = self._placed.get(_identity(head, event))
-        if original is None:
-            return None
-        return Appended(original.event_id, True, original.body != event.body)
-
-    def _stored_before(self, head: _Head, event: NewEvent) -> Appended | None:
-        if event.dedup_key is None:
-            row = self._db.execute(_FIND_SAME_ID, (event.event_id, head.endpoint)).fetchone()
-            return row and Appended(event.event_id, True, row[0] != event.body)
-        found = self._seen.get((head.endpoint, event.dedup_key))
+    def _original(self, head: _Head, event: NewEvent, key: bytes | str) -> _Original | None:
+        placed = self._placed.get((head.endpoint, key))
+        if placed is not None:
+            return _Original(placed.event_id, placed.body != event.body)
+        if isinstance(key, str):
+            row = self._db.execute(_FIND_SAME_ID, (key, head.endpoint)).fetchone()
+            return row and _Original(key, row[0] != event.body)
+        found = self._seen.get((head.endpoint, key))
         if found is None or found.expires <= event.received:
             return None
-        return Appended(found.event_id, True, found.fingerprint != body_fingerprint(event.body))
+        return _Original(found.event_id, found.fingerprint != body_fingerprint(event.body))
 
-    def _add(self, head: _Head, event: NewEvent) -> None:
+    def _add(self, head: _Head, event: NewEvent, key: bytes | str) -> None:
         number = head.number = head.number + 1
         body, received = event.body, event.received
         head.bytes += len(body)
         head.received = max(head.received, received, 1)
-        self._placed[_identity(head, event)] = event
+        self._placed[head.endpoint, key] = event
         content = self._content = self._content + 1
         row = (number, event.event_id, received, storable(event.type), len(body), content)
         self._events.append(row)
         self._contents.append((content, pack_headers(event.headers), body))
-        if event.dedup_key is not None:
-            self._keys.append(
-                (
-                    head.endpoint,
-                    event.dedup_key,
-                    event.event_id,
-                    body_fingerprint(body),
-                    event.dedup_until,
-                )
-            )
-
-
-def _identity(head: _Head, event: NewEvent) -> tuple[int, bytes | str]:
-    return head.endpoint, identity_within_log(event)
+        if isinstance(key, bytes):
+            known = (head.endpoint, key, event.event_id, body_fingerprint(body), event.dedup_until)
+            self._keys.append(known)

@@ -82,6 +82,7 @@ async def test_data_of_the_version_before_knows_whose_it_is() -> None:
             await fill_namespaces(Scene(store, clock))
             async with store.connections.use(Purpose.OTHER) as db:
                 await db.execute("alter table endpoint drop column namespace")
+                await db.execute("drop function append_2")
                 await db.execute("alter table subscription drop column known_endpoint")
                 await db.execute("alter table subscription drop column touched")
                 await db.execute("alter table cursor drop column skipped_after")
@@ -103,6 +104,7 @@ async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_the
             scene = Scene(store, clock)
             await scene.subscription("s", [])
             async with store.connections.use(Purpose.OTHER) as db:
+                await db.execute("drop function append_2")
                 await db.execute("alter table subscription drop column known_endpoint")
                 await db.execute("alter table subscription drop column touched")
                 await db.execute("alter table cursor drop column skipped_after")

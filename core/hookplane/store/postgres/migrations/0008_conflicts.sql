@@ -1,0 +1,93 @@
+-- Appends a group as append_1 does, and stores what comes under a key that has another body where an event
+-- brings a spare key: its own key and its body made into one. Then it is another event; without a spare key
+-- it is a duplicate. Within a group every (endpoint, key, spare) is there once, and the events of a key bring
+-- spare keys all or none. Gives a row only for an event that was not appended as the first one of its key:
+-- `original` is the id of the event that was there before, which is the event's own id when an earlier call
+-- that nobody heard back from had appended it; `conflict` without a spare key: that one has another body; with
+-- one: the event lies under its spare key. `original` null: it was appended under its spare key if `conflict`,
+-- else there is no such endpoint.
+create function append_2(
+  uids text[], ids text[], arrivals bigint[], types text[], all_headers bytea[], bodies bytea[],
+  keys bytea[], prints bytea[], untils bigint[], spares bytea[]
+) returns table (ordinal bigint, original text, conflict boolean)
+language plpgsql as $$
+declare
+  present bigint := current_era();
+begin
+  -- Heads stay locked through the commit: sequence order is commit order. The statement after this
+  -- one has a snapshot of its own, so it sees all that the former holders of the locks wrote.
+  perform 1 from endpoint e where e.uid = any(uids) and e.deleted_at = 0
+  order by e.endpoint for no key update;
+  return query
+  with given as materialized (
+    select g.*, e.endpoint, e.head, greatest(e.era, present) as era
+    from unnest(uids, ids, arrivals, types, all_headers, bodies, keys, prints, untils, spares)
+      with ordinality as g(uid, id, arrival, type, headers, body, key, print, until, spare, nth)
+    left join endpoint e on e.uid = g.uid and e.deleted_at = 0
+  ),
+  held as materialized (
+    -- what the key stands for, and the spare one
+    select g.nth, d.event_id, d.fingerprint <> g.print as other, d.key <> g.key as spared
+    from given g join dedup d on d.endpoint = g.endpoint and d.key = g.key
+    where g.key is not null and d.expires > g.arrival
+    union all
+    select g.nth, d.event_id, false, true
+    from given g join dedup d on d.endpoint = g.endpoint and d.key = g.spare
+    where g.spare is not null and d.expires > g.arrival
+  ),
+  known as materialized (
+    select distinct on (h.nth) h.nth, h.event_id, h.other or h.spared as conflict
+    from held h join given g using (nth)
+    where not h.other or g.spare is null
+    order by h.nth, h.spared
+  ),
+  known_ids as materialized (
+    -- the same id can come twice within seconds only: somebody did not hear back
+    select g.nth, v.event_id, v.body <> g.body as conflict
+    from given g join event v on v.event_id = g.id and v.era >= present - 1
+      and v.number > g.endpoint::bigint << 40 and v.number < (g.endpoint::bigint + 1) << 40
+    where g.key is null
+  ),
+  fresh as materialized (
+    select g.*, g.head + row_number() over (partition by g.endpoint order by g.nth) as number,
+      g.spare is not null and (
+        exists (select 1 from held h where h.nth = g.nth)
+        or row_number() over (partition by g.endpoint, g.key order by g.nth) > 1
+      ) as spared
+    from given g
+    where g.endpoint is not null
+      and not exists (select 1 from known k where k.nth = g.nth)
+      and not exists (select 1 from known_ids k where k.nth = g.nth)
+  ),
+  stored as (
+    insert into event (era, number, event_id, received, type, size, headers, body)
+    select f.era, f.number, f.id, f.arrival, f.type, length(f.body), f.headers, f.body from fresh f
+  ),
+  keyed as (
+    -- one that is still there has expired
+    insert into dedup as d (endpoint, key, event_id, fingerprint, expires)
+    select f.endpoint, case when f.spared then f.spare else f.key end as taken, f.id, f.print, f.until
+    from fresh f where f.key is not null
+    order by f.endpoint, taken
+    on conflict (endpoint, key) do update set
+      event_id = excluded.event_id, fingerprint = excluded.fingerprint, expires = excluded.expires
+  ),
+  raised as (
+    update endpoint e set
+      head = g.number, era = g.era, bytes = e.bytes + g.bytes,
+      last_accepted = greatest(e.last_accepted, g.arrival)
+    from (
+      select f.endpoint, max(f.number) as number, max(f.era) as era,
+        sum(length(f.body)) as bytes, max(f.arrival) as arrival
+      from fresh f group by f.endpoint
+    ) g
+    where e.endpoint = g.endpoint
+  )
+  select k.nth, k.event_id, k.conflict from known k
+  union all
+  select k.nth, k.event_id, k.conflict from known_ids k
+  union all
+  select f.nth, null, true from fresh f where f.spared
+  union all
+  select g.nth, null, false from given g where g.endpoint is null;
+end $$;
