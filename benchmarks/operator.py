@@ -25,9 +25,9 @@ from benchmarks.report import as_json, table
 from benchmarks.rows import Figure, Goal, Row
 from support.clocks.blocking import until
 from support.http.subscriber import Target, target
-from support.kubernetes.control_plane import condition
+from support.kubernetes.installation import Installation, installation, reachable_address
+from support.kubernetes.kubectl import condition
 from support.kubernetes.manifests import endpoint, post, service, subscription
-from support.kubernetes.operator import Installation, installation, reachable_address
 
 PATIENCE: Final = 3_600.0
 QUIET_SECONDS: Final = 5.0

@@ -12,8 +12,9 @@ import pytest
 
 from hookplane.crds.definition import root_schema
 from hookplane.kinds.registry import KINDS, Kind
-from support.kubernetes.control_plane import Kubectl, namespace, shared_control_plane
+from support.kubernetes.control_plane import namespace, shared_control_plane
 from support.kubernetes.crds import Object, Schema, spec_object
+from support.kubernetes.kubectl import Kubectl
 
 BASES: dict[str, Object] = {
     "WebhookGateway": {

@@ -15,8 +15,9 @@ import yaml
 from hookplane.crds.definition import root_schema
 from hookplane.kinds.base import NAME_RULE
 from hookplane.kinds.registry import KINDS
-from support.kubernetes.control_plane import CRDS, ROOT, Kubectl, namespace, shared_control_plane
+from support.kubernetes.control_plane import CRDS, ROOT, namespace, shared_control_plane
 from support.kubernetes.crds import Object, walk
+from support.kubernetes.kubectl import Kubectl
 from support.kubernetes.rules import OUT_OF_SCHEMA, ROWS, UPDATES, endpoint
 
 

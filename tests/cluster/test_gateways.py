@@ -12,9 +12,14 @@ from hookplane_operator.gateways.drift import APPLIED
 from support.clocks.blocking import until
 from support.http.subscriber import Target, target
 from support.kubernetes.audit import about, is_lease
-from support.kubernetes.control_plane import Kubectl, condition, is_ready
+from support.kubernetes.installation import (
+    Installation,
+    gateway_spec,
+    installation,
+    reachable_address,
+)
+from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, made, post, secret, subscription
-from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,15 @@ from hookplane.kinds.conditions import Reason
 from support.clocks.blocking import until
 from support.http.subscriber import target
 from support.kubernetes.argocd import health
-from support.kubernetes.control_plane import Kubectl, condition
+from support.kubernetes.installation import (
+    Installation,
+    gateway_spec,
+    installation,
+    reachable_address,
+)
 from support.kubernetes.kstatus import kstatus
+from support.kubernetes.kubectl import Kubectl, condition
 from support.kubernetes.manifests import endpoint, made, post, subscription
-from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 Object = dict[str, Any]
 FINE = ("Current", "Healthy")

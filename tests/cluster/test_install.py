@@ -14,21 +14,12 @@ from helm_python import Chart, Config
 
 from support.clocks.blocking import until
 from support.http.subscriber import target
-from support.kubernetes.control_plane import (
-    ROOT,
-    ControlPlane,
-    Kubectl,
-    condition,
-    is_ready,
-    require_components,
-)
+from support.kubernetes.control_plane import ROOT, ControlPlane, require_components
+from support.kubernetes.installation import gateway_spec, reachable_address
+from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, made, post, secret, subscription
-from support.kubernetes.operator import (
-    OperatorProcess,
-    Pods,
-    gateway_spec,
-    reachable_address,
-)
+from support.kubernetes.operator import OperatorProcess
+from support.kubernetes.pods import Pods
 from support.postgres.server import PostgresServer, require_binaries
 
 CHART = ROOT / "charts" / "hookplane"

@@ -13,16 +13,17 @@ import pytest
 from support.clocks.blocking import until
 from support.http.subscriber import target
 from support.http.tls import server_pair
-from support.kubernetes.control_plane import ROOT, is_ready
-from support.kubernetes.manifests import endpoint, post, subscription, tls_secret
-from support.kubernetes.monitoring import expressions, metrics_asked_for
-from support.kubernetes.operator import (
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.installation import (
     Installation,
-    answers_ready,
     gateway_spec,
     installation,
     reachable_address,
 )
+from support.kubernetes.kubectl import is_ready
+from support.kubernetes.manifests import endpoint, post, subscription, tls_secret
+from support.kubernetes.monitoring import expressions, metrics_asked_for
+from support.kubernetes.operator import answers_ready
 from support.kubernetes.promtool import promtool
 
 ROLES = ("operator", "receiver", "dispatcher", "console")

@@ -16,9 +16,10 @@ from standardwebhooks import Webhook
 from hookplane.kinds.conditions import ConditionType, Reason
 from support.clocks.blocking import until
 from support.http.subscriber import Target, target
-from support.kubernetes.control_plane import ROOT, Kubectl, condition, is_ready
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.installation import Installation, installation, reachable_address
+from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, key_of, made, post, secret, subscription
-from support.kubernetes.operator import Installation, installation, reachable_address
 from support.kubernetes.pki import Authority
 
 _names = (f"x{number}" for number in itertools.count())

@@ -9,9 +9,14 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from support.clocks.blocking import until
-from support.kubernetes.control_plane import Kubectl, condition, is_ready
+from support.kubernetes.installation import (
+    Installation,
+    gateway_spec,
+    installation,
+    reachable_address,
+)
+from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, post
-from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 
 
 @pytest.fixture(scope="module")

@@ -23,17 +23,16 @@ from support.http.tls import client_context, server_pair
 from support.kubernetes.control_plane import (
     ROOT,
     ControlPlane,
-    Kubectl,
-    condition,
     gateway_api,
     install_crds,
-    is_ready,
     require_components,
     with_our_kinds,
 )
+from support.kubernetes.installation import Installation, installation
+from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import Object, endpoint, secret, tls_secret
-from support.kubernetes.operator import Installation, Pod, installation
 from support.kubernetes.pki import Authority, Pair
+from support.kubernetes.pods import Pod
 from support.kubernetes.routes import ACCEPTED, RESOLVED, parent, report
 
 SYSTEM = "hookplane-system"

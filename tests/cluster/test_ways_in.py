@@ -12,14 +12,18 @@ from support.clocks.blocking import until
 from support.kubernetes.control_plane import (
     CRDS,
     ControlPlane,
-    Kubectl,
-    condition,
     gateway_api,
     install_crds,
     require_components,
 )
+from support.kubernetes.installation import (
+    Installation,
+    gateway_spec,
+    installation,
+    reachable_address,
+)
+from support.kubernetes.kubectl import Kubectl, condition
 from support.kubernetes.manifests import made
-from support.kubernetes.operator import Installation, gateway_spec, installation, reachable_address
 from support.kubernetes.routes import ACCEPTED, RESOLVED, parent, report, write_status
 
 EDGE = {"name": "edge", "namespace": "infra", "sectionName": "https"}

@@ -13,9 +13,9 @@ import pytest
 
 from support.clocks.blocking import until
 from support.http.subscriber import Target, target
-from support.kubernetes.control_plane import Kubectl, is_ready
+from support.kubernetes.installation import Installation, installation, reachable_address
+from support.kubernetes.kubectl import Kubectl, is_ready
 from support.kubernetes.manifests import endpoint, made, post, subscription
-from support.kubernetes.operator import Installation, installation, reachable_address
 
 GOLDEN = Path(__file__).parent / "golden" / "kubectl-get.txt"
 QUICK = {"retry": {"schedule": ["1h"]}, "circuit": {"failures": 2}}

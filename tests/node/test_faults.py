@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from support.clocks.blocking import until
-from support.kubernetes.control_plane import condition
+from support.kubernetes.kubectl import condition
 from support.kubernetes.manifests import Object, endpoint, key_of, secret
 from support.node.figures import LEDGERS
 from support.node.ledger import Ledger, ledger_of

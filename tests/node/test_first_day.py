@@ -15,7 +15,8 @@ import yaml
 from standardwebhooks import Webhook
 
 from support.clocks.blocking import until
-from support.kubernetes.control_plane import ROOT, condition
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.kubectl import condition
 from support.kubernetes.manifests import Object, key_of, made
 from support.node.figures import tell
 from support.node.real import forwarded

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from support.clocks.blocking import until
-from support.kubernetes.control_plane import Kubectl
+from support.kubernetes.kubectl import Kubectl
 from support.kubernetes.manifests import Object, key_of
 from support.node.release import SYSTEM, Release, is_failing
 from support.node.tenant import Tenant

@@ -11,9 +11,9 @@ from typing import Any
 
 from hookplane.kinds.base import API_VERSION
 from support.cluster.processes import signed
-from support.kubernetes.control_plane import Kubectl
-from support.kubernetes.operator import Pods
+from support.kubernetes.kubectl import Kubectl
 from support.kubernetes.pki import Pair
+from support.kubernetes.pods import Pods
 
 Object = dict[str, Any]
 

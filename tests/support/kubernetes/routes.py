@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from support.kubernetes.control_plane import Kubectl
+from support.kubernetes.kubectl import Kubectl
 
 ACCEPTED: Final = {"type": "Accepted", "status": "True", "reason": "Accepted"}
 RESOLVED: Final = {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs"}

@@ -22,7 +22,8 @@ from string import Template
 from typing import Final, TextIO
 
 from support.cluster.keeper import InsideKeeper, die_with_parent
-from support.kubernetes.control_plane import ControlPlane, Kubectl, Site
+from support.kubernetes.control_plane import ControlPlane, Site
+from support.kubernetes.kubectl import Kubectl
 from support.kubernetes.pki import write_pair
 from support.node.parts.init import FOLDERS, READY
 

@@ -18,7 +18,8 @@ import support.node.images
 import support.node.node
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
-from support.kubernetes.control_plane import Kubectl, require_components
+from support.kubernetes.control_plane import require_components
+from support.kubernetes.kubectl import Kubectl
 from support.node.images import HOOKPLANE, NEXT, POSTGRESQL, make_images
 
 _KUBECONFIG: Final = "HOOKPLANE_E2E_KUBECONFIG"

@@ -11,7 +11,8 @@ from typing import Any, Final
 from helm_python import Chart, Config
 
 from support.clocks.blocking import until
-from support.kubernetes.control_plane import ROOT, Kubectl, is_ready
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.kubectl import Kubectl, is_ready
 from support.kubernetes.manifests import Object
 from support.node.node import SERVICES
 from support.node.real import Cluster

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from support.kubernetes.control_plane import ROOT, Kubectl, is_ready
+from support.kubernetes.control_plane import ROOT
+from support.kubernetes.kubectl import Kubectl, is_ready
 from support.kubernetes.manifests import Object, endpoint, made
 from support.node.real import Cluster
 from support.node.release import PATIENCE, RESTRICTED, SYSTEM
