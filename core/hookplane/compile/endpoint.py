@@ -18,6 +18,7 @@ from hookplane.kinds.endpoint import (
     DeduplicationKey,
     EndpointResponse,
     EventType,
+    KeyPart,
     WebhookEndpoint,
 )
 from hookplane.providers import registry
@@ -134,6 +135,12 @@ def _type_source(spec: EventType | None) -> Source | None:
 def _key_source(spec: DeduplicationKey | None) -> Source | None:
     if spec is None:
         return None
+    if spec.parts is not None:
+        return Source(parts=tuple(_part_source(part) for part in spec.parts))
+    return _part_source(spec)
+
+
+def _part_source(spec: DeduplicationKey | KeyPart) -> Source:
     header = spec.header.lower() if spec.header else None
     return Source(header=header, body_path=spec.body_path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from pydantic import Field
 
 from hookplane.clock import Millis
@@ -45,13 +47,15 @@ class Source(DocumentPart):
     """Where a value is in a request: exactly one field is set.
 
     `extractor` names a function of a preset in `hookplane.providers.presets`, for values that
-    no single header or path holds.
+    no single header or path holds. `parts` of a key are sources themselves, and are all needed.
     """
 
     header: str | None = None
     body_path: str | None = None
     value: str | None = None
     extractor: str | None = None
+    parts: tuple[Source, ...] = Field(default=(), exclude_if=operator.not_)
+    """Not written when there are none: versions before it know no such field."""
 
 
 class EndpointConfig(Document):

@@ -262,8 +262,8 @@ class EventType(Spec):
         rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
 
 
-class DeduplicationKey(Spec):
-    """Where the key is that makes a request the same as an earlier one."""
+class KeyPart(Spec):
+    """Where one part of a key is."""
 
     header: HeaderName | None = None
     """A header's value."""
@@ -279,6 +279,29 @@ class DeduplicationKey(Spec):
 
     def model_post_init(self, _: Any) -> None:
         rule_check((self.header is None) != (self.body_path is None), self.RULES[0].message)
+
+
+class DeduplicationKey(Spec):
+    """Where the key is that makes a request the same as an earlier one. A request without it, or
+    without one of its parts, is an event of its own."""
+
+    header: HeaderName | None = None
+    """A header's value."""
+    body_path: BodyPath | None = None
+    """A member of the JSON body."""
+    parts: Annotated[list[KeyPart], Field(min_length=1, max_length=8)] | None = None
+    """Several values, which together are the key, such as `source` and `id` of a CloudEvent."""
+
+    RULES = (
+        Rule(
+            rule="[has(self.header), has(self.bodyPath), has(self.parts)].exists_one(x, x)",
+            message="set exactly one of header, bodyPath and parts",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        given = [self.header, self.body_path, self.parts]
+        rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
 
 
 class Deduplication(Spec):

@@ -131,6 +131,16 @@ def key_of_headers(*required: str, beside: tuple[str, ...] = ()) -> Extractor:
     return Extractor(read, names)
 
 
+def key_of_parts(parts: Sequence[Extractor]) -> Extractor:
+    """A key of several parts, which are all needed."""
+
+    def read(facts: Facts) -> str:
+        values = [part.read(facts) for part in parts]
+        return joined(*values) if all(values) else ""
+
+    return Extractor(read, tuple(header for part in parts for header in part.headers))
+
+
 def joined(*parts: str) -> str:
     """One text that no other parts have."""
     return "".join(f"{len(part)}:{part}," for part in parts)

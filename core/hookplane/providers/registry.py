@@ -11,7 +11,14 @@ from typing import Final
 
 from hookplane.config.endpoint import Source
 from hookplane.errors import InvalidValue
-from hookplane.providers.extract import Extractor, constant, from_body, from_header, key_from_body
+from hookplane.providers.extract import (
+    Extractor,
+    constant,
+    from_body,
+    from_header,
+    key_from_body,
+    key_of_parts,
+)
 from hookplane.providers.handshakes import Handshake
 from hookplane.providers.preset import Preset
 from hookplane.providers.presets import (
@@ -80,6 +87,8 @@ def repeats_identical(provider: str, dedup_key: Source | None) -> bool:
 
 def key_reader(source: Source) -> Extractor:
     """Makes the source of a deduplication key ready to be used for every request."""
+    if source.parts:
+        return key_of_parts([key_reader(part) for part in source.parts])
     return reader(source) if source.body_path is None else key_from_body(source.body_path)
 
 

@@ -81,6 +81,21 @@ def test_every_provider_compiles_without_own_keys_or_says_which_it_needs(provide
         assert said(compiled)[0] == f"spec.verification.keys: is required. {preset.doc}"
 
 
+def test_a_key_may_have_several_parts() -> None:
+    parts = "[{header: CE-Source}, {bodyPath: data.id}]"
+    compiled = compiled_of(
+        endpoint_text(f"{{deduplication: {{key: {{parts: {parts}}}}}}}"), GENERATED
+    )
+    endpoint = one_endpoint(compiled)
+    wanted = Source(parts=(Source(header="ce-source"), Source(body_path="data.id")))
+    assert endpoint.dedup_key == wanted
+    assert Source.model_validate_json(wanted.model_dump_json()) == wanted
+
+
+def test_a_key_of_one_part_is_written_as_before_there_were_several() -> None:
+    assert "parts" not in Source(header="x").model_dump_json()
+
+
 def test_all_axes_of_a_generic_endpoint() -> None:
     text = secret_text("s", k="key", api="abc", pw="secret", token="t") + endpoint_text(
         "{provider: Generic, verification: {"

@@ -223,6 +223,32 @@ def test_what_hides_objects_makes_a_reading_incomplete(text: str) -> None:
     assert not read(text).complete
 
 
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("{parts: []}", "key.parts: must have at least 1 entry"),
+        ("{parts: {header: X}}", "key.parts: must be a list, not a mapping"),
+        (
+            "{header: A, parts: [{bodyPath: b}]}",
+            "key: set exactly one of header, bodyPath and parts",
+        ),
+        (
+            "{parts: [{bodyPath: b}, {header: A, bodyPath: b}]}",
+            "key.parts[1]: set exactly one of header and bodyPath",
+        ),
+        (
+            "{parts: [{bodyPath: a b}]}",
+            'key.parts[0].bodyPath: "a b" is not a path in a JSON body, such as message.id',
+        ),
+        ("{parts: [{heder: X}]}", 'key.parts[0].heder: unknown field; did you mean "header"?'),
+    ],
+)
+def test_what_is_wrong_with_a_key_of_several_parts_is_said(key: str, answer: str) -> None:
+    spec = f"spec: {{deduplication: {{key: {key}}}}}"
+    (finding,) = read(HEAD + f"kind: WebhookEndpoint\nmetadata: {{name: a}}\n{spec}").findings
+    assert str(finding).endswith(f"WebhookEndpoint default/a: spec.deduplication.{answer}")
+
+
 def test_json_files() -> None:
     text = (
         '{"apiVersion": "hookplane.dev/v1alpha1", "kind": "WebhookEndpoint", '

@@ -332,6 +332,29 @@ def test_a_key_in_the_body_is_as_it_is_written(value: bytes, wanted: str) -> Non
     assert found == wanted
 
 
+PARTS = key_reader(Source(parts=(Source(header="x-system"), Source(body_path="id"))))
+
+
+def parts_key(system: str, number: bytes) -> str:
+    return PARTS.read(Facts([("x-system", system)] if system else [], b'{"id":%b}' % number))
+
+
+def test_a_key_of_several_parts_is_all_of_them() -> None:
+    keys = {parts_key(*parts) for parts in (("a", b"1"), ("a", b'"1"'), ("b", b"1"), ("a1", b"1"))}
+    assert len(keys) == 4
+    assert "" not in keys
+    assert parts_key("a", b"1") == parts_key("a", b"1")
+
+
+@pytest.mark.parametrize(("system", "number"), [("", b"1"), ("a", b"null"), ("a", b'""')])
+def test_without_one_of_its_parts_there_is_no_key(system: str, number: bytes) -> None:
+    assert parts_key(system, number) == ""
+
+
+def test_headers_of_all_parts_may_come_once() -> None:
+    assert PARTS.headers == ("x-system",)
+
+
 BAD_CHARACTERS = [
     b'"\\ud83d"',
     b'"\\udc00\\ud83d"',

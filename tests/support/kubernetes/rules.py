@@ -208,9 +208,21 @@ ROWS: list[tuple[str, Object, Object]] = [
     (TYPE, endpoint(eventType={"bodyPath": "a.0.b"}), endpoint(eventType={})),
     # one place for the key
     (
-        "set exactly one of header and bodyPath",
+        "set exactly one of header, bodyPath and parts",
         endpoint(deduplication={"key": {"header": "X"}}),
         endpoint(deduplication={"key": {"header": "X", "bodyPath": "a"}}),
+    ),
+    # or several parts of it
+    (
+        "set exactly one of header, bodyPath and parts",
+        endpoint(deduplication={"key": {"parts": [{"header": "X"}, {"bodyPath": "a"}]}}),
+        endpoint(deduplication={"key": {"parts": [{"header": "X"}], "bodyPath": "a"}}),
+    ),
+    # one place for each
+    (
+        "set exactly one of header and bodyPath",
+        endpoint(deduplication={"key": {"parts": [{"bodyPath": "a"}]}}),
+        endpoint(deduplication={"key": {"parts": [{"bodyPath": "a"}, {}]}}),
     ),
     # size, the bound itself is allowed
     (
