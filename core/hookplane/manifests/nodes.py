@@ -178,7 +178,7 @@ class _YamlReader:
             raise _forbidden(tag, line)
         try:
             return _SCALARS[tag](text)
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             name = tag.removeprefix(_TAG)
             raise Malformed(f'"{text[:40]}" is not a value of type {name}', line) from error
 
@@ -208,7 +208,8 @@ def _integer(text: str) -> str | int:
     if ":" in text:
         return text
     digits = text.replace("_", "")
-    sign, digits = (digits[0], digits[1:]) if digits[0] in "+-" else ("", digits)
+    sign = digits[0] if digits.startswith(("+", "-")) else ""
+    digits = digits.removeprefix(sign)
     octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
     return int(sign + digits, 8 if octal else 0)
 

@@ -18,7 +18,7 @@ def plain(text: str) -> list[object]:
     [
         ("a: 1\nb: [x, 2.5, true, ~]", {"a": 1, "b": ["x", 2.5, True, None]}),
         ("a: 2026-11-21T00:00:00Z", {"a": "2026-11-21T00:00:00Z"}),  # times stay text
-        ("a: 1:30", {"a": "1:30"}),  # no base 60, as in Kubernetes
+        ("a: 1:30\nb: 1:30.5", {"a": "1:30", "b": "1:30.5"}),  # no base 60, as in Kubernetes
         ("a: 0644\nb: 0x1f\nc: -3\nd: 1_000", {"a": 420, "b": 31, "c": -3, "d": 1000}),
         ("a: .inf", {"a": float("inf")}),
         ("a: yes\nb: 'yes'", {"a": True, "b": "yes"}),
@@ -53,6 +53,9 @@ def test_anchors_do_not_reach_into_the_next_document() -> None:
         ("a: !!python/object/apply:os.system [ls]", "the tag", 1),
         ("a: !secret x", "the tag !secret is not allowed", 1),
         ("a: !!int x", '"x" is not a value of type int', 1),
+        ("a: !!int ''", '"" is not a value of type int', 1),
+        ("a: !!int '-'", '"-" is not a value of type int', 1),
+        ("a: !!float ''", '"" is not a value of type float', 1),
         ("a:\n  - b\n c: d", "is not YAML", 3),
         ("a: [1, 2", "is not YAML", 2),
         ("a: b: c", "^is not YAML: mapping values are not allowed in this context, column 5$", 1),

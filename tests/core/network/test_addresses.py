@@ -228,6 +228,14 @@ def test_names_of_metadata_services_are_refused(host: str) -> None:
         check_url(f"http://{host}/", AddressPolicy(loopback=True))
 
 
+@pytest.mark.parametrize(
+    "port", ["0", "65536", "000443", "x", "-1", "+80", "\uff18\uff10", "9" * 1000]
+)
+def test_what_is_no_port(port: str) -> None:
+    with pytest.raises(InvalidValue, match="the port is not a number from 1 to 65535"):
+        check_url(f"http://example.com:{port}/")
+
+
 @pytest.mark.parametrize("port", [port for port in DENIED_PORTS if port])
 def test_ports_of_other_services_are_refused_with_the_reason(port: int) -> None:
     with pytest.raises(InvalidValue, match=DENIED_PORTS[port]):

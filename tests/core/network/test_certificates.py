@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+from textwrap import wrap
+
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hookplane.errors import InvalidValue
 from hookplane.network.certificates import (
@@ -12,6 +19,7 @@ from hookplane.network.certificates import (
     check_server_pair,
     check_subject,
     weak_key,
+    weak_signature,
 )
 from hookplane.secret import Secret
 from support.kubernetes.pki import Authority, Pair
@@ -20,6 +28,11 @@ RSA_1024 = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it is to be ref
 AUTHORITY = Authority("ca")
 OWN = AUTHORITY.server("receiver", ["receiver"], [])
 OTHER = AUTHORITY.server("other", ["other"], [])
+OID_OF_EC_KEYS = bytes.fromhex("06072a8648ce3d0201")
+OID_OF_NOTHING = bytes.fromhex("06072a8648ce3d027f")
+RSA_WITH = bytes.fromhex("2a864886f70d0101")
+"""How the names of RSA signatures begin; the last byte says with which digest."""
+RSA_2048 = rsa.generate_private_key(65537, 2048)
 SHORT = AUTHORITY.client("short", key=RSA_1024)
 
 
@@ -66,7 +79,7 @@ def test_a_server_needs_a_key_of_some_length() -> None:
     ("key", "weak"),
     [
         (RSA_1024, "has a key of less than 2048 bits"),
-        (rsa.generate_private_key(65537, 2048), ""),
+        (RSA_2048, ""),
         (ec.generate_private_key(ec.SECP192R1()), "has a key of less than 224 bits"),
         (ec.generate_private_key(ec.SECP224R1()), ""),
     ],
@@ -77,6 +90,57 @@ def test_keys_that_are_too_short(
 ) -> None:
     (certificate,) = check_certificates(Secret(AUTHORITY.client("x", key=key).certificate))
     assert weak_key(certificate) == weak
+
+
+def damaged(pem: bytes, old: bytes, new: bytes) -> Secret:
+    """The same PEM with other bytes in what it encodes."""
+    first, *lines, last = pem.decode().strip().splitlines()
+    inside = base64.b64decode("".join(lines))
+    assert old in inside
+    text = base64.b64encode(inside.replace(old, new)).decode()
+    return Secret("\n".join([first, *wrap(text, 64), last, ""]))
+
+
+def test_a_key_that_is_no_point_of_its_curve() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    pem = AUTHORITY.client("x", key=key).certificate
+    (certificate,) = check_certificates(damaged(pem, point, b"\4" + bytes(64)))
+    assert weak_key(certificate) == "has a key that is not supported"
+
+
+def test_a_private_key_of_an_algorithm_that_nobody_knows() -> None:
+    key = damaged(OWN.key, OID_OF_EC_KEYS, OID_OF_NOTHING)
+    with pytest.raises(InvalidValue, match=r"tls\.key is not a PEM private key"):
+        check_pair(Secret(OWN.certificate), key)
+
+
+@pytest.mark.parametrize(
+    ("digest", "weak"),
+    [
+        ("0b", ""),
+        ("05", "is signed with SHA1"),
+        ("04", "is signed with MD5"),
+        ("7f", "has a signature that is not supported"),
+    ],
+)
+def test_signatures_that_are_too_weak(digest: str, weak: str) -> None:
+    made = self_signed(RSA_2048, hashes.SHA256()).public_bytes(Encoding.PEM)
+    changed = damaged(made, RSA_WITH + b"\x0b", RSA_WITH + bytes.fromhex(digest))
+    (certificate,) = check_certificates(changed)
+    assert weak_signature(certificate) == weak
+
+
+def test_a_signature_without_a_digest_is_not_weak() -> None:
+    assert weak_signature(self_signed(ed25519.Ed25519PrivateKey.generate(), None)) == ""
+
+
+def self_signed(
+    key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, digest: hashes.SHA256 | None
+) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    name = check_subject("CN=x")
+    return x509.CertificateBuilder(name, name, key.public_key(), 1, now, now).sign(key, digest)
 
 
 def test_subjects() -> None:
