@@ -32,6 +32,17 @@ async def test_everybody_sees_who_is_alive(scene: Scene) -> None:
     assert [x.process for x in await scene.store.heartbeat(b, READY)] == [b]
 
 
+async def test_everybody_hears_who_comes_and_who_leaves(scene: Scene) -> None:
+    heard: list[str] = []
+    scene.store.listen(Topic.PROCESSES, heard.append)
+    a = await join(scene, "a")
+    assert len(heard) == 1
+    await scene.store.heartbeat(a, READY)
+    assert len(heard) == 1
+    await scene.store.leave(a)
+    assert len(heard) == 2
+
+
 async def test_heartbeats_keep_a_lease(scene: Scene) -> None:
     process = await join(scene, "a")
     for _ in range(3):
