@@ -19,10 +19,10 @@ from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
 from hookplane_operator.kube.kinds import EVENT, Object
 
 QUEUE: Final = 1_000
-"""More than so many that wait are dropped: an Event is a convenience."""
+"""How many Events may wait. Further ones are dropped, because an Event is only a convenience."""
 PER_SECOND: Final = 5.0
 SERIES_SECONDS: Final = 600.0
-"""The same again within this time counts up."""
+"""An Event that repeats within this time raises the count of the last one; no other is made."""
 _TOLD: Final = frozenset(
     x.value
     for x in (
@@ -33,13 +33,14 @@ _TOLD: Final = frozenset(
         ConditionType.COMPLETE,
     )
 )
+"""Conditions whose changes become Events."""
 
 _log = logging.getLogger("hookplane.operator")
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesEvent:
-    """An Event to be."""
+    """An Event that is to be written."""
 
     key: ObjectKey
     uid: str
@@ -62,7 +63,7 @@ class Events:
     def written(
         self, key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> None:
-        """A status went from `before` to `after`."""
+        """To be called when a status was written that differs from the one before."""
         for event in kubernetes_events(key, body, before, after):
             if not self._waiting.full():
                 self._waiting.put_nowait(event)
@@ -129,7 +130,9 @@ class Events:
 def kubernetes_events(
     key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[KubernetesEvent]:
-    """What is worth an Event; pure. The first status of an object is none, unless it is bad."""
+    """The Events that a new status is worth; pure. A condition becomes one when it turns False,
+    when its reason changes while it is False, and when it is not False any more. So the first
+    status of an object makes none unless something is wrong."""
     old = {x["type"]: x for x in before.get("conditions", ())}
     made = []
     for condition in after.get("conditions", ()):

@@ -1,4 +1,5 @@
-"""Everything that a gateway is made of, as it is to be; pure."""
+"""The objects that a gateway is made of, such as Deployments and Services, as they are to be;
+pure."""
 
 from __future__ import annotations
 
@@ -47,6 +48,7 @@ class ChildMaker:
         return made + self._ways_in()
 
     def roles(self) -> dict[Role, Scaled]:
+        """Roles whose pods this gateway has, and how many of them."""
         spec = self.gateway.spec
         roles: dict[Role, Scaled] = {
             Role.RECEIVER: spec.receiver,
@@ -115,8 +117,8 @@ class ChildMaker:
         return self._object("HorizontalPodAutoscaler", role, spec=spec)
 
     def _policy(self, role: Role) -> Object:
-        """What may come in. What may go out is the guard's, address by address: ranges in a policy
-        would have to know the cluster's own."""
+        """Which connections may come in. Those that go out are checked by the dispatcher, address
+        by address: a policy would have to list ranges of the cluster that nobody here knows."""
         front = [HTTP, HTTPS] if self._ends_tls else [HTTP]
         ports = {Role.RECEIVER: [*front, METRICS], Role.CONSOLE: [CONSOLE]}.get(role, [METRICS])
         spec = {

@@ -14,9 +14,9 @@ from hookplane_operator.settings import OperatorSettings
 USER: Final = 10001
 GRACE: Final = "20s"
 STOP_SECONDS: Final = 40
-"""The delay of a stop, the grace, and room."""
+"""After so long a pod that is to stop is killed: STOP_DELAY, then GRACE, then some seconds more."""
 STOP_DELAY: Final = "5s"
-"""So long a pod that is to stop goes on answering: until then nobody sends to it any more."""
+"""How long a pod that is to stop goes on answering. After that nobody sends to it any more."""
 STORE_FOLDER: Final = "/etc/hookplane/store"
 KEYS_FOLDER: Final = "/etc/hookplane/keys"
 TLS_FOLDER: Final = "/etc/hookplane/tls"
@@ -31,7 +31,8 @@ _KEYS_OF: Final = {
     Role.DISPATCHER: (INBOUND, OUTBOUND),
     Role.CONSOLE: (INBOUND, OUTBOUND),
 }
-"""Receivers face the internet and cannot open what subscriptions hold."""
+"""Which sealing keys each role gets. Receivers face the internet, so they cannot open what
+subscriptions hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,11 @@ class PodMaker:
     gateway: WebhookGateway
     settings: OperatorSettings
     checksum: str
-    """Of the Secrets that a pod reads only when it starts; keyed, so it tells nothing of them."""
+    """Of the Secrets that a pod reads only when it starts. It is made with a key, so it tells
+    nothing about them."""
 
     def template(self, role: Role, resources: PodResources) -> Object:
+        """The pod template of a role's Deployment."""
         names, pods = Names(self.gateway), self.settings.pods
         labels = pods.labels | names.labels(role)
         return {
@@ -165,7 +168,7 @@ class PodMaker:
 
 
 def _quotas(gateway: WebhookGateway) -> dict[str, str]:
-    """What one namespace may use, and whose word that is."""
+    """What one namespace may use, and which gateway says so."""
     quota, owner = gateway.spec.quotas.per_namespace, gateway.metadata
     events = quota.events_per_second
     if quota.stored_bytes is None and events is None:
@@ -178,13 +181,13 @@ def _quotas(gateway: WebhookGateway) -> dict[str, str]:
 
 
 def shown_url(gateway: WebhookGateway, settings: OperatorSettings) -> str:
-    """Where providers find the receivers, as far as is known."""
+    """Where providers send to: the public URL, or the address of the Service when none is given."""
     scheme = "http" if gateway.spec.receiver.tls is None else "https"
     return gateway.spec.public_url or service_url(gateway, settings, scheme)
 
 
 def service_url(gateway: WebhookGateway, settings: OperatorSettings, scheme: str = "http") -> str:
-    """Of the receivers, inside of the cluster."""
+    """The address of the receivers inside the cluster."""
     host = f"{Names(gateway).of(Role.RECEIVER)}.{gateway.metadata.namespace}.svc"
     return f"{scheme}://{host}.{settings.cluster_domain}"
 

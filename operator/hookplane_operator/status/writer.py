@@ -1,5 +1,8 @@
-"""Writes statuses that differ, within a budget: what flipped first and at once, counters at most
-once a minute for each object."""
+"""Writes statuses that differ from those in the cluster, within a budget of writes per second.
+
+A status whose conditions changed is written at once and before others. One of which only counters
+changed waits until a minute after the last write of its object.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ from hookplane_operator.metrics import Metrics
 BUDGET: Final = RateLimit(tokens=20, per=1_000, burst=20)
 """Writes of all statuses together."""
 AT_ONCE: Final = 4
-"""Under way together, so that a slow API server costs patience and not the budget."""
+"""Writes that run at the same time, so that a slow API server does not leave the budget unused."""
 COUNTERS_SECONDS: Final = 60.0
-"""Between two writes for an object that only counts."""
+"""Between two writes of an object of which only counters change."""
 SETTLE_SECONDS: Final = 2.0
-"""What is on its way into force is not told for as long: mostly it is there by then, and one write
-says both."""
+"""How long a status that says Reconciling waits. Most changes are in force by then, so that one
+write says it instead of two."""
 _LOOK_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 
@@ -50,7 +53,7 @@ class _Wanted:
     since: float
     not_before: float = 0.0
     counting: bool = False
-    """Nothing that a person would call a change: others go first."""
+    """Only numbers, times and sentences changed, so others are written first."""
 
 
 class StatusWriter:
@@ -74,7 +77,7 @@ class StatusWriter:
         self._budget = TokenBucket(BUDGET, clock())
 
     def offer(self, key: ObjectKey, uid: str, status: Status) -> None:
-        """The status as it is now; the newest replaces what was not written yet."""
+        """Takes the status of an object as it is now. It replaces one that was not written yet."""
         live = self._objects.get(key)
         if live is None or live["metadata"].get("uid") != uid:
             self._wanted.pop(key, None)
@@ -93,7 +96,7 @@ class StatusWriter:
         self._wanted[key] = _Wanted(uid, wanted, since, earliest, counting)
 
     def clear(self) -> None:
-        """Another one leads now."""
+        """Forgets what was to be written, because another replica leads now."""
         self._wanted.clear()
 
     async def run(self) -> None:
@@ -113,7 +116,8 @@ class StatusWriter:
         return since + (SETTLE_SECONDS if _is_reconciling(wanted) else 0.0)
 
     def _due(self) -> list[ObjectKey]:
-        """As many as the budget allows; those that flipped have waited since an earlier time."""
+        """Objects whose status is written now, as many as the budget allows: those with changed
+        conditions first, then those that have waited longest."""
         now = self._clock()
         due = ((x.counting, x.not_before, key) for key, x in self._wanted.items())
         taken = heapq.nsmallest(self._budget.available(now), (x for x in due if x[1] <= now))
@@ -147,7 +151,7 @@ class StatusWriter:
         self._written(key, answer, live.get("status") or {}, wanted.status)
 
     def _remember(self, key: ObjectKey) -> None:
-        """When it was written last; those whose time is over are forgotten, so in order."""
+        """Notes when it was written, in order, and forgets those whose minute is over."""
         now = self._clock()
         self._last.pop(key, None)
         self._last[key] = now
@@ -156,7 +160,8 @@ class StatusWriter:
 
 
 def _essence(status: Mapping[str, Any]) -> object:
-    """What a person would call a change: not numbers, times and sentences."""
+    """What a person would call a change: conditions, states and addresses, but not numbers, times
+    and sentences."""
     conditions = {
         x.get("type"): (x.get("status"), x.get("reason")) for x in status.get("conditions", ())
     }
@@ -172,7 +177,7 @@ def _is_reconciling(status: Mapping[str, Any]) -> bool:
 
 
 def _plain(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty, and with conditions by type: their order means nothing."""
+    """For comparing: without empty fields, and with conditions by type, in whatever order."""
     plain = {name: value for name, value in status.items() if value not in ([], {}, "", None)}
     plain["conditions"] = {
         x.get("type"): {k: v for k, v in x.items() if v != ""} for x in status.get("conditions", ())

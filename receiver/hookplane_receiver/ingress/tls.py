@@ -21,19 +21,19 @@ from hookplane_receiver.ingress.server import ClientCertificates
 
 CHUNK: Final = 64 * 1024
 MAX_INTERMEDIATES: Final = 8
-"""More that a client sends beside its certificate are not looked at."""
+"""How many certificates that a client sends beside its own are looked at."""
 _CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: forward secrecy and authenticated encryption. TLS 1.3 has nothing else."""
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
 
 
 class TlsBroken(Exception):
-    """What came is no TLS, or the handshake failed; the connection is good for nothing."""
+    """What the client sent is not TLS, or the handshake failed; the connection must be closed."""
 
 
 def context(pair: Pair, *, ask: bool) -> SSL.Context:
-    """For connections that show this certificate. `ask`: the client is asked for its own, which is
-    taken as it comes: what it is worth is for each endpoint to say. Raises InvalidValue."""
+    """For connections that show this certificate. `ask`: the client is asked for its own; any is
+    taken here, and each endpoint decides which it accepts. Raises InvalidValue."""
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     _show(made, pair)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -58,13 +58,13 @@ def _show(made: SSL.Context, pair: Pair) -> None:
 
 
 class TlsProtocol(asyncio.Protocol):
-    """Between a connection and a protocol that need know nothing of TLS. The protocol has the
-    connection before the handshake, so that it counts and ends it like any other."""
+    """Stands between a connection and a protocol that does not know of TLS. The protocol gets the
+    connection before the handshake, so that it counts and closes it like any other."""
 
     def __init__(
         self, inner: asyncio.Protocol, context: SSL.Context, failed: Callable[[], None]
     ) -> None:
-        """`failed`: called when a handshake was begun and the connection ended before its end."""
+        """`failed`: called when the connection ends in the middle of a handshake."""
         self._inner = inner
         self._context = context
         self._failed = failed
@@ -112,7 +112,7 @@ class TlsTransport(asyncio.Transport):
         self._session = SSL.Connection(context, None)
         self._session.set_accept_state()
         self.client: ClientCertificates | None = None
-        """What the client showed; None: the handshake is not over."""
+        """The certificates that the client sent; None: the handshake is not over."""
         self.shaking_hands = False
         """A handshake has begun, and is not over."""
         self.ended = False
@@ -135,7 +135,7 @@ class TlsTransport(asyncio.Transport):
         return plain
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Before the handshake is over nothing can be said, and nothing is."""
+        """Drops what is written before the handshake is over, because nothing can be sent then."""
         if self.client is None or self._raw.is_closing() or not data:
             return
         try:
@@ -149,7 +149,7 @@ class TlsTransport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def close(self) -> None:
-        """Says goodbye first."""
+        """Tells the client that nothing more comes, then closes the connection."""
         self._say_goodbye()
         self._raw.close()
 
@@ -157,7 +157,7 @@ class TlsTransport(asyncio.Transport):
         return self.client is not None and self._raw.can_write_eof()
 
     def write_eof(self) -> None:
-        """Nothing more is written; what comes is still read."""
+        """Tells the client that nothing more comes; what it sends is still read."""
         self._say_goodbye()
         self._raw.write_eof()
 
@@ -168,7 +168,7 @@ class TlsTransport(asyncio.Transport):
             self._flush()
 
     def _shake_hands(self) -> bytes:
-        """What came behind the handshake's end."""
+        """Goes on with the handshake; returns what the client sent after its end."""
         self.shaking_hands = True
         try:
             self._session.do_handshake()
