@@ -32,6 +32,7 @@ class JobKind(StrEnum):
     GATEWAY = "gateway"
     CONFIG = "config"
     SWEEP = "sweep"
+    PARTITIONS = "partitions"
     DEFAULT = "default"
     RELIST = "relist"
 

@@ -23,6 +23,8 @@ from hookplane_operator.watch.watcher import Watcher
 
 STORE_RETRY_SECONDS: Final = 2.0
 """Until a store that failed is asked again."""
+PARTITIONS_SECONDS: Final = 600.0
+"""Between two looks whether the next partitions are there."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -60,6 +62,7 @@ class Jobs:
             JobKind.GATEWAY: self._reconcile_gateway,
             JobKind.CONFIG: self._configure,
             JobKind.SWEEP: self._sweep,
+            JobKind.PARTITIONS: self._make_partitions,
             JobKind.DEFAULT: default.reconcile,
             JobKind.RELIST: self._relist,
         }
@@ -124,6 +127,14 @@ class Jobs:
         runtime = self._gateways.runtimes.get(name)
         return None if runtime is None else await self._sweeper.sweep(runtime)
 
+    async def _make_partitions(self, name: Name) -> float | None:
+        """Dispatchers do it too, as long as one runs."""
+        runtime = self._gateways.runtimes.get(name)
+        if runtime is None:
+            return None
+        await runtime.store.make_partitions()
+        return PARTITIONS_SECONDS
+
     def gateway_opened(self, runtime: GatewayRuntime) -> None:
         """Its store is open and ours, or its spec is another: everything of it is compiled."""
         runtime.hold(self._watcher.held)
@@ -132,6 +143,7 @@ class Jobs:
         runtime.mark_dirty(user_object.key for user_object in self._user_objects.of(runtime.name))
         self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
         self._queue.enqueue(Task(JobKind.SWEEP, runtime.name))
+        self._queue.enqueue(Task(JobKind.PARTITIONS, runtime.name))
 
     def gateway_closed(self, name: Name) -> None:
         """Stops collecting its statuses."""

@@ -1,4 +1,4 @@
-"""What only the operator asks of a store: whose it is, and Secrets that outlive their objects."""
+"""What only the operator asks of a store: whose it is, room for what comes, orphaned Secrets."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class OperatorStore(Protocol):
     async def take_over(self, fence: WriterFence, *, over: str = "") -> None:
         """From now on this store writes configuration as this owner and in this term. `over`: the
         owner that the database may be taken from. Raises StoreInUse, StaleWriter."""
+
+    async def make_partitions(self) -> int:
+        """Makes room for what is appended in the next hours, so that nobody who appends need wait
+        for it; how many partitions were missing."""
 
     async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Generated Secrets whose objects are gone."""

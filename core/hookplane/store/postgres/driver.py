@@ -124,6 +124,10 @@ class PostgresStore:
         await self._write(take_over, fence, over=over)
         self._fence = fence
 
+    async def make_partitions(self) -> int:
+        """Makes room for what is appended in the next hours; how many partitions were missing."""
+        return await self._write(make_partitions)
+
     async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Generated Secrets whose objects are gone."""
         if orphans:
