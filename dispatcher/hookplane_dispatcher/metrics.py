@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from hookplane.store.delivery_store import Counters
 
 _SECONDS: Final = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
-_OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error")
+_OUTCOMES: Final = ("delivered", "failed", "dead", "filtered", "filter_error", "missing")
 
 
 class SubscriptionMetrics:
@@ -42,6 +42,7 @@ class SubscriptionMetrics:
             ("dead", counters.dead),
             ("filtered", counters.filtered - counters.filter_errors),
             ("filter_error", counters.filter_errors),
+            ("missing", counters.expired),
         ):
             if count:
                 self._outcomes[outcome].inc(count)

@@ -138,6 +138,12 @@ CASES = {
         labels={"namespace": "hookplane-system"},
         summary="Retention took events in hookplane-system that were not delivered yet.",
     ),
+    "HookplaneEventsMissing": Case(
+        bad=delivered("missing", f"0+1{HOURS}"),
+        good=delivered("missing", f"7+0{HOURS}"),
+        labels={"subscription": "shop/orders-to-shop"},
+        summary="shop/orders-to-shop: events are missing that retention did not remove.",
+    ),
     "HookplaneDeliveriesDie": Case(
         bad=delivered("dead", "0x30 1x90"),
         good=delivered("failed", f"0+5{HOURS}"),

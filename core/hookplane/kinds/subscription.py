@@ -410,8 +410,8 @@ class SubscriptionSpec(Spec):
     endpoint_selector: LabelSelector | None = None
     """Endpoints by label; empty: all of the namespace."""
     operational_events: bool = False
-    """This namespace's own events: subscription disabled, circuit open, delivery dead, endpoint
-    rejecting, quota exceeded."""
+    """This namespace's own events: subscription disabled, circuit open, delivery dead, events
+    missing, endpoint rejecting, quota exceeded."""
     filter: Filter = Filter()
     """Which events are delivered."""
     transform: Transform | None = None

@@ -41,6 +41,8 @@ class OperationalType(StrEnum):
     """The target failed so often in a row that only probes are sent."""
     DELIVERY_DEAD = "hookplane.delivery.dead"
     """A delivery failed for the last time that its retry schedule allows."""
+    EVENTS_MISSING = "hookplane.subscription.events_missing"
+    """Events are not in the store, though retention did not remove them."""
     ENDPOINT_REJECTING = "hookplane.endpoint.rejecting"
     """An endpoint began to reject requests for a reason that the sender can mend."""
     EVENTS_QUOTA_EXCEEDED = "hookplane.quota.events_exceeded"

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from hookplane.store.delivery_store import DeliveryState, Flush
+from hookplane.store.delivery_store import DeliveryState, Flush, Gap
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.id_map import IdMap
@@ -38,10 +38,17 @@ class Seen:
         """How often others may have changed the subscription so that this flush can be written
         without looking."""
         upto = self.upto
-        late = any(x.sequence <= upto.get(x.endpoint, 0) for x in flush.endings) or any(
-            x.sequence <= upto.get(x.endpoint, 0) for x in flush.upserts
+        late = (
+            any(x.sequence <= upto.get(x.endpoint, 0) for x in flush.endings)
+            or any(x.sequence <= upto.get(x.endpoint, 0) for x in flush.upserts)
+            or any(x.after < upto.get(x.endpoint, 0) for x in flush.gaps)
         )
         return _UNKNOWN if late else self.touched
+
+    def count_left(self, gap: Gap) -> int:
+        """How many events of a gap are not counted yet: what ended before the cursor passed it took
+        it along up to there."""
+        return max(gap.upto - max(gap.after, self.upto.get(gap.endpoint, 0)), 0)
 
 
 def numbers_of(flush: Flush, numbers: IdMap) -> Iterator[tuple[int, bool]]:
@@ -52,8 +59,9 @@ def numbers_of(flush: Flush, numbers: IdMap) -> Iterator[tuple[int, bool]]:
             yield event_number(known, sequence), replayed
 
 
-def without_expired(flush: Flush, numbers: IdMap, expired: AbstractSet[int]) -> Flush:
-    """The flush without what is counted already. Attempts stay: they were made."""
+def without_expired(flush: Flush, numbers: IdMap, expired: AbstractSet[int], seen: Seen) -> Flush:
+    """The flush without what is counted already. Attempts stay: they were made. `seen`: as it is
+    now."""
 
     def is_left(endpoint: str, sequence: int) -> bool:
         known = numbers.endpoints.get(endpoint)
@@ -71,6 +79,7 @@ def without_expired(flush: Flush, numbers: IdMap, expired: AbstractSet[int]) -> 
             filtered=counters.filtered - states.count(DeliveryState.FILTERED),
             filter_errors=counters.filter_errors - sum(x.filter_error for x in late),
             dead=counters.dead - states.count(DeliveryState.DEAD),
+            expired=sum(map(seen.count_left, flush.gaps)),
         ),
     )
 

@@ -125,6 +125,7 @@ class Counters:
     dead: int = 0
     """Deliveries that died; `Delivery` rows tell how many are dead now."""
     expired: int = 0
+    """An owner adds only what is missing from the store; the rest is counted where it happens."""
     attempts: int = 0
     failed_attempts: int = 0
 
@@ -170,6 +171,14 @@ class Ending(NamedTuple):
     replayed: bool = False
 
 
+class Gap(NamedTuple):
+    """Events that are not in the store, though retention did not remove them."""
+
+    endpoint: LogId
+    after: int
+    upto: int
+
+
 @dataclass(frozen=True, slots=True)
 class Flush:
     """What an owner writes in one transaction. Compare-and-set on (epoch, number)."""
@@ -188,6 +197,8 @@ class Flush:
     endings: tuple[Ending, ...] = ()
     """Which deliveries `counters` has as delivered, filtered or dead, so that none is counted that
     is counted as expired already."""
+    gaps: tuple[Gap, ...] = ()
+    """Which events `counters` has as expired."""
     state: TargetHealth | None = None
     """None: unchanged."""
     shift_due: Millis = 0

@@ -90,5 +90,9 @@ class EventLog(Protocol):
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
 
+    async def floor(self, log_id: LogId) -> int:
+        """Retention has removed everything up to this sequence, and nothing behind it. Raises
+        UnknownObject."""
+
     async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
         """Headers and bodies; what retention has removed is absent."""

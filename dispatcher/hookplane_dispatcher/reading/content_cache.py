@@ -61,6 +61,10 @@ class ContentCache:
             raise
         return held
 
+    def name_of(self, endpoint: str) -> str:
+        """Of an endpoint, for people: `namespace/name`."""
+        return "/".join(self._name_of(endpoint))
+
     def release(self, body: CachedEvent) -> None:
         """Returns what was acquired; it stays in memory while there is room."""
         body.references -= 1

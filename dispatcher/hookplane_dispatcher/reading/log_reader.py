@@ -109,6 +109,11 @@ class LogReader:
             found = await self._store.read_log(endpoint, sequence - 1, 1)
         return found[0] if found and found[0].sequence == sequence else None
 
+    async def floor(self, endpoint: str) -> int:
+        """Retention removed everything up to this sequence. Raises StoreUnavailable."""
+        async with self._readers:
+            return await self._store.floor(endpoint)
+
     async def close(self) -> None:
         """Stops following all logs."""
         tasks = list(self._tasks.values())

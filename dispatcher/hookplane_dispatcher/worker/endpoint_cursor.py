@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
+from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 
@@ -67,11 +69,25 @@ class EndpointCursor:
         """Whether everything before the first waiting event is settled."""
         return bool(self.waiting) and self.waiting[0].sequence == self.position + 1
 
-    def note_read(self, sequence: int) -> None:
-        """Records the next event of the log; a gap before it is what retention removed."""
+    def has_gap(self, entries: Sequence[LogEntry]) -> bool:
+        """Whether something before the last of these was not read."""
+        return bool(entries) and entries[-1].sequence > self.read_to + len(entries)
+
+    def note_read(
+        self, sequence: int, floor: int, held: AbstractSet[int] = frozenset()
+    ) -> list[range]:
+        """Records the next event of the log, and returns what is missing before it: above the
+        floor retention removed nothing. `held`: what has a row or is under way, and ends by
+        itself."""
+        missing: list[range] = []
         if sequence > self.read_to + 1:
-            self._settle_gap(self.read_to + 1, sequence)
+            self._settle_gap(self.read_to + 1, min(sequence, floor + 1))
+            missing = self._gaps(max(self.read_to, floor) + 1, sequence, held)
+            for gap in missing:
+                lost = Settlement((self.endpoint, gap[-1]), DeliveryState.EXPIRED, missing=len(gap))
+                self._above[gap.start] = (gap[-1], lost)
         self.read_to = max(self.read_to, sequence)
+        return missing
 
     def take_waiting(self, most: int, most_bytes: int) -> list[LogEntry]:
         """Removes the next events from `waiting`. The first is taken however large it is."""
@@ -142,13 +158,20 @@ class EndpointCursor:
         return passed
 
     def _settle_gap(self, start: int, end: int) -> None:
-        """Settles what is neither there nor settled in [start, end)."""
-        for sequence in sorted(key for key in self._above if start <= key < end):
+        """Settles what retention removed of [start, end)."""
+        for gap in self._gaps(start, end):
+            self._above[gap.start] = (gap[-1], None)
+
+    def _gaps(self, start: int, end: int, held: AbstractSet[int] = frozenset()) -> list[range]:
+        """What is neither settled nor held of [start, end)."""
+        gaps: list[range] = []
+        for sequence in sorted(key for key in self._above.keys() | held if start <= key < end):
             if sequence > start:
-                self._above[start] = (sequence - 1, None)
-            start = max(start, self._above[sequence][0] + 1)
+                gaps.append(range(start, sequence))
+            start = max(start, self._above.get(sequence, (sequence, None))[0] + 1)
         if start < end:
-            self._above[start] = (end - 1, None)
+            gaps.append(range(start, end))
+        return gaps
 
     def _take_inside(self, last: int) -> list[Settlement]:
         """Settlements of events that retention removed meanwhile."""

@@ -13,6 +13,7 @@ from hookplane.store.delivery_store import (
     DeliveryState,
     Ending,
     Flush,
+    Gap,
     ReplayProgress,
     TargetHealth,
 )
@@ -34,6 +35,9 @@ class Settlement:
     had_row: bool = False
     replay: str = ""
     filter_error: bool = False
+    missing: int = 0
+    """EXPIRED: so many events up to this one are not in the store, though retention did not remove
+    them, so that nobody else counts them."""
 
 
 class FlushBuffer:
@@ -50,6 +54,7 @@ class FlushBuffer:
         self._replays: dict[str, ReplayProgress] = {}
         self._shift: Millis = 0
         self._endings: list[Ending] = []
+        self._gaps: list[Gap] = []
         self._delivered = self._filtered = self._filter_errors = self._died = self._failed = 0
 
     @property
@@ -140,6 +145,7 @@ class FlushBuffer:
             attempts=tuple(self._attempts),
             counters=self._counters(),
             endings=tuple(self._endings),
+            gaps=tuple(self._gaps),
             state=state if self._health_changed else None,
             shift_due=self._shift,
             replays=tuple(self._replays.values()),
@@ -151,6 +157,7 @@ class FlushBuffer:
             filtered=self._filtered,
             filter_errors=self._filter_errors,
             dead=self._died,
+            expired=sum(gap.upto - gap.after for gap in self._gaps),
             attempts=len(self._attempts),
             failed_attempts=self._failed,
         )
@@ -168,6 +175,12 @@ class FlushBuffer:
         if settlement.dead is not None:
             self._dead[settlement.key] = settlement.dead
 
+    def _add_expired(self, settlement: Settlement) -> None:
+        if settlement.missing:
+            endpoint, last = settlement.key
+            self._gaps.append(Gap(endpoint, last - settlement.missing, last))
+        self._add_removed(settlement)
+
     def _add_removed(self, settlement: Settlement) -> None:
         if settlement.had_row:
             self._dead.pop(settlement.key, None)
@@ -178,7 +191,7 @@ _COUNT: dict[DeliveryState, Callable[[FlushBuffer, Settlement], None]] = {
     DeliveryState.DELIVERED: FlushBuffer._add_delivered,
     DeliveryState.FILTERED: FlushBuffer._add_filtered,
     DeliveryState.DEAD: FlushBuffer._add_dead,
-    DeliveryState.EXPIRED: FlushBuffer._add_removed,
+    DeliveryState.EXPIRED: FlushBuffer._add_expired,
 }
 
 

@@ -22,6 +22,11 @@ _REPORTED: Final = {
     HealthChange.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
 }
 
+_MISSING: Final = (
+    "not in the store, though retention did not remove it; counted as expired. Look for what did "
+    "(rows or partitions deleted by hand, a damaged database), and let the sender repeat it"
+)
+
 
 class OutcomeHandler:
     """Settles in memory, and reports; the next flush makes it last."""
@@ -69,6 +74,14 @@ class OutcomeHandler:
         """The schedule ended while the delivery was held back."""
         self._log_failure(row.event_id, row.error, row.attempts, None)
         self.die(row, row.error or "its schedule ended")
+
+    def report_missing(self, endpoint: str, gap: range) -> None:
+        """Events of an endpoint are not in the store, and retention did not remove them."""
+        name = self._dependencies.contents.name_of(endpoint)
+        which = f"events {gap.start} to {gap[-1]}" if len(gap) > 1 else f"event {gap.start}"
+        message = f"{which} of endpoint {name}: {_MISSING}"
+        self._dependencies.activity.noted(self._name, "EventsMissing", message)
+        self._publish(OperationalType.EVENTS_MISSING, "EventsMissing", message)
 
     def _delivered(self, running: RunningAttempt, attempt: Attempt, now: Millis) -> None:
         self._tracker.health.succeeded(attempt, now)

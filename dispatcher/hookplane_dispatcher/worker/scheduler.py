@@ -18,7 +18,7 @@ from hookplane_dispatcher.reading.log_reader import PAGE
 from hookplane_dispatcher.transports.transport import Send
 from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
-from hookplane_dispatcher.worker.flush_buffer import Settlement
+from hookplane_dispatcher.worker.flush_buffer import Key, Settlement
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.replays import PageRequest, Replays
@@ -117,8 +117,8 @@ class Scheduler:
         if row.entry is not None:
             content = (await self._contents.acquire([row.entry]))[row.sequence]
         if row.entry is None or content is None:
-            gone = Settlement(row.key, DeliveryState.EXPIRED, had_row=True, replay=row.replay)
-            self._tracker.finish(gone)
+            floor = await self._logs.floor(row.endpoint)
+            self._gone(row.key, floor, had_row=True, replay=row.replay)
         elif (prepared := self._prepared) is None or self._capacity.room() <= 0:
             self._contents.release(content)
         else:
@@ -145,10 +145,14 @@ class Scheduler:
         if not cursor.wants_more:
             return False
         entries = await self._logs.after(cursor.endpoint, cursor.read_to)
+        floor = await self._logs.floor(cursor.endpoint) if cursor.has_gap(entries) else 0
         prepared = self._prepared
         if prepared is None or self._tracker.cursors.get(cursor.endpoint) is not cursor:
             return False
-        for entry in self._tracker.note_read(cursor, entries):
+        fresh, missing = self._tracker.note_read(cursor, entries, floor)
+        for gap in missing:
+            self._outcomes.report_missing(cursor.endpoint, gap)
+        for entry in fresh:
             if prepared.types.matches(entry.type):
                 cursor.waiting.append(entry)
             else:
@@ -168,6 +172,7 @@ class Scheduler:
         try:
             found = await self._contents.acquire(batch)
             left = self._use_all(cursor, batch, found)
+            left = await self._settle_gone(cursor, left, found)
         finally:
             cursor.put_back(left)
         return len(left) < len(batch)
@@ -183,6 +188,31 @@ class Scheduler:
                 left.append(entry)
         return left
 
+    async def _settle_gone(
+        self, cursor: EndpointCursor, left: list[LogEntry], found: dict[int, CachedEvent | None]
+    ) -> list[LogEntry]:
+        """Without those that are no longer in the store. Raises StoreUnavailable."""
+        gone = [x for x in left if x.sequence in found and found[x.sequence] is None]
+        if not gone:
+            return left
+        floor = await self._logs.floor(cursor.endpoint)
+        for entry in gone:
+            self._gone((entry.endpoint, entry.sequence), floor)
+        return [entry for entry in left if entry not in gone]
+
+    def _gone(self, key: Key, floor: int, *, had_row: bool = False, replay: str = "") -> None:
+        """Ends a delivery whose event is not in the store; what retention removed is counted
+        there."""
+        endpoint, sequence = key
+        missing = sequence > floor
+        if missing:
+            self._outcomes.report_missing(endpoint, range(sequence, sequence + 1))
+        self._tracker.finish(
+            Settlement(
+                key, DeliveryState.EXPIRED, had_row=had_row, replay=replay, missing=int(missing)
+            )
+        )
+
     def _use(
         self,
         cursor: EndpointCursor,
@@ -192,12 +222,9 @@ class Scheduler:
         first: bool,
     ) -> bool:
         """Whether this one is settled or under way now; only the `first` that is left may start."""
-        if entry.sequence not in found:
-            return False
-        content = found[entry.sequence]
+        content = found.get(entry.sequence)
         if content is None:
-            self._tracker.vanish(cursor, entry)
-            return True
+            return False
         if not self._passes(cursor, entry, content):
             self._contents.release(content)
             return True

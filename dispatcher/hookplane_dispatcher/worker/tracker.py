@@ -108,17 +108,26 @@ class DeliveryTracker:
                 self._pass_rows(cursor)
         self.strict = strict
 
-    def note_read(self, cursor: EndpointCursor, entries: list[LogEntry]) -> list[LogEntry]:
-        """Records what was read from the log, and returns what is new here."""
-        fresh = []
+    def note_read(
+        self, cursor: EndpointCursor, entries: list[LogEntry], floor: int
+    ) -> tuple[list[LogEntry], list[range]]:
+        """Records what was read from the log, and returns what is new here, and what is missing
+        above the floor."""
+        fresh: list[LogEntry] = []
+        missing: list[range] = []
+        held = self._held(cursor.endpoint) if cursor.has_gap(entries) else frozenset[int]()
         for entry in entries:
-            cursor.note_read(entry.sequence)
+            missing += cursor.note_read(entry.sequence, floor, held)
             key = (entry.endpoint, entry.sequence)
             known = cursor.is_settled(entry.sequence)
             if not (known or key in self.queue or key in self.active):
                 fresh.append(entry)
         self._advance(cursor)
-        return fresh
+        return fresh, missing
+
+    def _held(self, endpoint: str) -> frozenset[int]:
+        """Sequences of an endpoint that have a row or are under way."""
+        return frozenset(s for of, s in (*self.queue, *self.active) if of == endpoint)
 
     # Attempts -----------------------------------------------------------------------------------
 
@@ -220,11 +229,6 @@ class DeliveryTracker:
             self._advance(cursor)
         else:
             self._finished(settlement)
-
-    def vanish(self, cursor: EndpointCursor, entry: LogEntry) -> None:
-        """Settles an event that retention removed and counted as expired."""
-        cursor.settle(entry.sequence, None)
-        self._advance(cursor)
 
     @property
     def all_held(self) -> bool:

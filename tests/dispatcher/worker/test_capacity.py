@@ -65,7 +65,7 @@ class Bench:
     def wait(self, *sequences: int) -> None:
         cursor = self.tracker.cursors["orders"]
         for sequence in sequences:
-            cursor.note_read(sequence)
+            cursor.note_read(sequence, floor=sequence - 1)
             cursor.waiting.append(LogEntry("orders", sequence, f"evt_{sequence}", 0, "x", 10))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
@@ -94,13 +95,14 @@ async def _write_locked(
     async with db.transaction():
         locked = await db.fetch(_SQL["lock"], [flush.subscription for flush in flushes])
         found = {uid: (subscription, count) for uid, subscription, count in locked}
-        right = [await _counted_once(db, numbers, x, found, seen) for x in flushes]
-        counts = [found.get(x.subscription, (0, 0))[1] for x in flushes]
         news = {
             uid: Seen.of(count, await db.fetch(_SQL["find_bounds"], subscription))
             for uid, (subscription, count) in found.items()
             if count != seen.get(uid, Seen()).touched
         }
+        known = ChainMap(news, seen)
+        right = [await _counted_once(db, numbers, x, found, seen, known) for x in flushes]
+        counts = [found.get(x.subscription, (0, 0))[1] for x in flushes]
         await db.execute(_SQL["shift_due"], *_columns(4, map(_shift, right)))
         turns = await _write(db, numbers, now, right, counts)
         for place in (place for place, is_new in turns.items() if is_new):
@@ -116,14 +118,17 @@ async def _counted_once(
     flush: Flush,
     found: Mapping[str, tuple[int, int]],
     seen: Mapping[str, Seen],
+    known: Mapping[str, Seen],
 ) -> Flush:
-    """Without what is counted as expired already."""
+    """Without what is counted as expired already. `seen`: when this process wrote last; `known`: as
+    it is now."""
     subscription, count = found.get(flush.subscription, (0, 0))
     if seen.get(flush.subscription, Seen()).touched_for(flush) == count:
         return flush
     events = _columns(2, numbers_of(flush, numbers))
     rows = await db.fetch(_SQL["find_expired"], subscription, *events)
-    return without_expired(flush, numbers, {event for (event,) in rows})
+    expired = {event for (event,) in rows}
+    return without_expired(flush, numbers, expired, known.get(flush.subscription, Seen()))
 
 
 async def _admitted(db: Db, uid: str, process: int | None) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from hookplane.errors import UnknownObject
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.event_numbers import SEQUENCE_MASK, event_number
+from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.partition_index import PartitionIndex
@@ -27,6 +28,14 @@ async def read_log(
     for number, era, *_ in (rows[0], rows[-1]) if rows else ():
         partitions.saw(number, era)
     return [LogEntry(uid, row[0] & SEQUENCE_MASK, *row[2:]) for row in rows]
+
+
+async def floor(db: Db, uid: str) -> int:
+    """Retention has removed everything up to this sequence. Raises UnknownObject."""
+    found: int | None = await db.fetchval(_SQL["find_floor"], uid)
+    if found is None:
+        raise UnknownObject(f'no endpoint "{uid}"')
+    return sequence_of(found)
 
 
 async def read_contents(

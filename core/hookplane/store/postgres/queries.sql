@@ -6,6 +6,10 @@ where number > greatest($1, (select floor from endpoint where endpoint = ($2::bi
   and number <= $2 and era >= $3
 order by number limit $4;
 
+-- name: find_floor
+-- Where the log of an endpoint begins.
+select floor from endpoint where uid = $1;
+
 -- name: read_contents
 -- Headers and bodies of the events that are still visible.
 select e.number, e.headers, e.body from event e

@@ -184,6 +184,9 @@ class SQLiteStore:
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         return await self._read(log.read_log, self._numbers, log_id, after, limit)
 
+    async def floor(self, log_id: LogId) -> int:
+        return await self._read(log.floor, log_id)
+
     async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
         return await self._read(log.read_contents, self._numbers, log_id, sequences)
 

@@ -101,9 +101,9 @@ def _write(
         if found is None:
             return _repeated(db, subscription, flush)
         (touched,) = found
-        flush = _counted_once(db, numbers, flush, subscription)
         bounds = db.execute(_SQL["find_bounds"], (subscription,))
-        seen[flush.subscription] = Seen.of(touched, bounds)
+        news = seen[flush.subscription] = Seen.of(touched, bounds)
+        flush = _counted_once(db, numbers, flush, subscription, news)
         _take_turn(db, flush, subscription, touched)
     if flush.shift_due:
         db.execute(_SQL["shift_due"], (flush.shift_due, subscription))
@@ -126,12 +126,12 @@ def _take_turn(db: sqlite3.Connection, flush: Flush, subscription: int, touched:
 
 
 def _counted_once(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, flush: Flush, subscription: int
+    db: sqlite3.Connection, numbers: SQLiteIdMap, flush: Flush, subscription: int, seen: Seen
 ) -> Flush:
     """Without what is counted as expired already."""
     places = orjson.dumps(list(numbers_of(flush, numbers))).decode()
     rows = db.execute(_SQL["find_expired"], (subscription, places))
-    return without_expired(flush, numbers, {event for (event,) in rows})
+    return without_expired(flush, numbers, {event for (event,) in rows}, seen)
 
 
 def _turn(flush: Flush, subscription: int, touched: int) -> tuple[Any, ...]:

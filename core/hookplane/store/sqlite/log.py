@@ -8,8 +8,9 @@ from typing import Final
 
 import orjson
 
+from hookplane.errors import UnknownObject
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.event_numbers import SEQUENCE_MASK, event_number
+from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.id_map import SQLiteIdMap
 from hookplane.store.storable_text import unpack_headers
@@ -25,6 +26,14 @@ def read_log(
     bounds = (event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK), limit)
     rows = db.execute(_SQL["read_log"], bounds)
     return [LogEntry(uid, number & SEQUENCE_MASK, *rest) for number, *rest in rows]
+
+
+def floor(db: sqlite3.Connection, uid: str) -> int:
+    """Retention has removed everything up to this sequence. Raises UnknownObject."""
+    row = db.execute(_SQL["find_floor"], (uid,)).fetchone()
+    if row is None:
+        raise UnknownObject(f'no endpoint "{uid}"')
+    return sequence_of(row[0])
 
 
 def read_contents(

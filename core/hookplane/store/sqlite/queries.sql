@@ -3,6 +3,10 @@
 select number, event_id, received, type, size from event
 where number > ? and number <= ? order by number limit ?;
 
+-- name: find_floor
+-- Where the log of an endpoint begins.
+select floor from endpoint where uid = ?;
+
 -- name: read_contents
 -- Headers and bodies of the events that are still there.
 select e.number, c.headers, c.body from json_each(?) wanted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending
+from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending, Gap
 from hookplane.store.event_log import LogEntry
 from hookplane.store.maintenance import Retention
 from support.clocks.manual import START, ManualClock
@@ -228,3 +228,38 @@ async def test_a_filter_error_is_not_counted_either(scene: Scene) -> None:
     counters = Counters(filtered=1, filter_errors=1)
     await owner.flush(counters=counters, endings=(failed,))
     assert (await scene.status()).counters == Counters(expired=1)
+
+
+async def test_a_gap_is_counted_by_its_flush(scene: Scene) -> None:
+    await scene.subscription("s")
+    owner = await scene.owner()
+    await scene.fill(4)
+    await owner.flush(cursors={"e": 3}, counters=Counters(expired=3), gaps=(Gap("e", 0, 3),))
+    status = await scene.status()
+    assert (status.counters.expired, status.pending) == (3, 1)
+    await scene.store.expire(Retention(DAY, DAY, 0), scene.clock.now())
+    assert (await scene.status()).counters.expired == 4
+
+
+@pytest.mark.parametrize(("kept", "taken"), [(0, 4), (1, 3), (4, 0)])
+async def test_what_retention_took_of_a_gap_is_not_counted_again(
+    scene: Scene, kept: int, taken: int
+) -> None:
+    await scene.subscription("s")
+    owner = await scene.owner()
+    await scene.fill(4, body=b"x")
+    await scene.store.expire(Retention(DAY, DAY, kept), scene.clock.now())
+    assert (await scene.status()).counters.expired == taken
+    assert await scene.store.floor("e") == taken
+    await owner.flush(cursors={"e": 4}, counters=Counters(expired=4), gaps=(Gap("e", 0, 4),))
+    status = await scene.status()
+    assert (status.counters.expired, status.pending) == (4, 0)
+
+
+async def test_a_gap_of_an_endpoint_that_left_is_counted_with_it(scene: Scene) -> None:
+    await scene.subscription("s")
+    owner = await scene.owner()
+    await scene.fill(2)
+    await scene.subscription("s", endpoints=())
+    await owner.flush(cursors={"e": 2}, counters=Counters(expired=2), gaps=(Gap("e", 0, 2),))
+    assert (await scene.status()).counters.expired == 2
