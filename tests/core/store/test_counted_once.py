@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
-from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending, Flush
+from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending, Flush, Gap
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number
 from hookplane.store.id_map import IdMap
 
@@ -86,7 +88,7 @@ def test_what_is_counted_already_is_not_counted_besides(
 ) -> None:
     ends = (ending(1, state=state), ending(2, state=state), ending(3, "gone", state))
     made = flush(*ends, rows=(row(1), row(4), row(5, "gone")), **{counter: 3}, attempts=3)
-    left = without_expired(made, numbers, {event_number(1, 1), event_number(2, 2)})
+    left = without_expired(made, numbers, {event_number(1, 1), event_number(2, 2)}, Seen())
     assert left.counters == Counters(**{counter: 1}, attempts=3)
     assert [x.sequence for x in left.upserts] == [4]
 
@@ -94,6 +96,14 @@ def test_what_is_counted_already_is_not_counted_besides(
 def test_filter_errors_are_counted_once_too(numbers: IdMap) -> None:
     failed = [Ending("e", x, DeliveryState.FILTERED, filter_error=True) for x in (1, 2)]
     made = flush(*failed, filtered=2, filter_errors=2)
-    left = without_expired(made, numbers, {event_number(1, 1)})
+    left = without_expired(made, numbers, {event_number(1, 1)}, Seen())
     assert left.counters == Counters(filtered=1, filter_errors=1)
-    assert without_expired(made, numbers, set()).counters == made.counters
+    assert without_expired(made, numbers, set(), Seen()).counters == made.counters
+
+
+@pytest.mark.parametrize(("upto", "left"), [(0, 4), (3, 4), (5, 2), (7, 0), (SEQUENCE_MASK, 0)])
+def test_of_a_gap_counts_what_nobody_took(numbers: IdMap, upto: int, left: int) -> None:
+    made = replace(flush(expired=4), gaps=(Gap("e", 3, 7),))
+    seen = Seen(3, {"e": upto})
+    assert without_expired(made, numbers, set(), seen).counters == Counters(expired=left)
+    assert (seen.touched_for(made) == UNKNOWN) == (upto > 3)
