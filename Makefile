@@ -5,7 +5,7 @@ VENV = .venv
 BIN := $(VENV)/bin
 export VENV PYTHON
 
-.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated bench ledger cluster-ledger operator-bench lock clean help
+.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate bench ledger cluster-ledger operator-bench lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +49,10 @@ check-generated: develop
 	$(BIN)/python -m hookplane.crds --check
 	$(BIN)/python charts/generate.py --check
 	$(BIN)/python docs/generate.py --check
+
+simulate: develop  ## Crashes, wrong clocks and a failing store, in virtual time; SEEDS=1000 or SEED=17
+	$(BIN)/python -m support.simulation $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(SHRINK),--shrink),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0) --minutes $(or $(MINUTES),25))
 
 bench: develop  ## Measure; one table as text and JSON
 	$(BIN)/python -m benchmarks

@@ -57,7 +57,7 @@ from hookplane.store.sqlite.retention import (
     sweep_deleted,
 )
 from hookplane.store.sqlite.schema import migrate
-from hookplane.store.sqlite.worker import OnFatal, Priority, Worker, exit_at_once
+from hookplane.store.sqlite.worker import MakeWorker, OnFatal, Priority, Worker, exit_at_once
 from hookplane.store.write_groups import (
     APPENDS,
     event_weight,
@@ -86,14 +86,15 @@ class SQLiteStore:
         connections: tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection],
         clock: Clock,
         on_fatal: OnFatal,
+        make_worker: MakeWorker,
     ) -> None:
         """Use `open`."""
         writer, reader, lister = connections
         self._folder = folder
         self._clock = clock
-        self._writer = Worker("store-writer", writer, on_fatal, folder.lost)
-        self._reader = Worker("store-reader", reader)
-        self._lister = Worker("store-lister", lister)
+        self._writer = make_worker("store-writer", writer, on_fatal, folder.lost)
+        self._reader = make_worker("store-reader", reader)
+        self._lister = make_worker("store-lister", lister)
         self._seen: dict[str, Seen] = {}
         """Subscription → what this process knows of what others did to it."""
         self._numbers = SQLiteIdMap()
@@ -111,16 +112,18 @@ class SQLiteStore:
         *,
         max_bytes: int | None = None,
         on_fatal: OnFatal = exit_at_once,
+        make_worker: MakeWorker = Worker,
     ) -> SQLiteStore:
         """Opens the store in a folder, which is made where needed.
 
         `max_bytes`: the database file never grows past it; what does not fit is StoreUnavailable
         until retention has made room. `on_fatal` is called, in a thread of the store, when a write
-        or an fsync failed: nothing may be acknowledged after that. Raises StoreLocked when another
+        or an fsync failed: nothing may be acknowledged after that. `make_worker`: what runs the
+        jobs; a simulation has its own, without threads. Raises StoreLocked when another
         process has the folder, StoreUnavailable, and StoreError for data of a newer Hookplane.
         """
         locked, connections = await asyncio.to_thread(_open, folder, max_bytes)
-        return cls(locked, connections, clock, on_fatal)
+        return cls(locked, connections, clock, on_fatal, make_worker)
 
     def listen(self, topic: Topic, callback: Callable[[str], None]) -> Callable[[], None]:
         return self._notifier.listen(topic, callback)

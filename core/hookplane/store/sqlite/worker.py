@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from enum import IntEnum
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from hookplane.errors import StoreUnavailable
 from hookplane.store.sqlite.faults import is_fatal, unavailable
@@ -49,8 +49,22 @@ class Priority(IntEnum):
     CLOSE = 3
 
 
+class JobRunner(Protocol):
+    """Runs jobs on a connection one after the other, the most urgent first."""
+
+    async def run(self, priority: Priority, job: Job[T]) -> T:
+        """The job's result. Raises what it raised; SQLite's errors become StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Finishes all jobs, then closes the connection."""
+
+
+MakeWorker = Callable[..., JobRunner]
+"""Takes what `Worker` takes."""
+
+
 class Worker:
-    """Jobs are handed over by the event loop; each outcome costs it one wake-up."""
+    """A thread. Jobs are handed over by the event loop; each outcome costs it one wake-up."""
 
     def __init__(
         self,

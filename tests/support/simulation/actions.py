@@ -1,0 +1,219 @@
+"""What can happen in a run. Each action is a function of the world; what takes time goes its own
+way, beside the actions that come after it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from hookplane.clock import Millis
+from support.simulation.targets import Trouble
+from support.simulation.traits import Traits
+from support.simulation.world import DISPATCHERS, SimulationWorld
+
+Act = Callable[[SimulationWorld, Traits, random.Random], Coroutine[Any, Any, None]]
+
+DAY: Final[Millis] = 86_400_000
+JUMPS: Final[tuple[Millis, ...]] = (
+    1_500,
+    -1_500,
+    3_600_000,
+    -3_600_000,
+    8 * DAY,
+    -30 * DAY,
+    365 * DAY,
+    -365 * DAY,
+)
+TYPES: Final = ("order.created", "order.paid", "user.created")
+TROUBLES: Final = (
+    Trouble(500),
+    Trouble(503, retry_after="20"),
+    Trouble(429, retry_after="5"),
+    Trouble(302),
+    Trouble(0),
+    Trouble(200, 8.0),
+    Trouble(500, 1.5),
+)
+CLAIM_SECONDS: Final = 60.0
+"""Until a subscription goes on that lost its owner, whatever else happens."""
+RETRY_SECONDS: Final = 600.0
+"""Until a target is asked again that was in trouble."""
+
+# Events -------------------------------------------------------------------------------------------
+
+
+async def publish(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
+    for _ in range(chance.choice([1, 3, 20, 100])):
+        event_class = traits.draw_class(chance)
+        world.publish(chance.choice(world.endpoints), chance.choice(TYPES), event_class)
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+
+async def crash(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    name = chance.choice(DISPATCHERS)
+    world.kill(name)
+    await asyncio.sleep(chance.choice([0, 0.5, 5, 60, 600]))
+    world.start(name)
+
+
+async def crash_all(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    seconds = chance.choice([0, 1, 30, 300])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    for name in DISPATCHERS:
+        world.kill(name)
+    await asyncio.sleep(seconds)
+    for name in DISPATCHERS:
+        world.start(name)
+
+
+async def stop(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    name = chance.choice(DISPATCHERS)
+    await world.stop(name)
+    await asyncio.sleep(chance.choice([15, 60, 600]))
+    world.start(name)
+
+
+async def pause(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    process = world.dispatchers[chance.choice(DISPATCHERS)].process
+    seconds = chance.choice([0.1, 1, 7, 9, 30, 300])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    process.pause()
+    world.counts["pauses"] += 1
+    await asyncio.sleep(seconds)
+    process.go_on()
+
+
+async def wrong_clock(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    name = chance.choice(DISPATCHERS)
+    world.set_clock(name, chance.choice(JUMPS))
+    await asyncio.sleep(chance.choice([0.5, 10, 300, 900]))
+    world.set_clock(name, 0)
+
+
+# The store ----------------------------------------------------------------------------------------
+
+
+async def wrong_store_clock(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    world.weather.clock_offset = chance.choice(JUMPS)
+    world.counts["jumps"] += 1
+    await asyncio.sleep(chance.choice([0.5, 10, 600]))
+    world.weather.clock_offset = 0
+
+
+async def outage(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    seconds = chance.choice([0.05, 1, 5, 9, 30, 120])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    world.weather.away_silently = chance.random() < 0.5
+    world.weather.away_until = world.loop.time() + seconds
+
+
+async def cut(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    connection = world.dispatchers[chance.choice(DISPATCHERS)].connection
+    seconds = chance.choice([1, 5, 9, 30, 120])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    connection.cut_until = world.loop.time() + seconds
+
+
+async def lose(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    weather, seconds = world.weather, chance.choice([1, 30, 120])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    weather.lost_answers = chance.choice([0.01, 0.1, 0.4])
+    weather.lost_notifications = chance.choice([0.0, 0.5, 1.0])
+    await asyncio.sleep(seconds)
+    weather.lost_answers = weather.lost_notifications = 0.0
+
+
+async def slow(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    weather, seconds = world.weather, chance.choice([5, 60])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    weather.slowness = chance.choice([10, 100, 1_000])
+    await asyncio.sleep(seconds)
+    weather.slowness = 1.0
+
+
+# Targets ------------------------------------------------------------------------------------------
+
+
+async def trouble(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    uid = chance.choice(list(world.subscriptions))
+    seconds = chance.choice([1, 20, 300, 900])
+    world.account.hinder(uid, seconds=seconds + RETRY_SECONDS)
+    world.targets.trouble[uid] = chance.choice(TROUBLES)
+    await asyncio.sleep(seconds)
+    world.targets.trouble.pop(uid, None)
+
+
+# People -------------------------------------------------------------------------------------------
+
+
+async def suspend(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    uid = chance.choice(list(world.subscriptions))
+    seconds = chance.choice([1, 60, 600])
+    world.account.hinder(uid, seconds=seconds + CLAIM_SECONDS)
+    await world.change(uid, suspended=True)
+    await asyncio.sleep(seconds)
+    await world.change(uid, suspended=False)
+
+
+async def change(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
+    uid = chance.choice(list(world.subscriptions))
+    other = traits.draw_subscription(uid, chance)
+    field = chance.choice(["max_in_flight", "circuit", "rate", "types", "endpoints"])
+    world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+    await world.change(uid, **{field: getattr(other, field)})
+
+
+async def add(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
+    uid = world.fresh_name("fresh")
+    await world.configure(subscriptions=(traits.draw_subscription(uid, chance),))
+
+
+async def remove(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    if len(world.subscriptions) > 1:
+        await world.configure(deleted=(chance.choice(list(world.subscriptions)),))
+
+
+async def grow(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """A new endpoint, and one who reads it at once."""
+    uid = world.fresh_name("endpoint")
+    picked = chance.choice(list(world.subscriptions.values()))
+    wider = picked.model_copy(update={"endpoints": tuple(sorted((*picked.endpoints, uid)))})
+    await world.configure(endpoints=(uid,), subscriptions=(wider,))
+
+
+async def replay(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    await world.replay(chance.choice(list(world.subscriptions.values())))
+
+
+async def resume(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    await world.resume(chance.choice(list(world.subscriptions.values())))
+
+
+WEIGHTS: Final[dict[Act, float]] = {
+    publish: 12,
+    crash: 3,
+    crash_all: 1,
+    stop: 2,
+    pause: 3,
+    wrong_clock: 3,
+    wrong_store_clock: 2,
+    outage: 2,
+    cut: 2,
+    lose: 2,
+    slow: 1,
+    trouble: 4,
+    suspend: 1,
+    change: 2,
+    add: 1,
+    remove: 0.5,
+    grow: 1,
+    replay: 1,
+    resume: 1,
+}
+"""Action → how often it is drawn among those that a seed has."""
+
+ACTIONS: Final[dict[str, Act]] = {act.__name__: act for act in WEIGHTS}
