@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -202,6 +203,18 @@ def test_a_service_without_an_address_says_how_to_give_one() -> None:
     assert made.not_ready == (
         'a laptop has no Service "bot"; say where it is: --service bot=http://127.0.0.1:8080'
     )
+
+
+def test_a_service_that_the_cluster_refuses_says_why() -> None:
+    text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080}")
+    refused = {"default/bot": "it has no ready pod", "other/bot": "not this one"}
+    options = replace(cluster(), refused_services=refused)
+    compiled = compiled_of(text, KEY, SIGNING, options=options)
+    assert one_subscription(compiled).not_ready == "it has no ready pod"
+    (problem,) = compiled.problems
+    assert (problem.path, problem.reason) == ("spec.target.serviceRef", Reason.NOT_ALLOWED)
+    elsewhere = replace(options, refused_services={"other/bot": "not this one"})
+    assert not one_subscription(compiled_of(text, KEY, SIGNING, options=elsewhere)).not_ready
 
 
 def test_a_secret_url_shows_no_host() -> None:

@@ -64,6 +64,27 @@ async def test_loads_all_then_what_is_newer(store: Store) -> None:
     assert taken.documents == {"one": None}
 
 
+async def test_each_newer_version_is_told_once(store: Store) -> None:
+    told: list[int] = []
+    kinds = (ConfigKind.SUBSCRIPTION,)
+    follower = ConfigFollower(store, SEALER, Taken(), lambda: told.append(follower.version), kinds)
+    await follower.load()
+    assert told == []
+    await store.apply_config(ConfigChange(upserts=(row("one"),)))
+    await follower.load()
+    await follower.load()
+    assert told == [follower.version]
+    assert follower.version > 0
+
+
+async def test_kinds_that_a_process_does_not_need_are_not_opened(store: Store) -> None:
+    taken, wanted = Taken(), (ConfigKind.SUBSCRIPTION,)
+    follower = ConfigFollower(store, SEALER, taken, kinds=wanted)
+    await store.apply_config(ConfigChange(upserts=(row("one", sealer=OTHER_SEALER),)))
+    await follower.load()
+    assert (taken.documents, follower.refused) == ({}, {})
+
+
 async def test_a_commit_wakes_it(store: Store) -> None:
     taken = Taken()
     task = asyncio.create_task(ConfigFollower(store, SEALER, taken).run())
