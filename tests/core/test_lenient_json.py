@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
-from hookplane.lenient_json import parse, parse_with_digits
+from hookplane.lenient_json import (
+    MAX_DEEP_CHARACTERS,
+    MAX_DEPTH,
+    TOO_DEEP,
+    parse,
+    parse_with_digits,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,38 @@ def test_integers_are_exact_as_far_as_they_can_be_read() -> None:
 @pytest.mark.parametrize("number", ["18446744073709551617", "1.50", "1e400", "-0", "NaN"])
 def test_numbers_digit_for_digit(number: str) -> None:
     assert parse_with_digits(f'{{"a": [{number}]}}') == {"a": [number]}
+
+
+def nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
+    return opening * depth + b"1" + closing * depth
+
+
+@pytest.mark.parametrize("deep", [nested(3_000), nested(3_000, b'{"a":', b"}"), nested(20_000)])
+def test_what_is_nested_too_deep_hides_nothing_else(deep: bytes) -> None:
+    body = b'{"id":"]1","deep":%b,"type":"[{","list":[%b,{"n":7}]}' % (deep, deep)
+    for read in (parse, parse_with_digits):
+        value = read(body)
+        assert (value["id"], value["type"], str(value["list"][1]["n"])) == ("]1", "[{", "7")
+        assert json.dumps(TOO_DEEP) in json.dumps(value)
+
+
+def test_as_much_is_read_as_can_be() -> None:
+    value = parse(nested(3_000))
+    for _ in range(MAX_DEPTH):
+        (value,) = value
+    assert value == TOO_DEEP
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 3_000,
+        b"[" * 3_000 + b"]" * 2_999,
+        b"[" * 3_000 + b"}" * 3_000 + b"]",
+        b'{"a":' + nested(3_000) + b",}",
+        nested(MAX_DEEP_CHARACTERS),
+    ],
+)
+def test_what_is_no_json_stays_none(body: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the parser's words differ
+        parse(body)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from cel_expr_python import cel
@@ -20,6 +21,10 @@ MAX_RESULT_BYTES: Final = 4 << 20
 _POSITION: Final = re.compile(r"<input>:([0-9]+):([0-9]+): (.*)")
 _NO_CONTAINER: Final = " (in container '')"
 _MAX_MESSAGE: Final = 300
+_TELLS_NUL: Final = re.compile(r"[\x00-\x08]|\\[xXuU0-7]|bytes")
+"""In an expression: what might tell NUL from the character that stands for it."""
+
+Result = TypeVar("Result", bool, bytes)
 
 
 class Program:
@@ -31,39 +36,66 @@ class Program:
             self._expression = _environment().compile(text)
         except RuntimeError as error:
             raise InvalidValue(_readable(str(error))) from None
+        self._with_nul = _TELLS_NUL.search(text) is None
 
     @property
     def returns(self) -> str:
         """Name of the type of the value; DYN when it is known only once the expression runs."""
         return str(self._expression.return_type().name())
 
-    def evaluate(self, event: EventView) -> Any:
-        """The value. Raises InvalidValue when the expression fails on this event."""
+    def holds(self, event: EventView) -> bool:
+        """For filters. Raises InvalidValue when it fails or gives something else than a bool."""
+        return self._agreed(event, _bool)
+
+    def json(self, event: EventView) -> bytes:
+        """For transforms: the value as JSON. Raises InvalidValue when there is none."""
+        return self._agreed(event, _json)
+
+    def _agreed(self, event: EventView, take: Callable[[Any, str], Result]) -> Result:
+        """What all readings of the event give; what depends on a spot that cannot be read is
+        refused, and never decided on something else."""
+        readings = event.readings(with_nul=self._with_nul)
+        values = map(self._value, readings.variables)
         try:
-            value = self._expression.eval(data=event.variables())
+            first, *others = [take(value, readings.nul) for value in values]
+        except InvalidValue as error:
+            if not readings.unreadable:
+                raise
+            raise InvalidValue(f"{readings.unreadable}; {error}") from None
+        if any(other != first for other in others):
+            raise InvalidValue(readings.unreadable)
+        return first
+
+    def _value(self, variables: dict[str, Any]) -> Any:
+        try:
+            value = self._expression.eval(data=variables)
         except RuntimeError as error:
             raise InvalidValue(_short(str(error))) from None
         if value.type() == cel.Type.ERROR:
             raise InvalidValue(_short(str(value.value())))
         return value
 
-    def holds(self, event: EventView) -> bool:
-        """For filters. Raises InvalidValue when it fails or gives something else than a bool."""
-        value = self.evaluate(event)
-        if value.type() != cel.Type.BOOL:
-            raise InvalidValue(f"the filter gave {value.type().name()} instead of a bool")
-        return bool(value.value())
 
-    def json(self, event: EventView) -> bytes:
-        """For transforms: the value as JSON. Raises InvalidValue when there is none."""
-        value = self.evaluate(event)
-        try:
-            text = orjson.dumps(value.plain_value(), _jsonable, orjson.OPT_PASSTHROUGH_DATETIME)
-        except (TypeError, RuntimeError) as error:
-            raise InvalidValue(f"the value has no JSON form: {_short(str(error))}") from None
-        if len(text) > MAX_RESULT_BYTES:
-            raise InvalidValue(f"the value is longer than {MAX_RESULT_BYTES} bytes")
-        return text
+def _bool(value: Any, _nul: str) -> bool:
+    if value.type() != cel.Type.BOOL:
+        raise InvalidValue(f"the filter gave {value.type().name()} instead of a bool")
+    return bool(value.value())
+
+
+def _json(value: Any, nul: str) -> bytes:
+    try:
+        text = orjson.dumps(value.plain_value(), _jsonable, orjson.OPT_PASSTHROUGH_DATETIME)
+    except (TypeError, RuntimeError) as error:
+        raise InvalidValue(f"the value has no JSON form: {_short(str(error))}") from None
+    if len(text) > MAX_RESULT_BYTES:
+        raise InvalidValue(f"the value is longer than {MAX_RESULT_BYTES} bytes")
+    return _with_nul(text, nul) if nul else text
+
+
+def _with_nul(text: bytes, stand_in: str) -> bytes:
+    """JSON with NUL where another character stands for it. Backslashes are read in pairs."""
+    escape = b"u%04d" % ord(stand_in)
+    return re.sub(rb"\\(\\|%b)" % escape, lambda x: rb"\u0000" if x[1] == escape else x[0], text)
 
 
 def check_expression(text: str, expect_bool: bool) -> None:

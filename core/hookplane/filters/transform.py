@@ -13,7 +13,7 @@ import orjson
 
 from hookplane.config.subscription import TransformConfig
 from hookplane.filters.cel import Program
-from hookplane.filters.event import EventView, claims_json
+from hookplane.filters.event import EventView, check_json, claims_json
 from hookplane.units import format_time
 
 JSON: Final = "application/json"
@@ -94,7 +94,7 @@ def _data(event: EventView) -> dict[str, Any]:
     if not event.body:
         return {}
     if claims_json(event.headers):
-        event.variables()
+        check_json(event.body)
         return {"data": orjson.Fragment(event.body)}
     return {"data_base64": base64.b64encode(event.body).decode()}
 
