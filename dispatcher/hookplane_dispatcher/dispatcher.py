@@ -186,6 +186,7 @@ class Dispatcher:
         peers = self._live_instances()
         if peers != self._peers:
             self._peers = peers
+            self._wake()  # what waits for somebody who is gone may be claimed now
             for config in self._configs.values():
                 self._place(config)
 

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from hookplane.store.postgres.migrate import migrations
+from hookplane.store.process_registry import LEASE
 from support.clocks.until import PATIENCE, until
 from support.cluster.e2e import Subscriber, subscriber
 from support.cluster.processes import ENDPOINT, KEY, SUBSCRIPTION, Cluster, cluster, post
@@ -107,14 +108,107 @@ async def test_events_of_all_receivers_reach_each_subscriber_once(tmp_path: Path
             assert secret not in everything
 
 
-async def test_a_killed_dispatcher_is_taken_over(tmp_path: Path) -> None:
+@asynccontextmanager
+async def lease_that_does_not_end(made: Cluster, instance: str) -> AsyncIterator[None]:
+    """Writes heartbeats in the name of another process."""
+    db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+
+    async def beat() -> None:
+        while True:
+            await db.execute(
+                "update hookplane.process set expires_at = hookplane.now_millis() + $1 "
+                "where instance = $2 and not ended",
+                LEASE,
+                instance,
+            )
+            await asyncio.sleep(LEASE / 4_000)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await db.close()
+
+
+async def cut(made: Cluster, instance: str) -> None:
+    """Ends the connection by which others see that it lives, once it has one."""
+    await until_query(
+        made,
+        "select bool_and(pg_terminate_backend(session, 10000))::int from hookplane.process "  # noqa: S608
+        f"where instance = '{instance}' and not ended",
+        1,
+    )
+
+
+async def epochs(made: Cluster) -> dict[str, tuple[int, int]]:
+    """Of each subscription: owner and epoch, which each claim raises."""
+    db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+    try:
+        rows = await db.fetch("select uid, owner, epoch from hookplane.subscription")
+    finally:
+        await db.close()
+    return {uid: (owner, epoch) for uid, owner, epoch in rows}
+
+
+def twice(target: Subscriber) -> list[tuple[str, str]]:
+    """Event and path of what came more than once."""
+    came = Counter((x.body.decode(), x.path) for x in target.received)
+    return [x for x, times in came.items() if times > 1]
+
+
+@pytest.mark.parametrize("others", [1, 0])
+async def test_a_killed_dispatcher_is_taken_over_without_its_lease(
+    tmp_path: Path, others: int
+) -> None:
+    """By one that was there, or by one that is started after it under another name."""
+    async with world(tmp_path, receivers=1, dispatchers=1 + others) as (made, target):
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the first event")
+        await until_written(made, 1)
+        async with lease_that_does_not_end(made, "d0"):
+            await made.processes["d0"].kill()
+            if not others:
+                await made.add("dispatcher", "new")
+            await send(made, "after")
+            await until(lambda: arrived(target, "after"), "the event after the kill")
+        assert twice(target) == []
+
+
+async def test_a_dispatcher_whose_connection_is_cut_goes_on(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=1, dispatchers=2) as (made, target):
+        await made.apply("--wait", "20s")
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the first event")
+        await until_written(made, 1)
+        owned = await epochs(made)
+        for number in range(5):
+            await cut(made, "d0")
+            await send(made, f"event-{number}")
+            await until(lambda: arrived(target, f"event-{number}"), "the event after the cut")  # noqa: B023
+        await until_written(made, 6)
+        assert await epochs(made) == owned
+        assert twice(target) == []
+
+
+async def test_who_was_cut_while_it_stood_still_sends_nothing_that_is_anothers(
+    tmp_path: Path,
+) -> None:
+    """It cannot know, when it goes on, that its connection has ended meanwhile."""
     async with world(tmp_path, receivers=1, dispatchers=2) as (made, target):
         await send(made, "before")
         await until(lambda: arrived(target, "before"), "the first event")
         await until_written(made, 1)
-        await made.processes["d0"].kill()
+        async with lease_that_does_not_end(made, "d0"):
+            made.processes["d0"].send(signal.SIGSTOP)
+            await cut(made, "d0")
+            await send(made, "while")
+            await until(lambda: arrived(target, "while"), "the event while one stood still")
+        made.processes["d0"].send(signal.SIGCONT)
         await send(made, "after")
-        await until(lambda: arrived(target, "after"), "the event after the kill")
+        await until(lambda: arrived(target, "after"), "the event after it goes on")
+        assert [x for x in twice(target) if x[0] != "after"] == []
 
 
 async def test_a_graceful_stop_hands_over_at_once(tmp_path: Path) -> None:
@@ -146,10 +240,8 @@ async def test_who_was_stopped_and_goes_on_sends_nothing_that_is_anothers(tmp_pa
         made.processes["d0"].send(signal.SIGCONT)
         await send(made, "after")
         await until(lambda: arrived(target, "after"), "the event after it goes on")
-        came = Counter((x.body.decode(), x.path) for x in target.received)
-        twice = [x for x, times in came.items() if times > 1]
         # what is handed back while it is under way may come again, what was taken over must not
-        assert [x for x in twice if x[0] != "after"] == []
+        assert [x for x in twice(target) if x[0] != "after"] == []
 
 
 async def test_a_change_reaches_every_process(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""A process's place among the others that share its store: registration, heartbeats, lease."""
+"""A process's place among the others that share its store: registration, heartbeats, and an eye on
+the others."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Final, Protocol
 from hookplane.clock import Clock, Millis
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
 from hookplane.pacing.waiting import Waker
+from hookplane.store.liveness import PROOF_SECONDS, Liveness
 from hookplane.store.notifications import Notifications, Topic
 from hookplane.store.process_registry import LEASE, Member, Presence, ProcessRegistry, Role
 
@@ -18,6 +20,8 @@ SOONEST_SECONDS: Final = 0.1
 """Between two heartbeats, however much happens."""
 AWAY_SECONDS: Final = 0.5
 """Until the store is asked again."""
+LOOK_SECONDS: Final = 0.25
+"""Between two looks at the others."""
 MARGIN: Final[Millis] = 2_000
 """So long before its lease ends a process stops sending: what is on its way may take its time."""
 CERTAIN_SECONDS: Final = (LEASE - MARGIN) / 1000
@@ -50,7 +54,12 @@ class MembershipStore(ProcessRegistry, Notifications, Protocol):
 
 
 class Membership:
-    """Registers the process, keeps its lease, and knows who else is alive."""
+    """Registers the process, keeps its lease, knows who else is alive, and ends who is dead.
+
+    Two things must be certain for it to send: that no lease has passed since its last heartbeat,
+    and that a look was taken a moment ago, because others take it for dead soon after its
+    connection has ended. Both count from the beginning of the call, by the monotonic clock.
+    """
 
     def __init__(
         self,
@@ -66,7 +75,9 @@ class Membership:
         self.instance = instance
         self._clock = clock
         self._presence = presence
+        self._liveness = Liveness()
         self._until = 0.0
+        self._proven_until = 0.0
         self._waker = Waker()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -86,9 +97,9 @@ class Membership:
     ) -> None:
         """Adds listeners; to be called before `start`.
 
-        `on_members`: after every heartbeat that the store took. `on_certain`: the lease was
-        prolonged, and `may_send` may have been False meanwhile. `on_lost`: this process counts as
-        dead, so what it owned may be somebody else's.
+        `on_members`: after every heartbeat that the store took. `on_certain`: `may_send` was False
+        for a while and is True again. `on_lost`: this process counts as dead, so what it owned may
+        be somebody else's.
         """
         self._on_members += [on_members] if on_members else []
         self._on_certain += [on_certain] if on_certain else []
@@ -105,7 +116,7 @@ class Membership:
 
     def may_send(self) -> bool:
         """See OwnershipGuard."""
-        return self._clock.monotonic() < self._until
+        return self._clock.monotonic() < min(self._until, self._proven_until)
 
     def beat_soon(self) -> None:
         """Makes the next heartbeat at once, because there is news about this or another process."""
@@ -115,11 +126,11 @@ class Membership:
         """Registers. Raises StoreUnavailable."""
         await self._register()
         self._unlisten = self._store.listen(Topic.PROCESSES, lambda _: self.beat_soon())
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._live())
         self.beat_soon()
 
     async def failed(self) -> None:
-        """Never returns; raises what ended the heartbeats."""
+        """Never returns; raises what ended heartbeats or looks."""
         if self._task is not None:
             await asyncio.shield(self._task)
 
@@ -135,7 +146,15 @@ class Membership:
                 await self._store.leave(self.process)
         self.process, self._until = None, 0.0
 
-    async def _run(self) -> None:
+    async def _live(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_beating())
+                tasks.create_task(self._keep_looking())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _keep_beating(self) -> None:
         while True:
             pause = BEAT_SECONDS
             try:
@@ -148,6 +167,12 @@ class Membership:
             await asyncio.sleep(SOONEST_SECONDS)
             await self._waker.wait_until_woken(pause - SOONEST_SECONDS)
 
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                await self._look()
+
     async def _beat(self) -> None:
         assert self.process is not None  # noqa: S101 - `start` registered it
         begun = self._clock.monotonic()
@@ -155,7 +180,33 @@ class Membership:
         lapsed = not self.may_send()
         self._prolong(begun)
         _call(self._on_members)
-        if lapsed:
+        self._tell_certain(lapsed)
+
+    async def _look(self) -> None:
+        process, begun = self.process, self._clock.monotonic()
+        assert process is not None  # noqa: S101 - `start` registered it
+        try:
+            sightings = await self._store.look(process)
+        except LeaseLost:
+            self._proven_until = 0.0
+            self.beat_soon()  # which finds the same and starts over
+            return
+        except StoreUnavailable:
+            self._liveness.missed()
+            raise
+        if process == self.process:
+            self._prove(begun)
+        dead = self._liveness.judge(begun, self._clock.monotonic(), sightings)
+        if dead:
+            await self._store.declare_dead(dead)
+
+    def _prove(self, begun: float) -> None:
+        lapsed = not self.may_send()
+        self._proven_until = begun + PROOF_SECONDS
+        self._tell_certain(lapsed)
+
+    def _tell_certain(self, lapsed: bool) -> None:
+        if lapsed and self.may_send():
             _call(self._on_certain)
 
     async def _start_over(self) -> None:
@@ -172,9 +223,10 @@ class Membership:
         begun = self._clock.monotonic()
         self.process = await self._store.register(self._role, self.instance, self._presence())
         self._prolong(begun)
+        await self._look()
 
     def _prolong(self, begun: float) -> None:
-        """From the beginning of the call: the store counts from a moment after that."""
+        """From the beginning of the call: others count from a moment after that."""
         self._until = begun + CERTAIN_SECONDS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from hookplane.clock import Millis
 
 LEASE: Final[Millis] = 8_000
-"""How long a process counts as alive after the beginning of its last heartbeat."""
+"""How long a process counts as alive after the beginning of its last heartbeat, unless it is seen
+to have ended."""
 
 
 class Role(StrEnum):
@@ -38,7 +39,7 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process that is alive by the store's clock."""
+    """A process that has not ended."""
 
     process: int
     """Its registration; a process that registers anew has another number."""
@@ -49,18 +50,38 @@ class Member:
     presence: Presence
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What is seen of another process that has not ended."""
+
+    process: int
+    pulse: int
+    """Another one after each heartbeat, and after its connection was opened again."""
+    gone: bool
+    """The connection that it keeps as long as it lives has ended; False where none can be seen."""
+
+
 class ProcessRegistry(Protocol):
-    """Registrations with a lease."""
+    """Registrations. One ends when its process leaves, when another takes its name, or when others
+    declare it dead; nothing revives it, and no clock of the store ends it."""
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
-        """A new registration, alive for LEASE. One of the same role and instance ends."""
+        """A new registration. One of the same role and instance ends."""
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
-        """Extends the lease to LEASE from now; returns all live processes, this one included, the
-        oldest registration first. Raises LeaseLost: an expired lease is never revived."""
+        """Says that the process is alive; returns all that have not ended, this one included, the
+        oldest registration first. Raises LeaseLost when it has ended."""
+
+    async def look(self, process: int) -> list[Sighting]:
+        """All others that have not ended, and the proof that the connection of this process is
+        there. Raises LeaseLost when it is declared dead itself."""
+
+    async def declare_dead(self, dead: Sequence[Sighting]) -> None:
+        """Ends these, but for those whose pulse is another one by now."""
 
     async def members(self) -> list[Member]:
-        """All live processes, for somebody who is none of them."""
+        """All processes that seem alive, for somebody who is none of them and does not observe
+        them: those that said so within LEASE."""
 
     async def leave(self, process: int) -> None:
         """Ends a registration and releases all that it owns."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,18 @@ from hookplane.clock import SystemClock
 from hookplane.errors import LeaseLost, StoreReplaced, StoreUnavailable
 from hookplane.process.membership import (
     CERTAIN_SECONDS,
+    LOOK_SECONDS,
     SOONEST_SECONDS,
     Membership,
     SingleProcess,
 )
+from hookplane.store.liveness import CONFIRM_SECONDS, PROOF_SECONDS
 from hookplane.store.notifications import Topic
-from hookplane.store.process_registry import Member, Presence, Role
+from hookplane.store.process_registry import LEASE, Member, Presence, Role, Sighting
 from hookplane.store.protocol import Store
 from support.clocks.manual import ManualClock
 from support.clocks.until import until
+from support.clocks.virtual import VirtualClock, VirtualLoop
 from support.planes.store import open_sqlite
 
 
@@ -32,6 +37,9 @@ class Faulty:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.errors: list[Exception] = []
+        self.look_errors: list[Exception] = []
+        self.gone: set[int] = set()
+        """Registrations whose connection is to be seen as ended."""
         self.listening = 0
         """Listeners that have not stopped."""
         self.registered = 0
@@ -58,6 +66,12 @@ class Faulty:
         members = await self._store.heartbeat(process, presence)
         self.beats.append(begun)
         return members
+
+    async def look(self, process: int) -> list[Sighting]:
+        if self.look_errors:
+            raise self.look_errors.pop(0)
+        found = await self._store.look(process)
+        return [replace(x, gone=x.process in self.gone) for x in found]
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
         self.registered += 1
@@ -169,7 +183,7 @@ async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) 
         await until(lambda: len(beats) > before, "another heartbeat")
 
     await beat()
-    assert told == []
+    told.clear()  # it began to be certain
     clock.advance(round(CERTAIN_SECONDS * 1_000))
     assert not membership.may_send()
     await beat()
@@ -214,3 +228,97 @@ async def test_one_that_left_listens_no_more_and_one_that_never_came_can_leave(
     assert store.listening == 1
     await a.stop()
     assert store.listening == 0
+
+
+async def test_nothing_is_sent_without_a_look(store: Faulty) -> None:
+    """Heartbeats go on: it is the connection that others see which may have ended."""
+    clock = ManualClock()
+    membership = join(store, clock=clock)
+    told: list[bool] = []
+    membership.listen(on_certain=lambda: told.append(membership.may_send()))
+    await membership.start()
+    assert membership.may_send()
+    told.clear()
+    store.look_errors += [StoreUnavailable("away")] * 1_000
+    clock.advance(round(PROOF_SECONDS * 1_000))
+    assert not membership.may_send()
+    beaten = len(store.beats)
+    membership.beat_soon()
+    await until(lambda: len(store.beats) > beaten, "another heartbeat")
+    assert not membership.may_send()
+    store.look_errors.clear()
+    await until(lambda: told == [True], "being told that it may send again")
+    await membership.stop()
+
+
+async def test_a_look_tells_whoever_was_declared_dead(store: Faulty) -> None:
+    """At once, also while heartbeats wait."""
+    membership = join(store)
+    await membership.start()
+    first = membership.process
+    store.errors += [StoreUnavailable("away")] * 1_000
+    store.look_errors += [LeaseLost("dead")] * 1_000
+    await until(lambda: not membership.may_send(), "it to send no more")
+    store.errors[:] = [LeaseLost("dead")]
+    store.look_errors.clear()
+    await until(lambda: membership.process != first, "another registration")
+    assert membership.may_send()
+    await membership.stop()
+
+
+@asynccontextmanager
+async def watching(folder: Path) -> AsyncIterator[tuple[Faulty, Membership, int, list[float]]]:
+    """A membership, another process that says nothing more, and when it was found to be away."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    clock = VirtualClock(loop)
+    loop.busy += 1  # a thread is at work
+    async with open_sqlite(folder, clock) as opened:
+        loop.busy -= 1
+        store, alone = Faulty(opened), []
+        membership = join(store, "watches", clock)
+        membership.listen(
+            on_members=lambda: alone.append(loop.time()) if len(membership.members) == 1 else None
+        )
+        other = await opened.register(Role.DISPATCHER, "other", Presence(ready=True, version=1))
+        await membership.start()
+        yield store, membership, other, alone
+        await membership.stop()
+        loop.busy += 1
+
+
+def on_virtual_time(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+
+
+def test_who_is_silent_for_a_lease_is_ended(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watching(tmp_path) as (_, _, _, alone):
+            await asyncio.sleep(2 * LEASE / 1_000)
+            assert LEASE / 1_000 <= alone[0] < LEASE / 1_000 + 2 * LOOK_SECONDS + SOONEST_SECONDS
+
+    on_virtual_time(story)
+
+
+def test_whose_connection_ended_is_ended_soon(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watching(tmp_path) as (store, _, other, alone):
+            await asyncio.sleep(1)
+            store.gone.add(other)
+            await asyncio.sleep(2)
+            took = alone[0] - 1
+            assert CONFIRM_SECONDS <= took < CONFIRM_SECONDS + 2 * LOOK_SECONDS + SOONEST_SECONDS
+
+    on_virtual_time(story)
+
+
+def test_after_an_outage_nobody_is_ended_before_a_lease(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watching(tmp_path) as (store, _, _, alone):
+            store.look_errors += [StoreUnavailable("away")] * 80
+            away = 80 * LOOK_SECONDS
+            await asyncio.sleep(away + 2 * LEASE / 1_000)
+            assert away + LEASE / 1_000 <= alone[0]
+
+    on_virtual_time(story)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
@@ -34,7 +34,7 @@ SESSION: Final = {
 """Asked for when connecting. What stands between us and the server and does not pass it on, such as
 PgBouncer, is found by that."""
 
-
+_NONE: Final[Mapping[str, str]] = {}
 _CONFUSED: Final = (asyncpg.InternalClientError, asyncpg.InterfaceError, TimeoutError)
 """After these the two sides may disagree on what is under way."""
 
@@ -45,7 +45,6 @@ class Purpose(StrEnum):
     INGEST = "ingest"
     FLUSH = "flush"
     READ = "read"
-    HEARTBEAT = "heartbeat"
     OTHER = "other"
 
 
@@ -53,11 +52,9 @@ SIZES: Final = {
     Purpose.INGEST: 1,
     Purpose.FLUSH: 1,
     Purpose.READ: 3,
-    Purpose.HEARTBEAT: 1,
     Purpose.OTHER: 2,
 }
-"""Connections of a process; with the one that listens, 9 at most. A heartbeat has one to itself: a
-lease must not end because listings, claims and retention take all others."""
+"""Connections of a process; with the one that listens and the session, 9 at most."""
 
 
 class Connections:
@@ -95,11 +92,14 @@ class Connections:
                         db.terminate()
                     raise
 
-    async def connect(self, purpose: str) -> asyncpg.Connection[asyncpg.Record]:
-        """A connection of the caller's own, to be closed by it. Raises as `use` does."""
+    async def connect(
+        self, purpose: str, settings: Mapping[str, str] = _NONE
+    ) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of the caller's own, to be closed by it. `settings`: more of the server's,
+        for this connection. Raises as `use` does."""
         with translated():
             db: asyncpg.Connection[asyncpg.Record]
-            db = await asyncpg.connect(**self._arguments(purpose))
+            db = await asyncpg.connect(**self._arguments(purpose, settings))
             try:
                 await self._check(db)
             except BaseException:
@@ -116,14 +116,18 @@ class Connections:
             except TimeoutError:
                 pool.terminate()
 
-    def _arguments(self, purpose: str) -> dict[str, Any]:
+    def _arguments(self, purpose: str, more: Mapping[str, str] = _NONE) -> dict[str, Any]:
         settings = self._settings
         arguments: dict[str, Any] = {
             "dsn": settings.dsn.reveal().decode(),
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
             "target_session_attrs": "primary",
-            "server_settings": SESSION | {"application_name": f"{settings.application} {purpose}"},
+            "server_settings": {
+                **SESSION,
+                "application_name": f"{settings.application} {purpose}",
+                **more,
+            },
         }
         if settings.password_file is not None:
             arguments["password"] = settings.read_password

@@ -47,8 +47,9 @@ from hookplane.store.postgres.replay import (
 )
 from hookplane.store.postgres.reports import add_reports
 from hookplane.store.postgres.retention import expire
+from hookplane.store.postgres.session import ProcessSession
 from hookplane.store.postgres.writer_fence import take_over
-from hookplane.store.process_registry import Member, Presence, Role
+from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
     AttemptRow,
     DeliveryRow,
@@ -87,6 +88,7 @@ class PostgresStore:
         self._fence: WriterFence | None = None
         self._ready = False
         self._notifier = LocalNotifier()
+        self._session = ProcessSession(connections)
         self._bridge = NotifyBridge(connections, self._notifier, self._missed)
         self._appends = GroupCommit(self._commit_appends, event_weight, APPENDS)
         self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
@@ -116,6 +118,7 @@ class PostgresStore:
         await self._appends.close()
         await self._flushes.close()
         await self._bridge.close()
+        await self._session.close()
         await self.connections.close()
 
     async def take_over(self, fence: WriterFence, *, over: str = "") -> None:
@@ -163,17 +166,24 @@ class PostgresStore:
     # Processes ----------------------------------------------------------------------------------
 
     async def register(self, role: Role, instance: str, presence: Presence) -> int:
-        process = await self._beat(processes.register, role, instance, presence)
-        self._ready = presence.ready
+        process = await self._in_session(processes.register, role, instance, presence)
+        self._session.process, self._ready = process, presence.ready
         self._bridge.ring(Topic.PROCESSES)
         return process
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
-        alive = await self._beat(processes.heartbeat, process, presence)
+        alive = await self._in_session(processes.heartbeat, process, presence)
         if presence.ready != self._ready:
             self._ready = presence.ready
             self._bridge.ring(Topic.PROCESSES)
         return alive
+
+    async def look(self, process: int) -> list[Sighting]:
+        return await self._in_session(processes.look, process)
+
+    async def declare_dead(self, dead: Sequence[Sighting]) -> None:
+        if await self._in_session(processes.declare_dead, dead):
+            self._bridge.ring(Topic.PROCESSES)
 
     async def members(self) -> list[Member]:
         return await self._write(processes.members)
@@ -281,8 +291,8 @@ class PostgresStore:
         async with self.connections.use(Purpose.OTHER) as db:
             return await job(db, *args, **kwargs)
 
-    async def _beat(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self.connections.use(Purpose.HEARTBEAT) as db:
+    async def _in_session(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self._session.use() as db:
             return await job(db, *args, **kwargs)
 
     async def _read(self, job: OnConnection[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

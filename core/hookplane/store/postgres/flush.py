@@ -16,7 +16,6 @@ from hookplane.store.flush_columns import attempt_columns, counter_columns, deli
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
-from hookplane.store.process_registry import LEASE
 from hookplane.store.rows import delivery_of
 from hookplane.store.sql import load_statements
 
@@ -137,13 +136,11 @@ async def _admitted(db: Db, uid: str, process: int | None) -> int:
     if row is None:
         raise UnknownObject(f'no subscription "{uid}"')
     subscription, owner = row
-    decision = await db.fetchval(_SQL["judge"], owner, process, LEASE)
+    decision = await db.fetchval(_SQL["judge"], owner, process)
     if decision == "lost":
-        raise LeaseLost("the lease of this process has expired")
-    if decision in ("alive", "wait"):
+        raise LeaseLost("this process was found dead")
+    if decision == "alive":
         raise OwnedElsewhere(f'"{uid}" has another owner')
-    if decision == "dead":
-        await db.execute(_SQL["end_owner"], subscription)
     number: int = subscription
     return number
 

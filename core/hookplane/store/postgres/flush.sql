@@ -9,18 +9,11 @@ select case
     when $2::bigint is null then 'take'
     when me.process is null then 'lost'
     when owner.process is null or owner.process = me.process or owner.ended then 'take'
-    when owner.expires_at > now_millis() then 'alive'
-    when me.registered_at + $3 > now_millis() then 'wait'
-    else 'dead'
+    else 'alive'
   end
 from (values (1)) as one
 left join process owner on owner.process = $1
-left join process me on me.process = $2 and not me.ended and me.expires_at > now_millis();
-
--- name: end_owner
--- Ends the process that owns the subscription, whose lease has run out.
-update process set ended = true
-where process = (select owner from subscription where subscription = $1);
+left join process me on me.process = $2 and not me.ended;
 
 -- name: raise_epoch
 -- Makes the process the owner; flushes of every earlier epoch are refused from now on.

@@ -13,7 +13,7 @@ from hookplane.store.postgres.db import Db
 _PACKAGE: Final = "hookplane.store.postgres"
 _LOCK: Final = 0x686F6F6B
 """Advisory lock: one migration at a time."""
-OLDEST_SCHEMA: Final = 8
+OLDEST_SCHEMA: Final = 9
 """What this version needs at least; newer schemas are fine, because they only add."""
 
 

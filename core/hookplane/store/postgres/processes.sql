@@ -7,23 +7,55 @@ update process set ended = true where role = $1 and instance = $2 and not ended;
 delete from process p where ended and expires_at < now_millis() - 86400000
   and not exists (select 1 from subscription s where s.owner = p.process);
 
+-- name: hold
+-- Takes a lock that ends with this connection, under the number of the process that serves it.
+select pg_advisory_lock(hashtext('hookplane.session'), pg_backend_pid());
+
 -- name: insert
--- Registers a process with a lease that begins now, by the clock of the database.
-insert into process (role, instance, registered_at, expires_at, ready, version, refused)
-select $1, $2, now, now + $3, $4, $5, $6 from now_millis() as now
+-- Registers a process that is as long alive as this connection holds its lock. `expires_at` is by the
+-- clock of the database, and only for those who do not observe the process.
+insert into process (role, instance, registered_at, expires_at, ready, version, refused, session, server)
+select $1, $2, now, now + $3, $4, $5, $6, pg_backend_pid(), pg_postmaster_start_time()
+from now_millis() as now
 returning process;
+
+-- name: bind
+-- Another connection holds the lock of a process from now on.
+update process set session = pg_backend_pid(), server = pg_postmaster_start_time()
+where process = $1 and not ended;
 
 -- name: beat
--- An expired lease is never revived.
+-- Whoever has ended is never revived.
 update process set expires_at = now_millis() + $2, ready = $3, version = $4, refused = $5
-where process = $1 and not ended and expires_at > now_millis()
+where process = $1 and not ended
 returning process;
 
--- name: find_alive
--- Processes whose lease is running, the oldest first.
+-- name: look
+-- All that have not ended. Each write of a row gives it another pulse, also when a process of the version
+-- before writes it. Whose lock is free has lost its connection, if it took the lock in the life of this
+-- server: after a restart all locks are free, and that says nothing.
+select process, xmin::text::bigint as pulse, case
+    when server = pg_postmaster_start_time() and session <> pg_backend_pid()
+      then pg_try_advisory_xact_lock_shared(hashtext('hookplane.session'), session)
+    else false
+  end as gone
+from process where not ended;
+
+-- name: declare_dead
+-- Ends those that are still as they were seen: a row that was waited for is looked at anew.
+update process p set ended = true from unnest($1::bigint[], $2::bigint[]) as g(process, pulse)
+where p.process = g.process and p.xmin::text::bigint = g.pulse and not p.ended
+returning p.process;
+
+-- name: find_members
+-- Processes that have not ended, the oldest first.
 select process, role, instance, registered_at, ready, version, refused from process
-where not ended and expires_at > now_millis()
-order by registered_at, process;
+where not ended order by process;
+
+-- name: find_alive
+-- Those of them that said so within their lease.
+select process, role, instance, registered_at, ready, version, refused from process
+where not ended and expires_at > now_millis() order by process;
 
 -- name: end
 -- Ends a process: it can neither beat nor claim any more.

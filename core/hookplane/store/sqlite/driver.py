@@ -26,7 +26,7 @@ from hookplane.store.grouping import GroupCommit
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
-from hookplane.store.process_registry import Member, Presence, Role
+from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
     AttemptRow,
     DeliveryRow,
@@ -163,6 +163,13 @@ class SQLiteStore:
 
     async def heartbeat(self, process: int, presence: Presence) -> list[Member]:
         return self._processes.heartbeat(process, presence)
+
+    async def look(self, process: int) -> list[Sighting]:
+        return self._processes.look(process)
+
+    async def declare_dead(self, dead: Sequence[Sighting]) -> None:
+        if self._processes.declare_dead(dead):
+            self._notifier.tell(Topic.PROCESSES)
 
     async def members(self) -> list[Member]:
         return self._processes.members()

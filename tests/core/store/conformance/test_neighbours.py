@@ -19,7 +19,7 @@ from hookplane.store.delivery_store import (
 )
 from hookplane.store.event_log import EndpointReport, LogEntry
 from hookplane.store.maintenance import Retention
-from hookplane.store.process_registry import LEASE, Presence, Role
+from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import Page
 from support.clocks.manual import START
 from support.planes.store import DAY, HOUR, Owner, Scene, attempt, delivery
@@ -388,10 +388,7 @@ async def test_taking_over_from_the_dead_ends_nobody_else(world: World) -> None:
     a, b, c = [await join(scene, x) for x in "abc"]
     await store.claim("s", a)
     await store.claim("t", c)
-    await scene.pass_time(LEASE - 1_000)
-    for process in (b, c):
-        await store.heartbeat(process, READY)
-    await scene.pass_time(1_001)
+    await store.declare_dead([x for x in await store.look(b) if x.process == a])
     await store.claim("s", b)
     assert [x.process for x in await store.heartbeat(c, READY)] == [b, c]
     with pytest.raises(OwnedElsewhere):

@@ -7,7 +7,7 @@ import pytest
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner
 from hookplane.store.delivery_store import Counters, Flush
 from hookplane.store.notifications import Topic
-from hookplane.store.process_registry import LEASE, Presence, Role
+from hookplane.store.process_registry import LEASE, Presence, Role, Sighting
 from support.planes.store import Scene
 
 READY = Presence(ready=True, version=7, refused={"uid": "why"})
@@ -43,24 +43,65 @@ async def test_everybody_hears_who_comes_and_who_leaves(scene: Scene) -> None:
     assert len(heard) == 2
 
 
-async def test_heartbeats_keep_a_lease(scene: Scene) -> None:
-    process = await join(scene, "a")
+async def seen(scene: Scene, of: int, by: int) -> Sighting:
+    """What one process sees of another."""
+    (found,) = [x for x in await scene.store.look(by) if x.process == of]
+    return found
+
+
+async def test_each_sees_the_others_and_a_pulse_for_each_heartbeat(scene: Scene) -> None:
+    a, b = await join(scene, "a"), await join(scene, "b")
+    assert [x.process for x in await scene.store.look(b)] == [a]
+    pulses = []
     for _ in range(3):
-        await scene.pass_time(LEASE - 2_000)
-        assert await scene.store.heartbeat(process, READY)
+        pulses.append(await seen(scene, a, b))
+        assert pulses[-1] == await seen(scene, a, b)
+        await scene.store.heartbeat(a, READY)
+    assert len({x.pulse for x in pulses}) == 3
+    assert not any(x.gone for x in pulses)
 
 
-async def test_a_lease_that_expired_is_never_revived(scene: Scene) -> None:
+async def test_who_was_declared_dead_is_never_revived(scene: Scene) -> None:
     late, other = await join(scene, "late"), await join(scene, "other")
-    await scene.pass_time(LEASE - 1_000)
-    await scene.store.heartbeat(other, READY)
-    await scene.pass_time(1_001)
+    third = await join(scene, "third")
+    heard: list[str] = []
+    scene.store.listen(Topic.PROCESSES, heard.append)
+    await scene.store.declare_dead([await seen(scene, late, other)])
+    assert heard == [""]
     with pytest.raises(LeaseLost):
         await scene.store.heartbeat(late, READY)
-    assert [x.process for x in await scene.store.heartbeat(other, READY)] == [other]
+    with pytest.raises(LeaseLost):
+        await scene.store.look(late)
+    assert [x.process for x in await scene.store.heartbeat(other, READY)] == [other, third]
+    assert [x.process for x in await scene.store.look(other)] == [third]
     again = await join(scene, "late")
     assert again != late
-    assert len(await scene.store.heartbeat(again, READY)) == 2
+    assert len(await scene.store.heartbeat(again, READY)) == 3
+
+
+async def test_whoever_gave_a_sign_since_is_not_dead(scene: Scene) -> None:
+    a, b, c = await join(scene, "a"), await join(scene, "b"), await join(scene, "c")
+    before = [await seen(scene, x, b) for x in (a, c)]
+    await scene.store.heartbeat(a, READY)
+    await scene.store.declare_dead(before)
+    assert [x.process for x in await scene.store.heartbeat(a, READY)] == [a, b]
+    heard: list[str] = []
+    scene.store.listen(Topic.PROCESSES, heard.append)
+    await scene.store.declare_dead(before)
+    assert heard == []
+
+
+async def test_no_clock_of_the_store_ends_a_process(scene: Scene) -> None:
+    """Only those who do not observe the others go by what the clock says."""
+    await scene.subscription("s")
+    a, b = await join(scene, "a"), await join(scene, "b")
+    await scene.store.claim("s", a)
+    await scene.pass_time(LEASE + 1)
+    assert await scene.store.members() == []
+    with pytest.raises(OwnedElsewhere):
+        await scene.store.claim("s", b)
+    assert [x.process for x in await scene.store.heartbeat(a, READY)] == [a, b]
+    assert [x.process for x in await scene.store.members()] == [a]
 
 
 async def test_a_registration_ends_its_predecessor(scene: Scene) -> None:
@@ -116,35 +157,19 @@ async def test_who_leaves_releases_everything(scene: Scene) -> None:
         await scene.store.claim("s", a)
 
 
-async def test_the_dead_are_taken_over_by_who_was_there_all_the_time(scene: Scene) -> None:
+async def test_what_the_dead_owned_is_anybodys(scene: Scene) -> None:
     await scene.subscription("s")
     a, b = await join(scene, "a"), await join(scene, "b")
     stale = await scene.store.claim("s", a)
-    await scene.pass_time(LEASE - 1_000)
-    await scene.store.heartbeat(b, READY)
-    await scene.pass_time(1_001)
+    await scene.store.declare_dead([await seen(scene, a, b)])
     newcomer = await join(scene, "newcomer")
+    await scene.store.claim("s", newcomer)
     with pytest.raises(OwnedElsewhere):
-        await scene.store.claim("s", newcomer)
-    await scene.store.claim("s", b)
+        await scene.store.claim("s", b)
     with pytest.raises(LeaseLost):
-        await scene.store.heartbeat(a, READY)
+        await scene.store.claim("s", a)
     with pytest.raises(StaleOwner):
         await scene.store.flush(Flush("s", stale.epoch, 1))
-
-
-async def test_after_an_outage_everybody_can_come_back_first(scene: Scene) -> None:
-    await scene.subscription("s")
-    a, b = await join(scene, "a"), await join(scene, "b")
-    await scene.store.claim("s", a)
-    await scene.pass_time(60_000)  # nobody could reach the store
-    again = await join(scene, "b")
-    with pytest.raises(OwnedElsewhere):
-        await scene.store.claim("s", again)
-    returned = await join(scene, "a")
-    await scene.store.claim("s", returned)
-    with pytest.raises(LeaseLost):
-        await scene.store.claim("s", b)
 
 
 async def test_without_a_registration_one_takes_from_anybody(scene: Scene) -> None:

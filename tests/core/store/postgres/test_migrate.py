@@ -12,6 +12,7 @@ from hookplane.errors import StoreUnfit
 from hookplane.store.access import StoreAccess
 from hookplane.store.postgres import migrate as module
 from hookplane.store.postgres.connection import Connections, Purpose
+from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
 from support.clocks.manual import ManualClock
@@ -22,6 +23,25 @@ NEXT = """
 alter table event add column made_up text not null default '';
 create table made_up (id integer primary key);
 """
+
+TAKEN_BACK = {
+    9: "alter table process drop column session, drop column server",
+    8: "drop function append_2",
+    7: "alter table subscription drop column touched; "
+    "alter table cursor drop column skipped_after, drop column skipped_upto",
+    6: "drop function partition_in_use_1",
+    5: "alter table subscription drop column known_endpoint",
+    4: "drop table hidden; drop function raise_floor_1, pack_partition_1",
+    3: "alter table endpoint drop column namespace",
+}
+"""What leaves of each migration nothing that its next run would stumble over."""
+
+
+async def go_back(db: Db, to: int) -> None:
+    """To the schema of an earlier version."""
+    for version in range(len(migrations()), to, -1):
+        await db.execute(TAKEN_BACK[version])
+        await db.execute("delete from migration where version = $1", version)
 
 
 @asynccontextmanager
@@ -81,15 +101,7 @@ async def test_data_of_the_version_before_knows_whose_it_is() -> None:
         try:
             await fill_namespaces(Scene(store, clock))
             async with store.connections.use(Purpose.OTHER) as db:
-                await db.execute("alter table endpoint drop column namespace")
-                await db.execute("drop function append_2")
-                await db.execute("alter table subscription drop column known_endpoint")
-                await db.execute("alter table subscription drop column touched")
-                await db.execute("alter table cursor drop column skipped_after")
-                await db.execute("alter table cursor drop column skipped_upto")
-                await db.execute("drop table hidden")
-                await db.execute("drop function raise_floor_1, pack_partition_1")
-                await db.execute("delete from migration where version >= 3")
+                await go_back(db, to=2)
             assert (await run(settings))[0] == 2
             assert await store.stored_bytes() == {"shop": 3}
         finally:
@@ -104,12 +116,7 @@ async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_the
             scene = Scene(store, clock)
             await scene.subscription("s", [])
             async with store.connections.use(Purpose.OTHER) as db:
-                await db.execute("drop function append_2")
-                await db.execute("alter table subscription drop column known_endpoint")
-                await db.execute("alter table subscription drop column touched")
-                await db.execute("alter table cursor drop column skipped_after")
-                await db.execute("alter table cursor drop column skipped_upto")
-                await db.execute("delete from migration where version >= 5")
+                await go_back(db, to=4)
             await run(settings)
             await scene.endpoints("f")
             await scene.append("f")

@@ -1,0 +1,228 @@
+"""What others see of the connection of a process: killed, cut, frozen, or of a server before."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from hookplane.clock import SystemClock
+from hookplane.errors import LeaseLost, StoreUnavailable
+from hookplane.secret import Secret
+from hookplane.store.access import StoreAccess
+from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.session import SETTINGS
+from hookplane.store.process_registry import Presence, Role, Sighting
+from support.clocks.until import until
+from support.postgres.proxy import fault_proxy
+from support.postgres.server import PostgresServer, database, require_binaries, shared_server
+
+CHILD = Path(__file__).with_name("register_until_killed.py")
+READY = Presence(ready=True, version=1)
+OF_THE_VERSION_BEFORE = """
+insert into hookplane.process (role, instance, registered_at, expires_at)
+values ('dispatcher', 'old', 0, 1) returning process
+"""
+BEAT_OF_THE_VERSION_BEFORE = "update hookplane.process set expires_at = 1 where instance = 'old'"
+
+
+class Registered:
+    """A process with a store of its own."""
+
+    def __init__(self, settings: StoreAccess, store: PostgresStore, process: int) -> None:
+        self.settings = settings
+        self.store = store
+        self.process = process
+
+    async def sees(self, process: int) -> Sighting:
+        """What it sees of another one."""
+        (found,) = [x for x in await self.store.look(self.process) if x.process == process]
+        return found
+
+    async def looks_again(self) -> None:
+        """However often it must; raises LeaseLost."""
+
+        async def looked() -> bool:
+            try:
+                await self.store.look(self.process)
+            except StoreUnavailable:
+                return False
+            return True
+
+        await until(looked, "a look that succeeds")
+
+
+@asynccontextmanager
+async def registered(settings: StoreAccess, name: str) -> AsyncIterator[Registered]:
+    store = await PostgresStore.open(settings, SystemClock())
+    try:
+        yield Registered(settings, store, await store.register(Role.DISPATCHER, name, READY))
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def two(server: PostgresServer | None = None) -> AsyncIterator[tuple[Registered, Registered]]:
+    async with (
+        database(server) as settings,
+        registered(settings, "a") as a,
+        registered(settings, "b") as b,
+    ):
+        yield a, b
+
+
+@asynccontextmanager
+async def admin(settings: StoreAccess) -> AsyncIterator[asyncpg.Connection]:
+    db = await asyncpg.connect(settings.dsn.reveal().decode())
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def cut(of: Registered) -> None:
+    """Ends its connection from the server's side, and returns when it has ended."""
+    async with admin(of.settings) as db:
+        session = "select session from hookplane.process where process = $1"
+        pid = await db.fetchval(session, of.process)
+        await db.execute("select pg_terminate_backend($1)", pid)
+
+        async def ended() -> bool:
+            return not await db.fetchval("select 1 from pg_stat_activity where pid = $1", pid)
+
+        await until(ended, "the connection to end")
+
+
+async def test_who_was_killed_is_gone() -> None:
+    async with database() as settings, registered(settings, "watches") as watcher:
+        command = [sys.executable, str(CHILD), settings.dsn.reveal().decode()]
+        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert child.stdout is not None
+        process = int(await child.stdout.readline())
+        assert not (await watcher.sees(process)).gone
+        child.kill()
+        await child.wait()
+
+        async def gone() -> bool:
+            return (await watcher.sees(process)).gone
+
+        await until(gone, "the killed one to be seen as gone")
+
+
+async def test_a_connection_that_was_cut_is_made_again_and_tells_so() -> None:
+    async with two() as (a, b):
+        before = await b.sees(a.process)
+        await cut(a)
+        gone = await b.sees(a.process)
+        assert gone == Sighting(a.process, before.pulse, gone=True)
+        await a.looks_again()
+        after = await b.sees(a.process)
+        assert not after.gone
+        await b.store.declare_dead([gone])  # a moment too late
+        assert await b.sees(a.process) == after
+        await cut(a)
+        assert (await b.sees(a.process)).gone
+
+
+async def test_who_comes_back_too_late_learns_it_from_the_first_look() -> None:
+    async with two() as (a, b):
+        await cut(a)
+        await b.store.declare_dead([await b.sees(a.process)])
+        with pytest.raises(LeaseLost):
+            await a.looks_again()
+        again = await a.store.register(Role.DISPATCHER, "a", READY)
+        assert not (await b.sees(again)).gone
+
+
+async def test_a_registration_made_over_a_new_connection_is_seen() -> None:
+    async with two() as (a, b):
+        await cut(a)
+        await b.looks_again()
+        process = a.process
+
+        async def made() -> bool:
+            nonlocal process
+            try:
+                process = await a.store.register(Role.DISPATCHER, "a", READY)
+            except StoreUnavailable:
+                return False
+            return True
+
+        await until(made, "another registration")
+        assert [x.process for x in await b.store.look(b.process)] == [process]
+        assert not (await b.sees(process)).gone
+
+
+async def test_a_server_that_was_restarted_tells_of_nobody_until_he_is_back() -> None:
+    server = PostgresServer(require_binaries()).create().start()
+    try:
+        async with two(server) as (a, b):
+            server.restart()
+            await b.looks_again()
+            assert not (await b.sees(a.process)).gone
+            await a.looks_again()
+            assert not (await b.sees(a.process)).gone
+            await cut(a)
+            assert (await b.sees(a.process)).gone
+    finally:
+        server.remove()
+
+
+async def test_heartbeats_of_the_version_before_are_seen() -> None:
+    """It holds no lock, and knows of no pulse."""
+    async with database() as settings, registered(settings, "a") as a, admin(settings) as db:
+        old = await db.fetchval(OF_THE_VERSION_BEFORE)
+        first = await a.sees(old)
+        assert (first.gone, await a.sees(old)) == (False, first)
+        await db.execute(BEAT_OF_THE_VERSION_BEFORE)
+        second = await a.sees(old)
+        assert second.pulse != first.pulse
+        await a.store.declare_dead([first])
+        assert await a.sees(old) == second
+        await a.store.declare_dead([second])
+        assert await a.store.look(a.process) == []
+
+
+async def test_a_connection_that_does_not_answer_is_given_up() -> None:
+    async with database() as settings, fault_proxy(shared_server().port) as proxy:
+        port = str(shared_server().port)
+        dsn = settings.dsn.reveal().decode().replace(f":{port}/", f":{proxy.port}/")
+        async with registered(replace(settings, dsn=Secret(dsn)), "a") as a:
+            proxy.freeze()
+            with pytest.raises(StoreUnavailable):
+                await a.store.look(a.process)
+            proxy.thaw()
+            await a.looks_again()
+
+
+async def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
+    """What it asked for must not be taken for the answer of the next one."""
+    async with two() as (a, b):
+        for _ in range(5):
+            looking = asyncio.create_task(a.store.look(a.process))
+            await asyncio.sleep(0)
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        assert [x.process for x in await a.store.look(a.process)] == [b.process]
+        assert [x.process for x in await a.store.heartbeat(a.process, READY)] == [
+            a.process,
+            b.process,
+        ]
+
+
+async def test_the_server_asks_for_a_machine_that_says_nothing() -> None:
+    """One that is gone sends no end of its connections."""
+    async with two() as (a, _):
+        db = await a.store.connections.connect("session", SETTINGS)
+        try:
+            rows = await db.fetch("select name, setting from pg_settings")
+        finally:
+            await db.close()
+        in_force = {row["name"]: row["setting"] for row in rows}
+        assert SETTINGS.items() <= in_force.items()
