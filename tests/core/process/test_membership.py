@@ -193,6 +193,24 @@ async def test_who_was_in_doubt_is_told_when_it_is_certain_again(store: Faulty) 
     await membership.stop()
 
 
+async def test_who_listens_to_something_else_is_not_in_the_way(store: Faulty) -> None:
+    clock = ManualClock()
+    membership = join(store, clock=clock)
+    membership.listen(on_members=lambda: None)
+    membership.listen(on_certain=lambda: None)
+    membership.listen(on_lost=lambda: None)
+    await membership.start()
+    await until(lambda: store.beats, "the first heartbeat")
+    clock.advance(round(CERTAIN_SECONDS * 1_000))
+    store.errors.append(LeaseLost("dead"))
+    membership.beat_soon()
+    await until(lambda: store.registered == 2, "a new registration")
+    clock.advance(round(CERTAIN_SECONDS * 1_000))
+    membership.beat_soon()
+    await until(membership.may_send, "it to be certain again")
+    await membership.stop()
+
+
 async def test_only_those_of_a_role_that_do_their_work_are_ready(store: Faulty) -> None:
     receiver = Membership(
         store,

@@ -257,6 +257,21 @@ def test_what_does_not_say_that_it_is_a_form_is_none(headers: Headers) -> None:
     assert (facts(body, headers).form, facts(body, headers).message) == ({}, {})
 
 
+ODD: list[Any] = [1, "x", None, [1], {"changes": 1}, {"changes": [1, None, "x"]}]
+ODD += [{"messaging": ["x", 1]}, {"messaging": {}}, {"changes": [{"field": {}, "value": 1}]}]
+
+
+@pytest.mark.parametrize("provider", ["WhatsApp", "Messenger", "Instagram"])
+@pytest.mark.parametrize("entry", ODD)
+def test_what_stands_where_an_object_belongs_is_passed_over(provider: str, entry: Any) -> None:
+    alone = {"object": "page", "entry": [entry]}
+    assert key_of(provider, alone) is None
+    message = messenger({"message": {"mid": "m"}})["entry"][0]
+    beside = {"object": "page", "entry": [entry, message]}
+    source = registry.get(provider).event_type
+    assert event_type(reader(source), facts(beside)) == "messages"
+
+
 NO_KEY: list[tuple[str, Any]] = [
     ("Stripe", b"no json"),
     ("Stripe", {"type": "a"}),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from hookplane.errors import InvalidValue
@@ -10,6 +13,7 @@ from hookplane.providers.extract import Facts, dedup_key, event_type
 from hookplane.providers.registry import key_reader, reader
 from hookplane.providers.samples import sample, types
 
+GOLDEN = Path(__file__).parent / "golden" / "samples.txt"
 NOW = 1_700_000_000_000
 CASES = [(name, kind) for name in registry.PRESETS for kind in types(name)]
 
@@ -40,3 +44,18 @@ def test_unknown_types_are_answered_with_the_known_ones() -> None:
     with pytest.raises(InvalidValue, match="there are: messages, statuses"):
         sample("WhatsApp", "calls", NOW)
     assert sample("StandardWebhooks", "any.thing", NOW).type == "any.thing"
+
+
+def shown(provider: str, kind: str) -> str:
+    """A sample as it goes over the wire, with the same random bytes each time."""
+    one = sample(provider, kind, NOW, lambda count: bytes(range(count)))
+    lines = [f"{name}: {value}" for name, value in one.headers]
+    return "\n".join([f"## {provider} {kind} ({one.id})", *lines, "", one.body.decode(), ""])
+
+
+def test_samples_are_what_providers_send() -> None:
+    """`HOOKPLANE_UPDATE_GOLDEN=1` writes the file anew, after somebody looked at the change."""
+    text = "\n".join(shown(*case) for case in CASES)
+    if os.environ.get("HOOKPLANE_UPDATE_GOLDEN"):
+        GOLDEN.write_text(text, "utf-8")
+    assert GOLDEN.read_text("utf-8") == text
