@@ -70,7 +70,8 @@ def _joins(plans: Sequence[CursorPlan]) -> list[list[str]]:
 
 
 async def _lock_endpoints(db: Db, rows: Sequence[ConfigRow], joins: list[list[str]]) -> None:
-    """All at once and before any subscription, as everybody does who locks both."""
+    """Locks all of them at once and before any subscription. Everybody who locks both keeps to this
+    order, so that no two wait for each other."""
     joined = await db.fetch(_SQL["find_joined"], *joins)
     written = [row.uid for row in rows if row.kind is ConfigKind.ENDPOINT]
     if uids := written + [uid for (uid,) in joined]:

@@ -19,7 +19,7 @@ from hookplane.store.postgres.identity import DatabaseIdentity, read_identity
 SCHEMA: Final = "hookplane"
 CONNECT_SECONDS: Final = 1.5
 ACQUIRE_SECONDS: Final = 1.5
-"""How long a free connection is waited for."""
+"""How long a caller waits for a free connection."""
 COMMAND_SECONDS: Final = 6.0
 """A little more than the server's own limit, for a server that does not answer at all."""
 CLOSE_SECONDS: Final = 2.0
@@ -31,12 +31,12 @@ SESSION: Final = {
     "synchronous_commit": "on",
     "jit": "off",  # compiling costs more than any of our statements
 }
-"""Asked for when connecting. What stands between us and the server and does not pass it on, such as
-PgBouncer, is found by that."""
+"""Settings that are asked for when connecting. A pooler such as PgBouncer does not pass them on,
+and is noticed by that."""
 
 _NONE: Final[Mapping[str, str]] = {}
 _CONFUSED: Final = (asyncpg.InternalClientError, asyncpg.InterfaceError, TimeoutError)
-"""After these the two sides may disagree on what is under way."""
+"""After these errors client and server may disagree on what is under way."""
 
 
 class Purpose(StrEnum):
@@ -144,8 +144,8 @@ class Connections:
 
 
 async def _leave_as_is(_db: Db) -> None:
-    """Nothing that we do outlives its transaction, so there is nothing to reset: that would be one
-    more round trip for each."""
+    """Resets nothing when a connection goes back to its pool: nothing that we do outlives its
+    transaction, and a reset would cost a round trip."""
 
 
 async def _refuse_poolers(db: Db) -> None:

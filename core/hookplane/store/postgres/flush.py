@@ -48,7 +48,7 @@ async def claim(db: Db, numbers: PostgresIdMap, uid: str, process: int | None) -
 
 
 async def release(db: Db, uid: str, epoch: int) -> None:
-    """Nothing happens when the epoch has passed."""
+    """Gives a subscription up; does nothing when a later epoch has begun."""
     await db.execute(_SQL["release"], uid, epoch)
 
 
@@ -73,8 +73,9 @@ async def write_flushes(
     flushes: Sequence[Flush],
     seen: dict[str, Seen],
 ) -> list[StaleOwner | None]:
-    """One statement for several owners; another transaction for what is rare and for those of whom
-    somebody was ahead. `seen`: what is known of each subscription; it is kept up to date."""
+    """Writes the flushes of several owners: in one statement when none has anything rare. Those
+    that have, and those whose subscription somebody else changed before, go in a transaction that
+    locks. `seen`: what is known of each subscription; it is kept up to date."""
     await numbers.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
     written: set[int] = set()
     if not any(flush.shift_due or flush.replays for flush in flushes):
@@ -90,7 +91,8 @@ async def write_flushes(
 async def _write_locked(
     db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush], seen: dict[str, Seen]
 ) -> set[int]:
-    """Nobody changes the subscriptions meanwhile. Places of those that are written."""
+    """Locks the subscriptions, so that nobody else changes them meanwhile, and writes. Returns the
+    places of the flushes that were written."""
     async with db.transaction():
         locked = await db.fetch(_SQL["lock"], [flush.subscription for flush in flushes])
         found = {uid: (subscription, count) for uid, subscription, count in locked}
@@ -119,8 +121,8 @@ async def _counted_once(
     seen: Mapping[str, Seen],
     known: Mapping[str, Seen],
 ) -> Flush:
-    """Without what is counted as expired already. `seen`: when this process wrote last; `known`: as
-    it is now."""
+    """The flush without what is counted as expired already. `seen`: when this process wrote last;
+    `known`: as it is now."""
     subscription, count = found.get(flush.subscription, (0, 0))
     if seen.get(flush.subscription, Seen()).touched_for(flush) == count:
         return flush

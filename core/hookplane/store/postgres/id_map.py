@@ -18,7 +18,8 @@ class PostgresIdMap(IdMap):
     used again, so one that is gone meanwhile does no harm."""
 
     async def load(self, db: Db) -> None:
-        """To be called as well after every commit of this process that adds or removes one."""
+        """Reads all numbers. To be called as well after every commit of this process that adds or
+        removes one."""
         endpoints = await _pairs(db, _SQL["endpoints"])
         self.replace(endpoints, await _pairs(db, _SQL["subscriptions"]))
 

@@ -31,7 +31,7 @@ async def read_log(
 
 
 async def floor(db: Db, uid: str) -> int:
-    """Retention has removed everything up to this sequence. Raises UnknownObject."""
+    """The sequence up to which retention has removed everything. Raises UnknownObject."""
     found: int | None = await db.fetchval(_SQL["find_floor"], uid)
     if found is None:
         raise UnknownObject(f'no endpoint "{uid}"')
@@ -41,7 +41,7 @@ async def floor(db: Db, uid: str) -> int:
 async def read_contents(
     db: Db, numbers: PostgresIdMap, partitions: PartitionIndex, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
-    """What is still there of these. Raises UnknownObject."""
+    """The contents of those of these events that are still there. Raises UnknownObject."""
     await numbers.know(db, endpoints=[uid])
     endpoint = numbers.endpoint(uid)
     wanted = [event_number(endpoint, sequence) for sequence in sequences]

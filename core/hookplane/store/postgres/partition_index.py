@@ -11,8 +11,8 @@ MOST: Final = 64
 
 
 class PartitionIndex:
-    """The era of an endpoint's events never goes back, so who knows that of one event knows the
-    least era of all behind it."""
+    """The eras of an endpoint's events never go back. So whoever knows the era of one event knows
+    that no event behind it lies in an earlier one."""
 
     def __init__(self) -> None:
         self._steps: dict[int, dict[int, int]] = {}

@@ -11,7 +11,8 @@ from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "partitions.sql")
 AHEAD: Final = 4
-"""So many eras; whoever finds none makes them, which costs one group of appends a moment."""
+"""For how many eras partitions are made in advance. A group of appends that finds none makes it,
+which delays that group for a moment."""
 PACK_LEAST: Final = 64 << 20
 """Bytes that are hidden in a partition before it is packed."""
 PACK_ROWS: Final = 500
@@ -20,7 +21,7 @@ PACK_BYTES: Final = 16 << 20
 
 
 async def make_partitions(db: Db) -> int:
-    """How many were missing."""
+    """Makes those of this and the next eras; returns how many were missing."""
     made: int = await db.fetchval(_SQL["make"], AHEAD)
     return made
 

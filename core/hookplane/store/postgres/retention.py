@@ -77,7 +77,7 @@ async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
 
 
 async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> bool:
-    """Whether there may be more."""
+    """Hides one step of what is too old; returns whether there may be more."""
     rows = await db.fetch(_SQL["oldest_events"], STEP_ROWS)
     old = [row for row in rows if row["received"] < cutoff]
     await _raise_floors(db, floors(x["number"] for x in old if not x["hidden"]), gone)
@@ -88,7 +88,7 @@ async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> bool:
 
 
 async def _expire_surplus(db: Db, total: int, gone: _Gone) -> bool:
-    """Whether there is more."""
+    """Hides one step of what is too much; returns whether there is more."""
     holders = [Holder(*row) for row in await db.fetch(_SQL["find_holders"])]
     left, before = sum(holder.bytes for holder in holders) - total, gone.events
     for holder, excess in excesses(holders, total):

@@ -29,7 +29,8 @@ async def stored_bytes(db: Db) -> dict[str, int]:
 
 
 async def subscription_stats(db: Db, uids: Sequence[str]) -> list[SubscriptionStats]:
-    """In the order asked for; what is not known is left out. One statement, so one state of all."""
+    """In the order asked for; what is not known is left out. One statement, so that all numbers are
+    of one moment."""
     return [_subscription(*row) for row in await db.fetch(_SQL["subscription_stats"], uids)]
 
 

@@ -59,7 +59,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def snapshot(db: sqlite3.Connection) -> Iterator[None]:
-    """Several reads of one state."""
+    """All reads within it see the same state of the database."""
     db.execute("begin")
     try:
         yield

@@ -128,7 +128,7 @@ def _take_turn(db: sqlite3.Connection, flush: Flush, subscription: int, touched:
 def _counted_once(
     db: sqlite3.Connection, numbers: SQLiteIdMap, flush: Flush, subscription: int, seen: Seen
 ) -> Flush:
-    """Without what is counted as expired already."""
+    """The flush without what is counted as expired already."""
     places = orjson.dumps(list(numbers_of(flush, numbers))).decode()
     rows = db.execute(_SQL["find_expired"], (subscription, places))
     return without_expired(flush, numbers, {event for (event,) in rows}, seen)

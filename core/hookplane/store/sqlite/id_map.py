@@ -11,7 +11,7 @@ class SQLiteIdMap(IdMap):
     """For all threads of the one process."""
 
     def load(self, db: sqlite3.Connection) -> None:
-        """To be called after every commit that adds or removes one."""
+        """Reads all numbers. To be called after every commit that adds or removes one."""
         self.replace(
             dict(db.execute("select uid, endpoint from endpoint")),
             dict(db.execute("select uid, subscription from subscription")),

@@ -29,7 +29,7 @@ def read_log(
 
 
 def floor(db: sqlite3.Connection, uid: str) -> int:
-    """Retention has removed everything up to this sequence. Raises UnknownObject."""
+    """The sequence up to which retention has removed everything. Raises UnknownObject."""
     row = db.execute(_SQL["find_floor"], (uid,)).fetchone()
     if row is None:
         raise UnknownObject(f'no endpoint "{uid}"')
@@ -39,7 +39,7 @@ def floor(db: sqlite3.Connection, uid: str) -> int:
 def read_contents(
     db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
-    """What is still there of these. Raises UnknownObject."""
+    """The contents of those of these events that are still there. Raises UnknownObject."""
     endpoint = numbers.endpoint(uid)
     wanted = orjson.dumps([event_number(endpoint, sequence) for sequence in sequences]).decode()
     rows = db.execute(_SQL["read_contents"], (wanted,))
