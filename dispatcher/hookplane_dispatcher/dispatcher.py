@@ -106,7 +106,7 @@ class Dispatcher:
             clock=clock,
             random=random,
             activity=activity,
-            logs=LogReader(store, settings.poll_seconds, settings.readers),
+            logs=LogReader(store, settings.poll_seconds, settings.readers, settings.tail_bytes),
             contents=contents,
             metrics=metrics,
             publisher=OperationalEventPublisher(store, clock),

@@ -15,5 +15,7 @@ class DispatcherSettings:
     """How long a lost wake-up for a replay or a resume can delay it."""
     body_bytes: int = 128 << 20
     """Bytes of contents in memory, all subscriptions together."""
+    tail_bytes: int = 16 << 20
+    """Bytes of the newest events of all endpoints, without their contents."""
     readers: int = 4
     """Reads from the store at once for subscriptions that lag behind."""

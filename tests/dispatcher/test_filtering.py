@@ -14,7 +14,7 @@ from hookplane.filters.event import EventView
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
-from hookplane_dispatcher.reading.log_reader import PAGE
+from hookplane_dispatcher.reading.log_tail import PAGE
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
 

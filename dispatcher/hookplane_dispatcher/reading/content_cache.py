@@ -11,7 +11,10 @@ from hookplane.filters.event import EventView
 from hookplane.store.event_log import Content, EventLog, LogEntry
 
 OVERHEAD: Final = 2048
-"""Bytes counted for an event besides its body: headers and bookkeeping."""
+"""Bytes counted at least for an event besides its body: headers and bookkeeping."""
+_EVENT_BYTES: Final = 768
+_HEADER_BYTES: Final = 176
+"""What an event takes without body and headers, and a header without its letters, measured."""
 
 Key = tuple[str, int]
 """Endpoint and sequence."""
@@ -45,7 +48,8 @@ class ContentCache:
         self._loading: dict[Key, asyncio.Future[None]] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.used = 0
-        """Bytes; at most the limit, or one event that is larger."""
+        """Bytes; at most the limit or one event that is larger, and what the headers of one read
+        take beyond what was counted before."""
 
     async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, CachedEvent | None]:
         """Contents by sequence, for entries of one endpoint; None: removed by retention. Entries
@@ -170,7 +174,7 @@ class ContentCache:
             content = found.get(entry.sequence)
             if content is None:
                 continue
-            body = CachedEvent(_key(entry), self._view(entry, content), _size(entry))
+            body = CachedEvent(_key(entry), self._view(entry, content), _weight(content))
             self._all[body.key] = self._idle[body.key] = body
             self._idle_bytes += body.size
             self.used += body.size
@@ -200,4 +204,10 @@ def _key(entry: LogEntry) -> Key:
 
 
 def _size(entry: LogEntry) -> int:
+    """What is known before an event is read: most have few headers."""
     return entry.size + OVERHEAD
+
+
+def _weight(content: Content) -> int:
+    headers = sum(_HEADER_BYTES + len(name) + len(value) for name, value in content.headers)
+    return len(content.body) + max(OVERHEAD, _EVENT_BYTES + headers)

@@ -3,67 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
-from hookplane.pacing.waiting import Waker
 from hookplane.store.event_log import EventLog, LogEntry
-
-PAGE: Final = 256
-"""Events read at once."""
-MOST_KEPT: Final = 4096
-"""Events of a tail that are kept for workers that are not quite at the end."""
+from hookplane_dispatcher.reading.log_tail import PAGE, LogTail, TailBudget, Wake
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 """Until a tail whose read failed is read again; later pauses are longer, up to that of the poll."""
-
-Wake = Callable[[], None]
-
-
-class LogTail:
-    """The newest events of one endpoint."""
-
-    def __init__(self, endpoint: str, end: int) -> None:
-        self.endpoint = endpoint
-        self.end = end
-        """The last sequence that was read."""
-        self.listeners: dict[Wake, None] = {}
-        self.waker = Waker()
-        self._entries: list[LogEntry] = []
-
-    def after(self, sequence: int) -> list[LogEntry] | None:
-        """Up to a page of events after `sequence`; None: they are no longer kept here."""
-        if sequence >= self.end:
-            return []
-        if not self._entries or sequence < self._entries[0].sequence - 1:
-            return None
-        start = bisect_right(self._entries, sequence, key=_sequence)
-        return self._entries[start : start + PAGE]
-
-    def append(self, entries: list[LogEntry]) -> None:
-        """Appends what was read, and wakes the workers."""
-        if not entries:
-            return
-        self.end = entries[-1].sequence
-        self._entries.extend(entries)
-        if len(self._entries) > MOST_KEPT:
-            del self._entries[: MOST_KEPT // 2]
-        for wake in self.listeners:
-            wake()
 
 
 class LogReader:
     """Reads logs; the tail of each is followed by a task of its own while workers are attached."""
 
-    def __init__(self, store: EventLog, poll_seconds: float, readers: int) -> None:
+    def __init__(self, store: EventLog, poll_seconds: float, readers: int, tail_bytes: int) -> None:
         self._store = store
         self._poll_seconds = poll_seconds
         self._readers = asyncio.Semaphore(readers)
+        self._budget = TailBudget(tail_bytes)
         self._tails: dict[str, LogTail] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -77,7 +37,7 @@ class LogReader:
         where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
-            tail = self._tails[endpoint] = LogTail(endpoint, head)
+            tail = self._tails[endpoint] = LogTail(endpoint, head, self._budget)
             follow = partial(self._follow, tail)
             self._tasks[endpoint] = asyncio.create_task(
                 run_forever(f"the log of {endpoint}", follow)
@@ -91,7 +51,7 @@ class LogReader:
             return
         tail.listeners.pop(wake, None)
         if not tail.listeners:
-            del self._tails[endpoint]
+            self._tails.pop(endpoint).close()
             self._tasks.pop(endpoint).cancel()
 
     async def after(self, endpoint: str, sequence: int) -> list[LogEntry]:
@@ -133,9 +93,7 @@ class LogReader:
                 continue
             backoff.reset()
             tail.append(entries)
+            if not entries:
+                tail.rest()
             if len(entries) < PAGE:
                 await tail.waker.wait_until_woken(self._poll_seconds)
-
-
-def _sequence(entry: LogEntry) -> int:
-    return entry.sequence

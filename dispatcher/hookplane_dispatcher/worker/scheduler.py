@@ -14,7 +14,7 @@ from hookplane.store.event_log import LogEntry
 from hookplane.tracing import Step
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.reading.content_cache import CachedEvent
-from hookplane_dispatcher.reading.log_reader import PAGE
+from hookplane_dispatcher.reading.log_tail import PAGE
 from hookplane_dispatcher.transports.transport import Send
 from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
+import tracemalloc
 from typing import Any
 
-from hookplane.store.event_log import LogEntry
+from hookplane.filters.cel import Program
+from hookplane.store.event_log import LogEntry, NewEvent
 from hookplane_dispatcher.reading.content_cache import OVERHEAD, CachedEvent, ContentCache
 from support.planes.dispatcher import World
 
@@ -125,3 +129,28 @@ async def test_what_is_in_use_again_does_not_give_way(world: World) -> None:
         cache.release(body)
     assert sorted(await cache.acquire(entries[:2])) == [1, 2]
     assert cache.used == 2 * SIZE
+
+
+async def test_no_more_is_held_than_is_counted(world: World) -> None:
+    """Also when expressions have looked at the events, and when headers are many."""
+    items = [{"id": i, "name": f"item {i}", "tags": ["a", "b"]} for i in range(500)]
+    body = json.dumps(items).encode()
+    headers = tuple((f"x-header-{i}", "v" * 50) for i in range(100))
+    for number in range(20):
+        event = NewEvent("orders", f"evt_{number}", 0, "t", headers, body)
+        await world.store.append(event)
+    entries = await world.store.read_log("orders", 0, 20)
+    cache = ContentCache(world.store, lambda uid: ("default", uid), 1 << 30, 2)
+    program = Program("event.body.exists(x, x.id == 7)")
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        found = held(await cache.acquire(entries))
+        assert all(program.holds(event.view) for event in found)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 20
+    assert after - before < cache.used

@@ -182,7 +182,7 @@ class World:
         settings = DispatcherSettings(poll_seconds=100 * HOUR, look_seconds=100 * HOUR)
         metrics = DispatcherMetrics(CollectorRegistry())
         bodies = ContentCache(self.store, lambda uid: ("default", uid), 1 << 20, 4)
-        logs = LogReader(self.store, settings.poll_seconds, 4)
+        logs = LogReader(self.store, settings.poll_seconds, 4, settings.tail_bytes)
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,
