@@ -54,6 +54,18 @@ def _fair_share(sizes: Sequence[int], total: int) -> int:
     return share
 
 
+def bounded(found: Iterable[Sequence[int]], rows: int) -> dict[int, int]:
+    """Endpoint → new floor, for so many events in all. `found`: endpoint, its floor, and where that
+    could be."""
+    wanted: dict[int, int] = {}
+    for endpoint, floor, new in found:
+        if rows <= 0:
+            break
+        wanted[endpoint] = min(new, floor + rows)
+        rows -= wanted[endpoint] - floor
+    return wanted
+
+
 def floors(numbers: Iterable[int]) -> dict[int, int]:
     """Endpoint → the last of these event numbers. Logs lose their events in order, so one with an
     arrival that is out of order goes with those behind it."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookplane.store.event_numbers import event_number
-from hookplane.store.retention import Holder, Stored, excesses, floors, floors_to_free
+from hookplane.store.retention import Holder, Stored, bounded, excesses, floors, floors_to_free
 
 
 def too_many(sizes: list[int], total: int) -> list[int]:
@@ -59,3 +59,10 @@ def test_what_goes_with_those_behind_it_is_counted() -> None:
 def test_a_floor_is_the_highest_number_of_each_log_whatever_the_order() -> None:
     numbers = [event_number(1, 3), event_number(2, 1), event_number(1, 2), event_number(2, 5)]
     assert floors(numbers) == {1: event_number(1, 3), 2: event_number(2, 5)}
+
+
+def test_one_step_takes_so_many_of_all_logs() -> None:
+    found = [(1, 10, 14), (2, 20, 29), (3, 30, 31)]
+    assert bounded(found, 8) == {1: 14, 2: 24}
+    assert bounded(found, 100) == {1: 14, 2: 29, 3: 31}
+    assert bounded([], 8) == {}

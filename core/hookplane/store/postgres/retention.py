@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import takewhile
+from dataclasses import dataclass
 from typing import Final
 
 from hookplane.clock import Millis
-from hookplane.store.event_numbers import endpoint_of
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.partitions import (
@@ -22,8 +20,8 @@ from hookplane.store.retention import (
     STEP_ROWS,
     Holder,
     Stored,
+    bounded,
     excesses,
-    floors,
     floors_to_free,
 )
 from hookplane.store.sql import load_statements
@@ -54,19 +52,13 @@ class _Gone:
 
     events: int = 0
     deliveries: int = 0
-    floors: dict[int, int] = field(default_factory=dict)
-    """New ones, by endpoint."""
-
-    def has(self, number: int, before: bool) -> bool:
-        """`before`: it was hidden already."""
-        return before or number <= self.floors.get(endpoint_of(number), 0)
 
 
 async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
     gone, cutoff = _Gone(), now - retention.events
-    more = await _expire_old(db, cutoff, gone)
+    await _expire_old(db, cutoff, gone)
     old = gone.events
-    more = more or await _expire_surplus(db, retention.total_bytes, gone)
+    more = await _expire_surplus(db, retention.total_bytes, gone)
     attempts = await _expire_attempts(db, retention, now)
     keys = _count(await db.execute(_SQL["remove_keys"], now, STEP_ROWS))
     swept = await _sweep_deleted(db, now - KEEP_DELETED)
@@ -76,15 +68,10 @@ async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
     return Expired(gone.events, attempts, keys, gone.deliveries, more, gone.events - old)
 
 
-async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> bool:
-    """Hides one step of what is too old; returns whether there may be more."""
-    rows = await db.fetch(_SQL["oldest_events"], STEP_ROWS)
-    old = [row for row in rows if row["received"] < cutoff]
-    await _raise_floors(db, floors(x["number"] for x in old if not x["hidden"]), gone)
-    swept = [*takewhile(lambda x: x["received"] < cutoff and gone.has(*x[:2]), rows)]
-    if swept:
-        await db.execute(_SQL["set_swept"], swept[-1]["event_id"])
-    return len(swept) >= STEP_ROWS
+async def _expire_old(db: Db, cutoff: Millis, gone: _Gone) -> None:
+    """Hides one step of what is too old."""
+    found = await db.fetch(_SQL["find_old"], cutoff, STEP_ROWS)
+    await _raise_floors(db, bounded(found, STEP_ROWS), gone)
 
 
 async def _expire_surplus(db: Db, total: int, gone: _Gone) -> bool:
@@ -117,7 +104,7 @@ async def _raise_floor(db: Db, endpoint: int, wanted: int, gone: _Gone) -> None:
     await db.execute(_SQL["move_cursors"], endpoint, new)
     await db.execute(_SQL["remove_rows"], endpoint, new)
     await db.execute(_SQL["raise_floor"], endpoint, old, new)
-    gone.floors[endpoint], gone.events = new, gone.events + new - old
+    gone.events += new - old
 
 
 async def _expire_attempts(db: Db, retention: Retention, now: Millis) -> int:

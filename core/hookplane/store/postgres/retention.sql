@@ -17,12 +17,22 @@ select sum(bytes)::bigint, (array_agg(endpoint order by bytes desc, endpoint))[:
 from endpoint where bytes > 0
 group by namespace, case when namespace = '' then endpoint end;
 
--- name: oldest_events
--- With those that are hidden already, however many: skipping them here would read them every time.
-select e.number, coalesce(e.number <= p.floor, true) as hidden, e.received, e.event_id
-from event e left join endpoint p on p.endpoint = (e.number >> 40)::int
-where e.event_id > (select swept_id from store)
-order by e.event_id limit $1;
+-- name: find_old
+-- For some logs that begin with what arrived before $1, where their floor is to be. A log loses only
+-- what comes before its first event that is younger, whatever time others behind that one tell. Its
+-- first event is the one behind the floor; where that is missing, it is looked for.
+select p.endpoint, p.floor, coalesce((
+    select v.number - 1 from event v
+    where v.number > p.floor and v.number <= p.floor + $2 and v.received >= $1
+    order by v.number limit 1
+  ), least(p.floor + $2, p.head))
+from endpoint p
+where p.head > greatest(p.floor, p.endpoint::bigint << 40) and $1 > coalesce(
+    (select v.received from event v where v.number = p.floor + 1 limit 1),
+    (select v.received from event v where v.number > p.floor and v.number <= p.head
+     order by v.number limit 1)
+  )
+limit $2;
 
 -- name: oldest_of
 -- The first events of the logs of $1, those that arrived within $3 ms of the first of all. Numbers
@@ -49,10 +59,6 @@ cross join lateral (
   where v.number > s.floor and v.number < s.stop order by v.number
 ) e
 limit $2::int;
-
--- name: set_swept
--- Where the next search for the oldest events begins; it never goes back.
-update store set swept_id = greatest(swept_id, $1);
 
 -- name: lock_endpoint
 -- The endpoint's floor. Appends and other sweeps of it wait until this transaction ends.

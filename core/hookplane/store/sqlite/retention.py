@@ -16,8 +16,8 @@ from hookplane.store.retention import (
     STEP_ROWS,
     Holder,
     Stored,
+    bounded,
     excesses,
-    floors,
     floors_to_free,
 )
 from hookplane.store.sql import load_statements
@@ -82,9 +82,8 @@ def shrink_file(db: sqlite3.Connection) -> None:
 
 
 def _remove_old(db: sqlite3.Connection, cutoff: Millis) -> int:
-    rows = db.execute(_SQL["oldest_events"], (STEP_ROWS,))
-    wanted = floors(number for number, received in rows if received < cutoff)
-    return _raise_floors(db, wanted)
+    found = db.execute(_SQL["find_old"], (cutoff, STEP_ROWS)).fetchall()
+    return _raise_floors(db, bounded(found, STEP_ROWS))
 
 
 def _remove_surplus(db: sqlite3.Connection, total: int, rows: int) -> tuple[int, int]:

@@ -3,9 +3,20 @@
 select sum(bytes), json_group_array(endpoint) from endpoint where bytes > 0
 group by namespace, case when namespace = '' then endpoint end;
 
--- name: oldest_events
--- The oldest events of all logs.
-select number, received from event order by event_id limit ?;
+-- name: find_old
+-- For some logs that begin with what arrived before ?1, where their floor is to be. A log loses only
+-- what comes before its first event that is younger, whatever time others behind that one tell.
+select p.endpoint, p.floor, coalesce((
+    select e.number - 1 from event e
+    where e.number > p.floor and e.number <= p.floor + ?2 and e.received >= ?1
+    order by e.number limit 1
+  ), min(p.floor + ?2, p.head))
+from endpoint p
+where p.head > max(p.floor, p.endpoint << 40) and ?1 > (
+  select e.received from event e where e.number > p.floor and e.number <= p.head
+  order by e.number limit 1
+)
+limit ?2;
 
 -- name: oldest_of
 -- The first events of the logs of ?1, those that arrived within ?3 ms of the first of all. Numbers

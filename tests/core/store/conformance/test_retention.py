@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.errors import UnknownObject
+from hookplane.ids import event_id
 from hookplane.store.delivery_store import DeliveryState, ReplayProgress
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
@@ -162,3 +163,31 @@ async def test_a_replay_goes_on_with_what_is_left(scene: Scene) -> None:
     owner = await scene.owner()
     await owner.advance(ReplayProgress("r", page.position, matched=1, failed=1, exhausted=True))
     assert await scene.store.running_replays("s") == []
+
+
+@pytest.mark.parametrize("behind", [30 * DAY, 400 * DAY])
+async def test_one_that_tells_an_early_time_takes_nothing_along(scene: Scene, behind: int) -> None:
+    """A receiver's clock is behind: its event has an early id besides."""
+    await scene.subscription("s")
+    young = await scene.fill(3)
+    early = START - behind
+    await scene.append(event_id=event_id(early), received=early)
+    young += await scene.fill(1)
+    assert await expire(scene, ONE_DAY) == Expired()
+    read = await scene.store.read_log("e", 0, 10)
+    assert [x for x in read if x.event_id in {y.event_id for y in young}] == young
+    assert (await scene.status()).pending == 5
+    scene.clock.advance(DAY + 1)
+    assert await expire(scene, ONE_DAY) == Expired(events=5, skipped_deliveries=5)
+
+
+async def test_every_log_loses_what_is_old(scene: Scene) -> None:
+    await scene.endpoints("f", "g")
+    await scene.fill(2)
+    await scene.fill(1, "f")
+    scene.clock.advance(HOUR)
+    await scene.fill(2, "f")
+    await scene.fill(1, "g")
+    scene.clock.advance(DAY - 1)
+    assert await expire(scene, ONE_DAY) == Expired(events=3)
+    assert [await scene.store.floor(x) for x in "efg"] == [2, 1, 0]

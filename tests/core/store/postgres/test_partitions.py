@@ -258,7 +258,7 @@ async def test_all_who_miss_one_get_it() -> None:
             store.connections.use(Purpose.OTHER) as other,
         ):
             made = await asyncio.gather(make_partitions(one), make_partitions(other))
-        assert min(made) == 0 < max(made)
+        assert min(made) < max(made)  # another era may have begun in between
         assert (await scene.append()).event_id
 
 
