@@ -54,7 +54,7 @@ def _fair_share(sizes: Sequence[int], total: int) -> int:
     return share
 
 
-def bounded(found: Iterable[Sequence[int]], rows: int) -> dict[int, int]:
+def bounded(found: Iterable[Iterable[int]], rows: int) -> dict[int, int]:
     """Endpoint → new floor, for so many events in all. `found`: endpoint, its floor, and where that
     could be."""
     wanted: dict[int, int] = {}
