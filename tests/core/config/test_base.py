@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hookplane.config.base import Document, DocumentPart
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import SecretUnreadable
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
@@ -62,3 +66,29 @@ def test_documents_do_not_change() -> None:
         SAMPLE.name = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         SAMPLE.part.size = 2  # type: ignore[misc]
+
+
+def kinds_in(*roots: type) -> list[Any]:
+    """These types, and all that their fields may hold."""
+    found: list[Any] = []
+    left: list[Any] = list(roots)
+    while left:
+        kind = left.pop()
+        left += get_args(kind)
+        if isinstance(kind, type) and kind not in found:
+            found.append(kind)
+            if issubclass(kind, BaseModel):
+                left += [info.annotation for info in kind.model_fields.values()]
+    return found
+
+
+MODELS = [x for x in kinds_in(EndpointConfig, SubscriptionConfig) if issubclass(x, BaseModel)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_part_of_a_document_changes_takes_other_fields_or_shows_secrets(
+    model: type[BaseModel],
+) -> None:
+    config = model.model_config
+    assert (config["frozen"], config["extra"]) == (True, "forbid")
+    assert Secret not in kinds_in(model) or config["hide_input_in_errors"]

@@ -236,6 +236,16 @@ def test_what_is_no_port(port: str) -> None:
         check_url(f"http://example.com:{port}/")
 
 
+SERVICES = [1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 53, 69, 110, 111, 119, 123, 135, 137]
+SERVICES += [139, 143, 161, 179, 389, 445, 465, 512, 513, 514, 515, 587, 636, 993, 995, 1433, 1521]
+SERVICES += [2049, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 6000, 6379, 6443, 9042, 10250]
+SERVICES += [10255, 11211, 27017]
+
+
+def test_the_table_of_other_services_is_whole() -> None:
+    assert sorted(DENIED_PORTS) == [0, *SERVICES]
+
+
 @pytest.mark.parametrize("port", [port for port in DENIED_PORTS if port])
 def test_ports_of_other_services_are_refused_with_the_reason(port: int) -> None:
     with pytest.raises(InvalidValue, match=DENIED_PORTS[port]):
