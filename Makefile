@@ -5,7 +5,7 @@ VENV = .venv
 BIN := $(VENV)/bin
 export VENV PYTHON
 
-.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate bench ledger cluster-ledger operator-bench lock clean help
+.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate bench ledger cluster-ledger operator-bench listings-bench lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -67,6 +67,9 @@ operator-bench: develop  ## The operator with 10,000 objects on a real API serve
 	@scripts/test-tools
 	@scripts/test-components >/dev/null
 	$(BIN)/python -m benchmarks.operator
+
+listings-bench: develop  ## What pages of listings and replays cost; DSN= names an empty PostgreSQL
+	$(BIN)/python -m benchmarks.listings --dsn "$(DSN)"
 
 lock: develop  ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/pip install --quiet pip-tools

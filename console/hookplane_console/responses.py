@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
+
+from hookplane.store.queries import Listed
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -29,6 +34,12 @@ def json_response(data: Any, status: int = 200) -> web.Response:
     )
 
 
-def listing(items: list[dict[str, Any]], following: str | None = None) -> web.Response:
-    """`following`: what `before` has to be for the next page; None: there is none."""
-    return json_response({"items": items, "next": following})
+def whole(items: list[dict[str, Any]]) -> web.Response:
+    """A listing that has one page."""
+    return json_response({"items": items, "next": None})
+
+
+def listing(found: Listed[T], view: Callable[[T], dict[str, Any]]) -> web.Response:
+    """A page of a listing, and what it looked at."""
+    items = [view(row) for row in found.rows]
+    return json_response({"items": items, "next": found.following, "lookedAt": found.looked_at})

@@ -402,7 +402,7 @@ async def test_rejections_are_told_as_an_operational_event_once(tmp_path: Path) 
         for _ in range(2):
             await door.send("/default/e", BODY, signed(key="whsec_BBBB"))
         await door.receiver.stop(1000)
-        [row] = await door.store.events(Page(), log_id=operational_endpoint("default"))
+        [row] = (await door.store.events(Page(), log_id=operational_endpoint("default"))).rows
         assert row.entry.type == "hookplane.endpoint.rejecting"
         _, content = await door.store.find_event(row.entry.event_id)
         data = json.loads(content.body)["data"]

@@ -190,7 +190,7 @@ async def test_bad_requests_do_not_hide_that_good_ones_are_refused(tmp_path: Pat
             await send(door, path)
             await send(door, path, key="guess")
         await door.receiver.stop(1000)
-        rows = await door.store.events(Page(), log_id=operational_endpoint("default"))
+        rows = (await door.store.events(Page(), log_id=operational_endpoint("default"))).rows
         told = [(row.entry.type, await subject(door, row.entry.event_id)) for row in rows]
         assert sorted(told) == [
             ("hookplane.endpoint.rejecting", "WebhookEndpoint a"),

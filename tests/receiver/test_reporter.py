@@ -15,7 +15,7 @@ from support.planes.receiver import endpoint, open_door, operational
 
 
 async def told(store: SQLiteStore) -> int:
-    return len(await store.events(Page(), log_id=operational_endpoint("default")))
+    return len((await store.events(Page(), log_id=operational_endpoint("default"))).rows)
 
 
 async def test_a_notice_when_rejections_start_and_not_while_they_go_on(tmp_path: Path) -> None:

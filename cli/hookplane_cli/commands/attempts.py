@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.session import Session, client_command, page_options
+from hookplane_cli.client.session import Session, client_command, page_options, with_rest
 from hookplane_cli.client.table import table
 from hookplane_cli.human import duration, short_name
 
@@ -24,7 +24,7 @@ def command(
     wanted = subscription and full_name(subscription, session.namespace)
     parameters = {"event": event, "subscription": wanted, "limit": limit, "before": before}
     page = session.client.get("/attempts", parameters)
-    session.show(page, lambda: _table(page["items"]))
+    session.show(page, lambda: with_rest(_table(page["items"]), page))
 
 
 def _table(attempts: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.session import Session, client_command, page_options
+from hookplane_cli.client.session import Session, client_command, page_options, with_rest
 from hookplane_cli.client.table import table
 from hookplane_cli.human import short_name
 
@@ -21,15 +21,19 @@ def command(
     session: Session, subscription: str | None, state: str | None, limit: int, before: str | None
 ) -> None:
     """Deliveries, newest event first; of all subscriptions in turn when none is named."""
-    items: list[dict[str, Any]] = []
-    following = None
-    names = _subscriptions(session, subscription)
-    for name in names:
+    pages: dict[str, dict[str, Any]] = {}
+    for name in _subscriptions(session, subscription):
         parameters = {"subscription": name, "state": state, "limit": limit, "before": before}
-        page = session.client.get("/deliveries", parameters)
-        items += page["items"]
-        following = page["next"] if len(names) == 1 else None
-    session.show({"items": items, "next": following}, lambda: _table(items))
+        pages[name] = session.client.get("/deliveries", parameters)
+    items = [item for page in pages.values() for item in page["items"]]
+    looked_at = sum(page["lookedAt"] for page in pages.values())
+    following = [page["next"] for page in pages.values()]
+    whole = {
+        "items": items,
+        "next": following[0] if len(following) == 1 else None,
+        "lookedAt": looked_at,
+    }
+    session.show(whole, lambda: _text(_table(items), pages))
 
 
 def _subscriptions(session: Session, name: str | None) -> list[str]:
@@ -37,6 +41,12 @@ def _subscriptions(session: Session, name: str | None) -> list[str]:
         return [full_name(name, session.namespace)]
     found = session.client.get("/subscriptions", {"namespace": session.namespace})["items"]
     return [f"{one['namespace']}/{one['name']}" for one in found]
+
+
+def _text(text: str, pages: dict[str, dict[str, Any]]) -> str:
+    for name, page in pages.items():
+        text = with_rest(text, page, f" --subscription {name}")
+    return text
 
 
 def _table(deliveries: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.session import Session, client_command, page_options
+from hookplane_cli.client.session import Session, client_command, page_options, with_rest
 from hookplane_cli.client.table import table
 from hookplane_cli.human import printable, short_name, size
 
@@ -35,7 +35,7 @@ def command(
     wanted = endpoint and full_name(endpoint, session.namespace)
     parameters = {"endpoint": wanted, "type": type_, "limit": limit, "before": before}
     page = session.client.get("/events", parameters)
-    session.show(page, lambda: _table(page["items"]))
+    session.show(page, lambda: with_rest(_table(page["items"]), page))
 
 
 def _table(events: list[dict[str, Any]]) -> str:

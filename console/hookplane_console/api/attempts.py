@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import event_id_of, following, name_of, page_of
+from hookplane_console.api.parameters import event_id_of, name_of, page_of
 from hookplane_console.api.views import attempt_view
 from hookplane_console.responses import listing
 
@@ -17,10 +17,8 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
     event, wanted = query.get("event"), query.get("subscription")
     subscription = wanted and context.directory.subscription(name_of(wanted, "subscription")).uid
     event_id = event and event_id_of(event, "event")
-    rows = await context.store.attempts(page, subscription, event_id)
-    items = [attempt_view(row, context.directory.name) for row in rows]
-    ids = [] if event_id else [row.attempt.event_id for row in rows]
-    return listing(items, following(page, ids))
+    found = await context.store.attempts(page, subscription, event_id)
+    return listing(found, lambda row: attempt_view(row, context.directory.name))
 
 
 ROUTES: Final[Routes] = (("GET", "/attempts", show_all),)

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import following, name_of, page_of, required, states_of
+from hookplane_console.api.parameters import name_of, page_of, required, states_of
 from hookplane_console.api.views import delivery_view
 from hookplane_console.responses import listing
 
@@ -17,9 +17,8 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
     wanted = name_of(required(query, "subscription"), "subscription")
     states = states_of(query.get("state", ""), "state")
     subscription = context.directory.subscription(wanted)
-    rows = await context.store.deliveries(page, subscription.uid, states)
-    items = [delivery_view(row, context.directory.name) for row in rows]
-    return listing(items, following(page, [row.entry.event_id for row in rows]))
+    found = await context.store.deliveries(page, subscription.uid, states)
+    return listing(found, lambda row: delivery_view(row, context.directory.name))
 
 
 ROUTES: Final[Routes] = (("GET", "/deliveries", show_all),)

@@ -11,12 +11,12 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane_console.api.context import Context, Routes, path_key
 from hookplane_console.api.parameters import namespace_of, object_of, text_of, type_of
 from hookplane_console.api.views import Json, endpoint_view
-from hookplane_console.responses import Refusal, json_response, listing
+from hookplane_console.responses import Refusal, json_response, whole
 from hookplane_console.trigger import TriggerRefused
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
-    return listing(await _views(context, context.directory.endpoints(namespace_of(request.query))))
+    return whole(await _views(context, context.directory.endpoints(namespace_of(request.query))))
 
 
 async def show(context: Context, request: web.Request) -> web.Response:

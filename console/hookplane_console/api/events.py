@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hookplane.store.event_log import Content, LogEntry
 from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import event_id_of, following, name_of, page_of, type_of
+from hookplane_console.api.parameters import event_id_of, name_of, page_of, type_of
 from hookplane_console.api.views import event_detail_view, event_view
 from hookplane_console.responses import json_response, listing
 
@@ -16,9 +16,8 @@ from hookplane_console.responses import json_response, listing
 async def show_all(context: Context, request: web.Request) -> web.Response:
     page, wanted = page_of(request.query), request.query.get("endpoint")
     endpoint = wanted and context.directory.endpoint(name_of(wanted, "endpoint")).uid
-    rows = await context.store.events(page, endpoint, type_of(request.query.get("type")))
-    items = [event_view(row.entry, context.directory.name) for row in rows]
-    return listing(items, following(page, [row.entry.event_id for row in rows]))
+    found = await context.store.events(page, endpoint, type_of(request.query.get("type")))
+    return listing(found, lambda row: event_view(row.entry, context.directory.name))
 
 
 async def show(context: Context, request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ MAX_TYPE_LENGTH: Final = 256
 DEFAULT_NAMESPACE: Final = "default"
 
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_PLACE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,4096}")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -32,7 +33,9 @@ def page_of(query: Mapping[str, str]) -> Page:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise Refusal(400, f"a number from 1 to {MAX_LIMIT}", "limit")
     before = query.get("before", "")
-    return Page(limit=int(text), before=event_id_of(before, "before") if before else "")
+    if before and not _PLACE.fullmatch(before):
+        raise Refusal(400, "neither an event id nor what `next` was", "before")
+    return Page(limit=int(text), before=before)
 
 
 def event_id_of(text: str, field: str) -> str:
@@ -111,8 +114,3 @@ def required(query: Mapping[str, str], name: str) -> str:
     if not query.get(name):
         raise Refusal(400, "is needed", name)
     return query[name]
-
-
-def following(page: Page, event_ids: list[str]) -> str | None:
-    """What `before` is for the next page; a page that is not full was the last."""
-    return event_ids[-1] if len(event_ids) == page.limit else None

@@ -14,7 +14,7 @@ from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane_console.api.context import Context, Routes, path_key
 from hookplane_console.api.parameters import name_of, namespace_of, object_of, text_of, time_of
 from hookplane_console.api.views import replay_view
-from hookplane_console.responses import Refusal, json_response, listing
+from hookplane_console.responses import Refusal, json_response, whole
 
 MAX_IDS: Final = 1000
 REPLAYABLE: Final = {
@@ -31,7 +31,7 @@ _EVENT_ID: Final = re.compile(r"evt_[0-9a-z]{26}")
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
     jobs = await context.store.replays(namespace_of(request.query))
-    return listing([replay_view(job, context.directory.name) for job in jobs])
+    return whole([replay_view(job, context.directory.name) for job in jobs])
 
 
 async def show(context: Context, request: web.Request) -> web.Response:

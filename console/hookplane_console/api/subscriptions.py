@@ -11,12 +11,12 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane_console.api.context import Context, Routes, path_key
 from hookplane_console.api.parameters import namespace_of, object_of
 from hookplane_console.api.views import Json, subscription_view
-from hookplane_console.responses import Refusal, json_response, listing
+from hookplane_console.responses import Refusal, json_response, whole
 
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
     found = context.directory.subscriptions(namespace_of(request.query))
-    return listing(await _views(context, found))
+    return whole(await _views(context, found))
 
 
 async def show(context: Context, request: web.Request) -> web.Response:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Attempt, Counters, DeliveryState, ReplayJob, TargetHealth
 from hookplane.store.event_log import Content, LogEntry, LogId
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,23 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a listing: newest first, `before` an event id, at most `limit`."""
+    """Which part of a listing: newest first, `before` an event id or what the page before says, at
+    most `limit`."""
 
     limit: int = 50
     before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A page. It may show less than its limit, or nothing, though more follows: the store looks at
+    a bounded number of entries for each page, however few of them are asked for."""
+
+    rows: list[T]
+    following: str | None
+    """What `before` is for the next page; None: there is none."""
+    looked_at: int
+    """How many entries this page is chosen from."""
 
 
 class Queries(Protocol):
@@ -118,17 +133,17 @@ class Queries(Protocol):
         page: Page,
         log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
-    ) -> list[EventRow]:
+    ) -> Listed[EventRow]:
         """Events, newest first."""
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
-    ) -> list[DeliveryRow]:
+    ) -> Listed[DeliveryRow]:
         """Deliveries of one subscription, newest event first; empty `states`: all."""
 
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
-    ) -> list[AttemptRow]:
+    ) -> Listed[AttemptRow]:
         """Attempts, those of the newest event first, within an event the newest first;
         `page.before` is an event id and counts only without `event_id`. A page does not end within
         an event, so it may be longer than its limit."""

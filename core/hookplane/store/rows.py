@@ -13,6 +13,7 @@ from hookplane.store.delivery_store import (
     NewReplay,
     ReplayCandidate,
     ReplayJob,
+    ReplayPage,
     ReplayPhase,
 )
 from hookplane.store.event_log import LogEntry
@@ -81,9 +82,13 @@ def job_of(*columns: Any) -> ReplayJob:
     return ReplayJob(uid, namespace, name, subscription, created, *progress)
 
 
-def candidate_of(ids: IdMap, *row: Any) -> ReplayCandidate:
-    """From the columns of an entry, then the state."""
-    return ReplayCandidate(entry_of(ids, *row[:5]), DeliveryState(row[5]))
+def replay_page_of(
+    ids: IdMap, rows: list[tuple[Any, ...]], position: int | None, exhausted: bool
+) -> ReplayPage:
+    """From the columns of entries, each with its state, and the number that was looked at last."""
+    found = [ReplayCandidate(entry_of(ids, *row[:5]), DeliveryState(row[5])) for row in rows]
+    last = None if position is None else ids.place(position)
+    return ReplayPage(tuple(found), last, exhausted)
 
 
 def bounds_of(replay: NewReplay) -> tuple[int, int]:

@@ -98,7 +98,7 @@ async def test_it_reaches_the_log_of_its_namespace_once_in_the_quiet_period(tmp_
         publisher.publish(EVENT)
         publisher.publish(replace(EVENT, type=OperationalType.DELIVERY_DEAD), only_onset=True)
         await publisher.close()
-        rows = await store.events(Page(), log_id=operational_endpoint("chat"))
+        rows = (await store.events(Page(), log_id=operational_endpoint("chat"))).rows
         types = sorted(row.entry.type for row in rows)
         assert types == ["hookplane.delivery.dead", "hookplane.subscription.circuit_open"]
 
@@ -109,7 +109,7 @@ async def test_a_namespace_without_a_built_in_endpoint_is_passed_over(tmp_path: 
         publisher = OperationalEventPublisher(store, clock)
         publisher.publish(EVENT)
         await publisher.close()
-        assert await store.events(Page()) == []
+        assert (await store.events(Page())).rows == []
 
 
 class BrokenLog(SQLiteStore):

@@ -249,13 +249,13 @@ class World:
 
     async def attempts(self, config: SubscriptionConfig) -> list[AttemptRow]:
         """Oldest first."""
-        rows = await self.store.attempts(Page(limit=10_000), config.uid)
+        rows = (await self.store.attempts(Page(limit=10_000), config.uid)).rows
         return sorted(rows, key=lambda row: row.attempt.at)
 
     async def deliveries(
         self, config: SubscriptionConfig, *states: DeliveryState
     ) -> list[DeliveryRow]:
-        return await self.store.deliveries(Page(limit=10_000), config.uid, frozenset(states))
+        return (await self.store.deliveries(Page(limit=10_000), config.uid, frozenset(states))).rows
 
     async def rows(self, config: SubscriptionConfig) -> tuple[Delivery, ...]:
         """Takes the subscription over and gives what its owner would start from."""

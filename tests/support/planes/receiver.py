@@ -132,7 +132,7 @@ class Door:
 
     async def events(self, name: str) -> list[EventRow]:
         """What is stored of an endpoint, newest first."""
-        return await self.store.events(Page(), log_id=f"webhookendpoints/default/{name}")
+        return (await self.store.events(Page(), log_id=f"webhookendpoints/default/{name}")).rows
 
     async def status(self, name: str) -> EndpointStats:
         [status] = await self.store.endpoint_stats([f"webhookendpoints/default/{name}"])

@@ -140,7 +140,7 @@ class Scene:
 
     async def states(self, uid: str = "s") -> dict[str, DeliveryState]:
         """Event id → state of all deliveries of a subscription."""
-        rows = await self.store.deliveries(Page(1_000), uid, frozenset())
+        rows = (await self.store.deliveries(Page(1_000), uid, frozenset())).rows
         assert len({row.entry.event_id for row in rows}) == len(rows)
         return {row.entry.event_id: row.state for row in rows}
 

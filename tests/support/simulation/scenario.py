@@ -113,7 +113,7 @@ class Scenario:
         world = self._world
         world.account.check()
         for uid in world.subscriptions:
-            rows = await world.store.deliveries(ALL, uid, frozenset())
+            rows = (await world.store.deliveries(ALL, uid, frozenset())).rows
             world.account.check_end(uid, {x.entry.event_id: x.state for x in rows})
 
 

@@ -55,6 +55,7 @@ from hookplane.store.queries import (
     DeliveryRow,
     EndpointStats,
     EventRow,
+    Listed,
     Page,
     SubscriptionStats,
 )
@@ -267,17 +268,17 @@ class PostgresStore:
         page: Page,
         log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
-    ) -> list[EventRow]:
+    ) -> Listed[EventRow]:
         return await self._write(listings.events, self._numbers, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
-    ) -> list[DeliveryRow]:
+    ) -> Listed[DeliveryRow]:
         return await self._write(listings.deliveries, self._numbers, page, subscription, states)
 
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
-    ) -> list[AttemptRow]:
+    ) -> Listed[AttemptRow]:
         return await self._write(listings.attempts, self._numbers, page, subscription, event_id)
 
     # Housekeeping -------------------------------------------------------------------------------

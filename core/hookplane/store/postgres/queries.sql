@@ -22,57 +22,131 @@ select e.number, e.event_id, e.received, e.type, e.size, e.headers, e.body
 from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
 where e.event_id = $1;
 
--- name: find_events
--- Visible events, the newest first, before an id; by endpoint and type if asked for.
-select e.number, e.event_id, e.received, e.type, e.size
-from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
-where ($1 = '' or e.event_id < $1) and ($2::int is null or p.endpoint = $2)
-  and ($3::text is null or e.type = $3)
-order by e.event_id desc limit $4;
+-- name: find_number
+-- The number of an event, visible or not.
+select number from event where event_id = $1 limit 1;
 
--- name: find_deliveries
--- Deliveries in any state, the newest event first. What is missing in a row is taken from the
--- attempts that are kept.
+-- name: find_newest
+-- Events of all endpoints behind an id, the newest first, and whether each is still visible.
+select e.number, e.event_id, e.received, e.type, e.size, coalesce(e.number > p.floor, false)
+from (
+  select v.number, v.event_id, v.received, v.type, v.size from event v
+  where v.event_id < $1 order by v.event_id desc limit $2
+) e
+left join endpoint p on p.endpoint = (e.number >> 40)::int
+order by e.event_id desc;
+
+-- name: find_log
+-- One endpoint, and the number behind which it is listed.
+select endpoint, floor from endpoint where endpoint = $1;
+
+-- name: find_logs
+-- The logs of a subscription, and the number behind which each is listed. What came before the
+-- subscription can have been delivered by a replay alone.
+select c.endpoint, case
+    when exists (select 1 from replay r where r.subscription = c.subscription) then p.floor
+    else greatest(p.floor, c.start)
+  end
+from cursor c join endpoint p using (endpoint)
+where c.subscription = $1;
+
+-- name: walk_events
+-- Of each piece of a log the newest events, at most so many.
+select e.number, e.event_id, e.received, e.type, e.size, e.era
+from unnest($1::bigint[], $2::bigint[]) as piece(above, below)
+cross join lateral (
+  select v.number, v.event_id, v.received, v.type, v.size, v.era from event v
+  where v.number > piece.above and v.number < piece.below order by v.number desc limit $3
+) e;
+
+-- name: walk_rows
+-- Of each piece of a log the deliveries that have a row, the newest first, at most so many.
+select d.event, d.event_id, d.state
+from unnest($1::bigint[], $2::bigint[]) as piece(above, below)
+cross join lateral (
+  select v.event, v.event_id, v.state from delivery v
+  where v.subscription = $4 and v.event > piece.above and v.event < piece.below
+  order by v.event desc limit $3
+) d;
+
+-- name: find_outcomes
+-- What became of each of these events for a subscription; the last column says whether the event was
+-- there before the subscription. Attempts are made after their event was stored: only what the newer
+-- partitions do not have is looked for in the older ones, where a clock that jumped may have put it.
 select
-  o.number, o.event_id, o.received, o.type, o.size, o.state,
-  coalesce(o.attempts, (
-    select count(*) from attempt a
-    where a.event_id = o.event_id and a.subscription = o.subscription and a.number > 0
-      and a.at >= (select attempts_floor from store)
-  ))::int,
-  coalesce(o.due, 0),
-  coalesce(o.status_code, last.status_code, 0),
-  coalesce(o.error, last.error, '')
-from outcome o
-left join lateral (
-  select a.status_code, a.error from attempt a
-  where a.event_id = o.event_id and a.subscription = o.subscription
+  w.number,
+  case
+    when d.state is not null then d.state
+    when w.number > c.position and c.left_at is null then 'pending'
+    when w.number > c.position and w.number <= c.left_at then 'expired'
+    when w.number > c.position then null
+    when exists (
+      select 1 from attempt a
+      where a.event_id = w.event_id and a.subscription = $1 and a.success and a.era >= w.era
+        and a.at >= (select attempts_floor from store)
+    ) or exists (
+      select 1 from attempt a
+      where a.event_id = w.event_id and a.subscription = $1 and a.success and a.era < w.era
+        and a.at >= (select attempts_floor from store)
+    ) then 'delivered'
+    else 'filtered'
+  end,
+  d.attempts, d.due, d.status_code, d.error, w.number <= c.start
+from unnest($2::bigint[], $3::text[], $4::bigint[]) as w(number, event_id, era)
+join cursor c on c.subscription = $1 and c.endpoint = (w.number >> 40)::int
+left join delivery d on d.subscription = $1 and d.event = w.number;
+
+-- name: find_results
+-- Of each of these events how often it was tried for a subscription, and the last result; as far as
+-- attempts are kept.
+select w.event_id, t.times, t.codes[1], t.errors[1]
+from unnest($2::text[]) as w(event_id)
+cross join lateral (
+  select
+    count(*) filter (where a.number > 0) as times,
+    array_agg(a.status_code order by a.at desc, a.attempt desc) as codes,
+    array_agg(a.error order by a.at desc, a.attempt desc) as errors
+  from attempt a
+  where a.event_id = w.event_id and a.subscription = $1
     and a.at >= (select attempts_floor from store)
-  order by a.at desc, a.attempt desc limit 1
-) last on true
-where o.subscription = $1 and ($2 = '' or o.event_id < $2) and o.state = any($3::text[])
-  and not (o.state = 'filtered' and o.number <= o.start)
-order by o.event_id desc limit $4;
+) t
+where t.codes is not null;
 
 -- name: find_rows
--- Deliveries in states that have a row of their own.
+-- Deliveries that have a row, with their events.
 select
   e.number, e.event_id, e.received, e.type, e.size, d.state, d.attempts, d.due, d.status_code,
   d.error
-from delivery d
-join endpoint p on p.endpoint = (d.event >> 40)::int and d.event > p.floor
-join event e on e.number = d.event
-where d.subscription = $1 and ($2 = '' or d.event_id < $2) and d.state = any($3::text[])
-order by d.event_id desc limit $4;
+from unnest($2::bigint[]) as w(number)
+join delivery d on d.subscription = $1 and d.event = w.number
+cross join lateral (
+  select v.number, v.event_id, v.received, v.type, v.size from event v
+  where v.number = w.number limit 1
+) e;
+
+-- name: scan_attempts
+-- Events behind an id that were tried, the newest first, and how often for a subscription, out of so
+-- many attempts.
+select s.event_id, count(*) filter (where $3::int is null or s.subscription = $3), count(*)
+from (
+  select event_id, subscription from attempt
+  where event_id < $1 order by event_id desc limit $2
+) s
+group by s.event_id order by s.event_id desc;
 
 -- name: find_attempts
--- Attempts that are kept, the newest event first and its last attempt first.
+-- Attempts of these events that are kept, the newest event first and its last attempt first.
 select
-  subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
-from attempt
-where ($1::int is null or subscription = $1) and ($2::text is null or event_id = $2)
-  and ($3 = '' or event_id < $3) and at >= (select attempts_floor from store)
-order by event_id desc, at desc, attempt desc limit $4;
+  t.subscription, t.event, t.event_id, t.at, t.number, t.duration, t.success, t.status_code, t.error,
+  t.answer, t.replay
+from unnest($1::text[]) as w(event_id)
+cross join lateral (
+  select * from attempt a
+  where a.event_id = w.event_id and ($2::int is null or a.subscription = $2)
+    and a.at >= (select attempts_floor from store)
+  offset 0
+) t
+order by t.event_id desc, t.at desc, t.attempt desc;
 
 -- name: endpoint_stats
 -- Numbers of the endpoints that exist, in the order in which they were asked for.

@@ -7,9 +7,11 @@ from typing import Final
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
+from hookplane.store.listings import candidates
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
-from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
+from hookplane.store.postgres.stepwise import answered
+from hookplane.store.rows import bounds_of, job_of, replay_page_of, states_of
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "replay.sql")
@@ -67,11 +69,11 @@ async def replay_page(db: Db, numbers: PostgresIdMap, uid: str, limit: int) -> R
         replay, subscription, position, since, until, states, phase, exhausted = job
         if phase != ReplayPhase.RUNNING or exhausted:
             return ReplayPage((), None, True)
-        values = (replay, position, subscription, since, until, states, limit)
-        rows = await db.fetch(_SQL["find_candidates"], *values)
-    await numbers.know(db, numbers=[row[0] for row in rows])
-    last = numbers.place(rows[-1][0]) if rows else None
-    return ReplayPage(tuple(candidate_of(numbers, *row) for row in rows), last, len(rows) < limit)
+        steps = candidates(replay, subscription, position, (since, until), states, limit)
+        found = await answered(db, steps)
+    last = [] if found.position is None else [found.position]
+    await numbers.know(db, numbers=[*last, *(row[0] for row in found.rows)])
+    return replay_page_of(numbers, *found)
 
 
 async def _fix_ranges(db: Db, replay: NewReplay, job: int, subscription: int) -> None:

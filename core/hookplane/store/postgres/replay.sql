@@ -71,12 +71,40 @@ order by r.created desc, r.replay desc;
 select replay, subscription, position, received_from, received_to, states, phase, exhausted
 from replay where uid = $1;
 
--- name: find_candidates
--- The next events behind a position that a job takes, in order.
-select o.number, o.event_id, o.received, o.type, o.size, o.state
-from replay_range r
-join outcome o on o.number > greatest(r.after, $2) and o.number <= r.upto
-where r.replay = $1 and r.upto > $2 and o.subscription = $3
-  and o.received >= $4 and o.received < $5 and o.state = any($6::text[])
-order by r.after, o.number
-limit $7;
+-- name: walk_ranges
+-- The next events behind a position that a job may take, in order, whatever their state. Numbers are
+-- dense, so the sizes of ranges tell how many of them are needed, and the others are not read.
+select e.number, e.event_id, e.received, e.type, e.size, e.era
+from (
+  select
+    g.above, g.upto, sum(g.upto - g.above) over (order by g.above) - (g.upto - g.above) as before
+  from (
+    select greatest(r.after, $2, p.floor) as above, r.upto
+    from replay_range r join endpoint p on p.endpoint = (r.upto >> 40)::int
+    where r.replay = $1 and r.upto > greatest($2, p.floor)
+  ) g
+) r
+cross join lateral (
+  select v.number, v.event_id, v.received, v.type, v.size, v.era from event v
+  where v.number > r.above and v.number <= r.upto order by v.number limit $3
+) e
+where r.before < $3
+order by e.number limit $3;
+
+-- name: walk_row_ranges
+-- The same, of events whose delivery has a row, with its state; without a time, of one that is gone.
+select d.event, d.event_id, e.received, d.type, e.size, d.state
+from (
+  select n.* from replay_range r
+  cross join lateral (
+    select v.event, v.event_id, v.type, v.state from delivery v
+    where v.subscription = $4 and v.event > greatest(r.after, $2) and v.event <= r.upto
+    order by v.event limit $3
+  ) n
+  where r.replay = $1 and r.upto > $2
+  order by n.event limit $3
+) d
+left join lateral (
+  select v.received, v.size from event v where v.number = d.event limit 1
+) e on true
+order by d.event;

@@ -32,6 +32,7 @@ from hookplane.store.queries import (
     DeliveryRow,
     EndpointStats,
     EventRow,
+    Listed,
     Page,
     SubscriptionStats,
 )
@@ -250,17 +251,17 @@ class SQLiteStore:
         page: Page,
         log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
-    ) -> list[EventRow]:
+    ) -> Listed[EventRow]:
         return await self._list(listings.events, self._numbers, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
-    ) -> list[DeliveryRow]:
+    ) -> Listed[DeliveryRow]:
         return await self._list(listings.deliveries, self._numbers, page, subscription, states)
 
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
-    ) -> list[AttemptRow]:
+    ) -> Listed[AttemptRow]:
         return await self._list(listings.attempts, self._numbers, page, subscription, event_id)
 
     # Housekeeping -------------------------------------------------------------------------------

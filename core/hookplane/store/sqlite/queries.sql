@@ -18,56 +18,98 @@ cross join content c using (content);
 select e.number, e.event_id, e.received, e.type, e.size, c.headers, c.body
 from event e join content c using (content) where e.event_id = ?;
 
--- name: find_events
--- Events, the newest first, before an id; by endpoint and type if asked for.
-select number, event_id, received, type, size from event
-where (?1 = '' or event_id < ?1) and (?2 is null or number >> 40 = ?2) and (?3 is null or type = ?3)
-order by event_id desc limit ?4;
+-- name: find_number
+-- The number of an event.
+select number from event where event_id = ?1;
 
--- name: find_deliveries
--- Deliveries in any state, the newest event first. What is missing in a row is taken from the
--- attempts that are kept.
-select
-  o.number, o.event_id, o.received, o.type, o.size, o.state,
-  coalesce(o.attempts, (
-    select count(*) from attempt a
-    where a.event_id = o.event_id and a.subscription = o.subscription and a.number > 0
-  )),
-  coalesce(o.due, 0),
-  coalesce(o.status_code, (
-    select a.status_code from attempt a
-    where a.event_id = o.event_id and a.subscription = o.subscription
-    order by a.attempt desc limit 1
-  ), 0),
-  coalesce(o.error, (
-    select a.error from attempt a
-    where a.event_id = o.event_id and a.subscription = o.subscription
-    order by a.attempt desc limit 1
-  ), '')
-from outcome o
-where o.subscription = ?1 and (?2 = '' or o.event_id < ?2)
-  and o.state in (select value from json_each(?3))
-  and not (o.state = 'filtered' and o.number <= o.start)
-order by o.event_id desc limit ?4;
+-- name: find_newest
+-- Events of all endpoints behind an id, the newest first; all are visible.
+select number, event_id, received, type, size, 1 from event
+where event_id < ?1 order by event_id desc limit ?2;
+
+-- name: find_log
+-- One endpoint, and the number behind which it is listed.
+select endpoint, floor from endpoint where endpoint = ?1;
+
+-- name: find_logs
+-- The logs of a subscription, and the number behind which each is listed. What came before the
+-- subscription can have been delivered by a replay alone.
+select c.endpoint, case
+    when exists (select 1 from replay r where r.subscription = c.subscription) then p.floor
+    else max(p.floor, c.start)
+  end
+from cursor c join endpoint p using (endpoint)
+where c.subscription = ?1;
+
+-- name: walk_events
+-- Of each piece of a log the newest events, at most so many.
+select e.number, e.event_id, e.received, e.type, e.size, 0
+from json_each(?1) above
+cross join json_each(?2) below on below.key = above.key
+cross join event e on e.number < below.value and e.number > above.value
+  and e.number >= coalesce((
+    select v.number from event v where v.number > above.value and v.number < below.value
+    order by v.number desc limit 1 offset ?3 - 1
+  ), 0);
+
+-- name: walk_rows
+-- Of each piece of a log the deliveries that have a row, the newest first, at most so many.
+select d.event, d.event_id, d.state
+from json_each(?1) above
+cross join json_each(?2) below on below.key = above.key
+cross join delivery d on d.subscription = ?4 and d.event < below.value and d.event > above.value
+  and d.event >= coalesce((
+    select v.event from delivery v
+    where v.subscription = ?4 and v.event > above.value and v.event < below.value
+    order by v.event desc limit 1 offset ?3 - 1
+  ), 0);
+
+-- name: find_outcomes
+-- What became of each of these events for a subscription; the last column says whether the event was
+-- there before the subscription. The other two lists help databases with partitions.
+select o.number, o.state, o.attempts, o.due, o.status_code, o.error, o.number <= o.start
+from json_each(?2) w
+cross join outcome o on o.number = w.value and o.subscription = ?1
+where json_array_length(?3) = json_array_length(?4);
+
+-- name: find_results
+-- Of each of these events how often it was tried for a subscription, and the last result; as far as
+-- attempts are kept.
+select l.event_id, l.times, a.status_code, a.error
+from (
+  select t.event_id, count(*) filter (where t.number > 0) as times, max(t.attempt) as last
+  from json_each(?2) w
+  cross join attempt t on t.event_id = w.value and t.subscription = ?1
+  group by t.event_id
+) l
+cross join attempt a on a.attempt = l.last;
 
 -- name: find_rows
--- Deliveries in states that have a row of their own.
+-- Deliveries that have a row, with their events.
 select
   e.number, e.event_id, e.received, e.type, e.size, d.state, d.attempts, d.due, d.status_code,
   d.error
-from delivery d join event e on e.number = d.event
-where d.subscription = ?1 and (?2 = '' or d.event_id < ?2)
-  and d.state in (select value from json_each(?3))
-order by d.event_id desc limit ?4;
+from json_each(?2) w
+cross join delivery d on d.subscription = ?1 and d.event = w.value
+cross join event e on e.number = d.event;
+
+-- name: scan_attempts
+-- Events behind an id that were tried, the newest first, and how often for a subscription, out of so
+-- many attempts.
+select s.event_id, count(*) filter (where ?3 is null or s.subscription = ?3), count(*)
+from (
+  select event_id, subscription from attempt
+  where event_id < ?1 order by event_id desc limit ?2
+) s
+group by s.event_id order by s.event_id desc;
 
 -- name: find_attempts
--- Attempts that are kept, the newest event first and its last attempt first.
+-- Attempts of these events that are kept, the newest event first and its last attempt first.
 select
   subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
 from attempt
-where (?1 is null or subscription = ?1) and (?2 is null or event_id = ?2)
-  and (?3 = '' or event_id < ?3)
-order by event_id desc, attempt desc limit ?4;
+where event_id in (select value from json_each(?1)) and (?2 is null or subscription = ?2)
+order by event_id desc, attempt desc;
 
 -- name: endpoint_stats
 -- Numbers of the endpoints that exist, in the order in which they were asked for.

@@ -10,10 +10,12 @@ import orjson
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import NewReplay, ReplayJob, ReplayPage, ReplayPhase
-from hookplane.store.rows import bounds_of, candidate_of, job_of, states_of
+from hookplane.store.listings import candidates
+from hookplane.store.rows import bounds_of, job_of, replay_page_of, states_of
 from hookplane.store.sql import load_statements
-from hookplane.store.sqlite.connection import snapshot, transaction
+from hookplane.store.sqlite.connection import transaction
 from hookplane.store.sqlite.id_map import SQLiteIdMap
+from hookplane.store.sqlite.stepwise import answered
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "replay.sql")
 
@@ -48,17 +50,15 @@ def replays(db: sqlite3.Connection, namespace: str | None) -> list[ReplayJob]:
 
 def replay_page(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, limit: int) -> ReplayPage:
     """The next candidates. Raises UnknownObject."""
-    with snapshot(db):
-        job = db.execute(_SQL["find_job"], (uid,)).fetchone()
-        if job is None:
-            raise UnknownObject(f'no replay "{uid}"')
-        replay, subscription, position, since, until, states, phase, exhausted = job
-        if phase != ReplayPhase.RUNNING or exhausted:
-            return ReplayPage((), None, True)
-        values = (replay, position, subscription, since, until, states, limit)
-        rows = db.execute(_SQL["find_candidates"], values).fetchall()
-    last = numbers.place(rows[-1][0]) if rows else None
-    return ReplayPage(tuple(candidate_of(numbers, *row) for row in rows), last, len(rows) < limit)
+    job = db.execute(_SQL["find_job"], (uid,)).fetchone()
+    if job is None:
+        raise UnknownObject(f'no replay "{uid}"')
+    replay, subscription, position, since, until, states, phase, exhausted = job
+    if phase != ReplayPhase.RUNNING or exhausted:
+        return ReplayPage((), None, True)
+    between, wanted = (since, until), orjson.loads(states)
+    steps = candidates(replay, subscription, position, between, wanted, limit)
+    return replay_page_of(numbers, *answered(db, steps))
 
 
 def _create(db: sqlite3.Connection, replay: NewReplay) -> None:

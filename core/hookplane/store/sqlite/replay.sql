@@ -72,13 +72,19 @@ order by r.created desc, r.replay desc;
 select replay, subscription, position, received_from, received_to, states, phase, exhausted
 from replay where uid = ?;
 
--- name: find_candidates
--- The next events behind a position that a job takes, in order.
-select o.number, o.event_id, o.received, o.type, o.size, o.state
+-- name: walk_ranges
+-- The next events behind a position that a job may take, in order, whatever their state.
+select e.number, e.event_id, e.received, e.type, e.size, 0
 from replay_range r
-cross join outcome o on o.number > max(r.after, ?2) and o.number <= r.upto
-where r.replay = ?1 and r.upto > ?2 and o.subscription = ?3
-  and o.received >= ?4 and o.received < ?5
-  and o.state in (select value from json_each(?6))
-order by r.after, o.number
-limit ?7;
+cross join event e on e.number > max(r.after, ?2) and e.number <= r.upto
+where r.replay = ?1 and r.upto > ?2
+order by r.after, e.number limit ?3;
+
+-- name: walk_row_ranges
+-- The same, of events whose delivery has a row, with its state; without a time, of one that is gone.
+select d.event, d.event_id, e.received, d.type, e.size, d.state
+from replay_range r
+cross join delivery d on d.subscription = ?4 and d.event > max(r.after, ?2) and d.event <= r.upto
+left join event e on e.number = d.event
+where r.replay = ?1 and r.upto > ?2
+order by r.after, d.event limit ?3;

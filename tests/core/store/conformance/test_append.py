@@ -184,7 +184,7 @@ async def test_events_are_listed_newest_first(scene: Scene) -> None:
     ]
 
     async def listed(page: Page, endpoint: str | None = None, kind: str | None = None) -> list[str]:
-        rows = await scene.store.events(page, endpoint, kind)
+        rows = (await scene.store.events(page, endpoint, kind)).rows
         return [row.entry.event_id for row in rows]
 
     assert await listed(Page(2)) == [third.event_id, second.event_id]

@@ -29,7 +29,7 @@ async def expire(scene: Scene, total: int) -> Expired:
 
 async def kept(scene: Scene) -> Counter[str]:
     """Endpoint → events that are there."""
-    return Counter(row.entry.endpoint for row in await scene.store.events(Page(2_000)))
+    return Counter(row.entry.endpoint for row in (await scene.store.events(Page(2_000))).rows)
 
 
 @pytest.fixture

@@ -154,12 +154,12 @@ async def test_attempts_are_listed_by_event_newest_first(scene: Scene) -> None:
     await (await scene.owner()).flush(attempts=tuple(tries))
     tries[0] = replace(tries[0], error="ti\ufffdme\ufffdout")
     newest_first = [tries[3], tries[1], tries[2], tries[0]]
-    rows = await scene.store.attempts(Page(), "s")
+    rows = (await scene.store.attempts(Page(), "s")).rows
     assert [row.attempt for row in rows] == newest_first
     assert {row.subscription for row in rows} == {"s"}
-    rows = await scene.store.attempts(Page(), None, first.event_id)
+    rows = (await scene.store.attempts(Page(), None, first.event_id)).rows
     assert [row.attempt for row in rows] == newest_first[2:]
-    rows = await scene.store.attempts(Page(before=second.event_id))
+    rows = (await scene.store.attempts(Page(before=second.event_id))).rows
     assert [row.attempt for row in rows] == newest_first[2:]
 
 
@@ -167,7 +167,7 @@ async def test_a_page_of_attempts_does_not_end_within_an_event(scene: Scene) -> 
     first, second = await scene.fill(2)
     tries = (attempt(first), attempt(second), attempt(second, number=2))
     await (await scene.owner()).flush(attempts=tries)
-    rows = await scene.store.attempts(Page(limit=1))
+    rows = (await scene.store.attempts(Page(limit=1))).rows
     assert [row.attempt.event_id for row in rows] == [second.event_id] * 2
 
 

@@ -59,7 +59,7 @@ class World:
             stats,
             await store.read_log(uid, 0, 100),
             await store.read_contents(uid, range(1, 100)),
-            [x.entry for x in await store.events(LISTED, uid)],
+            [x.entry for x in (await store.events(LISTED, uid)).rows],
             (await store.stored_bytes()).get(f"of {uid}"),
             await self._document(uid),
         )
@@ -68,8 +68,13 @@ class World:
         store = self.scene.store
         if not (stats := await store.subscription_stats([uid])):
             return None
-        deliveries = await store.deliveries(LISTED, uid, frozenset())
-        seen = stats, deliveries, await store.attempts(LISTED, uid), await self._document(uid)
+        deliveries = (await store.deliveries(LISTED, uid, frozenset())).rows
+        seen = (
+            stats,
+            deliveries,
+            (await store.attempts(LISTED, uid)).rows,
+            await self._document(uid),
+        )
         try:
             owner = await self.scene.owner(uid)
         except UnknownObject:
@@ -89,7 +94,7 @@ class World:
 
     async def read_elsewhere(self, uid: str) -> object:
         """What a subscription has to do with other endpoints than `f`."""
-        rows = await self.scene.store.deliveries(LISTED, uid, frozenset())
+        rows = (await self.scene.store.deliveries(LISTED, uid, frozenset())).rows
         claimed = (await self.scene.owner(uid)).claimed
         return (
             [x for x in rows if x.entry.endpoint != "f"],

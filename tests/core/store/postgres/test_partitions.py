@@ -100,7 +100,7 @@ async def test_what_is_hidden_goes_with_its_partition() -> None:
             await asyncio.sleep(0.1)
         else:
             raise AssertionError(f"era {era} is still there: {left}")
-        assert await store.events(Page()) == []
+        assert (await store.events(Page())).rows == []
         assert await store.stored_bytes() == {"shop": 0}
         assert [entry.sequence for entry in await scene.fill(1)] == [4]
 
@@ -175,7 +175,7 @@ async def test_what_is_mostly_hidden_is_packed(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.sleep(0.1)
         else:
             raise AssertionError("nothing was packed")
-        assert len(await store.events(Page())) == 6
+        assert len((await store.events(Page())).rows) == 6
         assert await store.read_log("q", 0, 10) == kept
         assert {x.body for x in (await store.read_contents("q", [1, 2, 3])).values()} == {BODY}
         assert [entry.sequence for entry in await scene.fill(1, "e")] == [61]

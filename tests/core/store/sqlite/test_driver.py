@@ -58,7 +58,7 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
             await store.load_config(0),
             await store.endpoint_stats(["e"]),
             await store.subscription_stats(["s"]),
-            await store.deliveries(Page(), "s", frozenset()),
+            (await store.deliveries(Page(), "s", frozenset())).rows,
             await store.replays(),
         )
     async with open_sqlite(tmp_path, clock) as store:
@@ -66,7 +66,7 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
             await store.load_config(0),
             await store.endpoint_stats(["e"]),
             await store.subscription_stats(["s"]),
-            await store.deliveries(Page(), "s", frozenset()),
+            (await store.deliveries(Page(), "s", frozenset())).rows,
             await store.replays(),
         )
         assert after == before

@@ -1,0 +1,92 @@
+"""A page looks at a bounded number of entries, and the next one goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from hookplane.store.delivery_store import DeliveryState, ReplayProgress
+from hookplane.store.event_log import LogEntry
+from hookplane.store.listings import JUDGED
+from hookplane.store.queries import Listed, Page
+from support.planes.store import Owner, Scene
+
+MORE = JUDGED + 50
+T = TypeVar("T")
+DELIVERED = frozenset({DeliveryState.DELIVERED})
+
+
+async def fill(scene: Scene, number: int) -> list[LogEntry]:
+    await asyncio.gather(*(scene.append() for _ in range(number)))
+    entries: list[LogEntry] = []
+    while page := await scene.store.read_log("e", len(entries), 500):
+        entries += page
+    return entries
+
+
+async def only_the_oldest_is_delivered(scene: Scene) -> tuple[Owner, LogEntry]:
+    await scene.subscription("s")
+    entries = await fill(scene, MORE)
+    owner = await scene.owner()
+    await owner.deliver(entries[0])
+    await owner.skip(entries[-1])
+    return owner, entries[0]
+
+
+async def all_pages(ask: Callable[[Page], Awaitable[Listed[T]]], limit: int) -> list[list[T]]:
+    pages: list[list[T]] = []
+    before: str | None = ""
+    while before is not None:
+        found = await ask(Page(limit, before))
+        assert found.looked_at <= max(JUDGED, limit)
+        pages.append(found.rows)
+        before = found.following
+    return pages
+
+
+async def test_what_is_rare_is_found_page_by_page(scene: Scene) -> None:
+    _, oldest = await only_the_oldest_is_delivered(scene)
+    pages = await all_pages(lambda page: scene.store.deliveries(page, "s", DELIVERED), 5)
+    assert [[row.entry for row in rows] for rows in pages] == [[], [oldest]]
+
+
+async def test_several_logs_are_walked_together(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.subscription("s", ("e", "f"))
+    ids = [(await scene.append("ef"[n % 3 == 0])).event_id for n in range(9)]
+    everything = frozenset(DeliveryState)
+    pages = await all_pages(lambda page: scene.store.deliveries(page, "s", everything), 2)
+    assert [row.entry.event_id for rows in pages for row in rows] == ids[::-1]
+
+
+async def test_a_log_is_listed_as_it_was_written(scene: Scene) -> None:
+    ids = [scene.ids.next() for _ in range(4)]
+    written = [ids[n] for n in (1, 0, 3, 2)]  # by receivers whose clocks differ
+    for event_id in written:
+        await scene.append(event_id=event_id)
+    pages = await all_pages(lambda page: scene.store.events(page, "e"), 1)
+    assert [row.entry.event_id for rows in pages for row in rows] == written[::-1]
+
+
+async def test_an_id_that_is_gone_says_where_to_go_on(scene: Scene) -> None:
+    first = await scene.fill(1)
+    second = scene.ids.next()
+    await scene.fill(1)
+    found = await scene.store.events(Page(5, second), "e")
+    assert [row.entry for row in found.rows] == first
+
+
+async def test_a_replay_goes_on_behind_what_it_did_not_want(scene: Scene) -> None:
+    owner, _ = await only_the_oldest_is_delivered(scene)
+    newest = await scene.fill(1)
+    await owner.deliver(*newest)
+    await scene.replay(states=DELIVERED)
+    found: list[LogEntry] = []
+    exhausted = False
+    while not exhausted:
+        page = await scene.store.replay_page("r", 5)
+        found += [x.entry for x in page.candidates]
+        exhausted = page.exhausted
+        await owner.advance(ReplayProgress("r", page.position, exhausted=exhausted))
+    assert [x.sequence for x in found] == [1, MORE + 1]
