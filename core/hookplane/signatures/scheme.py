@@ -57,7 +57,7 @@ class TimeUnit(StrEnum):
 class Timestamp(BaseModel):
     """Where the signed time is, and how far from now it may be."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     header: str | None = None
     """None: it is the element `timestamp_key` of the signature header."""
@@ -69,7 +69,7 @@ class Timestamp(BaseModel):
 class SignatureScheme(BaseModel):
     """One way to sign; header names in lower case. The fields are those of kinds.endpoint."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     header: str
     prefix: str = ""
