@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_HOPS: Final = 20
 """So many entries of X-Forwarded-For are looked at, from the right."""
+
+_WITH_PORT: Final = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
 def networks(ranges: Iterable[str]) -> tuple[Network, ...]:
@@ -36,7 +39,9 @@ def client_address(
     if not trusted or not contains(trusted, peer):
         return peer
     values = [value for name, value in headers if name == "x-forwarded-for"]
-    hops = [hop.strip() for hop in ",".join(values).rsplit(",", MAX_HOPS)[-MAX_HOPS:]]
+    hops = [
+        _without_port(hop.strip()) for hop in ",".join(values).rsplit(",", MAX_HOPS)[-MAX_HOPS:]
+    ]
     nearest = peer
     for hop in reversed(hops):
         if not hop:
@@ -45,6 +50,12 @@ def client_address(
         if not contains(trusted, hop):
             break
     return nearest
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write `address:port` and `[address]:port`."""
+    found = _WITH_PORT.fullmatch(hop)
+    return hop if found is None else found[1] or found[2]
 
 
 @lru_cache(maxsize=4096)

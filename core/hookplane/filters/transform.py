@@ -47,11 +47,13 @@ def make_transform(config: TransformConfig | None) -> Transform:
 
 
 def unchanged(event: EventView) -> Payload:
-    """The body as it was received, with its Content-Type."""
-    for header in event.headers:
-        if header[0] == "content-type":
-            return Payload((header,), event.body)
-    return Payload((), event.body)
+    """The body as it was received, with the headers that say what its bytes are."""
+    encodings = tuple(header for header in event.headers if header[0] == "content-encoding")
+    return Payload(_content_type(event) + encodings, event.body)
+
+
+def _content_type(event: EventView) -> tuple[tuple[str, str], ...]:
+    return tuple(header for header in event.headers if header[0] == "content-type")[:1]
 
 
 def _expression(text: str) -> Transform:
@@ -83,7 +85,7 @@ def structured(event: EventView) -> Payload:
     """One JSON object (JSON event format §3.1). Raises InvalidValue for a body that claims to be
     JSON and is not."""
     envelope: dict[str, Any] = dict(_attributes(event))
-    content_type = unchanged(event).headers
+    content_type = _content_type(event)
     if content_type:
         envelope["datacontenttype"] = content_type[0][1]
     envelope |= _data(event)

@@ -27,6 +27,17 @@ def test_nothing_is_changed() -> None:
     assert make_transform(None)(event(content_type="")).headers == ()
 
 
+def test_what_the_bytes_are_goes_with_them() -> None:
+    encoded = (("content-encoding", "br"), ("content-type", "text/x"), ("content-encoding", "gzip"))
+    view = EventView("evt_1", "t", "orders", "shop", 0, encoded, b"\x1f\x8b")
+    wanted = (("content-type", "text/x"), ("content-encoding", "br"), ("content-encoding", "gzip"))
+    assert make_transform(None)(view).headers == wanted
+    binary = make_transform(TransformConfig(cloud_events="Binary"))(view)
+    assert binary.headers[:3] == wanted
+    structured = json.loads(make_transform(TransformConfig(cloud_events="Structured"))(view).body)
+    assert structured["datacontenttype"] == "text/x"
+
+
 def test_cel() -> None:
     payload = make_transform(TransformConfig(cel='{"t": event.type}'))(event())
     assert payload.body == b'{"t":"order.created"}'

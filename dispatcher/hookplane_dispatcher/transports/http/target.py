@@ -24,6 +24,7 @@ from hookplane_dispatcher.transports.transport import Outcome, Send
 
 REPLAY_HEADER: Final = "hookplane-replay"
 _PLAIN_BYTES: Final = "application/octet-stream"
+_UNKNOWN: Final = "unknown"
 
 
 class HttpTransport:
@@ -122,4 +123,6 @@ def _authorized(request: OutboundRequest, token: str, timeout: Millis) -> Outbou
 def _clean(header: tuple[str, str]) -> tuple[str, str]:
     """Replaces a value that senders wrote and that is not fit to be sent."""
     name, value = header
-    return header if value.isascii() and value.isprintable() else (name, _PLAIN_BYTES)
+    if value.isascii() and value.isprintable():
+        return header
+    return name, _PLAIN_BYTES if name == "content-type" else _UNKNOWN
