@@ -10,6 +10,7 @@ import pytest
 from hookplane.config.subscription import RetryConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
+from hookplane.store.maintenance import Retention
 from support.clocks.virtual import START
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
@@ -144,3 +145,23 @@ async def test_a_page_that_fails_or_takes_long_delays_the_replay_alone(
     world.watched.fail = lambda _name, _arguments: None
     await world.until_status(shop, lambda s: s.counters.delivered == 22, 4000)
     assert (await finished(world, "again")).delivered == 1
+
+
+async def test_a_replay_that_retention_overtakes_ends(world: World) -> None:
+    retry = RetryConfig(schedule=(3_600_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry))
+    await world.publish_many(4)
+    await world.start()
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    delivered = frozenset({DeliveryState.DELIVERED})
+    await world.replay("again", shop, states=delivered)
+    await world.until_status(shop, lambda s: s.retrying == 4)
+    await world.crash()
+    await world.store.expire(Retention(1, 1 << 40, 1 << 40), world.clock.now())
+    world.egress.scripts.clear()
+    await world.start()
+    job = await finished(world, "again")
+    assert (job.matched, job.delivered, job.failed) == (4, 0, 4)
+    counters = (await world.status(shop)).counters
+    assert (counters.delivered, counters.expired) == (4, 0)

@@ -167,19 +167,25 @@ join subscription s on s.uid = g.uid and s.epoch = g.epoch and s.flush_number = 
 where d.subscription = s.subscription and d.state = 'retrying' and g.shift <> 0;
 
 -- name: advance_replay
--- Adds to the counts of a replay job and moves its position.
+-- Adds to the counts of a replay job and moves its position; one that is complete has counted all.
 update replay set
   position = coalesce($1, position),
   matched = matched + $2,
   delivered = delivered + $3,
   failed = failed + $4,
   exhausted = exhausted or $5
-where uid = $6;
+where uid = $6 and phase <> 'Complete';
 
 -- name: complete_replay
--- Ends a job whose every delivery has ended; a row is given only the first time.
-update replay set phase = 'Complete', finished = $1
-where uid = $2 and phase = 'Running' and exhausted and delivered + failed >= matched
+-- Ends a job whose every delivery has ended; changes a row only the first time. Retention takes rows of a
+-- job and tells nobody, and a row that it was ahead of was never written: when none is left, what has
+-- not been delivered has failed.
+update replay set phase = 'Complete', finished = $1,
+  failed = greatest(matched - delivered, 0)
+where uid = $2 and phase = 'Running' and exhausted and (
+  delivered + failed >= matched
+  or not exists (select 1 from delivery d where d.replay = $2 and d.replay <> '')
+)
 returning replay;
 
 -- name: remove_ranges

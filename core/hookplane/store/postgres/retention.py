@@ -59,6 +59,7 @@ async def _step(db: Db, retention: Retention, now: Millis) -> Expired:
     await _expire_old(db, cutoff, gone)
     old = gone.events
     more = await _expire_surplus(db, retention.total_bytes, gone)
+    await db.execute(_SQL["end_replays"], now)
     attempts = await _expire_attempts(db, retention, now)
     keys = _count(await db.execute(_SQL["remove_keys"], now, STEP_ROWS))
     swept = await _sweep_deleted(db, now - KEEP_DELETED)

@@ -75,7 +75,8 @@ select 1 from subscription where subscription in (
 order by subscription for no key update;
 
 -- name: expire_deliveries
--- What cursors skip, but for what has a row beyond them; then the rows, of which the dead just go.
+-- What cursors skip, but for what has a row beyond them; then the rows, of which the dead just go, and
+-- what was delivered once and was replayed.
 with skipped as (
   select c.subscription, $2 - c.position - (
     select count(*) from delivery d
@@ -83,7 +84,10 @@ with skipped as (
   ) as number
   from cursor c where c.endpoint = $1 and c.left_at is null and c.position < $2
   union all
-  select d.subscription, count(*) filter (where d.state <> 'dead')
+  select d.subscription, count(*) filter (where d.state <> 'dead' and not (d.replay <> '' and exists (
+    select 1 from attempt a
+    where a.event_id = d.event_id and a.subscription = d.subscription and a.success
+  )))
   from delivery d where d.event > $1::bigint << 40 and d.event <= $2
   group by d.subscription
 ),
@@ -102,6 +106,17 @@ update cursor set position = $2 where endpoint = $1 and left_at is null and posi
 -- name: remove_rows
 -- Removes the deliveries of what expires.
 delete from delivery where event > $1::bigint << 40 and event <= $2;
+
+-- name: end_replays
+-- Ends the jobs that have found all their events and of which no row is left: retention took the last.
+with ended as (
+  update replay r set phase = 'Complete', finished = $1, failed = greatest(matched - delivered, 0)
+  where phase = 'Running' and exhausted and not exists (
+    select 1 from delivery d where d.replay = r.uid and d.replay <> ''
+  )
+  returning replay
+)
+delete from replay_range where replay in (select replay from ended);
 
 -- name: raise_floor
 -- Hides events behind the old floor up to the new one and lowers the endpoint's bytes.

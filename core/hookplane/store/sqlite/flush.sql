@@ -77,19 +77,25 @@ insert into attempt (
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: advance_replay
--- Adds to the counts of a replay job and moves its position.
+-- Adds to the counts of a replay job and moves its position; one that is complete has counted all.
 update replay set
   position = coalesce(?1, position),
   matched = matched + ?2,
   delivered = delivered + ?3,
   failed = failed + ?4,
   exhausted = max(exhausted, ?5)
-where uid = ?6;
+where uid = ?6 and phase <> 'Complete';
 
 -- name: complete_replay
--- Ends a job whose every delivery has ended; changes a row only the first time.
-update replay set phase = 'Complete', finished = ?
-where uid = ? and phase = 'Running' and exhausted and delivered + failed >= matched;
+-- Ends a job whose every delivery has ended; changes a row only the first time. Retention takes rows of a
+-- job and tells nobody, and a row that it was ahead of was never written: when none is left, what has
+-- not been delivered has failed.
+update replay set phase = 'Complete', finished = ?1,
+  failed = max(matched - delivered, 0)
+where uid = ?2 and phase = 'Running' and exhausted and (
+  delivered + failed >= matched
+  or not exists (select 1 from delivery d where d.replay = ?2 and d.replay <> '')
+);
 
 -- name: raise_epoch
 -- Makes the caller the owner; flushes of every earlier epoch are refused from now on.

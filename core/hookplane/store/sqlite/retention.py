@@ -38,6 +38,8 @@ def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> 
         old = _remove_old(db, now - retention.events)
         surplus, left = _remove_surplus(db, retention.total_bytes, STEP_ROWS - old)
         skipped = _count(db, "count_expired") - before
+        if db.execute(_SQL["end_replays"], (now,)).rowcount:
+            db.execute(_SQL["remove_ended_ranges"])
     more = old + surplus >= STEP_ROWS or (surplus > 0 and left > 0)
     return Expired(old + surplus, skipped_deliveries=skipped, more=more, surplus=surplus)
 

@@ -67,15 +67,29 @@ select coalesce(sum(expired), 0) from subscription;
 update cursor set position = ?2 where endpoint = ?1 and left_at is null and position < ?2;
 
 -- name: expire_rows
--- What is not done yet ends here; what is dead just goes.
+-- What is not done yet ends here; what is dead just goes, and what was delivered once and was replayed.
 update subscription set touched = touched + 1, expired = expired + (
   select count(*) from delivery d
   where d.subscription = subscription.subscription and d.event > ?1 and d.event <= ?2
-    and d.state <> 'dead'
+    and d.state <> 'dead' and not (d.replay <> '' and exists (
+      select 1 from attempt a
+      where a.event_id = d.event_id and a.subscription = d.subscription and a.success
+    ))
 )
 where subscription in (
   select distinct d.subscription from delivery d where d.event > ?1 and d.event <= ?2
 );
+
+-- name: end_replays
+-- Ends the jobs that have found all their events and of which no row is left: retention took the last.
+update replay set phase = 'Complete', finished = ?, failed = max(matched - delivered, 0)
+where phase = 'Running' and exhausted and not exists (
+  select 1 from delivery d where d.replay = replay.uid and d.replay <> ''
+);
+
+-- name: remove_ended_ranges
+-- Removes what jobs that are complete would still have read.
+delete from replay_range where replay in (select replay from replay where phase = 'Complete');
 
 -- name: remove_rows
 -- Removes the deliveries of what expires.

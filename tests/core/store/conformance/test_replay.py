@@ -9,9 +9,10 @@ import pytest
 from hookplane.errors import UnknownObject
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase, ReplayProgress
 from hookplane.store.event_log import LogEntry
+from hookplane.store.maintenance import Retention
 from hookplane.store.notifications import Topic
 from support.clocks.manual import START
-from support.planes.store import Owner, Scene, attempt, delivery
+from support.planes.store import DAY, Owner, Scene, attempt, delivery
 
 DEAD, DELIVERED = DeliveryState.DEAD, DeliveryState.DELIVERED
 FILTERED, RETRYING = DeliveryState.FILTERED, DeliveryState.RETRYING
@@ -143,8 +144,10 @@ async def test_the_end_of_a_job_wakes_the_owner_once(scene: Scene) -> None:
 async def take_page(scene: Scene, owner: Owner, limit: int) -> list[tuple[str, int]]:
     """Takes a page in, as an owner does."""
     page = await scene.store.replay_page("r", limit)
-    await owner.advance(
-        ReplayProgress("r", page.position, matched=len(page.candidates), exhausted=page.exhausted)
+    taken = len(page.candidates)
+    await owner.flush(
+        upserts=tuple(delivery(x.entry, attempts=0, replay="r") for x in page.candidates),
+        replays=(ReplayProgress("r", page.position, matched=taken, exhausted=page.exhausted),),
     )
     return [(x.entry.endpoint, x.entry.sequence) for x in page.candidates]
 
@@ -225,3 +228,60 @@ async def test_jobs_are_listed(scene: Scene) -> None:
     assert [x.uid for x in await scene.store.replays("other")] == ["b"]
     assert [x.uid for x in await scene.store.running_replays("s")] == ["a", "b"]
     assert await scene.store.running_replays("nobody") == []
+
+
+async def expire_all(scene: Scene) -> None:
+    scene.clock.advance(2 * DAY)
+    await scene.store.expire(Retention(DAY, 365 * DAY, 1 << 40), scene.clock.now())
+
+
+async def test_a_job_ends_with_the_rows_that_retention_took(scene: Scene) -> None:
+    """Nobody owns the subscription meanwhile, or whoever does knows nothing of these rows."""
+    await history(scene)
+    await scene.replay()
+    owner = await scene.owner()
+    await take_page(scene, owner, 9)
+    await owner.flush(removes=(("e", 5),), replays=(ReplayProgress("r", delivered=1),))
+    await expire_all(scene)
+    job = await scene.job()
+    assert job.phase is ReplayPhase.COMPLETE
+    assert (job.matched, job.delivered, job.failed) == (2, 1, 1)
+    assert await scene.store.running_replays("s") == []
+    await owner.advance(ReplayProgress("r", delivered=1))  # it was under way
+    assert await scene.job() == job
+
+
+async def test_a_job_ends_when_retention_was_ahead_of_its_last_page(scene: Scene) -> None:
+    await history(scene)
+    await scene.replay()
+    owner, page = await scene.owner(), await scene.store.replay_page("r", 9)
+    await expire_all(scene)
+    await owner.flush(
+        upserts=tuple(delivery(x.entry, attempts=0, replay="r") for x in page.candidates),
+        replays=(ReplayProgress("r", page.position, matched=2, exhausted=True),),
+    )
+    job = await scene.job()
+    assert (job.phase, job.matched, job.failed) == (ReplayPhase.COMPLETE, 2, 2)
+
+
+async def test_what_retention_took_of_earlier_pages_does_not_hold_up_a_job(scene: Scene) -> None:
+    await history(scene)
+    await scene.replay()
+    owner = await scene.owner()
+    await take_page(scene, owner, 1)
+    await expire_all(scene)
+    assert (await scene.job()).phase is ReplayPhase.RUNNING
+    await take_page(scene, owner, 9)
+    job = await scene.job()
+    assert (job.phase, job.matched, job.failed) == (ReplayPhase.COMPLETE, 1, 1)
+
+
+async def test_what_was_delivered_before_its_replay_does_not_expire(scene: Scene) -> None:
+    """Of the rest only what was never delivered does: 3 and 4, and 6, which is pending."""
+    await history(scene)
+    await scene.replay(states=frozenset({DELIVERED}))
+    await take_page(scene, await scene.owner(), 9)
+    assert (await scene.status()).retrying == 2
+    await expire_all(scene)
+    counters = (await scene.status()).counters
+    assert (counters.delivered, counters.expired) == (1, 3)

@@ -180,6 +180,7 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
         db.execute("alter table subscription drop column touched")
         db.execute("alter table cursor drop column skipped_after")
         db.execute("alter table cursor drop column skipped_upto")
+        db.execute("drop index delivery_by_replay")
         db.execute("pragma user_version = 1")
     async with open_sqlite(tmp_path, clock) as store:
         assert await store.stored_bytes() == {"shop": 3}
