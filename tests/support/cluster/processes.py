@@ -20,6 +20,7 @@ import aiohttp
 
 from support.clocks.until import PATIENCE
 from support.cluster.ports import free_port
+from support.cluster.shifted_wall import write_shift
 
 KEY = b64encode(b"a key that both sides have: 32 B").decode()
 
@@ -68,7 +69,13 @@ class Process:
             "HOOKPLANE_LISTEN": f"127.0.0.1:{self.listen}",
             "HOOKPLANE_HEALTH": f"127.0.0.1:{self.admin}",
         }
+        self._wall = folder / f"{name}.wall"
         self.process: asyncio.subprocess.Process | None = None
+
+    def shift_wall_clock(self, millis: int) -> None:
+        """Sets its time of day wrong; it stays so when it is started again. Only for a process that
+        was made `with_wall_clock`."""
+        write_shift(self._wall, millis)
 
     @property
     def url(self) -> str:
@@ -79,12 +86,18 @@ class Process:
         assert self.process is not None
         return self.process.pid
 
+    def with_wall_clock(self) -> Self:
+        """Gives it a time of day of its own, right for now."""
+        self.shift_wall_clock(0)
+        return self
+
     async def spawn(self) -> Self:
+        under = ("-m", "support.cluster.shifted_wall", str(self._wall))
+        module = (*under, "hookplane_cli") if self._wall.exists() else ("-m", "hookplane_cli")
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "hookplane_cli",
+                *module,
                 self.role,
                 env=self._environment,
                 stdout=log,
@@ -177,10 +190,15 @@ class Cluster:
         assert code == 0, output
         return output
 
-    async def add(self, role: str, name: str, dsn: str | None = None) -> Process:
-        """`dsn`: a way of its own to the database, such as a proxy."""
+    async def add(
+        self, role: str, name: str, dsn: str | None = None, *, wall_clock: bool = False
+    ) -> Process:
+        """`dsn`: a way of its own to the database, such as a proxy. `wall_clock`: see
+        `Process.shift_wall_clock`."""
         environment = {**self.environment, **({"HOOKPLANE_STORE": dsn} if dsn else {})}
         process = self.processes[name] = Process(role, name, self.folder, environment)
+        if wall_clock:
+            process.with_wall_clock()
         return await process.start()
 
     async def close(self) -> None:
