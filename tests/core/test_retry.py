@@ -11,6 +11,7 @@ from hookplane.retry import (
     attempts_allowed,
     deadline,
     due,
+    longest_pause,
 )
 
 NOW = 1_800_000_000_000  # Fri, 15 Jan 2027 08:00:00 GMT
@@ -28,6 +29,11 @@ def test_the_schedule_and_its_end() -> None:
         None,
     ]
     assert due(RetryConfig(schedule=()), 1, NOW, chance) is None
+
+
+def test_the_longest_pause_before_an_attempt_has_all_of_its_jitter() -> None:
+    config = RetryConfig(schedule=(5_000, 60_000), jitter_percent=20)
+    assert [longest_pause(config, made) for made in range(-1, 5)] == [0, 0, 6_000, 72_000, 0, 0]
 
 
 @given(
