@@ -56,11 +56,11 @@ class StoreReplaced(StoreError):
 
 
 class LeaseLost(StoreError):
-    """The lease of this process has expired or a successor took its name; it owns nothing now."""
+    """This process was declared dead or a successor took its name; it owns nothing now."""
 
 
 class OwnedElsewhere(StoreError):
-    """A live process owns the subscription, or one whose lease has not ended yet."""
+    """A process that has not ended owns the subscription."""
 
 
 class RejectedEvent(StoreError):

@@ -30,6 +30,31 @@ class GroupBounds:
     """Of all that is queued and under way; more is refused with StoreBusy."""
 
 
+class Allowance:
+    """A weight that several queues may take together."""
+
+    def __init__(self, most: int, within: Allowance | None = None) -> None:
+        """`within`: what is taken here is taken there as well."""
+        self._most = most
+        self._within = within
+        self._taken = 0
+
+    def take(self, weight: int) -> bool:
+        """False: there is not so much left. Whoever is the only one may take any weight."""
+        if self._taken and self._taken + weight > self._most:
+            return False
+        if self._within is not None and not self._within.take(weight):
+            return False
+        self._taken += weight
+        return True
+
+    def give_back(self, weight: int) -> None:
+        """What was taken is free again."""
+        self._taken -= weight
+        if self._within is not None:
+            self._within.give_back(weight)
+
+
 class GroupCommit(Generic[Item, Result]):
     """A queue in front of a store's commit. Lives in one event loop.
 
@@ -42,12 +67,14 @@ class GroupCommit(Generic[Item, Result]):
         commit: CommitGroup[Item, Result],
         weigh: Callable[[Item], int],
         bounds: GroupBounds,
+        shared: Allowance | None = None,
     ) -> None:
+        """`shared`: bounds this queue together with others, besides its own bounds."""
         self._commit: Final = commit
         self._weigh: Final = weigh
         self._bounds: Final = bounds
+        self._allowance: Final = Allowance(bounds.queue_weight, within=shared)
         self._queue: deque[_Waiting[Item, Result]] = deque()
-        self._weight = 0
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -62,6 +89,11 @@ class GroupCommit(Generic[Item, Result]):
             self._runner = asyncio.create_task(self._run())
         return await done
 
+    @property
+    def idle(self) -> bool:
+        """Nothing waits or is under way."""
+        return self._runner is None
+
     async def close(self) -> None:
         """Refuses what comes from now on and waits for what is queued."""
         self._closed = True
@@ -71,16 +103,15 @@ class GroupCommit(Generic[Item, Result]):
     def _admit(self, weight: int) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closing")
-        if self._weight and self._weight + weight > self._bounds.queue_weight:
+        if not self._allowance.take(weight):
             raise StoreBusy("too much is waiting to be stored; try again shortly")
-        self._weight += weight
 
     async def _run(self) -> None:
         try:
             while self._queue:
                 group = self._next_group()
                 await self._settle(group)
-                self._weight -= sum(waiting.weight for waiting in group)
+                self._allowance.give_back(sum(waiting.weight for waiting in group))
         finally:
             self._runner = None
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from hookplane.errors import RejectedEvent, StoreBusy, StoreError, StoreUnavailable, UnknownObject
-from hookplane.store.grouping import GroupBounds, GroupCommit
+from hookplane.store.grouping import Allowance, GroupBounds, GroupCommit
 
 
 class Commits:
@@ -149,3 +149,39 @@ async def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
     commits.let_go()
     await closing
     assert [task.result() for task in tasks] == [10, 20]
+
+
+async def test_queues_that_share_an_allowance_are_bounded_together() -> None:
+    shared = Allowance(100)
+    commits = Commits()
+    one, other = (GroupCommit(commits, abs, GroupBounds(512, 100, 80), shared) for _ in range(2))
+    tasks = await submit(one, 70)
+    tasks += await submit(other, 30)
+    for full in (one, other):
+        with pytest.raises(StoreBusy):
+            await full.submit(20)
+    commits.let_go()
+    assert await asyncio.gather(*tasks) == [700, 300]
+    assert await one.submit(20) == 200
+    assert await other.submit(80) == 800
+    assert one.idle
+    assert other.idle
+
+
+def test_an_allowance_within_another_takes_from_both() -> None:
+    outer = Allowance(100)
+    inner = Allowance(50, within=outer)
+    assert inner.take(40)
+    assert not inner.take(20)
+    assert outer.take(60)
+    assert not inner.take(10)
+    outer.give_back(60)
+    assert inner.take(10)
+    inner.give_back(50)
+    assert outer.take(100)
+
+
+def test_whoever_is_the_only_one_may_take_any_weight() -> None:
+    allowance = Allowance(10)
+    assert allowance.take(1_000)
+    assert not allowance.take(1)

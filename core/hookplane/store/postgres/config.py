@@ -28,17 +28,18 @@ async def apply_config(
         await check_fence(db, fence)
         version: int = await db.fetchval(_SQL["lock_version"])
         rows = await _different(db, (*change.upserts, *_tombstones(change)))
-        if rows:
+        if is_new := bool(rows):
             version += 1
             await db.execute(_SQL["write_rows"], *_columns(rows), version, now)
             await db.execute(_SQL["set_version"], version)
         joins = _joins(change.cursors)
+        rows = await _touching(db, rows)
         await _lock_endpoints(db, rows, joins)
         for kind in ConfigKind:
             await _keep_and_delete(db, kind, rows, now)
         if change.cursors:
             await _carry_out(db, change.cursors, joins)
-    return version, bool(rows)
+    return version, is_new
 
 
 async def load_config(db: Db, after: int) -> tuple[int, list[ConfigRow]]:
@@ -56,6 +57,19 @@ async def _different(db: Db, rows: Iterable[ConfigRow]) -> list[ConfigRow]:
     last = {(row.kind, row.uid): row for row in rows}
     found = await db.fetch(_SQL["find_different"], *_columns(last.values()))
     return [last[ConfigKind(kind), uid] for kind, uid in found]
+
+
+async def _touching(db: Db, rows: Sequence[ConfigRow]) -> list[ConfigRow]:
+    """Without endpoints of which nothing but the document is another one: their heads need not be
+    locked, and appends need not wait."""
+    kept = {x.uid: x.namespace for x in rows if _is_kept_endpoint(x)}
+    found = await db.fetch(_SQL["find_moved"], list(kept), list(kept.values()))
+    moved = {uid for (uid,) in found}
+    return [row for row in rows if not _is_kept_endpoint(row) or row.uid in moved]
+
+
+def _is_kept_endpoint(row: ConfigRow) -> bool:
+    return row.kind is ConfigKind.ENDPOINT and row.document is not None
 
 
 def _columns(rows: Iterable[ConfigRow]) -> tuple[list[Any], list[Any], list[Any]]:

@@ -32,6 +32,12 @@ where case when s.planned then e.endpoint > s.known_endpoint else g.start <> 'La
     select 1 from cursor c where c.subscription = s.subscription and c.endpoint = e.endpoint
   );
 
+-- name: find_moved
+-- Endpoints among those given that are new, come back, or have another namespace.
+select g.uid from unnest($1::text[], $2::text[]) as g(uid, namespace)
+left join endpoint e on e.uid = g.uid
+where e.uid is null or e.deleted_at <> 0 or e.namespace <> g.namespace;
+
 -- name: lock_endpoints
 -- In the order in which appends lock them.
 select 1 from endpoint where uid = any($1::text[]) order by endpoint for no key update;

@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     """What a connection is for."""
 
     INGEST = "ingest"
+    INGEST_HELD = "ingest held"
     FLUSH = "flush"
     READ = "read"
     OTHER = "other"
@@ -50,11 +51,16 @@ class Purpose(StrEnum):
 
 SIZES: Final = {
     Purpose.INGEST: 1,
+    Purpose.INGEST_HELD: 2,
     Purpose.FLUSH: 1,
     Purpose.READ: 3,
     Purpose.OTHER: 2,
 }
-"""Connections of a process; with the one that listens and the session, 9 at most."""
+"""Connections of a process; with the one that listens and the session, 11 at most."""
+_OF_PURPOSE: Final[Mapping[str, Mapping[str, str]]] = {
+    Purpose.INGEST: {"lock_timeout": "200ms"}  # all endpoints wait for it
+}
+"""What differs from SESSION."""
 
 
 class Connections:
@@ -126,6 +132,7 @@ class Connections:
             "server_settings": {
                 **SESSION,
                 "application_name": f"{settings.application} {purpose}",
+                **_OF_PURPOSE.get(purpose, _NONE),
                 **more,
             },
         }

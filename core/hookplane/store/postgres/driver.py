@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
@@ -25,9 +26,10 @@ from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
 from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
+from hookplane.store.postgres.append_queue import AppendQueue
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.db import Db
-from hookplane.store.postgres.faults import MissingPartition, is_unknown
+from hookplane.store.postgres.faults import LockTimeout, MissingPartition, is_unknown
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.migrate import require_schema
 from hookplane.store.postgres.notify_bridge import NotifyBridge
@@ -60,8 +62,6 @@ from hookplane.store.queries import (
     SubscriptionStats,
 )
 from hookplane.store.write_groups import (
-    APPENDS,
-    event_weight,
     flush_bounds,
     flush_weight,
     logs_that_grew,
@@ -91,7 +91,11 @@ class PostgresStore:
         self._notifier = LocalNotifier()
         self._session = ProcessSession(connections)
         self._bridge = NotifyBridge(connections, self._notifier, self._missed)
-        self._appends = GroupCommit(self._commit_appends, event_weight, APPENDS)
+        self._appends = AppendQueue(
+            partial(self._commit_appends, Purpose.INGEST),
+            self._find_held,
+            partial(self._commit_appends, Purpose.INGEST_HELD),
+        )
         self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
 
     @classmethod
@@ -300,26 +304,36 @@ class PostgresStore:
         async with self.connections.use(Purpose.READ) as db:
             return await job(db, *args, **kwargs)
 
-    async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
-        outcomes = await self._with_partitions(lambda: self._append(events))
+    async def _commit_appends(
+        self, purpose: Purpose, events: Sequence[NewEvent]
+    ) -> Sequence[Appended | StoreError]:
+        outcomes = await self._with_partitions(lambda: self._append(purpose, events))
         grown = logs_that_grew(events, outcomes)
         if grown:
             self._bridge.ring(Topic.EVENTS, grown)
         return outcomes
 
-    async def _append(self, events: list[NewEvent]) -> list[ingest.Outcome]:
+    async def _append(self, purpose: Purpose, events: Sequence[NewEvent]) -> list[ingest.Outcome]:
         """A connection that is lost while a group is on its way leaves open whether it was stored:
-        the same group is sent once more, and what is found of it is its own."""
+        the same group is sent once more, and what is found of it is its own. It is not divided any
+        more then, so it waits for its locks."""
         sent = False
         try:
-            async with self.connections.use(Purpose.INGEST) as db:
+            async with self.connections.use(purpose) as db:
                 sent = True
                 return await ingest.append_group(db, events, again=False)
         except StoreUnavailable as error:
             if not (sent and is_unknown(error)):
                 raise
-        async with self.connections.use(Purpose.INGEST) as db:
-            return await ingest.append_group(db, events, again=True)
+        try:
+            async with self.connections.use(Purpose.INGEST_HELD) as db:
+                return await ingest.append_group(db, events, again=True)
+        except LockTimeout as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def _find_held(self, log_ids: set[LogId]) -> set[LogId]:
+        async with self.connections.use(Purpose.INGEST_HELD) as db:
+            return await ingest.find_held(db, log_ids)
 
     async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
         return await self._with_partitions(lambda: self._write_flushes(flushes))

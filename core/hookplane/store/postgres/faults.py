@@ -37,6 +37,10 @@ _LOST: Final = (
 )
 
 
+class LockTimeout(StoreUnavailable):
+    """Somebody else holds a lock, and was waited for long enough."""
+
+
 class MissingPartition(StoreUnavailable):
     """Nobody has made the partition of this era yet."""
 
@@ -77,6 +81,8 @@ def _meaning(error: BaseException) -> HookplaneError:
         return RejectedEvent(f"cannot be stored: {type(error).__name__}")
     if isinstance(error, pg.CheckViolationError):
         return MissingPartition(f"the store cannot do this now: {_short(error)}")
+    if isinstance(error, pg.LockNotAvailableError):
+        return LockTimeout(f"the store cannot do this now: {_short(error)}")
     if isinstance(error, _UNFIT):
         return StoreUnfit(f"PostgreSQL: {error}")
     return StoreUnavailable(f"the store cannot do this now: {_short(error)}")

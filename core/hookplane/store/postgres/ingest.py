@@ -26,6 +26,11 @@ async def append_group(db: Db, events: Sequence[NewEvent], again: bool) -> list[
     return group.outcomes({row[0]: tuple(row) for row in found}, again)
 
 
+async def find_held(db: Db, log_ids: Iterable[str]) -> set[str]:
+    """Those of them whose head somebody else has locked at this moment."""
+    return {uid for (uid,) in await db.fetch(_SQL["find_held"], list(log_ids))}
+
+
 class _KeyedGroup:
     """Events of one group; those that are the same wait for the outcome of the first of them."""
 

@@ -4,3 +4,12 @@
 -- there before; null: a conflict that was appended all the same, else there is no such endpoint. The function (migration 0008) locks the heads in one statement and writes in a second
 -- one, which sees all that earlier holders of the locks wrote; so the two need one round trip.
 select ordinal, original, conflict from append_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: find_held
+-- Logs whose head is locked. Those that are free are locked for the time of this statement.
+with free as materialized (
+  select uid from endpoint where uid = any($1::text[]) and deleted_at = 0
+  for no key update skip locked
+)
+select uid from endpoint where uid = any($1::text[]) and deleted_at = 0
+  and uid not in (select uid from free);

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import asyncpg
 
 from hookplane.clock import Millis
 from hookplane.store.maintenance import Expired, Retention
@@ -91,9 +94,12 @@ async def _expire_surplus(db: Db, total: int, gone: _Gone) -> bool:
 
 
 async def _raise_floors(db: Db, wanted: Mapping[int, int], gone: _Gone) -> None:
+    """Where somebody holds what is needed, another step will do it: appends wait meanwhile."""
     for endpoint, floor in sorted(wanted.items()):
-        async with db.transaction():
-            await _raise_floor(db, endpoint, floor, gone)
+        with contextlib.suppress(asyncpg.LockNotAvailableError):
+            async with db.transaction():
+                await db.execute(_SQL["wait_briefly"])
+                await _raise_floor(db, endpoint, floor, gone)
 
 
 async def _raise_floor(db: Db, endpoint: int, wanted: int, gone: _Gone) -> None:
@@ -101,11 +107,12 @@ async def _raise_floor(db: Db, endpoint: int, wanted: int, gone: _Gone) -> None:
     old: int = await db.fetchval(_SQL["lock_endpoint"], endpoint)
     new = max(old, min(wanted, old + STEP_ROWS))
     await db.execute(_SQL["lock_subscriptions"], endpoint, new)
-    gone.deliveries += await db.fetchval(_SQL["expire_deliveries"], endpoint, new)
+    deliveries: int = await db.fetchval(_SQL["expire_deliveries"], endpoint, new)
     await db.execute(_SQL["move_cursors"], endpoint, new)
     await db.execute(_SQL["remove_rows"], endpoint, new)
     await db.execute(_SQL["raise_floor"], endpoint, old, new)
     gone.events += new - old
+    gone.deliveries += deliveries
 
 
 async def _expire_attempts(db: Db, retention: Retention, now: Millis) -> int:

@@ -60,6 +60,10 @@ cross join lateral (
 ) e
 limit $2::int;
 
+-- name: wait_briefly
+-- For the rest of this transaction.
+set local lock_timeout = '200ms';
+
 -- name: lock_endpoint
 -- The endpoint's floor. Appends and other sweeps of it wait until this transaction ends.
 select floor from endpoint where endpoint = $1 for no key update;

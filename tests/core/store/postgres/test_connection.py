@@ -64,9 +64,10 @@ async def test_our_limits_are_in_force() -> None:
     async with database() as settings:
         store = await PostgresStore.open(settings, ManualClock())
         try:
-            async with store.connections.use(Purpose.INGEST) as db:
-                for name, value in SESSION.items():
-                    assert await db.fetchval("select current_setting($1)", name) == value
+            for purpose, wait in {Purpose.FLUSH: "1s", Purpose.INGEST: "200ms"}.items():
+                async with store.connections.use(purpose) as db:
+                    for name, value in (SESSION | {"lock_timeout": wait}).items():
+                        assert await db.fetchval("select current_setting($1)", name) == value
         finally:
             await store.close()
 

@@ -44,6 +44,22 @@ async def backlog() -> AsyncIterator[Scene]:
             await store.close()
 
 
+async def test_what_is_held_by_others_is_left_for_another_step(backlog: Scene) -> None:
+    """Appends to the endpoint would wait as long as retention waits for a subscription."""
+    store = backlog.store
+    assert isinstance(store, PostgresStore)
+    await backlog.endpoints("f")
+    await backlog.fill(5, "f")
+    backlog.clock.advance(8 * DAY)
+    await shift_database(backlog, 8 * DAY)
+    async with store.connections.use(Purpose.READ) as db, db.transaction():
+        await db.execute("select 1 from subscription where uid = 's' for no key update")
+        step = await store.expire(WEEK, backlog.clock.now())
+        assert (step.events, step.skipped_deliveries) == (5, 0)
+    step = await store.expire(WEEK, backlog.clock.now())
+    assert (step.events, step.skipped_deliveries) == (20, 20)
+
+
 async def test_a_process_whose_clock_is_ahead_expires_nothing(backlog: Scene) -> None:
     backlog.clock.advance(8 * DAY)
     assert await backlog.store.expire(WEEK, backlog.clock.now()) == Expired()
