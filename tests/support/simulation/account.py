@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import orjson
 
+from hookplane.clock import Millis
+from hookplane.store.believed_time import SKEW
 from hookplane.store.config_store import ConfigChange, ConfigKind
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_numbers import sequence_of
@@ -17,54 +17,20 @@ from hookplane.store.queries import SubscriptionStats
 from hookplane.store.sqlite import status
 from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
 from support.simulation.processes import SimulatedProcess, SimulationLoop
+from support.simulation.reader import AcceptedEvent, Log, Reader
 from support.simulation.targets import Arrival, EventClass, Targets
 
 MOST_IN_FLIGHT: Final = 16
+MOVED_ONCE: Final = {DeliveryState.DEAD, DeliveryState.RETRYING}
+"""What a replay moves to another state instead of counting it once more."""
+UNBOUNDED: Final = 1 << 40
+"""Bytes that no run stores."""
 LIVELY_SECONDS: Final = 900.0
 """A target that is well gets its next event within this time, whatever happened before."""
 
 
 class Violated(AssertionError):
     """A promise was broken."""
-
-
-@dataclass
-class Reading:
-    """From which number a subscription reads a log, and up to which if it has left it."""
-
-    start: int
-    end: int | None = None
-
-
-@dataclass(frozen=True)
-class AcceptedEvent:
-    """An event that somebody was told is safe."""
-
-    endpoint: str
-    type: str
-    event_class: EventClass
-    at: float
-
-
-@dataclass
-class Reader:
-    """What is known of one subscription."""
-
-    types: tuple[str, ...] | None = None
-    """What it wants; None: not known yet."""
-    readings: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
-    claims: int = 0
-    owner: str = ""
-    stale_sends: Counter[str] = field(default_factory=Counter)
-    hindered_until: float = 0.0
-    """Until then something other than poison and clocks may hold up its events."""
-    filter_changed: bool = False
-    strict: bool = False
-    was_strict: bool = True
-    """It was strict all the time."""
-    waiting: dict[str, AcceptedEvent] = field(default_factory=dict)
-    """Good events that no attempt was made for."""
-    first_success: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
 class Account:
@@ -79,7 +45,10 @@ class Account:
         self._weather = weather
         self.events: dict[str, AcceptedEvent] = {}
         self.readers: dict[str, Reader] = {}
-        self._numbers: dict[str, tuple[str, int]] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        """Event → endpoint and number, of those that were there when they were answered."""
+        self._removable_until = 0.0
+        """What came later is not removed by any retention yet."""
         self._processes: dict[int, str] = {}
         self._failed: Violated | None = None
 
@@ -94,39 +63,35 @@ class Account:
             return
         known = AcceptedEvent(endpoint, kind, event_class, self._loop.time())
         self.events[event] = known
+        if place := self._find(event):
+            self._places[event] = place
         for uid, reader in self.readers.items():
             if event_class is EventClass.GOOD and event not in self._targets.tried[uid]:
                 reader.waiting[event] = known
 
     def configured(self, db: sqlite3.Connection, change: ConfigChange) -> None:
         """Seen at the commit of a change: who reads what from here on."""
-        heads = {
-            uid: sequence_of(head) for uid, head in db.execute("select uid, head from endpoint")
-        }
+        rows = db.execute("select uid, endpoint, floor, head from endpoint")
+        logs = {uid: Log(age, sequence_of(x), sequence_of(y)) for uid, age, x, y in rows}
         for kind, uid in change.deletes:
             if kind is ConfigKind.SUBSCRIPTION:
-                self.readers.pop(uid, None)
+                self.readers[uid].deleted = True
         documents = {x.uid: orjson.loads(x.document or b"{}") for x in change.upserts}
         for plan in change.cursors:
             reader = self.readers.setdefault(plan.subscription, Reader())
-            self._read(reader, set(plan.endpoints), heads)
-            self._note_document(reader, documents[plan.subscription])
+            reader.deleted = False
+            reader.read(set(plan.endpoints), str(plan.start_from), logs)
+            reader.note_document(documents[plan.subscription])
 
-    def _note_document(self, reader: Reader, document: dict[str, Any]) -> None:
-        types = tuple(document.get("types") or ())
-        reader.filter_changed |= reader.types not in (None, types)
-        reader.types = types
-        reader.strict = bool(document.get("strict"))
-        reader.was_strict = reader.was_strict and reader.strict
+    def replayed(self, uid: str, states: AbstractSet[DeliveryState]) -> None:
+        """Somebody asks for events in these states once more."""
+        self.readers[uid].replayed |= states
 
-    def _read(self, reader: Reader, wanted: set[str], heads: dict[str, int]) -> None:
-        for endpoint in wanted:
-            spans = reader.readings[endpoint]
-            if not spans or spans[-1].end is not None:
-                spans.append(Reading(heads[endpoint]))
-        for endpoint, spans in reader.readings.items():
-            if endpoint not in wanted and spans and spans[-1].end is None:
-                spans[-1].end = heads[endpoint]
+    def retained(self, age: Millis, most_bytes: int) -> None:
+        """Retention ran: what is younger has to be there still, unless there was too much."""
+        now = self._loop.time()
+        until = now - age / 1000 + SKEW / 1000 if most_bytes >= UNBOUNDED else now
+        self._removable_until = max(self._removable_until, until)
 
     def hinder(self, *uids: str, seconds: float = 0.0) -> None:
         """Something goes on, for so long from now, that may hold up events of these
@@ -165,24 +130,20 @@ class Account:
                 self.fail(
                     f"{uid}: {arrival.process} goes on sending, though {reader.owner} owns it"
                 )
-        if arrival.success and not arrival.replay and (at := self._find(arrival.event)):
-            reader.first_success.setdefault(at, self._loop.time())
+        if arrival.success and not arrival.replay and (place := self._find(arrival.event)):
+            reader.first_success.setdefault(place, self._loop.time())
 
     def fail(self, message: str) -> None:
         """For where an exception would end in the wrong place: the next `check` raises it."""
         self._failed = self._failed or Violated(message)
 
     def _find(self, event: str) -> tuple[str, int] | None:
-        if event not in self._numbers:
-            row = self._db.execute(
-                "select p.uid, e.number from event e join endpoint p on p.endpoint = e.number >> 40"
-                " where e.event_id = ?",
-                (event,),
-            ).fetchone()
-            if row is None:
-                return None
-            self._numbers[event] = row[0], sequence_of(row[1])
-        return self._numbers[event]
+        row = self._db.execute(
+            "select p.uid, e.number from event e join endpoint p on p.endpoint = e.number >> 40"
+            " where e.event_id = ?",
+            (event,),
+        ).fetchone()
+        return None if row is None else (row[0], sequence_of(row[1]))
 
     # What must hold at any moment ---------------------------------------------------------------
 
@@ -193,7 +154,8 @@ class Account:
         if self._loop.stuck:
             raise Violated("a process is busy without an end")
         heads = self._heads()
-        for stats in status.subscription_stats(self._db, list(self.readers)):
+        present = [uid for uid, reader in self.readers.items() if not reader.deleted]
+        for stats in status.subscription_stats(self._db, present):
             reader = self.readers[stats.subscription]
             self._check_sum(reader, stats, heads)
             self._check_twice(reader, stats)
@@ -204,16 +166,17 @@ class Account:
         return {uid: sequence_of(head) for uid, head in found}
 
     def _check_sum(self, reader: Reader, stats: SubscriptionStats, heads: dict[str, int]) -> None:
-        total = sum(
-            (heads[endpoint] if span.end is None else span.end) - span.start
-            for endpoint, spans in reader.readings.items()
-            for span in spans
-        )
-        counted = stats.counters
-        settled = counted.delivered + counted.filtered + counted.expired + stats.dead
-        found = settled + stats.pending + stats.sending + stats.retrying
-        if found != total:
-            raise Violated(f"{stats.subscription}: {total} events are its own, {found} in {stats}")
+        """Counters grow only, so what a replay brings from one end to another counts as both; rows
+        of what is dead say how many are dead now, until retention takes them."""
+        counted, total = stats.counters, reader.count(heads)
+        rows = stats.pending + stats.sending + stats.retrying
+        others = counted.delivered + counted.filtered + counted.expired + rows
+        least = most = others + counted.dead
+        if reader.replayed:
+            is_exact = reader.replayed <= MOVED_ONCE and not self._removable_until
+            least, most = (others + stats.dead,) * 2 if is_exact else (0, most)
+        if not least <= total <= most:
+            raise Violated(f"{stats.subscription}: {total} events are its own, not as in {stats}")
 
     def _check_twice(self, reader: Reader, stats: SubscriptionStats) -> None:
         again = sum(x - 1 for x in self._targets.successes[stats.subscription].values())
@@ -235,53 +198,55 @@ class Account:
         """When the oldest good event came that no attempt was made for."""
         reader = self.readers[uid]
         for event, accepted in list(reader.waiting.items()):
-            if self._is_read(reader, event) and _matches(reader.types, accepted.type):
+            if self._is_owed(reader, event) and reader.wants(accepted.type):
                 return accepted.at
             del reader.waiting[event]
         return None
 
-    def _is_read(self, reader: Reader, event: str) -> bool:
-        found = self._find(event)
-        if found is None:
-            return False
-        endpoint, number = found
-        return any(
-            span.start < number and span.end is None for span in reader.readings.get(endpoint, [])
-        )
+    def _is_owed(self, reader: Reader, event: str) -> bool:
+        place = self._places.get(event)
+        return place is not None and reader.reads(*place) and not self._is_removed(place)
+
+    def _is_removed(self, place: tuple[str, int]) -> bool:
+        endpoint, number = place
+        found = self._db.execute("select floor from endpoint where uid = ?", (endpoint,))
+        return number <= sequence_of(found.fetchone()[0])
 
     # What must hold in the end ------------------------------------------------------------------
 
     def check_end(self, uid: str, rows: dict[str, DeliveryState]) -> None:
         """`rows`: what a listing says of each event. Raises Violated."""
         reader = self.readers[uid]
-        for event, accepted in self.events.items():
-            if self._is_read(reader, event):
-                self._check_event(uid, reader, event, accepted, rows.get(event))
-        self._check_order(uid, reader, rows)
+        for event, place in self._places.items():
+            if reader.reads(*place):
+                self._check_event(uid, reader, event, rows.get(event))
+        self._check_order(uid, reader)
 
     def _check_event(
-        self,
-        uid: str,
-        reader: Reader,
-        event: str,
-        accepted: AcceptedEvent,
-        state: DeliveryState | None,
+        self, uid: str, reader: Reader, event: str, state: DeliveryState | None
     ) -> None:
-        seen = event in self._targets.delivered[uid]
-        wanted = _matches(reader.types, accepted.type)
-        if reader.filter_changed:
-            wanted = state is not DeliveryState.FILTERED
-        expected = {DeliveryState.FILTERED}
-        if wanted:
-            expected = {DeliveryState.DELIVERED} if seen else {DeliveryState.DEAD}
-        if seen and state is DeliveryState.DEAD:
-            expected.add(
-                state
-            )  # the answer was lost with a process, and every later attempt failed
+        accepted = self.events[event]
+        if state is None and self._is_removed(self._places[event]):
+            if accepted.at > self._removable_until:
+                raise Violated(f"{event} was removed, which came at {accepted.at:.0f}")
+            return
+        expected = self._expected(uid, reader, event, state)
         if state not in expected:
             raise Violated(f"{uid}: {event} ({accepted.event_class}) is {state}, not {expected}")
 
-    def _check_order(self, uid: str, reader: Reader, rows: dict[str, DeliveryState]) -> None:
+    def _expected(
+        self, uid: str, reader: Reader, event: str, state: DeliveryState | None
+    ) -> set[DeliveryState]:
+        if event in self._targets.delivered[uid]:
+            # the answer may be lost with a process, and every later attempt fail
+            sent = {DeliveryState.DELIVERED, DeliveryState.DEAD}
+        else:
+            sent = {DeliveryState.DEAD}
+        if reader.filter_changed or DeliveryState.FILTERED in reader.replayed:
+            return {DeliveryState.FILTERED} if state is DeliveryState.FILTERED else sent
+        return sent if reader.wants(self.events[event].type) else {DeliveryState.FILTERED}
+
+    def _check_order(self, uid: str, reader: Reader) -> None:
         if not reader.was_strict:
             return
         latest: dict[str, tuple[float, int]] = {}
@@ -290,7 +255,6 @@ class Account:
             if before is not None and at < before[0]:
                 raise Violated(f"{uid}: {number} of {endpoint} arrived before {before[1]}")
             latest[endpoint] = at, number
-        del rows
 
 
 class WatchedConnection:
@@ -315,7 +279,3 @@ class WatchedConnection:
             return await self._store.claim(uid, number)
         finally:
             AT_COMMIT.reset(token)
-
-
-def _matches(types: tuple[str, ...] | None, kind: str) -> bool:
-    return not types or any(fnmatchcase(kind, pattern) for pattern in types)

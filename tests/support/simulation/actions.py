@@ -9,9 +9,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.delivery_store import DeliveryState
+from support.simulation.account import UNBOUNDED
 from support.simulation.targets import Trouble
 from support.simulation.traits import Traits
-from support.simulation.world import DISPATCHERS, SimulationWorld
+from support.simulation.world import DISPATCHERS, OPERATOR, RECEIVERS, Edit, SimulationWorld
 
 Act = Callable[[SimulationWorld, Traits, random.Random], Coroutine[Any, Any, None]]
 
@@ -38,6 +42,15 @@ TROUBLES: Final = (
 )
 CLAIM_SECONDS: Final = 60.0
 """Until a subscription goes on that lost its owner, whatever else happens."""
+REPLAYED: Final = (
+    (DeliveryState.DEAD,),
+    (DeliveryState.DEAD, DeliveryState.RETRYING),
+    (DeliveryState.DELIVERED,),
+    (DeliveryState.FILTERED,),
+    (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED, DeliveryState.RETRYING),
+)
+LASTING: Final = "users"
+"""An endpoint that never goes: a subscription reads at least one."""
 RETRY_SECONDS: Final = 600.0
 """Until a target is asked again that was in trouble."""
 
@@ -88,7 +101,7 @@ async def pause(world: SimulationWorld, _traits: Traits, chance: random.Random) 
 
 
 async def wrong_clock(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
-    name = chance.choice(DISPATCHERS)
+    name = chance.choice((*DISPATCHERS, *RECEIVERS, OPERATOR))
     world.set_clock(name, chance.choice(JUMPS))
     await asyncio.sleep(chance.choice([0.5, 10, 300, 900]))
     world.set_clock(name, 0)
@@ -135,6 +148,21 @@ async def slow(world: SimulationWorld, _traits: Traits, chance: random.Random) -
     weather.slowness = 1.0
 
 
+async def full(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """The disk: nothing more is written, as far as there is no room in the file."""
+    seconds = chance.choice([1, 30, 300])
+    world.account.hinder(seconds=seconds + CLAIM_SECONDS)
+    world.fill_disk(True)
+    await asyncio.sleep(seconds)
+    world.fill_disk(False)
+
+
+async def expire(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """Retention, by age or by size, down to what has just come."""
+    age = chance.choice([DAY, 300_000, 30_000, 0])
+    await world.expire(age, chance.choice([100, 3_000, UNBOUNDED]) if age == DAY else UNBOUNDED)
+
+
 # Targets ------------------------------------------------------------------------------------------
 
 
@@ -168,25 +196,85 @@ async def change(world: SimulationWorld, traits: Traits, chance: random.Random) 
 
 
 async def add(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
-    uid = world.fresh_name("fresh")
-    await world.configure(subscriptions=(traits.draw_subscription(uid, chance),))
+    drawn = traits.draw_subscription(world.fresh_name("fresh"), chance)
+    config = drawn.model_copy(update={"start_from": chance.choice(["Latest", "Earliest"])})
+    await world.edit(lambda: Edit(subscriptions=(config,)))
 
 
 async def remove(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
-    if len(world.subscriptions) > 1:
-        await world.configure(deleted=(chance.choice(list(world.subscriptions)),))
+    """For ever, or for a while: what comes back goes on where it was."""
+    uid = chance.choice(list(world.subscriptions))
+    seconds = chance.choice([None, 0, 30, 300])
+    kept: list[SubscriptionConfig] = []
+
+    def leave() -> Edit:
+        if len(world.subscriptions) == 1 or uid not in world.subscriptions:
+            return Edit()
+        kept.append(world.subscriptions[uid])
+        return Edit(deleted=((ConfigKind.SUBSCRIPTION, uid),))
+
+    await world.edit(leave)
+    if seconds is not None:
+        await asyncio.sleep(seconds)
+        world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+        await world.edit(lambda: Edit(subscriptions=tuple(kept)))
 
 
 async def grow(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
-    """A new endpoint, and one who reads it at once."""
-    uid = world.fresh_name("endpoint")
-    picked = chance.choice(list(world.subscriptions.values()))
-    wider = picked.model_copy(update={"endpoints": tuple(sorted((*picked.endpoints, uid)))})
-    await world.configure(endpoints=(uid,), subscriptions=(wider,))
+    """A new endpoint, and one who reads it at once or a little later."""
+    endpoint, uid = world.fresh_name("endpoint"), chance.choice(list(world.subscriptions))
+    world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+    if chance.random() < 0.3:
+        await world.edit(lambda: Edit(endpoints=(endpoint,)))
+        await asyncio.sleep(chance.choice([0.5, 10, 60]))
+        world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+    await world.edit(
+        lambda: Edit(endpoints=(endpoint,), subscriptions=_joined(world, {uid}, endpoint))
+    )
+
+
+async def drop(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """An endpoint goes, and comes back under its name or as another."""
+    gone = chance.choice([x for x in world.endpoints if x != LASTING])
+    back = gone if chance.random() < 0.5 else world.fresh_name("endpoint")
+    readers: set[str] = set()
+
+    def leave() -> Edit:
+        left = [x for x in world.subscriptions.values() if gone in x.endpoints]
+        readers.update(x.uid for x in left)
+        world.account.hinder(*readers, seconds=2 * CLAIM_SECONDS)
+        return Edit((), tuple(_without(x, gone) for x in left), ((ConfigKind.ENDPOINT, gone),))
+
+    await world.edit(leave)
+    await asyncio.sleep(chance.choice([0, 1, 60]))
+    world.account.hinder(*readers, seconds=2 * CLAIM_SECONDS)
+    await world.edit(
+        lambda: Edit(endpoints=(gone, back), subscriptions=_joined(world, readers, back))
+    )
+
+
+def _without(config: SubscriptionConfig, endpoint: str) -> SubscriptionConfig:
+    left = tuple(x for x in config.endpoints if x != endpoint)
+    return config.model_copy(update={"endpoints": left or (LASTING,)})
+
+
+def _joined(
+    world: SimulationWorld, uids: set[str], endpoint: str
+) -> tuple[SubscriptionConfig, ...]:
+    readers = [x for x in world.subscriptions.values() if x.uid in uids]
+    return tuple(
+        x.model_copy(update={"endpoints": tuple(sorted({*x.endpoints, endpoint}))}) for x in readers
+    )
+
+
+async def repeat(world: SimulationWorld, _traits: Traits, _chance: random.Random) -> None:
+    """A round of the operator that finds everything as it is."""
+    await world.edit(lambda: Edit(tuple(world.endpoints), tuple(world.subscriptions.values())))
 
 
 async def replay(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
-    await world.replay(chance.choice(list(world.subscriptions.values())))
+    states = frozenset(chance.choice(REPLAYED))
+    await world.replay(chance.choice(list(world.subscriptions.values())), states)
 
 
 async def resume(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
@@ -205,12 +293,16 @@ WEIGHTS: Final[dict[Act, float]] = {
     cut: 2,
     lose: 2,
     slow: 1,
+    full: 1,
+    expire: 1,
     trouble: 4,
     suspend: 1,
     change: 2,
     add: 1,
-    remove: 0.5,
+    remove: 1,
     grow: 1,
+    drop: 1,
+    repeat: 1,
     replay: 1,
     resume: 1,
 }

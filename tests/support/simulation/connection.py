@@ -15,7 +15,7 @@ from hookplane.clock import Millis
 from hookplane.errors import StoreError, StoreUnavailable
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.faults import unavailable
-from hookplane.store.sqlite.worker import MakeWorker, Priority
+from hookplane.store.sqlite.worker import Priority
 from support.clocks.virtual import START
 from support.simulation.processes import SimulatedProcess, SimulationLoop
 
@@ -189,8 +189,3 @@ class StoreConnection:
         if self._weather.away_silently:
             await asyncio.sleep(STATEMENT_SECONDS)
         raise StoreUnavailable("the store does not answer")
-
-
-def make_inline(weather: Weather) -> MakeWorker:
-    """Makes the workers of a store."""
-    return lambda _name, db, *_: InlineWorker(weather, db)

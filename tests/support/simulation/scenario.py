@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from hookplane.store.delivery_store import ReplayJob, ReplayPhase
 from hookplane.store.queries import Page, SubscriptionStats
 from support.simulation.account import Violated
-from support.simulation.actions import ACTIONS, WEIGHTS
+from support.simulation.actions import ACTIONS, LASTING, WEIGHTS
 from support.simulation.traits import Traits
-from support.simulation.world import DISPATCHERS, SimulationWorld
+from support.simulation.world import DISPATCHERS, Edit, SimulationWorld
 
 CALM_SECONDS: Final = 6 * 3_600.0
 """How long everything may take to end when nothing goes wrong any more."""
@@ -59,7 +60,7 @@ class Scenario:
         world, chance = self._world, random.Random(self._seed + 1)
         names = [f"shop{number}" for number in range(self._traits.subscriptions)]
         drawn = tuple(self._traits.draw_subscription(name, chance) for name in names)
-        await world.configure(endpoints=("orders", "users"), subscriptions=drawn)
+        await world.edit(lambda: Edit(("orders", LASTING), drawn))
         for name in DISPATCHERS:
             world.start(name)
 
@@ -88,6 +89,7 @@ class Scenario:
         await self._wait_until_none(self._without_attempt)
         self._world.targets.mend()
         await self._wait_until_none(self._unfinished)
+        await self._wait_for_replays()
 
     async def _wait_until_none(self, left: Callable[[SubscriptionStats], bool]) -> None:
         world = self._world
@@ -99,6 +101,18 @@ class Scenario:
                 if stats.state.disabled_at:
                     await world.resume(world.subscriptions[stats.subscription])
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wait_for_replays(self) -> None:
+        world = self._world
+        deadline = world.loop.time() + CALM_SECONDS
+        while running := [x for x in await world.store.replays() if self._is_running(x)]:
+            if world.loop.time() > deadline:
+                raise Violated(f"{running[0].uid} does not end: {running[0]}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_running(self, job: ReplayJob) -> bool:
+        known = job.subscription in self._world.subscriptions
+        return known and job.phase is ReplayPhase.RUNNING
 
     async def _stats(self) -> list[SubscriptionStats]:
         return list(await self._world.store.subscription_stats(list(self._world.subscriptions)))

@@ -23,21 +23,26 @@ from hookplane.errors import StoreError, StoreUnavailable, UnknownObject
 from hookplane.process.membership import Membership
 from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
+from hookplane.store.believed_time import BelievedTime
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
 from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.store.event_log import NewEvent
+from hookplane.store.maintenance import Retention
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.sqlite.connection import connect_reader
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.transports.http.target import HttpTransport
 from support.simulation.account import Account
-from support.simulation.connection import AT_COMMIT, StoreConnection, Weather, make_inline
+from support.simulation.connection import AT_COMMIT, InlineWorker, StoreConnection, Weather
 from support.simulation.processes import SimulatedProcess, SimulationLoop
 from support.simulation.targets import EventClass, ProcessEgress, Targets
 
 DISPATCHERS: Final = ("a", "b", "c")
 RECEIVERS: Final = ("r", "s")
+OPERATOR: Final = "operator"
+"""It also does what keeps the store within its bounds."""
+MOST_PAGES: Final = (1 << 32) - 2
 PROVIDER_TRIES: Final = 200
 """How often a provider sends a request again that was not answered 2xx."""
 
@@ -51,6 +56,35 @@ class _StrictLog(ActivityLog):
     def noted(self, subject: str, reason: str, message: str) -> None:
         if reason == "WorkerFailed":
             self._account.fail(f"{subject}: {message}")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a round of the operator writes."""
+
+    endpoints: tuple[str, ...] = ()
+    subscriptions: tuple[SubscriptionConfig, ...] = ()
+    deleted: tuple[tuple[ConfigKind, str], ...] = ()
+
+    def change(self, sealer: Sealer) -> ConfigChange:
+        """As the store takes it."""
+        rows = [ConfigRow(ConfigKind.ENDPOINT, x, _endpoint(x, sealer)) for x in self.endpoints]
+        rows += [
+            ConfigRow(ConfigKind.SUBSCRIPTION, x.uid, x.dump(sealer)) for x in self.subscriptions
+        ]
+        plans = [CursorPlan(x.uid, x.endpoints, x.start_from) for x in self.subscriptions]
+        return ConfigChange(tuple(rows), self.deleted, tuple(plans))
+
+
+def _endpoint(uid: str, sealer: Sealer) -> bytes:
+    return EndpointConfig(
+        uid=uid,
+        namespace="default",
+        name=uid,
+        path=f"/default/{uid}",
+        provider="Generic",
+        event_type=Source(value="x"),
+    ).dump(sealer)
 
 
 @dataclass
@@ -86,22 +120,32 @@ class SimulationWorld:
         self._config_turn = asyncio.Lock()
         self.store: Any = None
         self.account: Account
-        self.receivers: dict[str, tuple[SimulatedProcess, StoreConnection]] = {}
+        self.receivers: list[tuple[SimulatedProcess, StoreConnection]] = []
         self.operator: StoreConnection
+        self._keeper: SimulatedProcess
+        self._writer: sqlite3.Connection
+        self._time_of_retention: BelievedTime
 
     async def open(self) -> None:
         """The store, the receivers and the operator; no dispatcher runs yet."""
         self.store = await SQLiteStore.open(
-            self._folder, self.weather, make_worker=make_inline(self.weather)
+            self._folder, self.weather, make_worker=self._make_worker
         )
         reader = connect_reader(self._folder / "hookplane.db")
         self.account = Account(reader, self.loop, self.targets, self.weather)
         self.targets.on_arrival = self.account.arrived
-        for name in RECEIVERS:
-            process = SimulatedProcess(self.loop, name)
-            self.receivers[name] = process, StoreConnection(self.store, self.weather, process)
-        operator = SimulatedProcess(self.loop, "operator")
-        self.operator = StoreConnection(self.store, self.weather, operator)
+        self.receivers = [self._connect(name) for name in RECEIVERS]
+        self._keeper, self.operator = self._connect(OPERATOR)
+        self._time_of_retention = BelievedTime(self._keeper)
+
+    def _make_worker(self, name: str, db: sqlite3.Connection, *_: Any) -> InlineWorker:
+        if name == "store-writer":
+            self._writer = db
+        return InlineWorker(self.weather, db)
+
+    def _connect(self, name: str) -> tuple[SimulatedProcess, StoreConnection]:
+        process = SimulatedProcess(self.loop, name)
+        return process, StoreConnection(self.store, self.weather, process)
 
     async def close(self) -> None:
         """Ends every process and the store."""
@@ -119,41 +163,29 @@ class SimulationWorld:
 
     # Config -------------------------------------------------------------------------------------
 
-    async def configure(
-        self,
-        *,
-        endpoints: tuple[str, ...] = (),
-        subscriptions: tuple[SubscriptionConfig, ...] = (),
-        deleted: tuple[str, ...] = (),
-    ) -> None:
-        """What the operator does in one round: one transaction, tried until it is written."""
+    async def edit(self, make: Callable[[], Edit]) -> None:
+        """What the operator does in one round: one transaction, tried until it is written. `make`
+        is called when it is its turn."""
         async with self._config_turn:
-            await self._configure(endpoints, subscriptions, deleted)
+            edit = make()
+            change = edit.change(self.sealer)
+            await self._until_written(lambda: self._write(change))
+            self._note(edit)
 
     async def change(self, uid: str, **fields: Any) -> None:
         """Somebody edits a subscription, if it is still there."""
-        async with self._config_turn:
-            if (config := self.subscriptions.get(uid)) is not None:
-                await self._configure((), (config.model_copy(update=fields),), ())
+        await self.edit(lambda: Edit(subscriptions=self._known(uid, fields)))
 
-    async def _configure(
-        self,
-        endpoints: tuple[str, ...],
-        subscriptions: tuple[SubscriptionConfig, ...],
-        deleted: tuple[str, ...],
-    ) -> None:
-        rows = [ConfigRow(ConfigKind.ENDPOINT, x, self._endpoint(x)) for x in endpoints]
-        rows += [
-            ConfigRow(ConfigKind.SUBSCRIPTION, x.uid, x.dump(self.sealer)) for x in subscriptions
-        ]
-        plans = tuple(CursorPlan(x.uid, x.endpoints, x.start_from) for x in subscriptions)
-        gone = tuple((ConfigKind.SUBSCRIPTION, uid) for uid in deleted)
-        change = ConfigChange(tuple(rows), gone, plans)
-        await self._until_written(lambda: self._write(change))
-        self.endpoints += [x for x in endpoints if x not in self.endpoints]
-        self.subscriptions |= {x.uid: x for x in subscriptions}
-        for uid in deleted:
-            self.subscriptions.pop(uid, None)
+    def _known(self, uid: str, fields: dict[str, Any]) -> tuple[SubscriptionConfig, ...]:
+        config = self.subscriptions.get(uid)
+        return () if config is None else (config.model_copy(update=fields),)
+
+    def _note(self, edit: Edit) -> None:
+        self.endpoints += [x for x in edit.endpoints if x not in self.endpoints]
+        self.subscriptions |= {x.uid: x for x in edit.subscriptions}
+        for kind, uid in edit.deleted:
+            if kind is ConfigKind.SUBSCRIPTION:
+                del self.subscriptions[uid]
 
     async def _write(self, change: ConfigChange) -> None:
         def committed(db: sqlite3.Connection) -> None:
@@ -173,16 +205,6 @@ class SimulationWorld:
             except StoreUnavailable:
                 await asyncio.sleep(1)
 
-    def _endpoint(self, uid: str) -> bytes:
-        return EndpointConfig(
-            uid=uid,
-            namespace="default",
-            name=uid,
-            path=f"/default/{uid}",
-            provider="Generic",
-            event_type=Source(value="x"),
-        ).dump(self.sealer)
-
     # Events -------------------------------------------------------------------------------------
 
     def publish(self, endpoint: str, kind: str, event_class: EventClass) -> None:
@@ -197,7 +219,7 @@ class SimulationWorld:
     ) -> None:
         body = json.dumps({"n": number, "class": event_class}).encode()
         for attempt in range(PROVIDER_TRIES):
-            process, connection = self.receivers[self.chance.choice(RECEIVERS)]
+            process, connection = self.chance.choice(self.receivers)
             event = NewEvent(
                 endpoint,
                 f"evt_{number:020d}{attempt:06d}",
@@ -223,11 +245,10 @@ class SimulationWorld:
         """A process that is dead starts again under its name."""
         if name in self.dispatchers and self.dispatchers[name].process.alive:
             return
-        process = SimulatedProcess(self.loop, name)
-        process.wall_offset = self._offsets[name]
-        running = RunningDispatcher(process, StoreConnection(self.store, self.weather, process))
+        running = RunningDispatcher(*self._connect(name))
+        running.process.wall_offset = self._offsets[name]
         self.dispatchers[name] = running
-        process.spawn(self._run(running))
+        running.process.spawn(self._run(running))
 
     async def _run(self, running: RunningDispatcher) -> None:
         store: Any = self.account.watch(running.connection, running.process)
@@ -268,7 +289,12 @@ class SimulationWorld:
     def set_clock(self, name: str, offset: Millis) -> None:
         """Of the machine: a process that starts on it again has the same clock."""
         self.counts["jumps"] += offset != self._offsets[name]
-        self._offsets[name] = self.dispatchers[name].process.wall_offset = offset
+        self._offsets[name] = self._process(name).wall_offset = offset
+
+    def _process(self, name: str) -> SimulatedProcess:
+        lasting = (self._keeper, *(process for process, _ in self.receivers))
+        running = self.dispatchers.get(name)
+        return running.process if running else next(x for x in lasting if x.name == name)
 
     def kill(self, name: str) -> None:
         """With SIGKILL."""
@@ -298,10 +324,10 @@ class SimulationWorld:
 
     # People -------------------------------------------------------------------------------------
 
-    async def replay(self, config: SubscriptionConfig) -> None:
-        """Asks for what is dead or retrying once more."""
+    async def replay(self, config: SubscriptionConfig, states: frozenset[DeliveryState]) -> None:
+        """Asks for events in some states once more."""
         uid = self.fresh_name("replay")
-        states = frozenset({DeliveryState.DEAD, DeliveryState.RETRYING})
+        self.account.replayed(config.uid, states)
         job = NewReplay(uid, "default", uid, config.uid, self.weather.now(), states=states)
         with suppress(StoreError):
             await self.operator.create_replay(job)
@@ -312,6 +338,22 @@ class SimulationWorld:
         with suppress(StoreError):
             await self.operator.request_resume(config.uid)
 
+    async def expire(self, age: Millis, most_bytes: int) -> None:
+        """Retention, until nothing is too old or too much."""
+        more = True
+        while more:
+            with suppress(StoreUnavailable):
+                retention = Retention(age, age, most_bytes)
+                step = await self.operator.expire(retention, self._time_of_retention.now())
+                more = step.more
+                self.counts["expired"] += step.events
+            self.account.retained(age, most_bytes)
+            await asyncio.sleep(0.05)
+
+    def fill_disk(self, is_full: bool) -> None:
+        """The file of the store cannot grow; what is free in it is still used."""
+        self._writer.execute(f"pragma max_page_count = {1 if is_full else MOST_PAGES}")
+
     def fresh_name(self, kind: str) -> str:
         """One that nothing had before."""
         return f"{kind}{next(self._fresh)}"
@@ -320,13 +362,18 @@ class SimulationWorld:
         """Ends whatever is wrong, and waits until every provider has its answer."""
         self.weather.mend()
         self.targets.trouble.clear()
-        for name in DISPATCHERS:
+        self.fill_disk(False)
+        for name in (*DISPATCHERS, *RECEIVERS, OPERATOR):
             self.set_clock(name, 0)
+        for name in DISPATCHERS:
             self.dispatchers[name].process.go_on()
             self.dispatchers[name].connection.cut_until = 0.0
             self.start(name)
         self.account.hinder()
-        for uid in list(self.subscriptions):
-            await self.change(uid, suspended=False)
+        await self.edit(lambda: Edit(subscriptions=tuple(map(_awake, self.subscriptions.values()))))
         while self._under_way:
             await asyncio.wait(set(self._under_way))
+
+
+def _awake(config: SubscriptionConfig) -> SubscriptionConfig:
+    return config.model_copy(update={"suspended": False})
