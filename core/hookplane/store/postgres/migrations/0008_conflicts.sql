@@ -26,14 +26,14 @@ begin
     left join endpoint e on e.uid = g.uid and e.deleted_at = 0
   ),
   held as materialized (
-    -- what the key stands for, and the spare one
+    -- What the key stands for, and the spare one. Looked up one by one: a plan that was made while the
+    -- table was small would read all of it for each group.
     select g.nth, d.event_id, d.fingerprint <> g.print as other, d.key <> g.key as spared
-    from given g join dedup d on d.endpoint = g.endpoint and d.key = g.key
+    from given g cross join lateral (
+      select * from dedup d where d.endpoint = g.endpoint and d.key = any(array[g.key, g.spare])
+      offset 0
+    ) d
     where g.key is not null and d.expires > g.arrival
-    union all
-    select g.nth, d.event_id, false, true
-    from given g join dedup d on d.endpoint = g.endpoint and d.key = g.spare
-    where g.spare is not null and d.expires > g.arrival
   ),
   known as materialized (
     select distinct on (h.nth) h.nth, h.event_id, h.other or h.spared as conflict
