@@ -172,6 +172,7 @@ class Admission:
             len(event.body),
             round(seconds * 1000),
             duplicate=appended.duplicate,
+            conflict=appended.conflict,
         )
 
     def _reject(

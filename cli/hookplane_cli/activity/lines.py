@@ -97,13 +97,15 @@ Facts = Mapping[str, Any]
 
 
 def _received(facts: Facts) -> list[str]:
-    stored = f"verified, stored in {human.duration(facts['duration'])}"
+    stored = f"stored in {human.duration(facts['duration'])}"
+    fate = "seen before" if facts["duplicate"] else stored
+    conflict = ", its key with another body" if facts["conflict"] else ""
     return [
         human.short_name(facts["endpoint"]),
         facts["type"],
         human.short_id(facts["event_id"]),
         human.size(facts["size"]),
-        "verified, seen before" if facts["duplicate"] else stored,
+        f"verified, {fate}{conflict}",
     ]
 
 

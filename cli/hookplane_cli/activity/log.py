@@ -40,6 +40,7 @@ class LineActivityLog(ActivityLog):
         duration: Millis,
         *,
         duplicate: bool,
+        conflict: bool = False,
     ) -> None:
         self._record(
             Verb.RECEIVED,
@@ -49,6 +50,7 @@ class LineActivityLog(ActivityLog):
             size=size,
             duration=duration,
             duplicate=duplicate,
+            conflict=conflict,
         )
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:

@@ -22,8 +22,10 @@ class ActivityLog:
         duration: Millis,
         *,
         duplicate: bool,
+        conflict: bool = False,
     ) -> None:
-        """A request was verified and stored, or recognised as a duplicate."""
+        """A request was verified and stored, or recognised as a duplicate. `conflict`: its key came
+        before with another body."""
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         """A request was not accepted; `reason` is a RejectReason, `source` an address."""

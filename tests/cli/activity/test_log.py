@@ -61,6 +61,15 @@ def test_text() -> None:
     ]
 
 
+@pytest.mark.parametrize(("duplicate", "words"), [(False, "stored in 2 ms"), (True, "seen before")])
+def test_another_body_under_a_known_key_is_told(duplicate: bool, words: str) -> None:
+    stream = io.StringIO()
+    activity = LineActivityLog(TextLines(colour=False, zone=UTC), stream, ManualClock(NOON))
+    activity.received("default/orders", ID, "x", 1, 2, duplicate=duplicate, conflict=True)
+    activity.close()
+    assert stream.getvalue().endswith(f"verified, {words}, its key with another body\n")
+
+
 def test_json() -> None:
     lines = [json.loads(line) for line in told(JsonLines()).splitlines()]
     assert lines[0] == {
@@ -72,6 +81,7 @@ def test_json() -> None:
         "size": 1126,
         "milliseconds": 2,
         "duplicate": False,
+        "conflict": False,
     }
     assert lines[3] == {
         "at": "2026-11-24T12:00:01.000Z",

@@ -13,6 +13,7 @@ class RecordingActivityLog(ActivityLog):
     """Remembers what it was told, without times and sizes."""
 
     receipts: list[tuple[str, str, str, bool]] = field(default_factory=list)
+    conflicts: int = 0
     rejections: list[tuple[str, str, str, str]] = field(default_factory=list)
     delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
     failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
@@ -27,8 +28,10 @@ class RecordingActivityLog(ActivityLog):
         duration: Millis,
         *,
         duplicate: bool,
+        conflict: bool = False,
     ) -> None:
         self.receipts.append((endpoint, event_id, type, duplicate))
+        self.conflicts += conflict
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         self.rejections.append((endpoint, reason, detail, source))
