@@ -19,7 +19,7 @@ _MAX_EXACT_DIGITS: Final = 4_000
 """Python reads no longer integers."""
 MAX_DEPTH: Final = 256
 """Of a body that is nested too deep to be read at once, values are read down to here."""
-MAX_DEEP_CHARACTERS: Final = 256 << 10
+MAX_DEEP_CHARACTERS: Final = 64 << 10
 """Of longer ones nothing is read, because looking for what is too deep blocks the event loop."""
 TOO_DEEP: Final = "\udfff\x00\ud800"
 """What is read in place of a value that is nested too deep; no sender writes such a text."""

@@ -87,9 +87,24 @@ def test_structured_without_a_body() -> None:
     assert not {"data", "data_base64"} & set(envelope)
 
 
-def test_what_claims_to_be_json_must_be() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"a":NaN}', b'{"a":-Infinity}', b'"\xff"', b"\xef\xbb\xbf{}", b'"\n"', b"[" * 9_000],
+)
+def test_what_claims_to_be_json_must_be(body: bytes) -> None:
     with pytest.raises(InvalidValue, match="body is not JSON"):
-        make_transform(TransformConfig(cloud_events="Structured"))(event(b"{"))
+        make_transform(TransformConfig(cloud_events="Structured"))(event(body))
+
+
+@pytest.mark.parametrize("body", [rb'"Ann \ud83d"', b"1e400", b"1" * 5_000, b'{"a":1,"a":2}'])
+def test_what_is_json_by_its_grammar_goes_as_it_came(body: bytes) -> None:
+    payload = make_transform(TransformConfig(cloud_events="Structured"))(event(body))
+    assert payload.body.endswith(b'"data":' + body + b"}")
+
+
+def test_a_body_that_is_too_long_to_be_looked_at_is_no_data() -> None:
+    with pytest.raises(InvalidValue, match="longer than"):
+        make_transform(TransformConfig(cloud_events="Structured"))(event(b"1" * (5 << 20)))
 
 
 def test_no_type_gets_one() -> None:
