@@ -121,6 +121,7 @@ SCENARIOS = {
     "tests/dispatcher/egress/test_reach.py": "addresses out of bounds, over all of egress",
     "tests/dispatcher/test_filtering.py": "whole dispatchers: filters, transforms and headers",
     "tests/dispatcher/test_liveness.py": "whole dispatchers: no worker waits for ever",
+    "tests/dispatcher/test_many_retrying.py": "whole dispatchers: more fails than memory holds",
     "tests/dispatcher/test_missing.py": "whole dispatchers: events that are not in the store",
     "tests/dispatcher/test_ordering.py": "whole dispatchers: strict order",
     "tests/dispatcher/test_pausing.py": "whole dispatchers: when something may start",

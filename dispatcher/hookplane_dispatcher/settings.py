@@ -17,5 +17,7 @@ class DispatcherSettings:
     """Bytes of contents in memory, all subscriptions together."""
     tail_bytes: int = 16 << 20
     """Bytes of the newest events of all endpoints, without their contents."""
+    rows: int = 10_000
+    """Unfinished deliveries of one subscription in memory; the others wait in the store."""
     readers: int = 4
     """Reads from the store at once for subscriptions that lag behind."""

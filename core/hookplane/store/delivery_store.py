@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from hookplane.clock import Millis
 from hookplane.store.event_log import LogEntry, LogId
@@ -130,6 +130,20 @@ class Counters:
     failed_attempts: int = 0
 
 
+ROWS_AT_ONCE: Final = 10_000
+"""So many rows are handed over together."""
+
+
+class Rest(NamedTuple):
+    """Rows in state SENDING and RETRYING that were not handed over: from here on, by due time."""
+
+    due: Millis
+    number: int
+    """Where among those due at the same time; the driver's own."""
+    left: int
+    """About how many; retention may have removed some."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """All that the owner of a subscription starts from."""
@@ -141,9 +155,12 @@ class Claimed:
     heads: Mapping[LogId, int]
     """Endpoint → last sequence."""
     deliveries: tuple[Delivery, ...]
-    """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time."""
+    """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time: the first
+    ones, and all that no cursor has passed."""
     state: TargetHealth
     resume_requested: int
+    rest: Rest | None = None
+    """The other ones; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +293,23 @@ class ReplayPage:
 class DeliveryStore(Protocol):
     """Ownership and progress of subscriptions."""
 
-    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
-        """Takes ownership: raises the epoch, so that flushes of a former owner fail.
+    async def claim(
+        self, subscription: str, process: int | None = None, most: int = ROWS_AT_ONCE
+    ) -> Claimed:
+        """Takes ownership: raises the epoch, so that flushes of a former owner fail. `most`: so
+        many rows are handed over, with those that no cursor has passed.
 
         `process`: the registration that the ownership hangs on; None for the only process there is,
         who takes it from anybody. Raises UnknownObject, LeaseLost, and OwnedElsewhere while the
         owner is alive. An owner whose lease expired is found dead only by a process that has itself
         been alive for one lease, so that after an outage of the store everybody has time to come
         back. A registration of the same instance takes over at once."""
+
+    async def waiting(
+        self, subscription: str, rest: Rest, most: int
+    ) -> tuple[tuple[Delivery, ...], Rest | None]:
+        """Rows in state SENDING and RETRYING from a place on, by due time, and what comes after
+        them. Raises UnknownObject."""
 
     async def release(self, subscription: str, epoch: int) -> None:
         """Lets another process claim at once. Nothing happens when the epoch has passed."""

@@ -15,6 +15,7 @@ from hookplane.store.delivery_store import (
     ReplayJob,
     ReplayPage,
     ReplayPhase,
+    Rest,
 )
 from hookplane.store.event_log import LogEntry
 from hookplane.store.event_numbers import endpoint_of, sequence_of
@@ -37,6 +38,18 @@ def delivery_of(ids: IdMap, number: int, event_id: str, type_: str, *rest: Any) 
     """From the columns of a delivery, without its subscription."""
     state, *others = rest
     return Delivery(*ids.place(number), event_id, type_, DeliveryState(state), *others)
+
+
+def waiting_of(
+    ids: IdMap, rows: list[tuple[Any, ...]], most: int, count: int
+) -> tuple[tuple[Delivery, ...], Rest | None]:
+    """From the columns of deliveries, one more than `most` if there are so many. `count`: of all
+    that were left before."""
+    found = tuple(delivery_of(ids, *row) for row in rows[:most])
+    if len(rows) <= most:
+        return found, None
+    number, due = rows[most][0], rows[most][5]
+    return found, Rest(due, number, max(count - most, 1))
 
 
 def delivery_row_of(ids: IdMap, uid: str, *row: Any) -> DeliveryRow:

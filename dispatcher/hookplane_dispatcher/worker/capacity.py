@@ -191,11 +191,18 @@ class Capacity:
         wait = self._seconds_blocked()
         if wait > 0:
             times.append(wait)
-        due = queue.next_due()
+        due = self._next_due()
         if due is not None:
             until_due = (due - self._now) / 1000 if due > self._now else NOT_ITS_TURN_SECONDS
             times.append(max(wait, until_due))
         return times
+
+    def _next_due(self) -> Millis | None:
+        """Of all rows, also those that the store has alone."""
+        due, rest = self._tracker.queue.next_due(), self._tracker.rest
+        if rest is None:
+            return due
+        return rest.due if due is None else min(due, rest.due)
 
     def _seconds_blocked(self) -> float:
         """How long time alone keeps everything from starting."""

@@ -75,6 +75,15 @@ class FlushBuffer:
         """There is nothing to write."""
         return not (self._cursors or self.urgent)
 
+    @property
+    def shifting(self) -> bool:
+        """What the store has of times is about to move."""
+        return bool(self._shift)
+
+    def has_changed(self, key: Key) -> bool:
+        """Whether a row is not as the store has it."""
+        return key in self._changed_rows
+
     def row_changed(self, key: Key) -> None:
         """A row is written as it will be in memory when the flush is made."""
         self._changed_rows.add(key)

@@ -19,7 +19,7 @@ from hookplane.store.delivery_store import (
 )
 from hookplane_dispatcher.worker.flush_buffer import Key
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
-from hookplane_dispatcher.worker.tracker import MOST_ROWS, DeliveryTracker
+from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -76,7 +76,7 @@ class Replays:
         if job is None or self._fetching or self._tracker.number < self._flush_number:
             return None
         room = max(1, slots // 2) - self._count_untried()
-        if room <= 0 or len(self._tracker.queue) + room > MOST_ROWS:
+        if room <= 0:
             return None
         self._fetching = True
         return PageRequest(job.uid, room)

@@ -6,6 +6,7 @@ schedule allows from now on, and nothing ends because of time in which nobody lo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hookplane import retry
@@ -21,13 +22,28 @@ def restore(
 ) -> tuple[Health, list[Delivery]]:
     """The target's health, and the rows, with times that make sense now. What a predecessor was
     sending is due at once."""
-    ahead = _ahead(claimed.state, now)
+    ahead = clock_ahead(claimed.state, now)
     health = _restore_health(Health.of(claimed.state), config, now, ahead)
     at = health.time(now)
-    return health, [_restore_delivery(row, config, at, ahead) for row in claimed.deliveries]
+    return health, [_restore_delivery(row, config, at, at, ahead) for row in claimed.deliveries]
 
 
-def _ahead(state: TargetHealth, now: Millis) -> Millis:
+def restore_later(
+    deliveries: Iterable[Delivery], config: SubscriptionConfig, at: Millis, since: Millis
+) -> list[Delivery]:
+    """The same for rows that were left in the store at first. `since`: when this owner began to
+    look after them."""
+    return [_restore_delivery(row, config, at, since, 0) for row in deliveries]
+
+
+def longest_wait(config: SubscriptionConfig) -> Millis:
+    """Between two attempts, as far as the schedule, the circuit and the target want it."""
+    numbers = range(1, retry.attempts_allowed(config.retry))
+    pauses = [retry.longest_pause(config.retry, number) for number in numbers]
+    return max(LONGEST_PAUSE, config.circuit.probe_at_most_every, *pauses)
+
+
+def clock_ahead(state: TargetHealth, now: Millis) -> Millis:
     """By how much at least the clock that wrote this was ahead: what it wrote has happened."""
     happened = (state.last_success, state.last_failure, state.disabled_at, state.paused_at)
     return max(max(happened) - now, 0)
@@ -42,20 +58,20 @@ def _restore_health(
     health.probe_pause = min(health.probe_pause, probe_at_most)
     health.blocked_until = min(health.blocked_until, now + max(LONGEST_PAUSE, probe_at_most))
     if health.failing_since:
-        unattended = health.time(now) - health.last_failure - _longest_wait(config)
+        unattended = health.time(now) - health.last_failure - longest_wait(config)
         health.failing_since = min(health.failing_since + max(unattended, 0), now)
     return health
 
 
 def _restore_delivery(
-    delivery: Delivery, config: SubscriptionConfig, at: Millis, ahead: Millis
+    delivery: Delivery, config: SubscriptionConfig, at: Millis, since: Millis, ahead: Millis
 ) -> Delivery:
-    """`at`: the subscription's own time."""
+    """`at`: the subscription's own time; before `since` nobody looked after it."""
     timeout = config.target.timeout if config.target is not None else 0
     due, deadline = delivery.due - ahead, delivery.deadline - ahead
     if delivery.state is DeliveryState.SENDING:
         due, deadline = at, max(deadline, at + timeout)
-    elif delivery.attempts and deadline < at:  # nobody looked after it: it gets the rest
+    elif delivery.attempts and deadline < since:  # it gets the rest
         deadline = retry.deadline(at, config.retry, timeout, delivery.attempts)
     longest = max(LONGEST_PAUSE, retry.longest_pause(config.retry, delivery.attempts))
     return replace(
@@ -64,10 +80,3 @@ def _restore_delivery(
         due=min(due, at + longest),
         deadline=min(deadline, retry.deadline(at, config.retry, timeout)),
     )
-
-
-def _longest_wait(config: SubscriptionConfig) -> Millis:
-    """Between two attempts, as far as the schedule, the circuit and the target want it."""
-    numbers = range(1, retry.attempts_allowed(config.retry))
-    pauses = [retry.longest_pause(config.retry, number) for number in numbers]
-    return max(LONGEST_PAUSE, config.circuit.probe_at_most_every, *pauses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hookplane.clock import Millis
@@ -111,6 +111,10 @@ class RetryQueue(Mapping[Key, Delivery]):
         if row.attempts:
             heapq.heappush(self._deadlines, (row.deadline, key))
 
+    def rows(self) -> Iterator[QueuedDelivery]:
+        """All of them."""
+        return iter(self._rows.values())
+
     def drop(self, key: Key) -> None:
         """Removes a row that is done, if there is one."""
         self._rows.pop(key, None)
@@ -151,6 +155,15 @@ class RetryQueue(Mapping[Key, Delivery]):
         for row in self._rows.values():
             row.due += by
             row.deadline += by
+        self._order()
+
+    def forget(self, rows: Iterable[QueuedDelivery]) -> None:
+        """Removes rows that are left to the store, with all that points to them."""
+        for row in rows:
+            del self._rows[row.key]
+        self._order()
+
+    def _order(self) -> None:
         idle = [row for row in self._rows.values() if not row.active]
         self._due = [(row.due, row.key) for row in idle]
         self._deadlines = [(row.deadline, row.key) for row in idle if row.attempts]

@@ -58,6 +58,8 @@ class Scheduler:
         self._tasks = tasks
         self._turns = 0
         self._probes = 0
+        self._is_crowded = False
+        """Retries took all the room: next it is new events' turn."""
         self._attempts: set[asyncio.Task[None]] = set()
         self._page: asyncio.Task[None] | None = None
 
@@ -95,8 +97,13 @@ class Scheduler:
         self._capacity.begin_turn()
         if self._capacity.probes_any and self._probes % 2:
             started = await self._start_new() or await self._start_retries()
+        elif self._is_crowded:
+            self._is_crowded = False
+            started = await self._start_new() or await self._start_retries()
         else:
-            started = await self._start_retries() or await self._start_new()
+            started = await self._start_retries()
+            self._is_crowded = started and self._capacity.room() <= 0
+            started = started or await self._start_new()
         return started or await self._start_retries(last=True)
 
     # Retries ------------------------------------------------------------------------------------
@@ -134,8 +141,6 @@ class Scheduler:
             cursor = cursors[(self._turns + number) % len(cursors)]
             if self._capacity.room() <= 0:
                 return False
-            if self._tracker.is_full(cursor):
-                continue
             read_on = await self._read(cursor)
             started = await self._start_waiting(cursor) or read_on or started
         return started

@@ -51,7 +51,9 @@ class OwnershipSession:
         self._prepared = prepared
         self._metrics = metrics
         self._waker = waker
-        self._tracker = tracker = DeliveryTracker(config, claimed, self._clock.now())
+        self._tracker = tracker = DeliveryTracker(
+            config, claimed, self._clock.now(), dependencies.settings.rows
+        )
         self._capacity = Capacity(
             config,
             tracker,
@@ -151,6 +153,7 @@ class OwnershipSession:
             return
         try:
             await self._look()
+            await self._read_rest()
             await scheduler.start()
         except StoreUnavailable:
             self._capacity.store_failed()
@@ -240,7 +243,7 @@ class OwnershipSession:
         self._metrics.show(
             circuit_open=health.open,
             disabled=health.disabled_at > 0,
-            retrying=len(self._tracker.queue),
+            retrying=self._tracker.unfinished,
         )
 
     # The store ----------------------------------------------------------------------------------
@@ -257,6 +260,17 @@ class OwnershipSession:
         await self._replays.refresh(self._config.uid)
         self._apply_time()
 
+    async def _read_rest(self) -> None:
+        """Takes in rows that the store has alone, when they are due. No flush is made meanwhile.
+        Raises StoreUnavailable."""
+        tracker, now = self._tracker, self._capacity.now
+        if self._capacity.paused or not tracker.make_room(now) or tracker.rest is None:
+            return
+        rows, rest = await self._dependencies.store.waiting(
+            self._config.uid, tracker.rest, tracker.room
+        )
+        tracker.take_in(rows, rest, self._config, now)
+
     @property
     def _regrouping(self) -> bool:
         """Endpoints have joined or left."""
@@ -271,7 +285,7 @@ class OwnershipSession:
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
         uid, process = self._config.uid, self._dependencies.ownership.process
-        claimed = await self._dependencies.store.claim(uid, process)
+        claimed = await self._dependencies.store.claim(uid, process, 0)
         if claimed.flush_number != self._tracker.number:
             raise StaleOwner("somebody else wrote a flush")
         self._tracker.epoch = claimed.epoch

@@ -6,7 +6,9 @@ finished: in its cursor until that passes, then in the flush buffer until it is 
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,19 +21,23 @@ from hookplane.store.delivery_store import (
     DeliveryState,
     Flush,
     ReplayProgress,
+    Rest,
 )
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
-from hookplane_dispatcher.worker.restore import restore
+from hookplane_dispatcher.worker.restore import (
+    clock_ahead,
+    longest_wait,
+    restore,
+    restore_later,
+)
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
 HANGS_AFTER_SECONDS: Final = 1.0
 """A first attempt that takes longer gets a row, so that the cursor can pass it."""
-MOST_ROWS: Final = 10_000
-"""With so many unfinished deliveries no new event starts."""
 
 
 @dataclass(slots=True)
@@ -56,9 +62,13 @@ class RunningAttempt:
 class DeliveryTracker:
     """Knows where every delivery is; decides nothing."""
 
-    def __init__(self, config: SubscriptionConfig, claimed: Claimed, now: Millis) -> None:
-        """Takes in what a predecessor left. What it was sending is tried again at once."""
+    def __init__(
+        self, config: SubscriptionConfig, claimed: Claimed, now: Millis, most_rows: int
+    ) -> None:
+        """Takes in what a predecessor left. What it was sending is tried again at once. With more
+        than `most_rows` in the queue, those that are due last are left to the store."""
         self.subscription = config.uid
+        self._most_rows = most_rows
         self.epoch = claimed.epoch
         self.number = claimed.flush_number
         """Number of the last flush that is on the disk."""
@@ -73,22 +83,88 @@ class DeliveryTracker:
         self.under_way = 0
         """Attempts begun and not flushed: what a crash can send twice."""
         self._young: deque[RunningAttempt] = deque()
+        self.rest = claimed.rest
+        """Rows that are in the store alone: none of them is due before those say."""
+        self._since = self.health.time(now)
+        self._ended: set[Key] = set()
+        """Rows that are done, and that the store still has."""
         self._finishing: list[str] = []
         """Endpoints of attempts whose end the next flush writes."""
         self._flushing: list[str] = []
-        self._take_over(claimed, deliveries)
+        self._take_over(claimed, deliveries, config, now)
 
     # Taking in ----------------------------------------------------------------------------------
 
-    def _take_over(self, claimed: Claimed, deliveries: list[Delivery]) -> None:
+    def _take_over(
+        self, claimed: Claimed, deliveries: list[Delivery], config: SubscriptionConfig, now: Millis
+    ) -> None:
         """Records what is not as the store has it, so that the next flush says so."""
         if self.health.snapshot() != claimed.state:
             self.buffer.health_changed()
+        if self.rest is not None:
+            ahead = clock_ahead(claimed.state, now)
+            self.buffer.shifted(-ahead)
+            self.rest = _within(_moved(self.rest, -ahead), now + longest_wait(config))
         for stored, restored in zip(claimed.deliveries, deliveries, strict=True):
             row = _row(restored)
             if restored != stored:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
+
+    def make_room(self, now: Millis) -> bool:
+        """Whether rows that the store has alone are due and can be taken in. What is due later than
+        now gives way to them."""
+        if self.rest is None or self.rest.due > now or self.writing or self.buffer.shifting:
+            return False
+        self._leave_to_store(self._most_rows // 2, now)
+        return len(self.queue) <= self._most_rows // 2
+
+    @property
+    def unfinished(self) -> int:
+        """About how many rows there are, in memory and in the store alone."""
+        return len(self.queue) + (self.rest.left if self.rest is not None else 0)
+
+    @property
+    def room(self) -> int:
+        """How many rows to take in at once."""
+        return max(self._most_rows // 2, 1)
+
+    def take_in(
+        self,
+        deliveries: Sequence[Delivery],
+        rest: Rest | None,
+        config: SubscriptionConfig,
+        now: Millis,
+    ) -> None:
+        """Rows that were in the store alone, read while no flush was under way."""
+        at = self.health.time(now)
+        restored = restore_later(deliveries, config, at, self._since)
+        for stored, delivery in zip(deliveries, restored, strict=True):
+            row = _row(delivery)
+            if row.key in self.queue or row.key in self._ended:
+                continue
+            if delivery != stored:
+                self.buffer.row_changed(row.key)
+            self.queue.put(row)
+        self.rest = rest and _within(rest, at + longest_wait(config))
+
+    def _leave_to_store(self, keep: int, later_than: Millis) -> None:
+        """Leaves rows that are due last to the store, which has them as they are."""
+        surplus = len(self.queue) - keep
+        spare = (x for x in self.queue.rows() if x.due > later_than and self._is_spare(x))
+        rows = heapq.nlargest(max(surplus, 0), spare, key=lambda row: row.due)
+        if not rows:
+            return
+        self.queue.forget(rows)
+        rest = self.rest or Rest(rows[-1].due, 0, 0)
+        place = min((rest.due, rest.number), (rows[-1].due, 0))
+        self.rest = Rest(*place, rest.left + len(rows))
+
+    def _is_spare(self, row: QueuedDelivery) -> bool:
+        """What no cursor has passed must be known, because the log is read from there."""
+        cursor = self.cursors.get(row.endpoint)
+        passed = cursor is None or row.sequence <= cursor.position
+        return passed and not (row.active or self.buffer.has_changed(row.key))
 
     def join(self, endpoint: str, position: int) -> None:
         """Begins to read an endpoint."""
@@ -208,22 +284,29 @@ class DeliveryTracker:
 
     def clocks_stood(self, stood: Millis) -> None:
         """Nothing aged for so long: what is due comes as much later."""
-        self.queue.shift(stood)
+        self._move(stood)
         self.buffer.shifted(stood)
         self.buffer.health_changed()
 
     def clock_leapt(self, by: Millis, now: Millis) -> None:
         """The clock tells another time: all that is planned moves along with it."""
-        self.queue.shift(by)
+        self._move(by)
         for running in self.active.values():
             running.started += by
         self.health.clock_leapt(by, now)
         self.buffer.shifted(by)
         self.buffer.health_changed()
 
+    def _move(self, by: Millis) -> None:
+        self.queue.shift(by)
+        self._since += by
+        self.rest = self.rest and _moved(self.rest, by)
+
     def finish(self, settlement: Settlement) -> None:
         """Ends a delivery; it is flushed once the cursor has passed it."""
-        self.queue.drop(settlement.key)
+        if settlement.key in self.queue:
+            self._ended.add(settlement.key)
+            self.queue.drop(settlement.key)
         cursor = self.cursors.get(settlement.key[0])
         if cursor is not None and cursor.settle(settlement.key[1], settlement):
             self._advance(cursor)
@@ -235,19 +318,6 @@ class DeliveryTracker:
         """Whether everything that counts as under way has ended and waits for a cursor, which
         itself waits for an event that has not started."""
         return not (self.active or self.writing) and self.buffer.empty
-
-    def is_full(self, cursor: EndpointCursor) -> bool:
-        """Whether no new event of this one may start, because too much is not done. It may when
-        nothing goes on any more and rows that come later wait for it."""
-        if len(self.queue) + len(self.active) < MOST_ROWS:
-            return False
-        return not (self.all_held and self._wanted_by_rows(cursor))
-
-    def _wanted_by_rows(self, cursor: EndpointCursor) -> bool:
-        return any(
-            endpoint == cursor.endpoint and sequence > cursor.next_sequence
-            for endpoint, sequence in self.queue
-        )
 
     # Flush --------------------------------------------------------------------------------------
 
@@ -276,6 +346,10 @@ class DeliveryTracker:
             if cursor is not None:
                 cursor.under_way = max(cursor.under_way - 1, 0)
         self._flushing = []
+        if self._ended:
+            self._ended.difference_update((x.endpoint, x.sequence) for x in flush.endings)
+        if len(self.queue) > self._most_rows:
+            self._leave_to_store(self._most_rows * 3 // 4, 0)
 
     def _tried(self, attempt: Attempt) -> None:
         self.buffer.attempted(attempt)
@@ -305,6 +379,15 @@ class DeliveryTracker:
     def _put_hanging(self, running: RunningAttempt) -> None:
         running.row = QueuedDelivery.of(running.entry, DeliveryState.SENDING, running.started)
         self.put(running.row)
+
+
+def _within(rest: Rest, latest: Millis) -> Rest:
+    """No wait is longer than a schedule allows."""
+    return rest if rest.due <= latest else Rest(latest, 0, rest.left)
+
+
+def _moved(rest: Rest, by: Millis) -> Rest:
+    return rest._replace(due=rest.due + by)
 
 
 def _row(delivery: Delivery) -> QueuedDelivery:

@@ -141,7 +141,9 @@ class SubscriptionWorker:
         async with self._dependencies.claims:
             self._owns = True
             return await self._dependencies.store.claim(
-                self._config.uid, self._dependencies.ownership.process
+                self._config.uid,
+                self._dependencies.ownership.process,
+                self._dependencies.settings.rows,
             )
 
     async def _serve(self, claimed: Claimed) -> None:

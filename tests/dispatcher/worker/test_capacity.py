@@ -49,7 +49,7 @@ class Bench:
         config = subscription(**fields)
         self.clock = ManualClock()
         claimed = Claimed(1, 0, {"orders": 10}, {"orders": 20}, rows, health or TargetHealth(), 0)
-        self.tracker = DeliveryTracker(config, claimed, self.clock.now())
+        self.tracker = DeliveryTracker(config, claimed, self.clock.now(), 100)
         self.tracker.join("orders", 10)
         self.capacity = Capacity(
             config, self.tracker, self.clock, ownership or SingleProcess(), can_send=True

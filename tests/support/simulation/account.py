@@ -11,7 +11,7 @@ import orjson
 from hookplane.clock import Millis
 from hookplane.store.believed_time import SKEW
 from hookplane.store.config_store import ConfigChange, ConfigKind
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.delivery_store import ROWS_AT_ONCE, DeliveryState
 from hookplane.store.event_numbers import sequence_of
 from hookplane.store.queries import SubscriptionStats
 from hookplane.store.sqlite import status
@@ -273,9 +273,9 @@ class WatchedConnection:
         self._account.registered(number, self._process.name)
         return number
 
-    async def claim(self, uid: str, number: int | None = None) -> Any:
+    async def claim(self, uid: str, number: int | None = None, most: int = ROWS_AT_ONCE) -> Any:
         token = AT_COMMIT.set(lambda _db: self._account.claimed(uid, number))
         try:
-            return await self._store.claim(uid, number)
+            return await self._store.claim(uid, number, most)
         finally:
             AT_COMMIT.reset(token)

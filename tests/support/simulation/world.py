@@ -32,6 +32,7 @@ from hookplane.store.process_registry import Presence, Role
 from hookplane.store.sqlite.connection import connect_reader
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_dispatcher.dispatcher import Dispatcher
+from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.transports.http.target import HttpTransport
 from support.simulation.account import Account
 from support.simulation.connection import AT_COMMIT, InlineWorker, StoreConnection, Weather
@@ -42,6 +43,8 @@ DISPATCHERS: Final = ("a", "b", "c")
 RECEIVERS: Final = ("r", "s")
 OPERATOR: Final = "operator"
 """It also does what keeps the store within its bounds."""
+ROWS: Final = 6
+"""Unfinished deliveries in a dispatcher's memory: so few that most seeds have more."""
 MOST_PAGES: Final = (1 << 32) - 2
 PROVIDER_TRIES: Final = 200
 """How often a provider sends a request again that was not answered 2xx."""
@@ -276,6 +279,7 @@ class SimulationWorld:
             random=self.chance,
             activity=_StrictLog(self.account),
             registry=CollectorRegistry(),
+            settings=DispatcherSettings(rows=ROWS),
             membership=membership,
         )
         await membership.start()

@@ -12,12 +12,15 @@ from hookplane.store.access import StoreAccess
 from hookplane.store.config_store import ConfigChange, ConfigRow
 from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
+    ROWS_AT_ONCE,
     Claimed,
+    Delivery,
     DeliveryState,
     Flush,
     NewReplay,
     ReplayJob,
     ReplayPage,
+    Rest,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
 from hookplane.store.grouping import GroupCommit
@@ -200,8 +203,15 @@ class PostgresStore:
 
     # Delivery -----------------------------------------------------------------------------------
 
-    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
-        return await self._write(flush.claim, self._numbers, subscription, process)
+    async def claim(
+        self, subscription: str, process: int | None = None, most: int = ROWS_AT_ONCE
+    ) -> Claimed:
+        return await self._write(flush.claim, self._numbers, subscription, process, most)
+
+    async def waiting(
+        self, subscription: str, rest: Rest, most: int
+    ) -> tuple[tuple[Delivery, ...], Rest | None]:
+        return await self._read(flush.waiting, self._numbers, subscription, rest, most)
 
     async def release(self, subscription: str, epoch: int) -> None:
         await self._write(flush.release, subscription, epoch)

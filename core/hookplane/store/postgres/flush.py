@@ -10,13 +10,13 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
-from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
+from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
-from hookplane.store.rows import delivery_of
+from hookplane.store.rows import delivery_of, waiting_of
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
@@ -26,14 +26,17 @@ _DELIVERY_COLUMNS: Final = 11
 _ATTEMPT_COLUMNS: Final = 11
 
 
-async def claim(db: Db, numbers: PostgresIdMap, uid: str, process: int | None) -> Claimed:
+async def claim(
+    db: Db, numbers: PostgresIdMap, uid: str, process: int | None, most: int
+) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject, LeaseLost,
     OwnedElsewhere."""
     async with db.transaction():
         subscription = await _admitted(db, uid, process)
         (row,) = await db.fetch(_SQL["raise_epoch"], subscription, process)
         cursors = await db.fetch(_SQL["find_cursors"], subscription)
-        deliveries = await db.fetch(_SQL["find_open_deliveries"], subscription)
+        deliveries = await db.fetch(_SQL["find_open_deliveries"], subscription, most)
+        rest = await db.fetchrow(_SQL["find_rest"], subscription, most)
     epoch, flush_number, resume_requested, state = row
     await numbers.know(db, numbers=[found[0] for found in deliveries])
     return Claimed(
@@ -44,7 +47,19 @@ async def claim(db: Db, numbers: PostgresIdMap, uid: str, process: int | None) -
         deliveries=tuple(delivery_of(numbers, *found) for found in deliveries),
         state=unpack_state(state.encode()),
         resume_requested=resume_requested,
+        rest=None if rest is None else Rest(*rest),
     )
+
+
+async def waiting(
+    db: Db, numbers: PostgresIdMap, uid: str, rest: Rest, most: int
+) -> tuple[tuple[Delivery, ...], Rest | None]:
+    """Rows from a place on. Raises UnknownObject."""
+    await numbers.know(db, subscriptions=[uid])
+    place = (numbers.subscription(uid), rest.due, rest.number)
+    rows = [tuple(row) for row in await db.fetch(_SQL["find_waiting"], *place, most + 1)]
+    await numbers.know(db, numbers=[row[0] for row in rows])
+    return waiting_of(numbers, rows, most, rest.left)
 
 
 async def release(db: Db, uid: str, epoch: int) -> None:

@@ -26,10 +26,36 @@ select e.uid, c.position, e.head from cursor c join endpoint e using (endpoint)
 where c.subscription = $1 and c.left_at is null;
 
 -- name: find_open_deliveries
--- Deliveries that a new owner goes on with, in the order in which they are due.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
-from delivery where subscription = $1 and state in ('sending', 'retrying')
+-- Deliveries that a new owner goes on with, in the order in which they are due: the first ones, and all
+-- that no cursor has passed, because the log is read from there.
+select event, event_id, type, state, attempts, due, deadline, status_code, error, replay from (
+  select * from (
+    select * from delivery
+    where subscription = $1 and state in ('sending', 'retrying') order by due, event limit $2
+  ) earliest
+  union
+  select d.* from cursor c
+  join delivery d on d.subscription = c.subscription and d.event > c.position
+    and d.event < (c.endpoint::bigint + 1) << 40
+  where c.subscription = $1 and c.left_at is null and d.state in ('sending', 'retrying')
+) found
 order by due, event;
+
+-- name: find_rest
+-- The first of the others, and how many they are.
+select due, event, (
+    select count(*) from delivery where subscription = $1 and state in ('sending', 'retrying')
+  ) - $2
+from delivery
+where subscription = $1 and state in ('sending', 'retrying')
+order by due, event limit 1 offset $2;
+
+-- name: find_waiting
+-- Deliveries that are not done, from a place on by due time.
+select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+from delivery
+where subscription = $1 and state in ('sending', 'retrying') and (due, event) >= ($2, $3)
+order by due, event limit $4;
 
 -- name: release
 -- Gives the subscription up, unless somebody has claimed it since.

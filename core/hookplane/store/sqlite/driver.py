@@ -14,12 +14,15 @@ from hookplane.errors import StoreError
 from hookplane.store.config_store import ConfigChange, ConfigRow
 from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
+    ROWS_AT_ONCE,
     Claimed,
+    Delivery,
     DeliveryState,
     Flush,
     NewReplay,
     ReplayJob,
     ReplayPage,
+    Rest,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
 from hookplane.store.grouping import GroupCommit
@@ -183,9 +186,16 @@ class SQLiteStore:
 
     # Delivery -----------------------------------------------------------------------------------
 
-    async def claim(self, subscription: str, process: int | None = None) -> Claimed:
+    async def claim(
+        self, subscription: str, process: int | None = None, most: int = ROWS_AT_ONCE
+    ) -> Claimed:
         self._processes.admit(subscription, process)
-        return await self._write(flush.claim, self._numbers, subscription)
+        return await self._write(flush.claim, self._numbers, subscription, most)
+
+    async def waiting(
+        self, subscription: str, rest: Rest, most: int
+    ) -> tuple[tuple[Delivery, ...], Rest | None]:
+        return await self._read(flush.waiting, self._numbers, subscription, rest, most)
 
     async def release(self, subscription: str, epoch: int) -> None:
         if await self._read(flush.epoch, subscription) == epoch:

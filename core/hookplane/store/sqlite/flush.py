@@ -12,11 +12,11 @@ import orjson
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
-from hookplane.store.delivery_store import Claimed, Flush, ReplayProgress
+from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
-from hookplane.store.rows import delivery_of
+from hookplane.store.rows import delivery_of, waiting_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
@@ -26,7 +26,7 @@ from hookplane.store.sqlite.id_map import SQLiteIdMap
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
 
 
-def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> Claimed:
+def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, most: int) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject."""
     with transaction(db):
         row = db.execute(_SQL["raise_epoch"], (uid,)).fetchone()
@@ -34,7 +34,8 @@ def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> Claimed:
             raise UnknownObject(f'no subscription "{uid}"')
         subscription, epoch, flush_number, resume_requested, state = row
         cursors = db.execute(_SQL["find_cursors"], (subscription,)).fetchall()
-        deliveries = db.execute(_SQL["find_open_deliveries"], (subscription,)).fetchall()
+        deliveries = db.execute(_SQL["find_open_deliveries"], (subscription, most)).fetchall()
+        rest = db.execute(_SQL["find_rest"], (subscription, most)).fetchone()
     return Claimed(
         epoch=epoch,
         flush_number=flush_number,
@@ -43,7 +44,17 @@ def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> Claimed:
         deliveries=tuple(delivery_of(numbers, *row) for row in deliveries),
         state=unpack_state(state),
         resume_requested=resume_requested,
+        rest=None if rest is None else Rest(*rest),
     )
+
+
+def waiting(
+    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, rest: Rest, most: int
+) -> tuple[tuple[Delivery, ...], Rest | None]:
+    """Rows from a place on. Raises UnknownObject."""
+    place = (numbers.subscription(uid), rest.due, rest.number)
+    rows = db.execute(_SQL["find_waiting"], (*place, most + 1)).fetchall()
+    return waiting_of(numbers, rows, most, rest.left)
 
 
 def epoch(db: sqlite3.Connection, uid: str) -> int | None:

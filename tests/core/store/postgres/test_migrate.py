@@ -25,6 +25,7 @@ create table made_up (id integer primary key);
 """
 
 TAKEN_BACK = {
+    11: "drop index delivery_by_due",
     10: "drop index delivery_by_replay",
     9: "alter table process drop column session, drop column server",
     8: "drop function append_2",

@@ -130,7 +130,7 @@ WRITES: dict[str, Write] = {
     "config": change_config,
     "flush": flush,
     "report": report,
-    "claim": lambda db, numbers: claim(db, numbers, "s"),
+    "claim": lambda db, numbers: claim(db, numbers, "s", 10),
     "resume": lambda db, _: request_resume(db, "s"),
     "replay of a range": replay(),
     "replay by id": replay_by_id,

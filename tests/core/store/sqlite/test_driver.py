@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
-from hookplane.store.delivery_store import Counters, DeliveryState
+from hookplane.store.delivery_store import Counters
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
@@ -181,6 +181,7 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
         db.execute("alter table cursor drop column skipped_after")
         db.execute("alter table cursor drop column skipped_upto")
         db.execute("drop index delivery_by_replay")
+        db.execute("drop index delivery_by_due")
         db.execute("pragma user_version = 1")
     async with open_sqlite(tmp_path, clock) as store:
         assert await store.stored_bytes() == {"shop": 3}
@@ -225,12 +226,17 @@ async def test_listings_use_indexes_for_their_order(tmp_path: Path) -> None:
         entries = await scene.fill(2)
         await (await scene.owner()).flush(attempts=(attempt(entries[0]),))
         queries = load_statements("hookplane.store.sqlite", "queries.sql")
-        candidates = load_statements("hookplane.store.sqlite", "replay.sql")["find_candidates"]
+        replay = load_statements("hookplane.store.sqlite", "replay.sql")
+        flush = load_statements("hookplane.store.sqlite", "flush.sql")
         with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
             for statement, values in (
-                (queries["find_events"], ("", None, None, 5)),
-                (queries["find_deliveries"], (1, "", f'["{DeliveryState.DEAD}"]', 5)),
-                (candidates, (1, 0, 1, 0, 1, "[]", 5)),
+                (queries["find_newest"], ("z", 5)),
+                (queries["walk_events"], ("[1]", "[9]", 5)),
+                (queries["walk_rows"], ("[1]", "[9]", 5, 1)),
+                (replay["walk_ranges"], (1, 0, 5)),
+                (replay["walk_row_ranges"], (1, 0, 5, 1)),
+                (flush["find_rest"], (1, 5)),
+                (flush["find_waiting"], (1, 0, 0, 5)),
             ):
                 plan = db.execute(f"explain query plan {statement}", values).fetchall()
                 steps = [step for *_, step in plan if "ORDER BY" in step]
