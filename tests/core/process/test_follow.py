@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from hookplane.clock import SystemClock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.errors import InvalidValue
-from hookplane.process.follow import ConfigFollower
+from hookplane.process.follow import POLL_SECONDS, ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
@@ -62,6 +63,26 @@ async def test_loads_all_then_what_is_newer(store: Store) -> None:
     await store.apply_config(ConfigChange(deletes=((ConfigKind.ENDPOINT, "one"),)))
     await follower.load()
     assert taken.documents == {"one": None}
+
+
+async def test_it_rests_while_nothing_changes(store: Store) -> None:
+    reads: list[int] = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
+            reads.append(after)
+            return await store.load_config(after)
+
+    task = asyncio.create_task(ConfigFollower(Counted(), SEALER, Taken()).run())
+    begun = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    looks = (asyncio.get_running_loop().time() - begun) / POLL_SECONDS
+    assert len(reads) <= looks
 
 
 async def test_each_newer_version_is_told_once(store: Store) -> None:
