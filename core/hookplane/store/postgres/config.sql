@@ -136,11 +136,13 @@ update cursor c set left_at = l.head from leaving l
 where c.subscription = l.subscription and c.endpoint = l.endpoint;
 
 -- name: set_planned
--- Endpoints that there are by now and that a later plan adds start at their head. The owner looks what
--- is counted already before it writes again.
+-- Endpoints that there are by now and that a later plan adds start at their head; without any, all that
+-- come are younger. The owner looks what is counted already before it writes again.
 update subscription set
   planned = true,
-  known_endpoint = case when planned then known_endpoint else (select max(endpoint) from endpoint) end,
+  known_endpoint = case
+    when planned then known_endpoint else coalesce((select max(endpoint) from endpoint), 0)
+  end,
   touched = touched + 1
 where uid = any($1::text[]);
 

@@ -52,11 +52,13 @@ select subscription, planned, known_endpoint from subscription where uid = ? and
 select endpoint, head, floor from endpoint where uid = ?;
 
 -- name: set_planned
--- Endpoints that there are by now and that a later plan adds start at their head. The owner looks what
--- is counted already before it writes again.
+-- Endpoints that there are by now and that a later plan adds start at their head; without any, all that
+-- come are younger. The owner looks what is counted already before it writes again.
 update subscription set
   planned = 1,
-  known_endpoint = case when planned then known_endpoint else (select max(endpoint) from endpoint) end,
+  known_endpoint = case
+    when planned then known_endpoint else coalesce((select max(endpoint) from endpoint), 0)
+  end,
   touched = touched + 1
 where subscription = ?;
 

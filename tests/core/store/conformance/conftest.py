@@ -12,10 +12,15 @@ from support.planes.store import DRIVERS, Scene
 
 
 @pytest.fixture(params=sorted(DRIVERS))
-async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
-    """An empty store with one endpoint `e`."""
+async def bare_scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A store in which nothing ever was."""
     clock = ManualClock()
     async with DRIVERS[request.param](tmp_path, clock) as store:
-        scene = Scene(store, clock)
-        await scene.endpoints("e")
-        yield scene
+        yield Scene(store, clock)
+
+
+@pytest.fixture
+async def scene(bare_scene: Scene) -> Scene:
+    """An empty store with one endpoint `e`."""
+    await bare_scene.endpoints("e")
+    return bare_scene

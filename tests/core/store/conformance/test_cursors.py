@@ -223,6 +223,15 @@ async def test_all_of_a_younger_endpoint_is_an_older_subscriptions(
     assert (await scene.status()).pending == 3
 
 
+async def test_one_that_was_there_before_any_endpoint_is_older_than_all(bare_scene: Scene) -> None:
+    scene = bare_scene
+    await scene.subscription("s", [])
+    await scene.endpoints("f")
+    await scene.fill(2, "f")
+    await scene.subscription("s", ["f"])
+    assert (await scene.owner()).claimed.cursors == {"f": 0}
+
+
 async def test_a_younger_endpoint_is_joined_where_its_log_begins_by_now(scene: Scene) -> None:
     await scene.subscription("s", [])
     await scene.endpoints("f")
