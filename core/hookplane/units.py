@@ -64,4 +64,5 @@ def parse_time(text: str) -> Millis:
 
 def format_time(millis: Millis) -> str:
     """Milliseconds since the epoch → RFC 3339 in UTC with whole seconds."""
-    return datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = datetime.fromtimestamp(millis // 1000, UTC).replace(tzinfo=None)
+    return time.isoformat() + "Z"

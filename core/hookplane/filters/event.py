@@ -34,7 +34,7 @@ class Readings(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class EventView:
     """One event. Its parsed body is not kept: it takes many times the room of its bytes, and an
-    expression costs much more than parsing."""
+    expression costs more than parsing."""
 
     event_id: str
     type: str
