@@ -23,6 +23,8 @@ class SteadyClock:
         self, clock: Clock, leap: Millis = LEAP, proof_seconds: float = PROOF_SECONDS
     ) -> None:
         self._clock = clock
+        self.monotonic = clock.monotonic
+        """Seconds that never go back."""
         self._leap = leap
         self._proof_seconds = proof_seconds
         self._offset = self._read(clock.monotonic())
@@ -32,11 +34,7 @@ class SteadyClock:
 
     def now(self) -> Millis:
         """Milliseconds since the epoch, as far as the wall clock is believed."""
-        return self._offset + round(self._clock.monotonic() * 1000)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return self._clock.monotonic()
+        return self._offset + round(self.monotonic() * 1000)
 
     def follow(self) -> Millis:
         """Looks at the wall clock, and returns by how much `now` leapt because a leap of it has

@@ -14,6 +14,7 @@ import orjson
 from hookplane.config.subscription import TransformConfig
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView, check_json, claims_json
+from hookplane.network.headers import Headers
 from hookplane.units import format_time
 
 JSON: Final = "application/json"
@@ -28,7 +29,7 @@ _HEADER_TEXT: Final = re.compile(r"[!-~]*")
 class Payload:
     """A body with the headers that describe it, Content-Type among them unless it had none."""
 
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes
 
 
@@ -48,12 +49,19 @@ def make_transform(config: TransformConfig | None) -> Transform:
 
 def unchanged(event: EventView) -> Payload:
     """The body as it was received, with the headers that say what its bytes are."""
-    encodings = tuple(header for header in event.headers if header[0] == "content-encoding")
-    return Payload(_content_type(event) + encodings, event.body)
+    headers = _content_type(event)
+    for header in event.headers:
+        if header[0] == "content-encoding":
+            headers += (header,)
+    return Payload(headers, event.body)
 
 
-def _content_type(event: EventView) -> tuple[tuple[str, str], ...]:
-    return tuple(header for header in event.headers if header[0] == "content-type")[:1]
+def _content_type(event: EventView) -> Headers:
+    """The first one that was sent."""
+    for header in event.headers:
+        if header[0] == "content-type":
+            return (header,)
+    return ()
 
 
 def _expression(text: str) -> Transform:

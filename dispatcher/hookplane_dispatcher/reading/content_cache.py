@@ -209,5 +209,7 @@ def _size(entry: LogEntry) -> int:
 
 
 def _weight(content: Content) -> int:
-    headers = sum(_HEADER_BYTES + len(name) + len(value) for name, value in content.headers)
-    return len(content.body) + max(OVERHEAD, _EVENT_BYTES + headers)
+    besides = _EVENT_BYTES
+    for name, value in content.headers:
+        besides += _HEADER_BYTES + len(name) + len(value)
+    return len(content.body) + max(OVERHEAD, besides)
