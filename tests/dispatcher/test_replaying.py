@@ -10,6 +10,7 @@ import pytest
 from hookplane.config.subscription import RetryConfig
 from hookplane.errors import StoreUnavailable
 from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
+from hookplane.store.listings import JUDGED
 from hookplane.store.maintenance import Retention
 from support.clocks.virtual import START
 from support.http.scripted_egress import Reply
@@ -165,3 +166,17 @@ async def test_a_replay_that_retention_overtakes_ends(world: World) -> None:
     assert (job.matched, job.delivered, job.failed) == (4, 0, 4)
     counters = (await world.status(shop)).counters
     assert (counters.delivered, counters.expired) == (4, 0)
+
+
+async def test_a_replay_passes_over_what_it_does_not_want(world: World) -> None:
+    shop = await world.subscribe(subscription(types=("order.created",)))
+    await world.start()
+    first = await world.publish()
+    await asyncio.gather(*[world.publish(type="other") for _ in range(JUDGED + 50)])
+    last = await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    world.egress.sent.clear()
+    await world.replay("again", shop, states=frozenset({DeliveryState.DELIVERED}))
+    job = await finished(world, "again")
+    assert (job.matched, job.delivered) == (2, 2)
+    assert {sent.event for sent in world.egress.sent} == {first, last}
