@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookplane.store.delivery_store import ReplayJob, ReplayPhase
-from hookplane.store.queries import Page, SubscriptionStats
+from hookplane.store.queries import SubscriptionStats
 from support.simulation.account import Violated
 from support.simulation.actions import ACTIONS, LASTING, WEIGHTS
 from support.simulation.traits import Traits
@@ -19,7 +19,6 @@ CALM_SECONDS: Final = 6 * 3_600.0
 """How long everything may take to end when nothing goes wrong any more."""
 LOOK_SECONDS: Final = 60.0
 CHECK_SECONDS: Final = 20.0
-ALL: Final = Page(limit=1_000_000)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class Scenario:
         world = self._world
         world.account.check()
         for uid in world.subscriptions:
-            rows = (await world.store.deliveries(ALL, uid, frozenset())).rows
+            rows = await world.deliveries(uid)
             world.account.check_end(uid, {x.entry.event_id: x.state for x in rows})
 
 

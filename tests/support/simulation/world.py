@@ -29,6 +29,7 @@ from hookplane.store.delivery_store import DeliveryState, NewReplay
 from hookplane.store.event_log import NewEvent
 from hookplane.store.maintenance import Retention
 from hookplane.store.process_registry import Presence, Role
+from hookplane.store.queries import DeliveryRow, Page
 from hookplane.store.sqlite.connection import connect_reader
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_dispatcher.dispatcher import Dispatcher
@@ -121,7 +122,7 @@ class SimulationWorld:
         self._fresh = itertools.count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._config_turn = asyncio.Lock()
-        self.store: Any = None
+        self.store: SQLiteStore
         self.account: Account
         self.receivers: list[tuple[SimulatedProcess, StoreConnection]] = []
         self.operator: StoreConnection
@@ -357,6 +358,16 @@ class SimulationWorld:
     def fill_disk(self, is_full: bool) -> None:
         """The file of the store cannot grow; what is free in it is still used."""
         self._writer.execute(f"pragma max_page_count = {1 if is_full else MOST_PAGES}")
+
+    async def deliveries(self, uid: str) -> list[DeliveryRow]:
+        """All of a subscription, as a listing shows them page by page."""
+        rows: list[DeliveryRow] = []
+        before: str | None = ""
+        while before is not None:
+            page = await self.store.deliveries(Page(1_000, before), uid, frozenset())
+            rows += page.rows
+            before = page.following
+        return rows
 
     def fresh_name(self, kind: str) -> str:
         """One that nothing had before."""
