@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks.webhooks import Webhook
 
-from hookplane.clock import SystemClock
+from hookplane.clock import Millis, SystemClock
 from hookplane.errors import InvalidValue
 from hookplane.secret import Secret
 from hookplane_cli.commands.sink import behaviour_of, command
@@ -32,13 +32,20 @@ BODY = b'{"type":"order.created","amount":42}'
 NOW = SystemClock().now()
 
 
-def signed(secret: str = SECRET, body: bytes = BODY, id_: str = "msg_1") -> dict[str, str]:
-    at = datetime.fromtimestamp(NOW // 1000, UTC)
+def signed(
+    secret: str = SECRET, body: bytes = BODY, id_: str = "msg_1", now: Millis = NOW
+) -> dict[str, str]:
+    at = datetime.fromtimestamp(now // 1000, UTC)
     return {
         "webhook-id": id_,
-        "webhook-timestamp": str(NOW // 1000),
+        "webhook-timestamp": str(now // 1000),
         "webhook-signature": Webhook(secret).sign(id_, at, body.decode()),
     }
+
+
+def signed_now() -> dict[str, str]:
+    """For a sink that runs: it refuses what is older than some minutes."""
+    return signed(now=SystemClock().now())
 
 
 @pytest.mark.parametrize(
@@ -164,8 +171,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def test_deliveries_are_told(running: Running) -> None:
-    assert (await running.post(signed())).status == 200
-    assert (await running.post({**signed(), "hookplane-replay": "r"})).status == 200
+    assert (await running.post(signed_now())).status == 200
+    assert (await running.post({**signed_now(), "hookplane-replay": "r"})).status == 200
     assert (await running.post({})).status == 200
     first, again, bare = running.arrivals
     assert (first.path, first.type, first.size) == ("/orders", "order.created", len(BODY))
@@ -176,21 +183,21 @@ async def test_deliveries_are_told(running: Running) -> None:
 
 async def test_it_fails_as_told(running: Running) -> None:
     running.sink.behave(Behaviour(SinkAnswer(429, retry_after=7), first=1))
-    refused, taken = await running.post(signed()), await running.post(signed())
+    refused, taken = await running.post(signed_now()), await running.post(signed_now())
     assert (refused.status, refused.headers["Retry-After"]) == (429, "7")
     assert taken.status == 200
 
 
 async def test_the_body_is_taken_as_sent(running: Running) -> None:
     """A body that claims to be compressed is signed over the bytes on the wire."""
-    headers = {**signed(), "Content-Encoding": "gzip"}
+    headers = {**signed_now(), "Content-Encoding": "gzip"}
     assert (await running.post(headers)).status == 200
     assert running.arrivals[0].signature is Signature.OK
 
 
 async def test_a_stalled_answer_ends_with_the_sink(running: Running) -> None:
     running.sink.behave(Behaviour(SinkAnswer(stall=3_600_000)))
-    request = asyncio.create_task(running.post(signed()))
+    request = asyncio.create_task(running.post(signed_now()))
     async with asyncio.timeout(30):
         await running.changed.wait()
         await running.sink.stop()
