@@ -83,3 +83,14 @@ async def test_all_of_them_die_by_their_schedule(world: World) -> None:
     shop = await world.change(shop, suspended=False)
     status = await world.until_status(shop, lambda s: s.dead == POISON, patience=3_000)
     assert (status.retrying, status.counters.dead) == (0, POISON)
+
+
+async def test_a_replay_takes_what_is_in_the_store_alone(world: World) -> None:
+    shop = await poison(world)
+    world.egress.scripts[url()] = lambda _: Reply()
+    start = world.clock.now()
+    await world.replay("hurry", shop, states=frozenset({DeliveryState.RETRYING}))
+    status = await world.until_status(shop, lambda s: s.counters.delivered == POISON, 50)
+    assert world.clock.now() < start + 50_000  # before any is due
+    (job,) = await world.store.replays()
+    assert (job.matched, job.delivered, status.retrying) == (POISON, POISON, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -310,6 +310,12 @@ class DeliveryStore(Protocol):
     ) -> tuple[tuple[Delivery, ...], Rest | None]:
         """Rows in state SENDING and RETRYING from a place on, by due time, and what comes after
         them. Raises UnknownObject."""
+
+    async def open_rows(
+        self, subscription: str, places: Sequence[tuple[LogId, int]]
+    ) -> tuple[Delivery, ...]:
+        """Those of these events (endpoint, sequence) that have a row in state SENDING or RETRYING.
+        Raises UnknownObject."""
 
     async def release(self, subscription: str, epoch: int) -> None:
         """Lets another process claim at once. Nothing happens when the epoch has passed."""

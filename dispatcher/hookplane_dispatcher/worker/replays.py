@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.clock import Clock, Millis
+from hookplane.clock import Millis
 from hookplane.errors import StoreUnavailable, UnknownObject
 from hookplane.pacing.backoff import Backoff
 from hookplane.store.delivery_store import (
@@ -46,6 +46,9 @@ class Replays:
         self._exhausted: set[str] = set()
         self._untried: set[Key] = set()
         self._fetching = False
+        self._page: ReplayPage | None = None
+        """It was fetched and is not entered yet."""
+        self._page_of = ""
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._flush_number = -1
         """The flush with the last page's position."""
@@ -81,9 +84,8 @@ class Replays:
         self._fetching = True
         return PageRequest(job.uid, room)
 
-    async def take_in(self, request: PageRequest, clock: Clock) -> None:
-        """Fetches a page, however long that takes, and enters its events. A store that fails delays
-        this replay alone."""
+    async def fetch(self, request: PageRequest) -> None:
+        """Fetches a page, however long that takes. A store that fails delays this replay alone."""
         try:
             page = await self._store.replay_page(request.replay, request.limit)
         except UnknownObject:
@@ -92,9 +94,26 @@ class Replays:
             await asyncio.sleep(self._backoff.next_pause())
         else:
             self._backoff.reset()
-            self._enter(request.replay, page, clock.now())
-        finally:
+            self._page = page
+            self._page_of = request.replay
+            return
+        self._fetching = False
+
+    @property
+    def unknown(self) -> list[Key]:
+        """Events of the page that was fetched whose rows may be in the store alone."""
+        if self._page is None or self._tracker.rest is None:
+            return []
+        retrying = (x.entry for x in self._page.candidates if x.state is DeliveryState.RETRYING)
+        keys = [(entry.endpoint, entry.sequence) for entry in retrying]
+        return [key for key in keys if key not in self._tracker.queue]
+
+    def enter_page(self, now: Millis) -> None:
+        """Enters the events of the page that was fetched, if there is one."""
+        if self._page is not None:
+            page, self._page = self._page, None
             self._fetching = False
+            self._enter(self._page_of, page, now)
 
     def _count_untried(self) -> int:
         rows = self._tracker.queue

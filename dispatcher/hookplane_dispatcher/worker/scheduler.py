@@ -73,7 +73,7 @@ class Scheduler:
         if self._replays.running and capacity.room() > 0:
             request = self._replays.next_page(capacity.slots)
             if request is not None:
-                self._page = self._tasks.create_task(self._take_in(request))
+                self._page = self._tasks.create_task(self._fetch_page(request))
         while await self._start_some():
             pass
 
@@ -87,9 +87,9 @@ class Scheduler:
         for attempt in self._attempts:
             attempt.cancel()
 
-    async def _take_in(self, request: PageRequest) -> None:
+    async def _fetch_page(self, request: PageRequest) -> None:
         """Beside the stream, which does not wait for a store that takes long to search."""
-        await self._replays.take_in(request, self._dependencies.clock)
+        await self._replays.fetch(request)
         self._wake()
 
     async def _start_some(self) -> bool:

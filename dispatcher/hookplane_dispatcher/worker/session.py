@@ -154,6 +154,7 @@ class OwnershipSession:
         try:
             await self._look()
             await self._read_rest()
+            await self._enter_page()
             await scheduler.start()
         except StoreUnavailable:
             self._capacity.store_failed()
@@ -270,6 +271,16 @@ class OwnershipSession:
             self._config.uid, tracker.rest, tracker.room
         )
         tracker.take_in(rows, rest, self._config, now)
+
+    async def _enter_page(self) -> None:
+        """Enters a page of a replay, with rows that only the store has. Raises StoreUnavailable."""
+        unknown, now = self._replays.unknown, self._capacity.now
+        if unknown and not self._tracker.is_as_stored:
+            return
+        if unknown:
+            rows = await self._dependencies.store.open_rows(self._config.uid, unknown)
+            self._tracker.take_in_some(rows, self._config, now)
+        self._replays.enter_page(now)
 
     @property
     def _regrouping(self) -> bool:

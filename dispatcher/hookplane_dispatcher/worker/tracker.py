@@ -114,10 +114,15 @@ class DeliveryTracker:
     def make_room(self, now: Millis) -> bool:
         """Whether rows that the store has alone are due and can be taken in. What is due later than
         now gives way to them."""
-        if self.rest is None or self.rest.due > now or self.writing or self.buffer.shifting:
+        if self.rest is None or self.rest.due > now or not self.is_as_stored:
             return False
         self._leave_to_store(self._most_rows // 2, now)
         return len(self.queue) <= self._most_rows // 2
+
+    @property
+    def is_as_stored(self) -> bool:
+        """The store has of all rows what the last flush said, so rows may be read from it."""
+        return not (self.writing or self.buffer.shifting)
 
     @property
     def unfinished(self) -> int:
@@ -136,7 +141,16 @@ class DeliveryTracker:
         config: SubscriptionConfig,
         now: Millis,
     ) -> None:
-        """Rows that were in the store alone, read while no flush was under way."""
+        """Rows that were in the store alone, read while no flush was under way, and what is there
+        besides."""
+        at = self.health.time(now)
+        self.take_in_some(deliveries, config, now)
+        self.rest = rest and _within(rest, at + longest_wait(config))
+
+    def take_in_some(
+        self, deliveries: Sequence[Delivery], config: SubscriptionConfig, now: Millis
+    ) -> None:
+        """Some of the rows that are in the store alone, read while no flush was under way."""
         at = self.health.time(now)
         restored = restore_later(deliveries, config, at, self._since)
         for stored, delivery in zip(deliveries, restored, strict=True):
@@ -146,7 +160,6 @@ class DeliveryTracker:
             if delivery != stored:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
-        self.rest = rest and _within(rest, at + longest_wait(config))
 
     def _leave_to_store(self, keep: int, later_than: Millis) -> None:
         """Leaves rows that are due last to the store, which has them as they are."""

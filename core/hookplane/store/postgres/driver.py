@@ -213,6 +213,11 @@ class PostgresStore:
     ) -> tuple[tuple[Delivery, ...], Rest | None]:
         return await self._read(flush.waiting, self._numbers, subscription, rest, most)
 
+    async def open_rows(
+        self, subscription: str, places: Sequence[tuple[LogId, int]]
+    ) -> tuple[Delivery, ...]:
+        return await self._read(flush.open_rows, self._numbers, subscription, places)
+
     async def release(self, subscription: str, epoch: int) -> None:
         await self._write(flush.release, subscription, epoch)
         self._bridge.ring(Topic.SUBSCRIPTION, [subscription])

@@ -11,6 +11,7 @@ from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
 from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
+from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
@@ -60,6 +61,16 @@ async def waiting(
     rows = [tuple(row) for row in await db.fetch(_SQL["find_waiting"], *place, most + 1)]
     await numbers.know(db, numbers=[row[0] for row in rows])
     return waiting_of(numbers, rows, most, rest.left)
+
+
+async def open_rows(
+    db: Db, numbers: PostgresIdMap, uid: str, places: Sequence[tuple[LogId, int]]
+) -> tuple[Delivery, ...]:
+    """Those that have a row. Raises UnknownObject."""
+    await numbers.know(db, subscriptions=[uid], endpoints=[endpoint for endpoint, _ in places])
+    events = [event_number(numbers.endpoint(x), sequence) for x, sequence in places]
+    rows = await db.fetch(_SQL["find_open_rows"], numbers.subscription(uid), events)
+    return tuple(delivery_of(numbers, *row) for row in rows)
 
 
 async def release(db: Db, uid: str, epoch: int) -> None:

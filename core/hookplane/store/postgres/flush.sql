@@ -50,6 +50,12 @@ from delivery
 where subscription = $1 and state in ('sending', 'retrying')
 order by due, event limit 1 offset $2;
 
+-- name: find_open_rows
+-- Of these events the deliveries that are not done.
+select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+from delivery
+where subscription = $1 and event = any($2::bigint[]) and state in ('sending', 'retrying');
+
 -- name: find_waiting
 -- Deliveries that are not done, from a place on by due time.
 select event, event_id, type, state, attempts, due, deadline, status_code, error, replay

@@ -197,6 +197,11 @@ class SQLiteStore:
     ) -> tuple[tuple[Delivery, ...], Rest | None]:
         return await self._read(flush.waiting, self._numbers, subscription, rest, most)
 
+    async def open_rows(
+        self, subscription: str, places: Sequence[tuple[LogId, int]]
+    ) -> tuple[Delivery, ...]:
+        return await self._read(flush.open_rows, self._numbers, subscription, places)
+
     async def release(self, subscription: str, epoch: int) -> None:
         if await self._read(flush.epoch, subscription) == epoch:
             self._processes.release(subscription)

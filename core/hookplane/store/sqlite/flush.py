@@ -13,6 +13,7 @@ from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
 from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
+from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
@@ -55,6 +56,15 @@ def waiting(
     place = (numbers.subscription(uid), rest.due, rest.number)
     rows = db.execute(_SQL["find_waiting"], (*place, most + 1)).fetchall()
     return waiting_of(numbers, rows, most, rest.left)
+
+
+def open_rows(
+    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, places: Sequence[tuple[LogId, int]]
+) -> tuple[Delivery, ...]:
+    """Those that have a row. Raises UnknownObject."""
+    events = [event_number(numbers.endpoint(x), sequence) for x, sequence in places]
+    values = (numbers.subscription(uid), orjson.dumps(events).decode())
+    return tuple(delivery_of(numbers, *row) for row in db.execute(_SQL["find_open_rows"], values))
 
 
 def epoch(db: sqlite3.Connection, uid: str) -> int | None:

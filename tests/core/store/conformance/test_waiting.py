@@ -65,3 +65,11 @@ async def test_what_is_dead_does_not_wait(scene: Scene) -> None:
 async def test_nothing_waits_for_nobody(scene: Scene) -> None:
     with pytest.raises(UnknownObject):
         await scene.store.waiting("nobody", Rest(0, 0, 1), 1)
+
+
+async def test_rows_are_found_by_their_place(scene: Scene) -> None:
+    await failing(scene)
+    found = await scene.store.open_rows("s", [("e", 2), ("e", 5), ("e", 99)])
+    assert sorted(x.sequence for x in found) == [2, 5]
+    with pytest.raises(UnknownObject):
+        await scene.store.open_rows("nobody", [])
