@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,11 @@ import asyncpg
 import pytest
 
 from hookplane.clock import SystemClock
-from hookplane.errors import LeaseLost, StoreUnavailable
+from hookplane.errors import LeaseLost, OwnedElsewhere, StoreUnavailable
+from hookplane.process.membership import Membership
 from hookplane.secret import Secret
 from hookplane.store.access import StoreAccess
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.session import SETTINGS
 from hookplane.store.process_registry import Presence, Role, Sighting
@@ -28,6 +30,10 @@ READY = Presence(ready=True, version=1)
 OF_THE_VERSION_BEFORE = """
 insert into hookplane.process (role, instance, registered_at, expires_at)
 values ('dispatcher', 'old', 0, 1) returning process
+"""
+NOW_MILLIS = """
+create or replace function hookplane.now_millis() returns bigint language sql volatile as
+$$ select (extract(epoch from clock_timestamp()) * 1000)::bigint + %d $$
 """
 BEAT_OF_THE_VERSION_BEFORE = "update hookplane.process set expires_at = 1 where instance = 'old'"
 
@@ -226,3 +232,32 @@ async def test_the_server_asks_for_a_machine_that_says_nothing() -> None:
             await db.close()
         in_force = {row["name"]: row["setting"] for row in rows}
         assert SETTINGS.items() <= in_force.items()
+
+
+@pytest.mark.parametrize("jump", [-3_600_000, 8_500, 3_600_000])
+async def test_no_step_of_the_clock_of_the_database_decides_who_owns(jump: int) -> None:
+    """What a live process owns stays its own; what a dead one owned goes to the next."""
+    async with two() as (a, b), admin(a.settings) as db:
+        row = ConfigRow(ConfigKind.SUBSCRIPTION, "s", b"{}")
+        await a.store.apply_config(ConfigChange(upserts=(row,)))
+        await a.store.claim("s", a.process)
+        await db.execute(NOW_MILLIS % jump)
+        assert len(await b.store.heartbeat(b.process, READY)) == 2
+        with pytest.raises(OwnedElsewhere):
+            await b.store.claim("s", b.process)
+        await a.store.heartbeat(a.process, READY)
+        await a.store.claim("s", a.process)
+        watching = Membership(b.store, Role.DISPATCHER, "c", SystemClock(), lambda: READY)
+        await watching.start()
+        try:
+            await a.store.close()  # without leaving
+
+            async def claimed() -> bool:
+                with suppress(OwnedElsewhere):
+                    await b.store.claim("s", watching.process)
+                    return True
+                return False
+
+            await until(claimed, "the subscription of the dead one")
+        finally:
+            await watching.stop()
