@@ -269,3 +269,10 @@ def test_messages_keep_the_path_to_themselves() -> None:
         with pytest.raises(InvalidValue) as refused:
             check_url(url)
         assert "s3cret" not in str(refused.value)
+
+
+def test_how_long_a_host_name_may_be() -> None:
+    longest = ".".join(["a" * 63] * 3 + ["b" * 61])
+    assert check_url(f"https://{longest}./hook").host == longest
+    with pytest.raises(InvalidValue, match="is not a host name"):
+        check_url(f"https://{longest}b/hook")
