@@ -15,6 +15,7 @@ from hookplane.store.delivery_store import ROWS_AT_ONCE, DeliveryState
 from hookplane.store.event_numbers import sequence_of
 from hookplane.store.queries import SubscriptionStats
 from hookplane.store.sqlite import status
+from support.clocks.virtual import START
 from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
 from support.simulation.processes import SimulatedProcess, SimulationLoop
 from support.simulation.reader import AcceptedEvent, Log, Reader
@@ -47,6 +48,8 @@ class Account:
         self.readers: dict[str, Reader] = {}
         self._places: dict[str, tuple[str, int]] = {}
         """Event → endpoint and number, of those that were there when they were answered."""
+        self._told: dict[str, float] = {}
+        """Event → when it came by the clock of its receiver, which retention goes by."""
         self._removable_until = 0.0
         """What came later is not removed by any retention yet."""
         self._processes: dict[int, str] = {}
@@ -65,6 +68,7 @@ class Account:
         self.events[event] = known
         if place := self._find(event):
             self._places[event] = place
+            self._told[event] = self._told_of(event)
         for uid, reader in self.readers.items():
             if event_class is EventClass.GOOD and event not in self._targets.tried[uid]:
                 reader.waiting[event] = known
@@ -144,6 +148,10 @@ class Account:
             (event,),
         ).fetchone()
         return None if row is None else (row[0], sequence_of(row[1]))
+
+    def _told_of(self, event: str) -> float:
+        row = self._db.execute("select received from event where event_id = ?", (event,))
+        return float(row.fetchone()[0] - START) / 1000
 
     # What must hold at any moment ---------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class Account:
     ) -> None:
         accepted = self.events[event]
         if state is None and self._is_removed(self._places[event]):
-            if accepted.at > self._removable_until:
+            if min(accepted.at, self._told[event]) > self._removable_until:
                 raise Violated(f"{event} was removed, which came at {accepted.at:.0f}")
             return
         expected = self._expected(uid, reader, event, state)
