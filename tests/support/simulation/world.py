@@ -46,6 +46,8 @@ OPERATOR: Final = "operator"
 """It also does what keeps the store within its bounds."""
 ROWS: Final = 6
 """Unfinished deliveries in a dispatcher's memory: so few that most seeds have more."""
+KEEP_ATTEMPTS: Final[Millis] = 1_000 * 86_400_000
+"""Longer than any clock is behind: by them a listing tells what was delivered."""
 MOST_PAGES: Final = (1 << 32) - 2
 PROVIDER_TRIES: Final = 200
 """How often a provider sends a request again that was not answered 2xx."""
@@ -348,7 +350,7 @@ class SimulationWorld:
         more = True
         while more:
             with suppress(StoreUnavailable):
-                retention = Retention(age, age, most_bytes)
+                retention = Retention(age, KEEP_ATTEMPTS, most_bytes)
                 step = await self.operator.expire(retention, self._time_of_retention.now())
                 more = step.more
                 self.counts["expired"] += step.events
