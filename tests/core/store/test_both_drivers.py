@@ -218,7 +218,7 @@ class BothDrivers(RuleBasedStateMachine):
         job = NewReplay(uid, "default", uid, subscription, self.clock.now(), states=states)
         if by_id:
             events = self.both("events", Page(3))
-            job = replace(job, ids=tuple(row.entry.event_id for row in events))
+            job = replace(job, ids=tuple(row.entry.event_id for row in events.rows))
         self.both("create_replay", job)
 
     @rule(uid=st.sampled_from(REPLAYS), limit=st.integers(1, 3), subscription=subscriptions)
