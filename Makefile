@@ -8,7 +8,7 @@ export VENV PYTHON
 .PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate bench ledger cluster-ledger operator-bench listings-bench lock clean help
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: environment  ## Start the tour: receiver, dispatcher and a local subscriber, with sample events
 	@$(BIN)/hookplane demo

@@ -20,7 +20,7 @@ from hookplane_cli.human import duration, short_name
 def command(
     session: Session, event: str | None, subscription: str | None, limit: int, before: str | None
 ) -> None:
-    """Attempts, newest first: of an EVENT, of a subscription, or of all."""
+    """Attempts, newest event first: of an EVENT, of a subscription, or of all."""
     wanted = subscription and full_name(subscription, session.namespace)
     parameters = {"event": event, "subscription": wanted, "limit": limit, "before": before}
     page = session.client.get("/attempts", parameters)

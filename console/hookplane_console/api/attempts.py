@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import event_id_of, name_of, page_of
+from hookplane_console.api.context import ApiRoute, Context, Routes
+from hookplane_console.api.parameters import PAGE, event_id_of, name_of, page_of
 from hookplane_console.api.views import attempt_view
 from hookplane_console.responses import listing
 
@@ -21,4 +21,4 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
     return listing(found, lambda row: attempt_view(row, context.directory.name))
 
 
-ROUTES: Final[Routes] = (("GET", "/attempts", show_all),)
+ROUTES: Final[Routes] = (ApiRoute("GET", "/attempts", show_all, PAGE | {"event", "subscription"}),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -39,8 +39,19 @@ class Context:
 
 
 Handler = Callable[[Context, web.Request], Awaitable[web.Response]]
-Routes = tuple[tuple[str, str, Handler], ...]
-"""Method, path, handler."""
+
+
+class ApiRoute(NamedTuple):
+    """Where a handler is found."""
+
+    method: str
+    path: str
+    handler: Handler
+    parameters: frozenset[str] = frozenset()
+    """Those of the query string; another one is refused, since it would be ignored."""
+
+
+Routes = tuple[ApiRoute, ...]
 
 
 def path_key(request: web.Request) -> QualifiedName:

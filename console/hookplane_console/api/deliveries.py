@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import name_of, page_of, required, states_of
+from hookplane_console.api.context import ApiRoute, Context, Routes
+from hookplane_console.api.parameters import PAGE, name_of, page_of, required, states_of
 from hookplane_console.api.views import delivery_view
 from hookplane_console.responses import listing
 
@@ -21,4 +21,6 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
     return listing(found, lambda row: delivery_view(row, context.directory.name))
 
 
-ROUTES: Final[Routes] = (("GET", "/deliveries", show_all),)
+ROUTES: Final[Routes] = (
+    ApiRoute("GET", "/deliveries", show_all, PAGE | {"subscription", "state"}),
+)

@@ -8,8 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.config.endpoint import EndpointConfig
-from hookplane_console.api.context import Context, Routes, path_key
-from hookplane_console.api.parameters import namespace_of, object_of, text_of, type_of
+from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
+from hookplane_console.api.parameters import NAMESPACE, namespace_of, object_of, text_of, type_of
 from hookplane_console.api.views import Json, endpoint_view
 from hookplane_console.responses import Refusal, json_response, whole
 from hookplane_console.trigger import TriggerRefused
@@ -56,7 +56,7 @@ async def _views(context: Context, endpoints: Sequence[EndpointConfig]) -> list[
 
 
 ROUTES: Final[Routes] = (
-    ("GET", "/endpoints", show_all),
-    ("GET", "/endpoints/{namespace}/{name}", show),
-    ("POST", "/endpoints/{namespace}/{name}/trigger", trigger),
+    ApiRoute("GET", "/endpoints", show_all, NAMESPACE),
+    ApiRoute("GET", "/endpoints/{namespace}/{name}", show),
+    ApiRoute("POST", "/endpoints/{namespace}/{name}/trigger", trigger),
 )

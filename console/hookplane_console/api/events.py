@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.store.event_log import Content, LogEntry
-from hookplane_console.api.context import Context, Routes
-from hookplane_console.api.parameters import event_id_of, name_of, page_of, type_of
+from hookplane_console.api.context import ApiRoute, Context, Routes
+from hookplane_console.api.parameters import PAGE, event_id_of, name_of, page_of, type_of
 from hookplane_console.api.views import event_detail_view, event_view
 from hookplane_console.responses import json_response, listing
 
@@ -37,7 +37,7 @@ async def _find(context: Context, request: web.Request) -> tuple[LogEntry, Conte
 
 
 ROUTES: Final[Routes] = (
-    ("GET", "/events", show_all),
-    ("GET", "/events/{id}", show),
-    ("GET", "/events/{id}/body", body),
+    ApiRoute("GET", "/events", show_all, PAGE | {"endpoint", "type"}),
+    ApiRoute("GET", "/events/{id}", show),
+    ApiRoute("GET", "/events/{id}/body", body),
 )

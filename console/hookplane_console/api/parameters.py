@@ -22,9 +22,21 @@ MAX_LIMIT: Final = 500
 MAX_TYPE_LENGTH: Final = 256
 DEFAULT_NAMESPACE: Final = "default"
 
+PAGE: Final = frozenset({"limit", "before"})
+"""What a listing takes that comes page by page."""
+NAMESPACE: Final = frozenset({"namespace"})
+
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _PLACE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,4096}")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def check_known(query: Mapping[str, str], known: frozenset[str]) -> None:
+    """Refuses a parameter that would be ignored: its sender believes that it counts."""
+    for name in query:
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise Refusal(400, f"unknown parameter; there is: {there}", name[:64])
 
 
 def page_of(query: Mapping[str, str]) -> Page:

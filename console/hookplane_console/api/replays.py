@@ -11,8 +11,15 @@ from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.ids import EVENT_PREFIX, event_id
 from hookplane.store.delivery_store import DeliveryState, NewReplay
-from hookplane_console.api.context import Context, Routes, path_key
-from hookplane_console.api.parameters import name_of, namespace_of, object_of, text_of, time_of
+from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
+from hookplane_console.api.parameters import (
+    NAMESPACE,
+    name_of,
+    namespace_of,
+    object_of,
+    text_of,
+    time_of,
+)
 from hookplane_console.api.views import replay_view
 from hookplane_console.responses import Refusal, json_response, whole
 
@@ -113,7 +120,7 @@ def _states(body: dict[str, Any], default: frozenset[DeliveryState]) -> frozense
 
 
 ROUTES: Final[Routes] = (
-    ("GET", "/replays", show_all),
-    ("POST", "/replays", create),
-    ("GET", "/replays/{namespace}/{name}", show),
+    ApiRoute("GET", "/replays", show_all, NAMESPACE),
+    ApiRoute("POST", "/replays", create),
+    ApiRoute("GET", "/replays/{namespace}/{name}", show),
 )

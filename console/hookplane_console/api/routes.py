@@ -8,7 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from hookplane_console.api import attempts, deliveries, endpoints, events, replays, subscriptions
-from hookplane_console.api.context import Context, Handler, Routes
+from hookplane_console.api.context import ApiRoute, Context, Routes
+from hookplane_console.api.parameters import check_known
 from hookplane_console.responses import json_response
 
 PREFIX: Final = "/api/v1"
@@ -24,22 +25,23 @@ ROUTES: Final[Routes] = (
 
 
 def add_routes(app: web.Application, context: Context) -> None:
-    for method, path, handler in ROUTES:
-        app.router.add_route(method, PREFIX + path, _bound(context, handler))
+    for route in ROUTES:
+        app.router.add_route(route.method, PREFIX + route.path, _bound(context, route))
     app.router.add_get("/", _index)
 
 
 def _bound(
-    context: Context, handler: Handler
+    context: Context, route: ApiRoute
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await handler(context, request)
+        check_known(request.query, route.parameters)
+        return await route.handler(context, request)
 
     return serve
 
 
 async def _index(_: web.Request) -> web.Response:
-    paths = sorted({PREFIX + path for _, path, _ in ROUTES})
+    paths = sorted({PREFIX + route.path for route in ROUTES})
     return json_response(
         {"name": "hookplane", "paths": ["/healthz", "/readyz", "/metrics", *paths]}
     )

@@ -8,8 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane_console.api.context import Context, Routes, path_key
-from hookplane_console.api.parameters import namespace_of, object_of
+from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
+from hookplane_console.api.parameters import NAMESPACE, namespace_of, object_of
 from hookplane_console.api.views import Json, subscription_view
 from hookplane_console.responses import Refusal, json_response, whole
 
@@ -45,7 +45,7 @@ async def _views(context: Context, subscriptions: Sequence[SubscriptionConfig]) 
 
 
 ROUTES: Final[Routes] = (
-    ("GET", "/subscriptions", show_all),
-    ("GET", "/subscriptions/{namespace}/{name}", show),
-    ("POST", "/subscriptions/{namespace}/{name}/resume", resume),
+    ApiRoute("GET", "/subscriptions", show_all, NAMESPACE),
+    ApiRoute("GET", "/subscriptions/{namespace}/{name}", show),
+    ApiRoute("POST", "/subscriptions/{namespace}/{name}/resume", resume),
 )

@@ -246,7 +246,7 @@ class EventType(Spec):
     header: HeaderName | None = None
     """A header's value."""
     body_path: BodyPath | None = None
-    """A member of the JSON body."""
+    """A member of the JSON body, by the names that lead to it: `message.id`, `items.0.id`."""
     value: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """The same for all."""
 
@@ -268,7 +268,7 @@ class KeyPart(Spec):
     header: HeaderName | None = None
     """A header's value."""
     body_path: BodyPath | None = None
-    """A member of the JSON body."""
+    """A member of the JSON body, by the names that lead to it: `message.id`, `items.0.id`."""
 
     RULES = (
         Rule(
@@ -288,7 +288,7 @@ class DeduplicationKey(Spec):
     header: HeaderName | None = None
     """A header's value."""
     body_path: BodyPath | None = None
-    """A member of the JSON body."""
+    """A member of the JSON body, by the names that lead to it: `message.id`, `items.0.id`."""
     parts: Annotated[list[KeyPart], Field(min_length=1, max_length=8)] | None = None
     """Several values, which together are the key, such as `source` and `id` of a CloudEvent."""
 

@@ -186,7 +186,7 @@ KINDS: Final = (
             Column(
                 "Delivered",
                 ".status.delivery.delivered",
-                "Events that the target took.",
+                "Deliveries that the target took.",
                 type="integer",
                 wide=True,
             ),

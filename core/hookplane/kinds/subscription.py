@@ -377,7 +377,8 @@ class DeliverySpec(Spec):
     rate: Rate | None = None
     """At most so many attempts in so much time."""
     ordering: Literal["None", "Strict"] = "None"
-    """Strict: for each endpoint one after the other; a failing event holds those behind it."""
+    """Strict: for each endpoint one after the other; a failing event holds those behind it, but
+    for one that failed before Strict was set, or before its endpoint left and joined again."""
     retry: Retry = Retry()
     """When a failed delivery is tried again."""
     circuit: Circuit = Circuit()
@@ -492,9 +493,11 @@ class DeliveryStatus(Spec):
     """Deliveries in numbers, and how the target is doing."""
 
     delivered: Count | None = None
-    """Events that the target took, since the subscription was created."""
+    """Deliveries that the target took since the subscription was created; one that a replay makes
+    again counts again."""
     filtered: Count | None = None
-    """Events that the filter left out, since the subscription was created."""
+    """Events that the filter left out since the subscription was created; one that a replay
+    delivers later stays counted."""
     filter_errors: Count | None = None
     """Of those: because the filter's expression failed."""
     pending: Count | None = None

@@ -295,3 +295,20 @@ def test_large_bodies_are_refused(console: RunningConsole) -> None:
 def test_a_store_that_is_away_is_said(console: RunningConsole) -> None:
     console.close_store()
     assert get(console, "/events", 503)["error"]["message"].startswith("the store")
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/events?since=1h", "before, endpoint, limit, type"),
+        ("/deliveries?subscription=shop&since=1h", "before, limit, state, subscription"),
+        ("/attempts?since=1h", "before, event, limit, subscription"),
+        ("/endpoints?since=1h", "namespace"),
+        ("/endpoints/default/orders?since=1h", "none"),
+    ],
+)
+def test_a_parameter_that_would_be_ignored_is_refused(
+    console: RunningConsole, path: str, known: str
+) -> None:
+    error = get(console, path, 400)["error"]
+    assert error == {"field": "since", "message": f"unknown parameter; there is: {known}"}
