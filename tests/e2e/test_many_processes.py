@@ -256,7 +256,8 @@ async def test_a_change_reaches_every_process(tmp_path: Path) -> None:
         )
         (made.manifests / "more.yaml").unlink()
         assert "--prune deletes them" in await made.apply()
-        assert f"deleted subscription default/s{SUBSCRIPTIONS}" in await made.apply("--prune")
+        output = await made.apply("--prune", "--wait", "20s")
+        assert f"deleted subscription default/s{SUBSCRIPTIONS}" in output
         await send(made, "last")
         await until(lambda: arrived(target, "last"), "the others")
         assert not [x for x in target.received if x.path.endswith(f"s{SUBSCRIPTIONS}")][1:]
