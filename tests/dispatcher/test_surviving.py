@@ -137,10 +137,9 @@ async def test_a_store_that_is_away_stops_sending_at_the_bound(world: World) -> 
     assert sorted(world.events) == ids
 
 
-async def test_reads_that_fail_are_tried_again(world: World) -> None:
-    await world.subscribe(subscription())
-    await world.start()
-    left = [3]
+def fail_reads(world: World, times: int) -> list[int]:
+    """The next so many reads of logs and contents fail; how many are left to fail."""
+    left = [times]
 
     def fail(name: str, _: tuple[Any, ...]) -> None:
         if name in {"read_contents", "read_log"} and left[0]:
@@ -148,8 +147,16 @@ async def test_reads_that_fail_are_tried_again(world: World) -> None:
             raise StoreUnavailable("away")
 
     world.watched.fail = fail
+    return left
+
+
+async def test_reads_that_fail_are_tried_again(world: World) -> None:
+    await world.subscribe(subscription())
+    await world.start()
+    left = fail_reads(world, 3)
     ids = await world.publish_many(5)
     await world.until(lambda: sorted(world.events) == ids)
+    assert left == [0]
 
 
 async def test_stopping_finishes_what_is_under_way(world: World) -> None:
@@ -271,14 +278,7 @@ async def test_retries_whose_contents_cannot_be_read_are_tried_again(world: Worl
     ids = await world.publish_many(3)
     await world.until_status(shop, lambda s: s.retrying == 3)
     await world.crash()
-    left = [3]
-
-    def fail(name: str, _: tuple[Any, ...]) -> None:
-        if name in {"read_contents", "read_log"} and left[0]:
-            left[0] -= 1
-            raise StoreUnavailable("away")
-
-    world.watched.fail = fail
+    left = fail_reads(world, 3)
     world.egress.scripts.clear()
     await world.start()
     await world.until_status(shop, lambda s: s.counters.delivered == 3, 120)
