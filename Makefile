@@ -5,7 +5,7 @@ VENV = .venv
 BIN := $(VENV)/bin
 export VENV PYTHON
 
-.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate bench ledger cluster-ledger operator-bench listings-bench lock clean help
+.PHONY: environment develop run test e2e e2e-kind check style format types imports generate check-generated simulate operator-chaos bench ledger cluster-ledger operator-bench listings-bench lock clean help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,9 +50,15 @@ check-generated: develop
 	$(BIN)/python charts/generate.py --check
 	$(BIN)/python docs/generate.py --check
 
-simulate: develop  ## Crashes, wrong clocks and a failing store, in virtual time; SEEDS=1000 or SEED=17
-	$(BIN)/python -m support.simulation $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)) \
+simulate: develop  ## Crashes, wrong clocks and a failing store, in virtual time; SEEDS=1000 or SEED=17, STORE=postgres
+	$(BIN)/python -m support.simulation --store $(or $(STORE),sqlite) $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(SHRINK),--shrink),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),0) --minutes $(or $(MINUTES),25))
+
+operator-chaos: develop  ## Break everything around two operators; MINUTES=60 SEED=1, and ONLY=3,7 of its rounds
+	@scripts/test-tools
+	@scripts/test-components >/dev/null
+	$(BIN)/python -m support.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),60) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(LONGEST),--longest $(LONGEST)) $(if $(LOGS),--logs $(LOGS))
 
 bench: develop  ## Measure; one table as text and JSON
 	$(BIN)/python -m benchmarks

@@ -22,6 +22,7 @@ from benchmarks.scenarios import (
     bare,
     bloat,
     configuration,
+    crowd,
     delivery,
     fanout,
     ingest,
@@ -40,6 +41,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "through": through.run,
     "latency": latency.run,
     "fanout": fanout.run,
+    "crowd": crowd.run,
     "isolation": isolation.run,
     "memory": memory.run,
 }
@@ -62,7 +64,7 @@ ENGINES: Final[dict[str, type[Engine]]] = {"sqlite": System, "postgres": Postgre
     show_default=True,
     help="postgres: a receiver, a dispatcher and a database, started for it.",
 )
-@click.option("--quick", is_flag=True, help="Two minutes instead of a quarter of an hour.")
+@click.option("--quick", is_flag=True, help="Four minutes instead of twenty.")
 @click.option("--only", type=click.Choice([*SCENARIOS, *ON_POSTGRES]), multiple=True)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write it as JSON as well.")
 @click.option(

@@ -83,7 +83,7 @@ async def fill(store: PostgresStore, number: int) -> None:
     now = SystemClock().now()
     prefix = event_id(now)[:17]
     async with store.connections.use(Purpose.OTHER) as db:
-        await db.execute("set statement_timeout = 0")
+        await db.execute("set statement_timeout = 0; set lock_timeout = 0")
         await db.fetchval("select make_partitions_1($1)", PARTITIONS - 1)
         for start in range(1, number + 1, CHUNK):
             end = min(start + CHUNK - 1, number)

@@ -40,9 +40,10 @@ def subscription(
     *,
     earliest: bool = False,
     timeout: str = "15s",
+    types: tuple[str, ...] = (),
     **delivery: Any,
 ) -> Manifest:
-    """`delivery`: fields of `spec.delivery`."""
+    """`types`: what it wants; none: all. `delivery`: fields of `spec.delivery`."""
     spec = {
         "endpointRefs": [{"name": endpoint}],
         "target": {"url": url, "timeout": timeout},
@@ -50,6 +51,8 @@ def subscription(
         "startFrom": "Earliest" if earliest else "Latest",
         "delivery": {"maxInFlight": IN_FLIGHT} | delivery,
     }
+    if types:
+        spec["filter"] = {"types": list(types)}
     return _ours("WebhookSubscription", name, spec)
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PACKAGES = ("core", "receiver", "dispatcher", "operator", "console", "cli")
 MOST_ROOMS = {
-    "The body of a request, to the answer": 20,
+    "The body of a request, to the answer": 23,
     "An event, from log to flush": 24,
     "A changed subscription, from watch to status": 28,
     "`hookplane run`, from manifests to serving": 24,

@@ -48,6 +48,13 @@ def test_a_class_name_means_one_thing() -> None:
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
+def test_a_number_means_one_decision() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        places[page.name.partition("-")[0]].append(page.name)
+    assert {number: found for number, found in places.items() if len(found) > 1} == {}
+
+
 REACHES_INSIDE = {
     "tests/charts/conftest.py": "helm's Python binding has no other way to say which APIs exist",
 }
@@ -110,7 +117,9 @@ SCENARIOS = {
     "tests/core/store/conformance": "one suite over both drivers",
     "tests/core/store/postgres/test_claims.py": "claims of two processes at one moment",
     "tests/core/store/postgres/test_disk.py": "a disk that is full, and a backup",
+    "tests/core/store/postgres/test_far_eras.py": "a database whose clock was far ahead",
     "tests/core/store/postgres/test_late_flush.py": "a flush that waits behind retention",
+    "tests/core/store/postgres/test_locked_subscription.py": "a lock on one subscription's row",
     "tests/core/store/postgres/test_order.py": "the order of commits over all appends",
     "tests/core/store/sqlite/test_all_or_nothing.py": "a crash between statements of any write",
     "tests/core/store/sqlite/test_crash.py": "a process that is killed while it appends",
@@ -118,7 +127,10 @@ SCENARIOS = {
     "tests/core/store/test_both_drivers.py": "both drivers under the same random operations",
     "tests/dispatcher/egress/test_exchange.py": "well-behaved targets, over all of egress",
     "tests/dispatcher/egress/test_hostile_answers.py": "hostile targets, over all of egress",
+    "tests/dispatcher/egress/test_real_servers.py": "servers that people run, over all of egress",
+    "tests/dispatcher/egress/test_real_tls.py": "their TLS, over all of egress",
     "tests/dispatcher/egress/test_reach.py": "addresses out of bounds, over all of egress",
+    "tests/dispatcher/test_concerned.py": "whole dispatchers: who is woken, and cursors of others",
     "tests/dispatcher/test_filtering.py": "whole dispatchers: filters, transforms and headers",
     "tests/dispatcher/test_liveness.py": "whole dispatchers: no worker waits for ever",
     "tests/dispatcher/test_many_retrying.py": "whole dispatchers: more fails than memory holds",
@@ -132,6 +144,7 @@ SCENARIOS = {
     "tests/dispatcher/test_wrong_clock.py": "whole dispatchers: a wall clock that leaps",
     "tests/operator/config/test_joins.py": "whose an event is, wherever rounds end",
     "tests/receiver/ingress/test_conformance.py": "what every ingress server must do on the wire",
+    "tests/receiver/ingress/test_hostile_requests.py": "hostile senders, over all of ingress",
     "tests/receiver/test_providers.py": "every provider's request through the whole receiver",
 }
 """Tests, or folders of them, that cross the files of a component, and what they are about.

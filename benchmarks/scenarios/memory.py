@@ -11,13 +11,16 @@ from benchmarks.rows import Figure, Row
 from benchmarks.scenarios.drain import drain, fill
 
 _MB: Final = 1 << 20
-IDLE_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 10.0
+"""After a start, until nothing is left to do."""
+IDLE_SECONDS: Final = 30.0
 
 
 def run(bench: Bench) -> list[Row]:
     """Started; with a backlog stored; the most while all of it was delivered."""
     events = bench.effort.deliveries * bench.effort.rounds
     with bench.targets() as targets, bench.system(endpoint("in")) as system:
+        time.sleep(SETTLE_SECONDS)
         started = system.usage()
         time.sleep(IDLE_SECONDS)
         idle = (system.usage().cpu - started.cpu) / IDLE_SECONDS

@@ -28,8 +28,8 @@ from hookplane_cli.trigger_request import TriggerRequest
 from hookplane_console.console import Console
 from hookplane_console.probes import Health
 from hookplane_dispatcher.dispatcher import Dispatcher
-from hookplane_dispatcher.egress.aiohttp_client import AiohttpEgress
 from hookplane_dispatcher.egress.guard import AddressGuard
+from hookplane_dispatcher.egress.raw_client import RawEgress
 from hookplane_dispatcher.transports.http.target import HttpTransport
 from hookplane_dispatcher.transports.transport import Transports
 from hookplane_receiver.receiver import Receiver
@@ -141,7 +141,7 @@ class ReceiverRole:
 
 def make_transports(guard: AddressGuard, clock: Clock) -> Transports:
     """A transport for each kind of target that a document can have."""
-    return {HttpTargetConfig: HttpTransport(AiohttpEgress(guard=guard), clock)}
+    return {HttpTargetConfig: HttpTransport(RawEgress(guard), clock)}
 
 
 class DispatcherRole:

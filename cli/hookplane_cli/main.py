@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Final
 
 import click
@@ -54,3 +56,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="hookplane", prog_name="hookplane")
 def main() -> None:
     """Webhooks as Kubernetes resources: receive, verify, store, deliver, replay."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Bodies hold every character; a terminal without one shows a question mark for it.
+            stream.reconfigure(errors="replace")

@@ -19,6 +19,7 @@ from hookplane_console.api.directory import Directory
 from hookplane_console.api.routes import add_routes
 from hookplane_console.middleware import Guard, errors, guarded
 from hookplane_console.probes import Health, Probes
+from hookplane_console.site import site
 from hookplane_console.trigger import Trigger
 
 SHUTDOWN_SECONDS: Final = 1.0
@@ -74,7 +75,7 @@ class Console:
         the address is taken, StoreUnavailable."""
         await self._follower.load()
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host.strip("[]"), self._port).start()
+        await site(self._runner, self._host, self._port).start()
         self._following = asyncio.create_task(run_forever("configuration", self._follower.run))
         return f"http://{self._host}:{self._runner.addresses[0][1]}"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,7 @@ SAFE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_AUTHORITY: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]@/]+))(?::[0-9]*)?")
 _LOCAL_NAME: Final = "localhost"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _log: Final = logging.getLogger(__name__)
@@ -94,10 +96,10 @@ class Guard:
 
 
 def host_name(authority: str) -> str:
-    """`[::1]:8081` → `::1`, `LocalHost:8081` → `localhost`."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
+    """`[::1]:8081` → `::1`, `LocalHost:8081` → `localhost`; empty for what is no host with or
+    without a port (RFC 3986 §3.2), such as `[::1]evil`."""
+    found = _AUTHORITY.fullmatch(authority)
+    return "" if found is None else (found[1] or found[2]).lower()
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

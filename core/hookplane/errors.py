@@ -76,7 +76,13 @@ class StoreInUse(StoreError):
 
 
 class StaleWriter(StoreError):
-    """Another leader took over; the caller must not write any more."""
+    """Another leader took over; the caller must not write any more, unless it finds that it still
+    leads and comes again with a higher term."""
+
+    def __init__(self, term: int, holder: str) -> None:
+        """Of whom the database takes for the leader; `holder` empty: a former version."""
+        super().__init__(f"{holder or 'another operator'} has written in term {term}")
+        self.term = term
 
 
 class UnknownObject(StoreError):

@@ -40,6 +40,8 @@ class RejectReason(StrEnum):
     """The endpoint is suspended."""
     STORE = "StoreUnavailable"
     """The store cannot take it now."""
+    NO_ROOM = "NoRoomForBody"
+    """More comes in at once than a receiver keeps of bodies whose sender is not known yet."""
     EVENTS_QUOTA = "EventsQuotaExceeded"
     """Its namespace receives more events a second than it may."""
     STORAGE_QUOTA = "StorageQuotaExceeded"

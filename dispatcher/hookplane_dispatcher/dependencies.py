@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from hookplane.clock import Clock
+from hookplane.evaluation.pool import EvaluationPool
 from hookplane.process.membership import OwnershipGuard
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.store.delivery_store import DeliveryStore
 from hookplane.tracing import NoTracer, Tracer
 from hookplane_dispatcher.metrics import DispatcherMetrics
+from hookplane_dispatcher.reading.bystanders import Bystanders
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
@@ -35,6 +37,9 @@ class Dependencies:
     publisher: OperationalEventPublisher
     settings: DispatcherSettings
     ownership: OwnershipGuard
+    bystanders: Bystanders
+    expressions: EvaluationPool
+    """Where filters and transforms are evaluated that may take long."""
     claims: asyncio.Semaphore
     """Claims under way at once: ten thousand workers may start together."""
     tracer: Tracer = field(default_factory=NoTracer)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Final, Protocol
 
@@ -13,6 +14,8 @@ from hookplane.clock import Clock, Millis
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.errors import StoreUnavailable
+from hookplane.evaluation.pool import EvaluationPool
 from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower
 from hookplane.process.membership import Membership, SingleProcess
@@ -20,14 +23,16 @@ from hookplane.process.rendezvous import owner_of
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
+from hookplane.steady_clock import LeapWatch
 from hookplane.store.config_store import ConfigKind, ConfigStore
-from hookplane.store.delivery_store import DeliveryStore
+from hookplane.store.delivery_store import Asked, DeliveryStore
 from hookplane.store.event_log import EventLog
 from hookplane.store.notifications import Notifications, Topic
 from hookplane.store.process_registry import Role
 from hookplane.tracing import NoTracer, Tracer
 from hookplane_dispatcher.dependencies import Dependencies
-from hookplane_dispatcher.metrics import DispatcherMetrics
+from hookplane_dispatcher.metrics import DispatcherMetrics, ExpressionMetrics
+from hookplane_dispatcher.reading.bystanders import Bystanders
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
@@ -36,6 +41,9 @@ from hookplane_dispatcher.worker.worker import SubscriptionWorker
 
 CLAIMS: Final = 16
 """Claims under way at once."""
+LOOKS_AFTER_LEAP: Final = 4
+"""So many looks after a leap of the clock workers look at it as well: they believe it when it has
+lasted for a minute."""
 
 
 class DispatcherStore(EventLog, DeliveryStore, ConfigStore, Notifications, Protocol):
@@ -58,12 +66,15 @@ class Dispatcher:
         settings: DispatcherSettings | None = None,
         membership: Membership | None = None,
         tracer: Tracer | None = None,
+        expressions: EvaluationPool | None = None,
     ) -> None:
         """`transports`: how each kind of target is delivered to; the caller closes them when the
         dispatcher has stopped. `membership`: its place among other dispatchers, started by the
         caller; None: it is the only one. `tracer`: opens a span for each attempt; None: nothing is
-        traced."""
+        traced. `expressions`: where those are evaluated that may take long; it is closed here."""
         self._store = store
+        self._expressions = expressions or EvaluationPool()
+        registry.register(ExpressionMetrics(self._expressions))
         self._names: dict[str, tuple[str, str]] = {}
         self._membership = membership
         self._dependencies = self._make_dependencies(
@@ -80,7 +91,9 @@ class Dispatcher:
         self._configs: dict[str, SubscriptionConfig] = {}
         self._peers: frozenset[str] = frozenset()
         self._follower = ConfigFollower(store, sealer, self._apply, self._version_changed)
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
+        self._moving: list[asyncio.Task[None]] = []
+        """Moves cursors as long as there are workers."""
         self._workers: dict[str, SubscriptionWorker] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._unlisten: list[Callable[[], None]] = []
@@ -99,19 +112,29 @@ class Dispatcher:
     ) -> Dependencies:
         store = self._store
         contents = ContentCache(store, self._name_of, settings.body_bytes, settings.readers)
+        logs = LogReader(
+            store,
+            settings.poll_seconds,
+            settings.readers,
+            settings.tail_bytes,
+            metrics.failures("log"),
+        )
         metrics.body_bytes.set_function(lambda: contents.used)
+        metrics.tail_bytes.set_function(lambda: logs.kept_bytes)
         return Dependencies(
             store=store,
             transports=transports,
             clock=clock,
             random=random,
             activity=activity,
-            logs=LogReader(store, settings.poll_seconds, settings.readers, settings.tail_bytes),
+            logs=logs,
             contents=contents,
             metrics=metrics,
             publisher=OperationalEventPublisher(store, clock),
             settings=settings,
             ownership=self._membership or SingleProcess(),
+            bystanders=Bystanders(store),
+            expressions=self._expressions,
             claims=asyncio.Semaphore(CLAIMS),
             tracer=tracer,
         )
@@ -134,7 +157,9 @@ class Dispatcher:
             self._store.listen(Topic.SUBSCRIPTION, self._look),
         ]
         await self._follower.load()
-        self._following = asyncio.create_task(run_forever("configuration", self._follower.run))
+        self._following = [self._run_forever("configuration", self._follower.run)]
+        self._following.append(self._run_forever("requests", self._look_for_all))
+        self._moving = [self._run_forever("cursors", self._dependencies.bystanders.run)]
         self.ready = True
         self._version_changed()
 
@@ -146,18 +171,39 @@ class Dispatcher:
             self._membership.beat_soon()
         for unlisten in self._unlisten:
             unlisten()
-        await _end([self._following] if self._following else [])
+        await _end(self._following)
         for worker in self._workers.values():
             worker.stop(leaving=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace / 1000)
-        await _end(list(self._tasks))
+        await _end([*self._tasks, *self._moving])
         await self._dependencies.logs.close()
         await self._dependencies.publisher.close()
+        await self._expressions.close()
+
+    def _run_forever(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        failed = self._dependencies.metrics.failures(name)
+        return asyncio.create_task(run_forever(name, work, failed))
 
     def _look(self, subscription: str) -> None:
         if (worker := self._workers.get(subscription)) is not None:
             worker.look_soon()
+
+    async def _look_for_all(self) -> None:
+        """Looks once in a while for what a worker would find that looked for itself: another time
+        of day, and what people asked. A store that does not answer is asked the next time."""
+        clock, restless = LeapWatch(self._dependencies.clock), 0
+        while True:
+            await asyncio.sleep(self._dependencies.settings.look_seconds)
+            restless = LOOKS_AFTER_LEAP if clock.has_leapt() else max(restless - 1, 0)
+            if restless:
+                self._wake()
+            with contextlib.suppress(StoreUnavailable):
+                self._tell(await self._store.asked())
+
+    def _tell(self, asked: Mapping[str, Asked]) -> None:
+        for uid, worker in self._workers.items():
+            worker.note_asked(asked.get(uid, Asked()))
 
     def _name_of(self, endpoint: str) -> tuple[str, str]:
         return self._names.get(endpoint, ("", endpoint))

@@ -12,7 +12,8 @@ class DispatcherSettings:
     poll_seconds: float = 5.0
     """How long a lost wake-up for an event can delay it."""
     look_seconds: float = 60.0
-    """How long a lost wake-up for a replay or a resume can delay it."""
+    """How long a lost wake-up for a replay or a resume can delay it: so often one statement asks
+    for those of all subscriptions."""
     body_bytes: int = 128 << 20
     """Bytes of contents in memory, all subscriptions together."""
     tail_bytes: int = 16 << 20

@@ -16,11 +16,13 @@ from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import ConditionType
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
-from hookplane_operator.kube.kinds import EVENT, Object
+from hookplane_operator.kube.kinds import EVENT, OURS, Object
 
 QUEUE: Final = 1_000
 """How many Events may wait. Further ones are dropped, because an Event is only a convenience."""
 PER_SECOND: Final = 5.0
+STATUS_REFUSED: Final = "StatusRefused"
+MAX_MESSAGE: Final = 1024
 SERIES_SECONDS: Final = 600.0
 """An Event that repeats within this time raises the count of the last one; no other is made."""
 _TOLD: Final = frozenset(
@@ -28,12 +30,18 @@ _TOLD: Final = frozenset(
     for x in (
         ConditionType.READY,
         ConditionType.DELIVERING,
+        ConditionType.FILTERING,
         ConditionType.RECEIVING,
         ConditionType.SWEEP_BLOCKED,
+        ConditionType.KEYS_LOST,
         ConditionType.COMPLETE,
     )
 )
 """Conditions whose changes become Events."""
+_BAD_WHEN_TRUE: Final = frozenset(
+    x.value for x in (ConditionType.SWEEP_BLOCKED, ConditionType.KEYS_LOST)
+)
+"""Those of them that are there only while something is wrong."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -65,8 +73,16 @@ class Events:
     ) -> None:
         """To be called when a status was written that differs from the one before."""
         for event in kubernetes_events(key, body, before, after):
-            if not self._waiting.full():
-                self._waiting.put_nowait(event)
+            self._enqueue(event)
+
+    def status_refused(self, key: ObjectKey, body: Object, words: str) -> None:
+        """To be called when the API server does not take a status: nothing else can tell it."""
+        metadata, version = body["metadata"], OURS[key.kind].api_version
+        message = f"the status cannot be written, so it may not be true: {words}"
+        event = KubernetesEvent(
+            key, metadata["uid"], version, "Warning", STATUS_REFUSED, message[:MAX_MESSAGE]
+        )
+        self._enqueue(event)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -77,6 +93,10 @@ class Events:
             except (ApiError, NotLeader) as error:
                 _log.info("an Event could not be written: %s", error)
             await asyncio.sleep(1 / PER_SECOND)
+
+    def _enqueue(self, event: KubernetesEvent) -> None:
+        if not self._waiting.full():
+            self._waiting.put_nowait(event)
 
     async def _post(self, event: KubernetesEvent) -> None:
         text = f"{event.uid}/{event.reason}/{event.kind}"
@@ -130,19 +150,19 @@ class Events:
 def kubernetes_events(
     key: ObjectKey, body: Object, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[KubernetesEvent]:
-    """The Events that a new status is worth; pure. A condition becomes one when it turns False,
-    when its reason changes while it is False, and when it is not False any more. So the first
-    status of an object makes none unless something is wrong."""
+    """The Events that a new status is worth; pure. A condition becomes one when it turns bad, when
+    its reason changes while it is bad, and when it is not bad any more. So the first status of an
+    object makes none unless something is wrong."""
     old = {x["type"]: x for x in before.get("conditions", ())}
     made = []
     for condition in after.get("conditions", ()):
         known = old.get(condition["type"], {})
-        bad = condition["status"] == "False"
+        bad = _is_bad(condition)
         flipped = (known.get("status"), known.get("reason")) != (
             condition["status"],
             condition["reason"],
         )
-        was_bad = known.get("status") == "False"
+        was_bad = bool(known) and _is_bad(known)
         if condition["type"] in _TOLD and flipped and (bad or was_bad):
             made.append(
                 KubernetesEvent(
@@ -155,3 +175,8 @@ def kubernetes_events(
                 )
             )
     return made
+
+
+def _is_bad(condition: Mapping[str, Any]) -> bool:
+    wrong = "True" if condition["type"] in _BAD_WHEN_TRUE else "False"
+    return bool(condition["status"] == wrong)

@@ -7,16 +7,17 @@ What is seen of the cluster becomes keys of a queue (`routing`), and the leader 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import time
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import Clock
 from hookplane.compile.model import ObjectKey
+from hookplane.pacing.backoff import Backoff
+from hookplane.pacing.run_forever import FIRST_PAUSE, LONGEST_PAUSE, run_forever
+from hookplane.store.operator_store import WriterFence
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.sweeper import Sweeper
@@ -27,7 +28,8 @@ from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.reserved import reserved
 from hookplane_operator.gateways.user_objects import UserObjects, admits
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import Forbidden, NotFound
+from hookplane_operator.kube.cluster import ClusterIdentity
+from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import GATEWAY, NAMESPACE, SECRET, SERVICE, Object, Resource
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
@@ -40,11 +42,9 @@ from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.state.runtime import GatewayRuntime, Name
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.writer import StatusWriter
+from hookplane_operator.watch.knowledge import Knowledge
 from hookplane_operator.watch.watcher import Watcher
 from hookplane_operator.work import Jobs
-
-FRESH_SECONDS: Final = 60.0
-"""A replica elected later than this after its lists reads them again, to find what was deleted."""
 
 _log = logging.getLogger("hookplane.operator")
 
@@ -60,17 +60,26 @@ class Operator:
         instance: str,
         clock: Clock,
         metrics: Metrics,
-        cluster: str,
+        cluster: ClusterIdentity,
         election: Election,
     ) -> None:
         """Use `make_operator`."""
         self._clock = clock
         self._metrics = metrics
         self._election = election
+        self._filled = asyncio.Event()
         self._objects = Objects()
+        self._knowledge = Knowledge(metrics, clock)
         self._user_objects = UserObjects(self._objects, settings, scope)
         self._events = Events(kube, instance)
-        self._writer = StatusWriter(kube, self._objects, metrics, self._events.written)
+        self._writer = StatusWriter(
+            kube,
+            self._objects,
+            metrics,
+            self._object_answered,
+            self._events.written,
+            self._events.status_refused,
+        )
         self._secrets = secrets_in_use(
             partial(_find, kube, SECRET),
             clock,
@@ -89,17 +98,18 @@ class Operator:
         self._queue = WorkQueue[Task](self._work_on, _job_of, metrics)
         self._router = self._make_router(clock)
         self._jobs = self._make_jobs(clock)
+        metrics.stores_refused.set_function(lambda: len(self._gateways.contests.lost))
 
     # The parts ----------------------------------------------------------------------------------
 
     def _make_watcher(self, kube: Kube, settings: OperatorSettings, scope: Scope) -> Watcher:
         return Watcher(
             kube,
-            self._objects,
             scope,
             self._object_seen,
-            self._watch_interrupted,
             self._kind_listed,
+            self._knowledge,
+            self._metrics.failures("watches"),
             secrets=settings.watch_secrets,
         )
 
@@ -112,19 +122,22 @@ class Operator:
             self._clock,
             self._admitted,
             self._reserved_secrets,
+            partial(kube.find, NAMESPACE, None),
         )
 
     def _make_gateways(
-        self, kube: Kube, settings: OperatorSettings, scope: Scope, cluster: str
+        self, kube: Kube, settings: OperatorSettings, scope: Scope, cluster: ClusterIdentity
     ) -> Gateways:
         return Gateways(
             kube=kube,
             objects=self._objects,
             settings=settings,
             scope=scope,
+            metrics=self._metrics,
             clock=self._clock,
             cluster=cluster,
-            term=self._term,
+            fence=self._fence,
+            outbid=self._election.outbid,
             opened=self._gateway_opened,
             closed=self._gateway_closed,
             has=self._watcher.optional.has,
@@ -136,6 +149,7 @@ class Operator:
             self._writer,
             self._clock,
             self._gateways.facts.get,
+            self._knowledge.judge,
             self._has_dirty,
         )
 
@@ -150,6 +164,7 @@ class Operator:
             default=self._default.name,
             clock=clock,
             leads=self._election.leads,
+            is_writing=self._writer.is_writing,
         )
 
     def _make_jobs(self, clock: Clock) -> Jobs:
@@ -165,6 +180,7 @@ class Operator:
             queue=self._queue,
             clock=clock,
             leads=self._election.leads,
+            failed=self._metrics.failures("collections"),
         )
 
     # What the parts that are made first tell those that are made after them -----------------------
@@ -178,8 +194,8 @@ class Operator:
     def _object_seen(self, kind: str, event: str | None, body: Object) -> None:
         self._router.object_seen(kind, event, body)
 
-    def _watch_interrupted(self, kind: str) -> None:
-        self._router.watch_interrupted(kind)
+    def _object_answered(self, kind: str, body: Object) -> None:
+        self._router.object_answered(kind, body)
 
     def _kind_listed(self) -> None:
         self._router.kind_listed(self._watcher.held)
@@ -198,8 +214,8 @@ class Operator:
 
     # What they ask --------------------------------------------------------------------------------
 
-    def _term(self) -> int:
-        return self._election.term
+    def _fence(self, owner: str) -> WriterFence:
+        return WriterFence(owner, self._election.term, self._election.holder)
 
     def _reserved_secrets(self) -> dict[ReferredName, str]:
         return reserved(self._objects.all(GATEWAY.kind))
@@ -213,24 +229,21 @@ class Operator:
 
     @property
     def ready(self) -> bool:
-        """All caches are filled."""
-        return self._watcher.filled_at > 0
+        """All caches are filled, and nothing in them is old."""
+        return self._watcher.filled and self._knowledge.is_fresh
+
+    @property
+    def health(self) -> dict[str, bool]:
+        """Part → whether it does its work."""
+        return {"operator": self.ready, "stores": not self._gateways.contests.lost}
 
     async def serve(self, stopped: asyncio.Event) -> None:
-        """Until `stopped`. Raises what ended a part of it."""
+        """Until `stopped`. No error ends a part of it."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 own = [
-                    tasks.create_task(x)
-                    for x in (
-                        self._lead(),
-                        self._queue.run(),
-                        self._writer.run(),
-                        self._events.run(),
-                        self._secrets.keep_fresh(),
-                        self._services.keep_fresh(),
-                        self._watcher.run(),
-                    )
+                    tasks.create_task(run_forever(name, work, self._metrics.failures(name)))
+                    for name, work in self._endless().items()
                 ]
                 await stopped.wait()
                 for task in own:
@@ -238,23 +251,40 @@ class Operator:
         finally:
             await self._jobs.close()
 
-    async def _lead(self) -> None:
-        """Stands for election after the caches are filled, as far as its rights allow."""
+    def _endless(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """All that runs as long as the operator, by its name in the log and in metrics."""
+        return {
+            "lists": self._list,
+            "election": self._stand_for_election,
+            "queue": self._queue.run,
+            "statuses": self._writer.run,
+            "events": self._events.run,
+            "secrets": self._secrets.keep_fresh,
+            "services": self._services.keep_fresh,
+            "watches": self._watcher.run,
+        }
+
+    async def _list(self) -> None:
+        """Returns when the caches are filled."""
         await self._watcher.fill()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._election.run(self._elected))
-            tasks.create_task(self._watcher.complete())
+        self._filled.set()
+
+    async def _stand_for_election(self) -> None:
+        """Once the caches are filled, as far as its rights allow."""
+        await self._filled.wait()
+        if not any(map(_has_status, self._objects.all(GATEWAY.kind))):
+            self._election.expect_no_leader()
+        await self._election.run(self._elected)
 
     def _elected(self, leads: bool) -> None:
         self._metrics.leader.set(leads)
         _log.info("this replica %s", "leads" if leads else "does not lead any more")
         if not leads:
+            self._gateways.contests.clear()
             self._writer.clear()
             for name in list(self._gateways.runtimes):
                 self._jobs.start_over(name)
             return
-        if time.monotonic() - self._watcher.filled_at > FRESH_SECONDS:
-            self._router.kinds_doubted()
         self._router.all_again()
 
 
@@ -265,22 +295,36 @@ async def make_operator(
     clock: Clock,
     registry: CollectorRegistry,
 ) -> tuple[Operator, Kube]:
-    """The caller closes the client after the operator has ended. Raises ApiError."""
+    """Returns when the API server has answered. The caller closes the client after the operator has
+    ended. Raises InvalidValue for the kubeconfig."""
     metrics = Metrics(registry)
     election = Election(lambda: Kube.connect(metrics), scope.own, instance)
-    kube = await Kube.connect(metrics, election.leads)
-    cluster = await _cluster(kube, scope)
+    kube, cluster = await _connect(metrics, election, scope)
     return Operator(kube, settings, scope, instance, clock, metrics, cluster, election), kube
 
 
-async def _cluster(kube: Kube, scope: Scope) -> str:
-    """The uid of kube-system is what people take for the identity of a cluster; an operator that
-    may not read it takes that of its own namespace."""
-    for name in ("kube-system", scope.own):
-        with contextlib.suppress(Forbidden, NotFound):
-            body: dict[str, Any] = await kube.get(NAMESPACE, None, name)
-            return str(body["metadata"]["uid"])
-    return scope.own
+async def _connect(
+    metrics: Metrics, election: Election, scope: Scope
+) -> tuple[Kube, ClusterIdentity]:
+    """A client, and the cluster that answered."""
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    while True:
+        kube = None
+        try:
+            kube = await Kube.connect(metrics, election.leads)
+            cluster = ClusterIdentity(kube, scope.own)
+            await cluster.look()
+            return kube, cluster
+        except ApiError as error:
+            _log.warning("waiting for the API server: %s", error)
+        if kube is not None:
+            await kube.close()
+        await asyncio.sleep(backoff.next_pause())
+
+
+def _has_status(body: Object) -> bool:
+    """Whether an operator has ever looked at it: until then its CRD says -1."""
+    return bool((body.get("status") or {}).get("observedGeneration", -1) != -1)
 
 
 async def _find(kube: Kube, resource: Resource, name: ReferredName) -> Object | None:

@@ -11,7 +11,15 @@ from hookplane.compile.model import ObjectKey
 from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.reserved import reserved
 from hookplane_operator.gateways.user_objects import UserObject, UserObjects
-from hookplane_operator.kube.kinds import CHILDREN, GATEWAY, NAMESPACE, SECRET, USER_KINDS, Object
+from hookplane_operator.kube.kinds import (
+    BOUNDS,
+    CHILDREN,
+    GATEWAY,
+    NAMESPACE,
+    OURS,
+    SECRET,
+    Object,
+)
 from hookplane_operator.kube.names import GATEWAY_LABEL
 from hookplane_operator.kube.objects import ObjectChange, Objects, key_of
 from hookplane_operator.queue import WorkQueue
@@ -22,8 +30,7 @@ from hookplane_operator.state.runtime import Name
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway_missing import gateway_missing
 
-RELIST_SECONDS: Final = 3.0
-"""From an interrupted watch to the relist: by then the new watch has seen most objects."""
+_BOUNDS: Final = frozenset(x.kind for x in BOUNDS)
 
 
 class JobKind(StrEnum):
@@ -34,11 +41,10 @@ class JobKind(StrEnum):
     SWEEP = "sweep"
     PARTITIONS = "partitions"
     DEFAULT = "default"
-    RELIST = "relist"
 
 
 class Task(NamedTuple):
-    """A key of the queue: a job about one gateway, or a relist of one kind."""
+    """A key of the queue: a job about one gateway."""
 
     job: JobKind
     name: Name
@@ -62,8 +68,10 @@ class KeyRouter:
         default: Name,
         clock: Clock,
         leads: Callable[[], bool],
+        is_writing: Callable[[ObjectKey], bool],
     ) -> None:
-        """`default`: the gateway of objects that name none. `leads`: whether this replica does."""
+        """`default`: the gateway of objects that name none. `leads`: whether this replica does.
+        `is_writing`: whether a change of a status may be our own."""
         self._objects = objects
         self._user_objects = user_objects
         self._secrets = secrets
@@ -73,6 +81,7 @@ class KeyRouter:
         self._default = default
         self._clock = clock
         self._leads = leads
+        self._is_writing = is_writing
 
     def all_again(self) -> None:
         """This replica was elected: everything that it knows is worked on."""
@@ -82,11 +91,6 @@ class KeyRouter:
             self._queue.enqueue(Task(JobKind.GATEWAY, (key.namespace, key.name)))
         self.compile_all_again(self._user_objects.all())
 
-    def kinds_doubted(self) -> None:
-        """The lists of all kinds are old: what was deleted since is looked for."""
-        for kind in (GATEWAY.kind, *(x.kind for x in USER_KINDS)):
-            self.watch_interrupted(kind)
-
     def kind_listed(self, held: frozenset[str]) -> None:
         """All objects of one more kind are known: what waited for it can be compiled. `held`: kinds
         that still wait."""
@@ -94,24 +98,38 @@ class KeyRouter:
             runtime.hold(held)
             self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
 
-    def watch_interrupted(self, kind: str) -> None:
-        """Its watch was interrupted, so objects that were deleted meanwhile are looked for soon."""
-        self._queue.enqueue_later(Task(JobKind.RELIST, ("", kind)), RELIST_SECONDS)
-
     def object_seen(self, kind: str, type: str | None, body: Object) -> None:  # noqa: A002
         """A watch or a list has it. `type`: of the watch event; None: it was listed."""
         if kind == SECRET.kind:
             found = found_of(body)
             self._secrets.saw(name_of(found), None if type == "DELETED" else found)
             return
-        remove = type == "DELETED"
-        change = self._objects.remove(kind, body) if remove else self._objects.put(kind, body)
+        if kind in _BOUNDS:
+            self._bounds_changed(body["metadata"]["namespace"])
+            return
+        before = self._objects.get(key_of(kind, body))
+        change = self._taken(kind, type, body)
         if change is ObjectChange.NOTHING or not self._leads():
             return
         if kind in CHILDREN:
-            self._child_changed(body)
+            self._child_changed(before if before and change is ObjectChange.GONE else body)
         elif change is not ObjectChange.STATUS:
             self._spec_changed(kind, body)
+        elif kind in OURS:
+            self._status_changed(kind, body)
+
+    def object_answered(self, kind: str, body: Object) -> None:
+        """A write of a status was answered so. What the owner changed meanwhile is in it, and a
+        watch that tells of it later tells nothing new."""
+        if self._objects.answered(kind, body) is ObjectChange.MEANT and self._leads():
+            self._spec_changed(kind, body)
+
+    def _taken(self, kind: str, type: str | None, body: Object) -> ObjectChange:  # noqa: A002
+        if type is None:
+            return self._objects.put(kind, body)
+        if type == "DELETED":
+            return self._objects.remove(kind, body)
+        return self._objects.follow(kind, body)
 
     def _spec_changed(self, kind: str, body: Object) -> None:
         key = key_of(kind, body)
@@ -126,11 +144,32 @@ class KeyRouter:
         else:
             self._compile_again(UserObject(key, body))
 
+    def _status_changed(self, kind: str, body: Object) -> None:
+        """Somebody else wrote it: what is so is told again."""
+        key = key_of(kind, body)
+        if self._is_writing(key):
+            return
+        own = UserObject(key, body)
+        is_gateway = kind == GATEWAY.kind
+        name = (key.namespace, key.name) if is_gateway else self._user_objects.gateway(own)
+        if (runtime := self._gateways.runtimes.get(name)) is not None:
+            runtime.doubt_status(key)
+        elif is_gateway:
+            self._queue.enqueue(Task(JobKind.GATEWAY, name))
+        else:
+            self._report_gateway_missing(own, name)
+
     def _child_changed(self, body: Object) -> None:
         metadata = body["metadata"]
         gateway = (metadata.get("labels") or {}).get(GATEWAY_LABEL)
         if gateway:
             self._queue.enqueue(Task(JobKind.GATEWAY, (metadata["namespace"], gateway)))
+
+    def _bounds_changed(self, namespace: str) -> None:
+        """What a quota or a limit refused may be allowed now."""
+        for name in list(self._gateways.facts):
+            if name[0] == namespace and self._gateways.retry(name):
+                self._queue.enqueue(Task(JobKind.GATEWAY, name))
 
     def _compile_again(self, user_object: UserObject) -> None:
         """It is to be compiled again."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from hookplane.clock import Clock
-from hookplane.errors import StaleWriter, StoreError, StoreReplaced, StoreUnavailable
+from hookplane.errors import StaleWriter, StoreReplaced, StoreUnavailable
+from hookplane.pacing.run_forever import run_forever
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.sweeper import Sweeper
 from hookplane_operator.gateways.default import DefaultGatewayKeeper
@@ -46,7 +48,9 @@ class Jobs:
         queue: WorkQueue[Task],
         clock: Clock,
         leads: Callable[[], bool],
+        failed: Callable[[], None],
     ) -> None:
+        """`failed`: called when a collection ended with an error, before it is begun again."""
         self._user_objects = user_objects
         self._gateways = gateways
         self._configurator = configurator
@@ -57,6 +61,7 @@ class Jobs:
         self._queue = queue
         self._clock = clock
         self._leads = leads
+        self._failed = failed
         self._collections: dict[Name, asyncio.Task[None]] = {}
         self._jobs: dict[JobKind, Callable[[Name], Awaitable[float | None]]] = {
             JobKind.GATEWAY: self._reconcile_gateway,
@@ -64,7 +69,6 @@ class Jobs:
             JobKind.SWEEP: self._sweep,
             JobKind.PARTITIONS: self._make_partitions,
             JobKind.DEFAULT: default.reconcile,
-            JobKind.RELIST: self._relist,
         }
 
     async def close(self) -> None:
@@ -77,8 +81,7 @@ class Jobs:
         """Seconds until the key is wanted again; None: when somebody asks. Raises ApiError,
         StoreError, NotLeader; then the queue tries again."""
         if not self._leads():
-            self._gateways.facts.pop(task.name, None)  # they may be others when we lead again
-            await self._gateways.close(task.name)
+            await self._gateways.forget(task.name)
             return None
         try:
             return await self._jobs[task.job](task.name)
@@ -86,9 +89,8 @@ class Jobs:
             _log.warning("%s: starting over, because %s", task, error)
             self.start_over(task.name)
         except StaleWriter as error:
-            _log.warning("%s: another leader writes: %s", task, error)
-            await self._gateways.close(task.name)
-            return STORE_RETRY_SECONDS
+            await self._gateways.lose(task.name, error)
+            self._queue.enqueue(Task(JobKind.GATEWAY, task.name))
         return None
 
     def start_over(self, name: Name) -> None:
@@ -139,7 +141,11 @@ class Jobs:
         """Its store is open and ours, or its spec is another: everything of it is compiled."""
         runtime.hold(self._watcher.held)
         if runtime.name not in self._collections:
-            self._collections[runtime.name] = asyncio.create_task(self._collect(runtime))
+            work = partial(self._collect, runtime)
+            endless = run_forever(
+                "status of gateway {}/{}".format(*runtime.name), work, self._failed
+            )
+            self._collections[runtime.name] = asyncio.create_task(endless)
         runtime.mark_dirty(user_object.key for user_object in self._user_objects.of(runtime.name))
         self._queue.enqueue(Task(JobKind.CONFIG, runtime.name))
         self._queue.enqueue(Task(JobKind.SWEEP, runtime.name))
@@ -152,17 +158,7 @@ class Jobs:
             task.cancel()
 
     async def _collect(self, runtime: GatewayRuntime) -> None:
-        while True:
-            try:
-                await self._collector.run(runtime)
-            except StoreReplaced:
-                self.start_over(runtime.name)
-                return
-            except StoreError as error:
-                _log.warning("status of gateway %s/%s: %s", *runtime.name, error)
-            except Exception:
-                _log.exception("status of gateway %s/%s", *runtime.name)
-            await asyncio.sleep(STORE_RETRY_SECONDS)
-
-    async def _relist(self, name: Name) -> None:
-        await self._watcher.relist(name[1])
+        try:
+            await self._collector.run(runtime)
+        except StoreReplaced:
+            self.start_over(runtime.name)

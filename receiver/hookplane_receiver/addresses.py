@@ -52,6 +52,21 @@ def client_address(
     return nearest
 
 
+@lru_cache(maxsize=4096)
+def network_of(text: str) -> str:
+    """Whose addresses are taken for one sender's: an IPv4 address, or the /64 of an IPv6 one, since
+    whoever has one of those has all of it. What is no address stays as it is."""
+    address = _address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return text if address is None else str(address)
+
+
+def source_of(peer: str, trusted: Sequence[Network]) -> str:
+    """With whom the connections from an address are counted; empty: with all trusted proxies."""
+    return "" if contains(trusted, peer) else network_of(peer)
+
+
 def _without_port(hop: str) -> str:
     """Some proxies write `address:port` and `[address]:port`."""
     found = _WITH_PORT.fullmatch(hop)

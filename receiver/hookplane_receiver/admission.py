@@ -1,6 +1,7 @@
-"""What happens to a request, in this order: path, method, readiness, source, rate, client
-certificate, size, who sends it, handshake, key and type, quota, append, answer. Cheap and harmless
-steps come first; nothing of a request is believed, parsed or stored before it is known who sent it.
+"""What happens to a request, in this order: path, method, readiness, source, rate of the source,
+client certificate, credentials in headers, size, signature, rate, handshake, key and type, quota,
+append, answer. Cheap and harmless steps come first: no body is read that could not let its sender
+in, and nothing of a request is believed, parsed or stored before it is known who sent it.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
-from hookplane.signatures.verify import SignedRequest, verify
+from hookplane.signatures.verify import SignedRequest, VerifyResult, verify, verify_headers
 from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane.tracing import Step, Tracer
 from hookplane_receiver import credentials
-from hookplane_receiver.addresses import Network, client_address, contains
+from hookplane_receiver.addresses import Network, client_address, contains, network_of
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
     BodyTooLarge,
     InboundRequest,
     InboundResponse,
+    NoRoomForBody,
 )
 from hookplane_receiver.metrics import ReceiverMetrics
 from hookplane_receiver.prepared import PreparedEndpoint
@@ -34,6 +36,7 @@ from hookplane_receiver.reporter import Reporter
 from hookplane_receiver.responses import Rejected, handshake_answer, plain
 from hookplane_receiver.router import Router
 from hookplane_receiver.shared_timeout import SharedTimeout
+from hookplane_receiver.source_rates import SourceRates
 
 APPEND_SECONDS: Final = 1.5
 """Longer than this nobody waits for the store: the sender gets its 503 within 2 s."""
@@ -64,6 +67,7 @@ class Admission:
         self._quotas = quotas
         self._tracer = tracer
         self._trusted = trusted_proxies
+        self._source_rates = SourceRates()
         self._append_timeout = SharedTimeout(APPEND_SECONDS)
         self._random_bytes = RandomPool()
 
@@ -73,23 +77,29 @@ class Admission:
         if endpoint is None:
             self._metrics.unrouted.inc()
             return plain(404)
+        source = client_address(request.peer, request.headers, self._trusted)
         try:
-            return await self._admit(endpoint, request)
+            return await self._admit(endpoint, request, source)
         except Rejected as rejected:
-            return self._reject(endpoint, request, rejected)
+            return self._reject(endpoint, source, rejected)
 
-    async def _admit(self, endpoint: PreparedEndpoint, request: InboundRequest) -> InboundResponse:
+    async def _admit(
+        self, endpoint: PreparedEndpoint, request: InboundRequest, source: str
+    ) -> InboundResponse:
         started = self._clock.monotonic()
         check_method(endpoint, request)
         check_ready(endpoint)
-        self._check_source(endpoint, request)
-        check_rate(endpoint, started)
+        check_source(endpoint, source)
+        network = network_of(source)
+        self._check_source_rate(endpoint, network, started)
         check_client(endpoint, request, self._clock.now())
         if request.method != "POST":
             return shake_hands(endpoint, request, b"", refuse=True) or plain(500)
-        body = await read_body(endpoint, request)
         check_credentials(endpoint, request)
+        check_signature_headers(endpoint, request)
+        body = await read_body(endpoint, request, network)
         self._check_signature(endpoint, request, body)
+        check_rate(endpoint, self._clock.monotonic())
         greeting = shake_hands(endpoint, request, body)
         if greeting is not None:
             return greeting
@@ -99,12 +109,15 @@ class Admission:
         self._note(endpoint, event, appended, started)
         return endpoint.answers.response(event.type, appended.event_id)
 
-    def _check_source(self, endpoint: PreparedEndpoint, request: InboundRequest) -> None:
-        if endpoint.networks and not contains(endpoint.networks, self._source(request)):
-            raise Rejected(RejectReason.SOURCE, "its address is not among the allowed sources")
-
-    def _source(self, request: InboundRequest) -> str:
-        return client_address(request.peer, request.headers, self._trusted)
+    def _check_source_rate(self, endpoint: PreparedEndpoint, network: str, now: float) -> None:
+        """Before it is known who sends."""
+        config = endpoint.config
+        if config.rate is None:
+            return
+        wait = self._source_rates.try_spend(config.uid, config.rate, network, now)
+        if wait:
+            detail = "more requests from one address than the rate allows in all"
+            raise Rejected(RejectReason.RATE, detail, retry_seconds=wait)
 
     def _check_signature(
         self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes
@@ -113,9 +126,7 @@ class Admission:
         if config.signature is None:
             return
         facts = SignedRequest(request.method, signed_url(endpoint, request), request.headers, body)
-        result = verify(config.signature, endpoint.keys, facts, self._clock.now())
-        if result.failure is not None:
-            raise Rejected(RejectReason(result.failure.value), result.detail)
+        refuse_failed(verify(config.signature, endpoint.keys, facts, self._clock.now()))
 
     def _event(self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes) -> NewEvent:
         refuse_repeated(endpoint, request)
@@ -130,7 +141,7 @@ class Admission:
             headers=credentials.without_credentials(request.headers, endpoint.credentials),
             body=body,
             dedup_key=None if key is None else extract.dedup_key(key, facts),
-            dedup_until=0 if key is None else now + endpoint.config.dedup_window,
+            dedup_window=0 if key is None else endpoint.config.dedup_window,
             repeats_identical=endpoint.repeats_identical,
         )
 
@@ -176,12 +187,11 @@ class Admission:
         )
 
     def _reject(
-        self, endpoint: PreparedEndpoint, request: InboundRequest, rejected: Rejected
+        self, endpoint: PreparedEndpoint, source: str, rejected: Rejected
     ) -> InboundResponse:
         self._metrics.endpoints.reject(endpoint.label, endpoint.metrics, rejected.reason.value)
-        self._reporter.rejected(endpoint.config, rejected.reason, rejected.detail)
+        self._reporter.rejected(endpoint.config, rejected.reason, rejected.detail, source)
         if not endpoint.notes.try_spend(self._clock.monotonic()):
-            source = self._source(request)
             self._activity.rejected(endpoint.label, rejected.reason.value, rejected.detail, source)
         return rejected.response()
 
@@ -201,8 +211,14 @@ def check_ready(endpoint: PreparedEndpoint) -> None:
         raise Rejected(RejectReason.SUSPENDED, "the endpoint is suspended")
 
 
+def check_source(endpoint: PreparedEndpoint, source: str) -> None:
+    """`source`: the address that the request comes from."""
+    if endpoint.networks and not contains(endpoint.networks, source):
+        raise Rejected(RejectReason.SOURCE, "its address is not among the allowed sources")
+
+
 def check_rate(endpoint: PreparedEndpoint, now: float) -> None:
-    """`now`: seconds of the monotonic clock."""
+    """Of those that are known to come from its senders. `now`: seconds of the monotonic clock."""
     wait = endpoint.bucket.try_spend(now) if endpoint.bucket is not None else 0
     if wait:
         raise Rejected(RejectReason.RATE, "more requests than the rate allows", retry_seconds=wait)
@@ -216,11 +232,14 @@ def check_client(endpoint: PreparedEndpoint, request: InboundRequest, now: Milli
         raise Rejected(RejectReason.CLIENT_CERTIFICATE, refusal)
 
 
-async def read_body(endpoint: PreparedEndpoint, request: InboundRequest) -> bytes:
-    """The raw body, within the endpoint's limit."""
+async def read_body(endpoint: PreparedEndpoint, request: InboundRequest, network: str) -> bytes:
+    """The raw body, within the endpoint's limit and what `network` may keep."""
     limit = endpoint.config.max_body_size
     try:
-        return await request.read_body(limit)
+        return await request.read_body(limit, network)
+    except NoRoomForBody:
+        detail = "too many large bodies come in at once, or this one came too slowly meanwhile"
+        raise Rejected(RejectReason.NO_ROOM, detail) from None
     except BodyTooLarge:
         raise Rejected(RejectReason.SIZE, f"the body is over {limit} bytes") from None
     except BodyBroken:
@@ -251,6 +270,19 @@ def check_credentials(endpoint: PreparedEndpoint, request: InboundRequest) -> No
     query = request.target.partition("?")[2] if endpoint.query_token else ""
     if config.bearer and not credentials.bearer_matches(config.bearer, headers, query):
         raise Rejected(RejectReason.BEARER, "the bearer token does not match")
+
+
+def check_signature_headers(endpoint: PreparedEndpoint, request: InboundRequest) -> None:
+    """What no body can make right."""
+    scheme = endpoint.config.signature
+    if scheme is not None:
+        refuse_failed(verify_headers(scheme, request.headers))
+
+
+def refuse_failed(result: VerifyResult) -> None:
+    """Raises Rejected, if something is wrong with the signature."""
+    if result.failure is not None:
+        raise Rejected(RejectReason(result.failure.value), result.detail)
 
 
 def signed_url(endpoint: PreparedEndpoint, request: InboundRequest) -> str:

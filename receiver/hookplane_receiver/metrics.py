@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -100,9 +100,42 @@ class ReceiverMetrics:
         )
         self._registry = registry
         self._namespaces: frozenset[str] = frozenset()
+        self._failures = Counter(
+            "hookplane_receiver_task_failures",
+            "How often a task that runs as long as the receiver ended with an error.",
+            ("task",),
+            registry=registry,
+        )
         self.unrouted = Counter(
             "hookplane_unrouted", "Requests to paths that no endpoint has.", registry=registry
         )
+
+    def failures(self, task: str) -> Callable[[], None]:
+        """Counts one more failure of this task."""
+        return self._failures.labels(task).inc
+
+    def connections_shed(self, bounds: Iterable[str]) -> Callable[[str], None]:
+        """Returns what counts a connection that was ended, or not taken, at one of `bounds`."""
+        shed = Counter(
+            "hookplane_connections_shed",
+            "Connections that gave way to a new one or were not taken, by the bound that was met.",
+            ("bound",),
+            registry=self._registry,
+        )
+        counters = {bound: shed.labels(bound) for bound in bounds}
+        return lambda bound: counters[bound].inc()
+
+    def watch_strangers(self, held: Callable[[], float], connections: Callable[[], float]) -> None:
+        """`held`: bytes that bodies take whose sender is not known yet. `connections`: how many
+        are open."""
+        Gauge(
+            "hookplane_connections", "Open connections of all doors.", registry=self._registry
+        ).set_function(connections)
+        Gauge(
+            "hookplane_unverified_bytes",
+            "Room that bodies take while they come in, beyond 16 KiB of each.",
+            registry=self._registry,
+        ).set_function(held)
 
     def watch_certificate(self, ends_at: Callable[[], float]) -> None:
         """`ends_at`: Unix seconds of the end of the certificate that is shown."""

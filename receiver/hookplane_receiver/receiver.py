@@ -21,9 +21,11 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.event_log import EventLog
 from hookplane.store.queries import Queries
 from hookplane.tracing import NoTracer, Tracer
-from hookplane_receiver.addresses import Network, networks
+from hookplane_receiver.addresses import Network, networks, source_of
 from hookplane_receiver.admission import Admission
-from hookplane_receiver.ingress.aiohttp_server import AiohttpServer
+from hookplane_receiver.ingress.connections import SharedBounds
+from hookplane_receiver.ingress.crowds import Bound
+from hookplane_receiver.ingress.raw_server import RawIngress
 from hookplane_receiver.ingress.server import Handler, IngressServer
 from hookplane_receiver.ingress.server_certificate import ServerCertificate
 from hookplane_receiver.metrics import ReceiverMetrics
@@ -62,7 +64,7 @@ class Receiver:
     ) -> None:
         """`on_version`: called when a newer config version is in force. Raises ValueError when a
         trusted proxy is no address range."""
-        metrics = ReceiverMetrics(registry)
+        metrics = self._metrics = ReceiverMetrics(registry)
         router = Router(metrics.endpoints, clock, activity)
         self._follower = ConfigFollower(
             store, sealer, router.apply, on_version, kinds=(ConfigKind.ENDPOINT,)
@@ -74,8 +76,11 @@ class Receiver:
         handler = self._make_handler(
             router, store, clock, activity, metrics, tracer or NoTracer(), proxies
         )
-        self._ingress = AiohttpServer(handler, settings.listen, settings.limits)
-        self._tls = _tls_door(settings, handler, router, metrics, activity)
+        shed = metrics.connections_shed(Bound)
+        shared = SharedBounds(settings.limits, lambda peer: source_of(peer, proxies), shed)
+        metrics.watch_strangers(lambda: shared.bodies.held, lambda: len(shared.crowds))
+        self._ingress = RawIngress(handler, settings.listen, settings.limits, shared=shared)
+        self._tls = _tls_door(settings, handler, router, metrics, activity, shared)
         self.tls_url = ""
         """Of the port where TLS ends here; empty: there is none."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,7 +136,8 @@ class Receiver:
         if self._tls is not None:
             self.tls_url = await self._tls.server.start()
         self._tasks = [
-            asyncio.create_task(run_forever(*work)) for work in self._background_work().items()
+            asyncio.create_task(run_forever(name, work, self._metrics.failures(name)))
+            for name, work in self._background_work().items()
         ]
         self.ready = True
         return url
@@ -173,6 +179,7 @@ def _tls_door(
     router: Router,
     metrics: ReceiverMetrics,
     activity: ActivityLog,
+    shared: SharedBounds,
 ) -> _TlsDoor | None:
     tls = settings.tls
     if tls is None:
@@ -181,11 +188,12 @@ def _tls_door(
         tls.certificate, tls.key, lambda: router.asks_for_certificates, activity
     )
     metrics.watch_certificate(lambda: certificate.ends_at)
-    server = AiohttpServer(
+    server = RawIngress(
         handler,
         tls.listen,
         settings.limits,
         certificate.current,
         metrics.handshakes_failed.inc,
+        shared,
     )
     return _TlsDoor(server, certificate)

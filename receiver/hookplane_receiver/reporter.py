@@ -20,7 +20,9 @@ from hookplane.reporting.operational import (
 from hookplane.store.event_log import Appended, EndpointReport, EventLog
 
 INTERVAL_SECONDS: Final = 3.0
-OUR_SIDE: Final = frozenset({RejectReason.SUSPENDED, RejectReason.STORE, RejectReason.METHOD})
+OUR_SIDE: Final = frozenset(
+    {RejectReason.SUSPENDED, RejectReason.STORE, RejectReason.METHOD, RejectReason.NO_ROOM}
+)
 """Rejections for these reasons say nothing about who sends."""
 QUOTAS: Final = {
     RejectReason.EVENTS_QUOTA: OperationalType.EVENTS_QUOTA_EXCEEDED,
@@ -83,11 +85,15 @@ class Reporter:
         tally.duplicates += appended.duplicate
         tally.conflicts += appended.conflict
 
-    def rejected(self, config: EndpointConfig, reason: RejectReason, detail: str) -> None:
-        """A request was not accepted."""
+    def rejected(
+        self, config: EndpointConfig, reason: RejectReason, detail: str, source: str
+    ) -> None:
+        """A request from the address `source` was not accepted."""
         tally = self._tally(config)
         tally.rejected[reason.value] += 1
-        tally.latest[reason.value] = (self._clock.now(), detail)
+        is_sender = bool(source) and reason not in OUR_SIDE and reason not in QUOTAS
+        told = f"{detail}, from {source}" if is_sender else detail
+        tally.latest[reason.value] = (self._clock.now(), _shown(told))
 
     async def run(self) -> None:
         """Reports until cancelled."""
@@ -119,6 +125,12 @@ class Reporter:
     def _keep(self, tallies: dict[str, _Tally]) -> None:
         for tally in tallies.values():
             self._tally(tally.config).add_earlier(tally)
+
+
+def _shown(text: str) -> str:
+    """Strangers' words may be in it, such as a certificate's name: what would move a terminal's
+    cursor, or cannot be encoded, is replaced."""
+    return "".join([x if x.isprintable() else "�" for x in text])
 
 
 def _news(tally: _Tally) -> dict[Subject, list[str]]:

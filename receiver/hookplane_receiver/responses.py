@@ -33,12 +33,14 @@ STATUS: Final = {
     RejectReason.STORE: 503,
     RejectReason.EVENTS_QUOTA: 429,
     RejectReason.STORAGE_QUOTA: 503,
+    RejectReason.NO_ROOM: 503,
 }
 RETRY_SECONDS: Final = {
     RejectReason.NOT_READY: 30,
     RejectReason.SUSPENDED: 30,
     RejectReason.STORE: 5,
     RejectReason.STORAGE_QUOTA: 60,
+    RejectReason.NO_ROOM: 5,
 }
 CLOSING: Final = frozenset({RejectReason.SIZE, RejectReason.CLIENT_CERTIFICATE})
 """The connection is good for nothing more; another certificate takes another connection."""

@@ -36,6 +36,10 @@ ORDERS = 'endpoint="shop/orders"'
 SHOP = 'subscription="shop/orders-to-shop"'
 CALLS = f'hookplane_operator_api_calls_total{{{SYSTEM}, verb="GET"'
 CERTIFICATE = f"hookplane_tls_certificate_expiry_timestamp_seconds{{{SYSTEM}"
+CHILDREN = (
+    f'hookplane_operator_children_refused{{{SYSTEM}, gateway="hookplane-system/default", pod="a"}}'
+)
+LOST = f'hookplane_operator_keys_lost{{{SYSTEM}, gateway="hookplane-system/%s", pod="a"}}'
 LEADER = f"hookplane_operator_leader{{{SYSTEM}, pod=%r}}"
 
 
@@ -82,11 +86,30 @@ CASES = {
         labels={"namespace": "hookplane-system", "kind": "config"},
         summary="The operator cannot bring objects of kind config in order.",
     ),
+    "HookplaneOperatorIsBlind": Case(
+        bad={f'hookplane_operator_known_age_seconds{{{SYSTEM}, kind="Service"}}': f"0+60{HOURS}"},
+        # a watch that breaks, and the list that follows
+        good={f'hookplane_operator_known_age_seconds{{{SYSTEM}, kind="Service"}}': "0 60 100 5x60"},
+        labels={"namespace": "hookplane-system", "kind": "Service"},
+        summary="An operator in hookplane-system does not see objects of kind Service.",
+    ),
     "HookplaneOperatorIsBehind": Case(
         bad={f"hookplane_operator_queue_depth{{{SYSTEM}}}": f"250{HOURS}"},
         good={f"hookplane_operator_queue_depth{{{SYSTEM}}}": "250x5 0x55"},
         labels={"namespace": "hookplane-system"},
         summary="250 objects have been waiting for the operator.",
+    ),
+    "HookplaneChildrenRefused": Case(
+        bad={CHILDREN: f"2{HOURS}"},
+        good={CHILDREN: "2x5 0x55"},
+        labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
+        summary="2 objects or pods of gateway hookplane-system/default are refused.",
+    ),
+    "HookplaneKeysLost": Case(
+        bad={LOST % "default": f"3{HOURS}"},
+        good={LOST % "default": f"0{HOURS}"},
+        labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
+        summary="The encryption keys of gateway hookplane-system/default were lost or replaced.",
     ),
     "HookplaneOperatorIsRefused": Case(
         bad={f'{CALLS}, resource="secrets", code="403"}}': f"0+1{HOURS}"},
@@ -168,6 +191,30 @@ CASES = {
         good=delivered("filtered", f"0+1{HOURS}"),
         labels={"subscription": "shop/orders-to-shop"},
         summary="shop/orders-to-shop: its filter fails for some events.",
+    ),
+    "HookplaneExpressionHeld": Case(
+        bad={f"hookplane_expression_held{{{SHOP}}}": "1 1 1 0 " * 30},
+        good={f"hookplane_expression_held{{{SHOP}}}": "0x10 1 0x49"},
+        labels={"subscription": "shop/orders-to-shop"},
+        summary="shop/orders-to-shop: its filter or transform takes too much and is held back.",
+    ),
+    "HookplaneOperatorHasRival": Case(
+        bad={f"hookplane_operator_stores_refused{{{SYSTEM}}}": "0 1 0 0 0 " * 24},
+        good={f"hookplane_operator_stores_refused{{{SYSTEM}}}": "0x20 1 0x40"},
+        labels={"namespace": "hookplane-system"},
+        summary="Two operators write to one database.",
+    ),
+    "HookplaneTaskFails": Case(
+        bad={f'hookplane_operator_task_failures_total{{{SYSTEM}, task="events"}}': f"0+1{HOURS}"},
+        good={f'hookplane_operator_task_failures_total{{{SYSTEM}, task="events"}}': "0x20 3x100"},
+        labels={"namespace": "hookplane-system", "task": "events"},
+        summary="A task that must always run ends again and again: events.",
+        more={
+            role: {
+                f'hookplane_{role}_task_failures_total{{{SYSTEM}, task="events"}}': f"0+1{HOURS}"
+            }
+            for role in ("receiver", "dispatcher")
+        },
     ),
     "HookplaneFlushIsSlow": Case(
         bad=histogram("hookplane_flush_seconds", slow=2),

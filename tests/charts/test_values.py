@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_every_value_is_explained() -> None:
     readme = (FOLDER / "README.md").read_text()
     values = yaml.safe_load((FOLDER / "values.yaml").read_text())
     assert [key for key in _keys_of_values(values) if f"| `{key}` |" not in readme] == []
+
+
+def test_values_that_the_docs_switch_on_are_there() -> None:
+    values = yaml.safe_load((FOLDER / "values.yaml").read_text())
+    text = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    named = set(re.findall(r"`(\w+(?:\.\w+)*\.enabled)\b", text))
+    assert named - set(_keys_of_values(values)) == set()
 
 
 def test_what_is_generated_is_current() -> None:

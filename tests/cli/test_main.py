@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,12 @@ def test_help_is_quick_because_it_imports_no_command() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_run_loads_nothing_of_databases_that_it_never_asks() -> None:
+    script = "import sys, hookplane_cli.commands.run; assert 'asyncpg' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     "options", [["--tls-key", "tls.key"], ["--tls-listen", "127.0.0.1:0"]], ids=str
 )
@@ -48,3 +55,15 @@ def test_https_without_a_certificate_is_refused(
     result = CliRunner().invoke(main, ["run", "-f", ".", *options])
     assert result.exit_code == 2
     assert "--tls-certificate and --tls-key are both needed" in result.output
+
+
+def test_a_terminal_without_a_character_shows_another() -> None:
+    """Bodies and messages hold every character; latin-1 has no ellipsis."""
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    script = "import click; from hookplane_cli.main import main; " + (
+        "main.callback(); click.echo('more…')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True
+    )
+    assert done.stdout == b"more?\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,12 +9,11 @@ import pytest
 from hookplane.kinds.conditions import Reason
 from hookplane_operator.gateways.drift import APPLIED
 from support.clocks.blocking import until
-from support.http.subscriber import Target, target
+from support.http.subscriber import Target
 from support.kubernetes.audit import about, is_lease
 from support.kubernetes.installation import (
     Installation,
     gateway_spec,
-    installation,
     reachable_address,
 )
 from support.kubernetes.kubectl import Kubectl, condition, is_ready
@@ -23,21 +21,8 @@ from support.kubernetes.manifests import endpoint, made, post, secret, subscript
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installation(tmp_path_factory.mktemp("gateways")) as made_here:
-        made_here.kubectl.until("whg", "default", is_ready)
-        yield made_here
-
-
-@pytest.fixture
-def kubectl(place: Installation) -> Kubectl:
-    return place.kubectl
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Target]:
-    with target(reachable_address()) as made_here:
-        yield made_here
+def place(ready: Installation) -> Installation:
+    return ready
 
 
 def reason(found: dict[str, Any], wanted: str) -> str:
@@ -84,6 +69,7 @@ def test_a_database_that_is_not_there(kubectl: Kubectl) -> None:
             store={"postgresql": {"dsn": {"secretKeyRef": {"name": "nowhere", "key": "dsn"}}}},
         ),
         endpoint("lost", gatewayRef={"name": "third"}),
+        endpoint("beside"),
     )
     found = kubectl.until(
         "whg", "third", lambda x: reason(x, "StoreAvailable") == Reason.STORE_UNAVAILABLE
@@ -91,7 +77,8 @@ def test_a_database_that_is_not_there(kubectl: Kubectl) -> None:
     assert "hidden-word" not in str(found)
     lost = kubectl.until("whe", "lost", lambda x: condition(x, "Ready").get("status") == "Unknown")
     assert reason(lost, "Programmed") == Reason.STORE_UNAVAILABLE
-    kubectl.run("delete", "whg/third", "whe/lost")
+    kubectl.until("whe", "beside", is_ready)
+    kubectl.run("delete", "whg/third", "whe/lost", "whe/beside")
 
 
 def test_a_missing_dsn_is_named(kubectl: Kubectl) -> None:
@@ -127,8 +114,14 @@ def test_scaling_and_autoscaling(kubectl: Kubectl, place: Installation) -> None:
     kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 3)
     scale(place, spec | {"console": {"enabled": True}})
     until(lambda: kubectl.find("hpa", "default-receiver") is None, "no autoscaler")
-    kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 1)
     kubectl.until("deployment", "default-console", lambda _: True)
+    kubectl.run("scale", "deployment", "default-receiver", "--replicas=1")  # nobody sets it back
+    kubectl.until("whg", "default", lambda x: x["status"]["receivers"]["summary"] == "1/1")
+    kubectl.run("annotate", "deployment", "default-receiver", "--overwrite", f"{APPLIED}=0")
+    kubectl.until(
+        "deployment", "default-receiver", lambda x: x["metadata"]["annotations"][APPLIED] != "0"
+    )
+    assert kubectl.get("deployment", "default-receiver")["spec"]["replicas"] == 1
 
 
 def scale(place: Installation, spec: dict[str, Any]) -> None:
@@ -155,6 +148,20 @@ def test_deleting_a_gateway_removes_what_it_is_made_of(
     assert kubectl.find("secret", "default-encryption") is not None
     scale(place, gateway_spec(reachable_address()))
     kubectl.until("whe", "orphan", is_ready)
+
+
+def test_encryption_keys_that_somebody_deletes_are_put_back(
+    kubectl: Kubectl, place: Installation
+) -> None:
+    kubectl.apply(endpoint("sealed"))
+    kubectl.until("whe", "sealed", is_ready)
+    before = kubectl.get("secret", "default-encryption")
+    kubectl.run("delete", "secret", "default-encryption")
+    kubectl.run("annotate", "whg", "default", "example.com/look=now")
+    found = kubectl.until("secret", "default-encryption", lambda _: True)
+    assert found["metadata"]["uid"] != before["metadata"]["uid"]
+    assert found["data"] == before["data"]
+    assert post(kubectl, place.pods, "sealed", "m1") in (200, 202, 204)
 
 
 def test_many_deletions_at_once_wait_for_a_word(kubectl: Kubectl, place: Installation) -> None:

@@ -36,11 +36,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield made_here
 
 
-@pytest.fixture
-def kubectl(place: Installation) -> Kubectl:
-    return place.kubectl
-
-
 def replay(name: str, subscription: str) -> Object:
     events = {"from": "2026-01-01T00:00:00Z", "states": ["Delivered"]}
     ref = {"subscriptionRef": {"name": subscription}}

@@ -43,9 +43,11 @@ UNUSED = {
     # when a gateway's spec takes a part away
     *((part, "delete") for part in PARTS),
     # parts that the gateway of this test does not have
-    ("horizontalpodautoscalers", "patch"),
-    ("httproutes", "patch"),
-    ("ingresses", "patch"),
+    *(
+        (part, verb)
+        for part in ("horizontalpodautoscalers", "httproutes", "ingresses")
+        for verb in ("get", "patch")
+    ),
     # an API that this cluster does not have
     ("httproutes", "watch"),
     # generated Secrets go a day after their objects

@@ -117,3 +117,12 @@ def test_the_reference_lists_all_of_ours_with_their_types(pages: dict[str, str])
         if name.startswith("hookplane_")
     }
     assert ours == listed
+
+
+@pytest.mark.parametrize("role", ["operator", "receiver", "dispatcher"])
+def test_the_reference_lists_every_task(pages: dict[str, str], role: str) -> None:
+    text = (ROOT / Path("docs/spec/metrics.md")).read_text()
+    name = f"hookplane_{role}_task_failures_total"
+    (row,) = re.findall(rf"^\| `{name}` .*$", text, re.MULTILINE)
+    tasks = set(re.findall(rf'^{name}{{task="(\w+)"', pages[role], re.MULTILINE))
+    assert tasks - set(re.findall(r"`(\w+)`", row)) == set()

@@ -15,31 +15,20 @@ from standardwebhooks import Webhook
 
 from hookplane.kinds.conditions import ConditionType, Reason
 from support.clocks.blocking import until
-from support.http.subscriber import Target, target
+from support.http.subscriber import Target
 from support.kubernetes.control_plane import ROOT
-from support.kubernetes.installation import Installation, installation, reachable_address
+from support.kubernetes.installation import Installation, installation
 from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import endpoint, key_of, made, post, secret, subscription
 from support.kubernetes.pki import Authority
 
 _names = (f"x{number}" for number in itertools.count())
-QUICK = {"retry": {"schedule": ["1s"] * 20}, "circuit": {"failures": 1000}}
+QUICK = {"retry": {"schedule": ["1s"] * 10 + ["3s"] * 22}, "circuit": {"failures": 1000}}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("operator")) as made:
-        yield made
-
-
-@pytest.fixture
-def kubectl(place: Installation) -> Kubectl:
-    return place.kubectl
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Target]:
-    with target(reachable_address()) as made:
         yield made
 
 
@@ -58,6 +47,14 @@ def pair(kubectl: Kubectl, name: str, subscriber: Target, **spec: Any) -> None:
     kubectl.apply(endpoint(name), subscription(name, [name], url, **{"delivery": QUICK} | spec))
     wait_ready(kubectl, "whe", name)
     wait_ready(kubectl, "whs", name)
+
+
+def backlog(place: Installation, name: str, subscriber: Target, count: int) -> None:
+    """So many events are accepted that the subscriber does not take yet."""
+    pair(place.kubectl, name, subscriber)
+    subscriber.status = 503
+    for number in range(count):
+        assert post(place.kubectl, place.pods, name, f"m{number}") in (200, 202, 204)
 
 
 def refused(kubectl: Kubectl, kind: str, name: str, type: str, reason: Reason) -> str:  # noqa: A002
@@ -142,10 +139,10 @@ def test_what_compiling_refuses_is_told_and_the_last_good_stays(
     place: Installation, kubectl: Kubectl, subscriber: Target, name: str
 ) -> None:
     pair(kubectl, name, subscriber)
-    bad = subscription(name, [name], f"{subscriber.url}/{name}", filter={"cel": "event.type +"})
+    bad = subscription(name, [name], f"{subscriber.url}/{name}", filter={"cel": "event.typ == ''"})
     kubectl.apply(bad)
     message = refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.INVALID)
-    assert message.startswith("spec.filter.cel: ")
+    assert message.startswith("spec.filter.cel: line 1, column 6: event has no member 'typ'")
     found = kubectl.get("whs", name)
     assert condition(found, "Stalled")["status"] == "True"
     post(kubectl, place.pods, name, "m1")
@@ -291,10 +288,7 @@ def test_rotation_by_annotation_keeps_the_old_key_for_a_while(
 def test_a_deleted_endpoint_answers_404_and_what_it_accepted_is_delivered(
     place: Installation, kubectl: Kubectl, subscriber: Target, name: str
 ) -> None:
-    pair(kubectl, name, subscriber)
-    subscriber.status = 503
-    for number in range(3):
-        assert post(kubectl, place.pods, name, f"m{number}") in (200, 202, 204)
+    backlog(place, name, subscriber, 3)
     kubectl.run("delete", "whe", name)
     until(lambda: post(kubectl, place.pods, name, "late") == 404, "404")
     subscriber.status = 200
@@ -310,6 +304,39 @@ def test_an_endpoint_made_again_keeps_its_key(kubectl: Kubectl, name: str) -> No
     kubectl.apply(endpoint(name))
     wait_ready(kubectl, "whe", name)
     assert key_of(kubectl, f"{name}-verification") == key
+
+
+def test_a_subscription_that_is_replaced_delivers_its_backlog(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    """As `kubectl replace --force` does it, and Argo CD with `Replace=true,Force=true`."""
+    backlog(place, name, subscriber, 10)
+    until(lambda: len(subscriber.arrivals) > 10, "retries")
+    wanted = subscription(name, [name], f"{subscriber.url}/{name}", delivery=QUICK)
+    kubectl.run("replace", "--force", "-f", "-", given=yaml.safe_dump(wanted))
+    wait_ready(kubectl, "whs", name)
+    subscriber.status = 200
+    until(lambda: len(subscriber.taken(f"/{name}")) == 10, "the backlog")
+    found = kubectl.until("whs", name, lambda x: x["status"]["delivery"].get("delivered") == 10)
+    assert found["status"]["delivery"].get("expired", 0) == 0
+
+
+def test_what_was_deleted_and_is_applied_again_goes_on(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    """The subscription comes back first, when the operator has noticed that all is gone."""
+    backlog(place, name, subscriber, 5)
+    kubectl.run("delete", f"whe/{name}", f"whs/{name}")
+    until(lambda: post(kubectl, place.pods, name, "late") == 404, "404")
+    kubectl.apply(subscription(name, [name], f"{subscriber.url}/{name}", delivery=QUICK))
+    refused(kubectl, "whs", name, ConditionType.ENDPOINTS_RESOLVED, Reason.ENDPOINT_NOT_FOUND)
+    kubectl.apply(endpoint(name))
+    wait_ready(kubectl, "whs", name)
+    subscriber.status = 200
+    until(lambda: len(subscriber.taken(f"/{name}")) == 5, "the backlog")
+    assert post(kubectl, place.pods, name, "m0") in (200, 202, 204)  # it is known already
+    assert post(kubectl, place.pods, name, "m5") in (200, 202, 204)
+    until(lambda: len(subscriber.taken(f"/{name}")) == 6, "what came later")
 
 
 def test_a_generated_secret_goes_a_day_after_its_object(
@@ -345,10 +372,13 @@ def test_a_replay_runs_once(
     assert len(again) == 1
 
 
+NO_IMAGE = "nowhere.example/none:1"
+
+
 def test_drift_is_healed(kubectl: Kubectl, place: Installation) -> None:
     kubectl.until("whg", "default", is_ready)
-    kubectl.run("scale", "deployment", "default-receiver", "--replicas=3")
-    kubectl.until("deployment", "default-receiver", lambda x: x["spec"]["replicas"] == 1)
+    kubectl.run("set", "image", "deployment/default-receiver", f"*={NO_IMAGE}")
+    kubectl.until("deployment", "default-receiver", lambda x: NO_IMAGE not in str(x["spec"]))
     kubectl.run("delete", "service", "default-receiver")
     kubectl.until("service", "default-receiver", lambda _: True)
     mounts = '{"automountServiceAccountToken": true}'

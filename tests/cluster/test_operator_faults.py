@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -19,21 +19,23 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from support.clocks.blocking import until
-from support.http.subscriber import Target, target
+from support.http.subscriber import Target
 from support.kubernetes.audit import about, is_told, out_of_turn, user_of
 from support.kubernetes.control_plane import CRDS, ControlPlane, require_components
-from support.kubernetes.installation import Installation, installation, reachable_address
+from support.kubernetes.installation import Installation, installation
 from support.kubernetes.kubectl import Kubectl, condition, is_ready
 from support.kubernetes.manifests import Sender, endpoint, made, post, subscription
 from support.kubernetes.operator import OperatorProcess
+from support.kubernetes.rights import OTHER_KINDS, OUR_KINDS, bound, role, rule
 
 pytestmark = pytest.mark.slow
 USER, OPERATORS = "the-operator", "operators"
-OURS = ("hookplane", "kopf", "Python")
+OURS = ("hookplane",)
 """What the parts of the operator call themselves."""
 TAKEN = (200, 202, 204)
-PLURALS = ("webhookendpoints", "webhooksubscriptions", "webhookreplays", "webhookgateways")
 ROWS = "select count(*) from hookplane.config where document is not null"
+MASS = f"{ROWS} and place like '%mass-%'"
+"""Of one test alone: what others left may be swept meanwhile."""
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,8 @@ def install(kubectl: Kubectl) -> None:
 @pytest.fixture(scope="module")
 def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     kubectl = Kubectl(plane.admin)
-    grant(kubectl, PLURALS)
-    kubectl.apply(role("operator-rest", [rule(["*"], EVERYTHING_ELSE)]), bound("operator-rest"))
+    grant(kubectl, OUR_KINDS)
+    give(kubectl, "operator-rest", ["*"], [x for x in OTHER_KINDS if x != "services"])
     grant_services(kubectl, "*")
     config = plane.kubeconfig_of(USER, OPERATORS)
     with installation(tmp_path_factory.mktemp("faults"), plane, kubeconfig=config) as made:
@@ -65,67 +67,17 @@ def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield made
 
 
-EVERYTHING_ELSE = [
-    "namespaces",
-    "secrets",
-    "serviceaccounts",
-    "events",
-    "deployments",
-    "poddisruptionbudgets",
-    "networkpolicies",
-    "horizontalpodautoscalers",
-    "ingresses",
-    "httproutes",
-    "leases",
-    "configmaps",
-]
-
-
 def grant(kubectl: Kubectl, plurals: tuple[str, ...]) -> None:
     """Everything about these kinds of ours, and nothing about the others."""
-    own = [name for plural in plurals for name in (plural, f"{plural}/status")]
-    kubectl.apply(role("operator-own", [rule(["*"], own)]), bound("operator-own"))
+    give(kubectl, "operator-own", ["*"], plurals)
 
 
 def grant_services(kubectl: Kubectl, *verbs: str) -> None:
-    name = "operator-services"
-    kubectl.apply(role(name, [rule([*verbs], ["services"])]), bound(name))
+    give(kubectl, "operator-services", verbs, ["services"])
 
 
-def rule(verbs: list[str], resources: list[str]) -> dict[str, Any]:
-    return {"apiGroups": ["*"], "resources": resources, "verbs": verbs}
-
-
-def role(name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
-    version = "rbac.authorization.k8s.io/v1"
-    return {
-        "apiVersion": version,
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": rules,
-    }
-
-
-def bound(name: str) -> dict[str, Any]:
-    group = "rbac.authorization.k8s.io"
-    return {
-        "apiVersion": f"{group}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": group, "kind": "Group", "name": OPERATORS}],
-    }
-
-
-@pytest.fixture
-def kubectl(place: Installation) -> Kubectl:
-    return place.kubectl
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Target]:
-    with target(reachable_address()) as made:
-        yield made
+def give(kubectl: Kubectl, name: str, verbs: Sequence[str], plurals: Sequence[str]) -> None:
+    kubectl.apply(role(name, [rule(verbs, plurals)]), bound(name, OPERATORS))
 
 
 def pair(kubectl: Kubectl, name: str, subscriber: Target) -> None:
@@ -229,6 +181,7 @@ def crowded(place: Installation) -> Iterator[None]:
     names = itertools.count()
     over = threading.Event()
     own = Kubectl(place.kubeconfig, place.namespace)
+    give(place.kubectl, "crowd", ["create"], ["configmaps"])  # nothing of the operator's own
 
     def sit() -> None:
         while not over.is_set():
@@ -346,7 +299,7 @@ def test_a_right_that_is_taken_away_stops_only_its_kind(
     pair(kubectl, "role", subscriber)
     place.settle()
     rows = int(place.sql(ROWS))
-    others = tuple(x for x in PLURALS if x != "webhooksubscriptions")
+    others = tuple(x for x in OUR_KINDS if x != "webhooksubscriptions")
     grant(kubectl, others)
     place.operator.kill()
     place.operator.start()
@@ -359,7 +312,7 @@ def test_a_right_that_is_taken_away_stops_only_its_kind(
         until_refused(place, mark, 403, "webhooksubscriptions")
         assert int(place.sql(ROWS)) == rows + 1
     finally:
-        grant(kubectl, PLURALS)
+        grant(kubectl, OUR_KINDS)
     kubectl.apply(subscription("role-late", ["role"], f"{subscriber.url}/late"))
     kubectl.until("whs", "role-late", is_ready, seconds=120)
     until(lambda: int(place.sql(ROWS)) == rows + 1, "the sweep", 120)
@@ -399,7 +352,7 @@ def test_a_kind_that_is_listed_late_takes_nothing_from_those_that_refer_to_it(
     pair(kubectl, "late", subscriber)
     place.settle()
     before = place.sql("select count(*) from hookplane.cursor where left_at is null")
-    grant(kubectl, tuple(x for x in PLURALS if x != "webhookendpoints"))
+    grant(kubectl, tuple(x for x in OUR_KINDS if x != "webhookendpoints"))
     place.operator.kill()
     mark = len(place.plane.audited())
     place.operator.start()
@@ -410,7 +363,7 @@ def test_a_kind_that_is_listed_late_takes_nothing_from_those_that_refer_to_it(
         assert place.sql("select count(*) from hookplane.cursor where left_at is null") == before
         assert is_ready(kubectl.get("whs", "late"))
     finally:
-        grant(kubectl, PLURALS)
+        grant(kubectl, OUR_KINDS)
     kubectl.apply(endpoint("late-next"))
     kubectl.until("whe", "late-next", is_ready, seconds=120)
 
@@ -468,21 +421,21 @@ def test_killed_in_the_middle_of_many_creations(
 ) -> None:
     names = [f"mass-{number}" for number in range(60)]
     pair(kubectl, "mass-before", subscriber)
-    place.settle()  # the namespace's own endpoint is among the rows
-    rows = int(place.sql(ROWS))
+    place.settle()
+    rows = int(place.sql(MASS))
     made = [endpoint(x) for x in names]
     made += [subscription(x, [x], f"{subscriber.url}/{x}") for x in names]
     kubectl.apply(*made[:30])
-    until(lambda: int(place.sql(ROWS)) > rows + 3, "the first rows")
+    until(lambda: int(place.sql(MASS)) > rows + 3, "the first rows")
     place.operator.kill()
     kubectl.apply(*made[30:])
     place.operator.start()
-    until(lambda: int(place.sql(ROWS)) > rows + 40, "more rows")
+    until(lambda: int(place.sql(MASS)) > rows + 40, "more rows")
     place.operator.kill()
     place.operator.start()
     for kind in ("whe", "whs"):
         until(lambda kind=kind: not unready(kubectl, kind, names), f"every {kind}", 180)  # type: ignore[misc]
-    assert int(place.sql(ROWS)) == rows + 2 * len(names)
+    assert int(place.sql(MASS)) == rows + 2 * len(names)
     flows(place, names[-1], "after", subscriber)
     place.operator.kill()
     kubectl.run("delete", "whe,whs", *names)
@@ -492,7 +445,7 @@ def test_killed_in_the_middle_of_many_creations(
     )
     count = condition(found, "SweepBlocked")["message"].split()[0]
     kubectl.run("annotate", "whg", "default", f"hookplane.dev/confirm-deletions={count}")
-    until(lambda: int(place.sql(ROWS)) <= rows, "the sweep", 120)
+    until(lambda: int(place.sql(MASS)) <= rows, "the sweep", 120)
 
 
 def unready(kubectl: Kubectl, kind: str, names: list[str]) -> list[str]:

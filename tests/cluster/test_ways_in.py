@@ -50,11 +50,6 @@ def place(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def kubectl(place: Installation) -> Kubectl:
-    return place.kubectl
-
-
-@pytest.fixture
 def routed(plane: ControlPlane, kubectl: Kubectl) -> Kubectl:
     """With a route that nobody has said anything about."""
     install_crds(plane, gateway_api())

@@ -39,6 +39,15 @@ def test_names_of_this_machine_pass(listen: str, host: str) -> None:
         ("127.0.0.1", "127.0.0.1.evil.example:8081"),
         ("127.0.0.1", "10.0.0.7:8081"),
         ("127.0.0.1", ""),
+        # what begins with a name of ours is none
+        ("127.0.0.1", "[::1]evil"),
+        ("127.0.0.1", "[::1]evil.example:8081"),
+        ("127.0.0.1", "[::1].evil.example"),
+        ("127.0.0.1", "[::1]:8081.evil.example"),
+        ("127.0.0.1", "127.0.0.1:8081@evil.example"),
+        ("127.0.0.1", "localhost:evil"),
+        ("127.0.0.1", "[::1"),
+        ("127.0.0.1", "::1"),
         ("0.0.0.0", "evil.example"),  # noqa: S104 - nothing binds here
         ("10.0.0.7", "10.0.0.8"),
     ],

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hookplane.applied_config import AppliedConfig
+from hookplane.applied_config import KEYS_LOST, OTHER_VERSION, AppliedConfig
 from hookplane.compile.change import ConfigDiff
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.config.subscription import HttpTargetConfig, RetryConfig, SubscriptionConfig
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
-from hookplane.store.config_store import ConfigKind
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.protocol import Store
 from support.clocks.manual import ManualClock
 from support.planes.store import open_sqlite
@@ -115,8 +116,58 @@ async def test_what_was_sealed_with_an_old_key_is_stale_until_it_is_written(stor
     assert (await AppliedConfig.load(store, rotated)).stale == {"uid-t"}
 
 
-async def test_what_no_key_opens_is_not_in_force_and_the_rest_is(store: Store) -> None:
+async def test_what_no_key_opens_is_known_but_for_its_secrets(store: Store) -> None:
     before = AppliedConfig(store, SEALERS)
     await before.write(ConfigDiff(created=(subscription("s"), endpoint("a"))))
-    lost = dict.fromkeys(ConfigKind, Sealer({"new": KEYS["new"]}, "new"))
-    assert list((await AppliedConfig.load(store, lost)).documents) == ["uid-a"]
+    keys = dict.fromkeys(ConfigKind, Sealer({"new": KEYS["new"]}, "new"))
+    applied = await AppliedConfig.load(store, keys)
+    found = applied.documents["uid-s"]
+    assert isinstance(found, SubscriptionConfig)
+    assert found.target is not None
+    assert (found.not_ready, found.target.url.reveal()) == (KEYS_LOST, b"")
+    assert (applied.lost, applied.stale) == ({"uid-s"}, {"uid-s"})
+    assert applied.documents["uid-a"] == endpoint("a")
+    await applied.write(ConfigDiff(changed=(subscription("s"),)))
+    assert (applied.lost, applied.stale) == (set(), set())
+    assert (await AppliedConfig.load(store, keys)).documents["uid-s"] == subscription("s")
+
+
+async def test_what_no_key_opens_can_be_removed(store: Store) -> None:
+    before = AppliedConfig(store, SEALERS)
+    await before.write(ConfigDiff(created=(subscription("s"),)))
+    keys = dict.fromkeys(ConfigKind, Sealer({"new": KEYS["new"]}, "new"))
+    applied = await AppliedConfig.load(store, keys)
+    await applied.write(ConfigDiff(deleted=(applied.documents["uid-s"],)))
+    assert (applied.lost, applied.stale) == (set(), set())
+    assert dict((await AppliedConfig.load(store, keys)).documents) == {}
+
+
+async def test_what_a_newer_version_wrote_is_known_as_far_as_any_version_says(
+    store: Store,
+) -> None:
+    """So it can be removed, and what it reads is not taken from it when it is written again."""
+    reader = subscription("s").model_copy(update={"endpoints": ("uid-a",)})
+    before = AppliedConfig(store, SEALERS)
+    await before.write(ConfigDiff(created=(endpoint("a"), reader)))
+    _, rows = await store.load_config(0)
+    newer = tuple(replace(x, document=b'{"newer": 1, ' + (x.document or b"")[1:]) for x in rows)
+    await store.apply_config(ConfigChange(upserts=newer))
+    applied = await AppliedConfig.load(store, SEALERS)
+    assert applied.stale == {"uid-a", "uid-s"}
+    assert applied.lost == set()
+    found, read = applied.documents["uid-a"], applied.documents["uid-s"]
+    assert isinstance(found, EndpointConfig)
+    assert isinstance(read, SubscriptionConfig)
+    assert (found.name, found.path, found.not_ready) == ("a", "/shop/a", OTHER_VERSION)
+    assert (read.endpoints, read.target, read.not_ready) == (("uid-a",), None, OTHER_VERSION)
+    assert not applied.is_current("uid-a", 1)
+    await applied.write(ConfigDiff(changed=(endpoint("a"),), deleted=(read,)))
+    again = await AppliedConfig.load(store, SEALERS)
+    assert again.documents == {"uid-a": endpoint("a")}
+    assert again.stale == set()
+
+
+async def test_what_nobody_can_read_is_not_known(store: Store) -> None:
+    row = ConfigRow(ConfigKind.ENDPOINT, "uid-a", b"[]")
+    await store.apply_config(ConfigChange(upserts=(row,)))
+    assert (await AppliedConfig.load(store, SEALERS)).documents == {}

@@ -1,23 +1,19 @@
-"""A world whose time passes only when all wait: any test that names `world` runs in it."""
+"""A world whose time passes only when all wait: any test that names `world` runs in it, and so does
+one that names `moves`, for that time alone."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from support.clocks.virtual import VirtualLoop
+from support.clocks.virtual import Loops, virtual_with
 from support.planes.dispatcher import World, living
 
 
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Function
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    if "world" in item.fixturenames:
-        return {"virtual": VirtualLoop}
-    return {"real": asyncio.new_event_loop}
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Function) -> Loops:
+    return virtual_with(item, "world", "moves")
 
 
 @pytest.fixture

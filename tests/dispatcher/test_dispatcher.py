@@ -127,6 +127,34 @@ async def test_what_went_away_again_is_handed_over_soon(world: World) -> None:
         await world.until(lambda: "release" in told, patience=4)
 
 
+async def test_what_is_refused_while_it_is_handed_over_is_let_go_of(world: World) -> None:
+    """Its endpoint is made again, so a flush is refused, though nobody else owns it."""
+    await world.subscribe(subscription())
+    world.egress.scripts[url()] = lambda _: Reply(after=25)
+    async with two_dispatchers(world) as other:
+        await world.publish()
+        await world.until(lambda: world.events)
+        await world.make_endpoint_again("orders", "orders-again")
+        await other.start()
+        await world.until(lambda: "StaleOwner" in {note[1] for note in world.activity.notes}, 30)
+        await asyncio.sleep(10)
+        assert (await world.store.claim("shop", other.process)).epoch
+
+
+async def test_what_was_claimed_in_vain_while_it_is_handed_over_is_let_go_of(world: World) -> None:
+    """It claims for the endpoint that was made again, finds that what it knows is of no use, and is
+    to stop at that moment."""
+    shop = await world.subscribe(subscription())
+    async with two_dispatchers(world) as other:
+        await world.publish()
+        await world.until_status(shop, lambda s: s.counters.delivered == 1)
+        await world.make_endpoint_again("orders", "orders-again", shop)
+        await world.until(lambda: "StaleOwner" in {note[1] for note in world.activity.notes}, 30)
+        await other.start()
+        await asyncio.sleep(10)
+        assert (await world.store.claim("shop", other.process)).epoch
+
+
 @pytest.mark.parametrize("status", [200, 500])
 async def test_what_is_under_way_at_an_endpoint_that_leaves_is_counted_once(
     world: World, status: int

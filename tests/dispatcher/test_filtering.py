@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 import pytest
 
 from hookplane.config.subscription import HttpTargetConfig, TransformConfig
+from hookplane.evaluation.strikes import FIRST_HOLD, STRIKES
 from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.delivery_store import DeliveryState
 from hookplane_dispatcher.reading.log_tail import PAGE
+from support.expressions import BAD, ENDLESS
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
+
+WHY = "it took too much again and again; simplify it"
 
 
 async def test_types_and_expressions_and_what_fails(world: World) -> None:
@@ -33,6 +38,109 @@ async def test_types_and_expressions_and_what_fails(world: World) -> None:
     status = await world.until_status(shop, lambda s: s.counters.filtered == 5)
     assert world.events == wanted
     assert (status.counters.filter_errors, status.pending) == (3, 0)
+
+
+async def test_a_filter_that_fails_names_an_event_until_it_is_another_one(world: World) -> None:
+    shop = await world.subscribe(subscription(filter_cel="event.body.n == 1"))
+    await world.start()
+    await world.publish(body={"n": 1})
+    bad = await world.publish(body={"m": 1})
+    status = await world.until_status(shop, lambda s: s.counters.filter_errors == 1)
+    state = status.state
+    assert (state.filter_failed_event, state.filter_failed_error) == (
+        bad,
+        'NOT_FOUND: Key not found in map : "n"',
+    )
+    await world.stop()
+    await world.subscribe(subscription(filter_cel="has(event.body.n)"))
+    await world.start()
+    await world.until_status(shop, lambda s: not s.state.filter_failed)
+
+
+async def test_a_filter_that_runs_away_costs_its_own_event_alone(world: World) -> None:
+    """In the event loop it would stop health, heartbeats and all deliveries for minutes, and then
+    do the same to the next owner."""
+    bad = await world.subscribe(subscription("bad", filter_cel=ENDLESS))
+    good = await world.subscribe(subscription("good"))
+    await world.start()
+    await world.publish(body=BAD)
+    wanted = await world.publish(body={"s": "b"})
+    await world.until_status(good, lambda s: s.counters.delivered == 2)
+    status = await world.until_status(bad, lambda s: s.counters.delivered == 1)
+    assert world.events.count(wanted) == 2
+    assert (status.counters.filter_errors, status.pending) == (1, 0)
+    assert "took longer than 0.3 s of CPU" in str(world.activity.notes)
+
+
+async def test_a_filter_that_runs_away_again_and_again_waits_and_says_so(world: World) -> None:
+    operational = await world.operational()
+    shop = await world.subscribe(subscription(filter_cel=ENDLESS))
+    await world.start()
+    for _ in range(STRIKES):
+        await world.publish(body=BAD)
+    wanted = await world.publish(body={"s": "b"})
+    await world.until(lambda: "ExpressionHeld" in str(world.activity.notes))
+    held_at = world.loop.time()
+    held = (await world.status(shop)).state
+    assert (held.held_expression, held.held_because) == ("filter", WHY)
+    assert world.events == []
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert world.events == [wanted]
+    assert world.loop.time() - held_at >= FIRST_HOLD - 1
+    assert status.counters.filter_errors == STRIKES
+    told = await world.store.read_log(operational, 0, 10)
+    assert [entry.type for entry in told] == ["hookplane.subscription.expression_held"]
+    assert status.state.held_until == 0
+
+
+async def test_a_hold_outlives_the_dispatcher_and_ends_with_its_text(world: World) -> None:
+    shop = await world.subscribe(subscription(filter_cel=ENDLESS))
+    await world.start()
+    for _ in range(STRIKES):
+        await world.publish(body=BAD)
+    wanted = await world.publish(body={"s": "b"})
+    held = await world.until_status(shop, lambda s: s.state.held_until)
+    await world.stop()
+    await world.start()
+    await asyncio.sleep(FIRST_HOLD / 2)
+    status = await world.status(shop)
+    assert (status.state.held_until, world.events) == (held.state.held_until, [])
+    await world.subscribe(subscription(filter_cel="event.body.s == 'b'"))
+    await world.until(lambda: world.events == [wanted])
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert status.state.held_until == 0
+    assert world.loop.time() < FIRST_HOLD
+
+
+async def test_a_transform_that_runs_away_is_dead_and_the_next_event_is_sent(world: World) -> None:
+    transform = TransformConfig(cel=ENDLESS)
+    shop = await world.subscribe(subscription(transform=transform, strict=True))
+    await world.start()
+    bad = await world.publish(body=BAD)
+    wanted = await world.publish(body={"s": "b"})
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert world.events == [wanted]
+    assert status.counters.dead == 1
+    (dead,) = await world.deliveries(shop, DeliveryState.DEAD)
+    assert dead.entry.event_id == bad
+    assert "transform failed: the expression took longer than 0.3 s of CPU" in dead.error
+
+
+async def test_a_transform_that_may_not_run_is_tried_again_when_it_may(world: World) -> None:
+    shop = await world.subscribe(subscription(transform=TransformConfig(cel=ENDLESS), strict=True))
+    await world.start()
+    for _ in range(STRIKES):
+        await world.publish(body=BAD)
+    wanted = await world.publish(body={"s": "b"})
+    status = await world.until_status(shop, lambda s: s.state.held_until > 0)
+    assert (status.counters.dead, status.counters.attempts) == (STRIKES, 0)
+    assert (status.state.held_expression, status.state.held_because) == ("transform", WHY)
+    assert status.state.failing_since == 0
+    held_at = world.loop.time()
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert world.events == [wanted]
+    assert world.loop.time() - held_at >= FIRST_HOLD - 1
+    assert (status.counters.attempts, status.state.held_until) == (1, 0)
 
 
 async def test_a_rare_match_in_a_long_log(world: World) -> None:
@@ -77,7 +185,8 @@ async def test_headers_of_a_delivery(world: World) -> None:
     headers = world.egress.sent[0].headers
     assert set(headers) == {
         "content-type",
-        "user-agent",
+        "hookplane-endpoint",
+        "hookplane-event-type",
         "webhook-id",
         "webhook-timestamp",
         "webhook-signature",

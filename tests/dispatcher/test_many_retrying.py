@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.delivery_store import DeliveryState, ReplayPhase
 from hookplane_dispatcher.settings import DispatcherSettings
 from support.http.scripted_egress import Reply, Sent
 from support.planes.dispatcher import World, subscription, url
@@ -94,3 +94,28 @@ async def test_a_replay_takes_what_is_in_the_store_alone(world: World) -> None:
     assert world.clock.now() < start + 50_000  # before any is due
     (job,) = await world.store.replays()
     assert (job.matched, job.delivered, status.retrying) == (POISON, POISON, 0)
+
+
+@pytest.mark.parametrize("also", [frozenset(), frozenset({DeliveryState.DELIVERED})])
+async def test_two_replays_of_what_is_in_the_store_alone_deliver_each_event_once(
+    world: World, also: frozenset[DeliveryState]
+) -> None:
+    shop = await poison(world)
+    wanted = frozenset({DeliveryState.RETRYING, DeliveryState.DEAD}) | also
+    await world.replay("first", shop, states=wanted)
+    await world.until_status(shop, lambda s: s.counters.attempts >= 2 * POISON, 50)
+    await world.replay("second", shop, states=wanted)
+    await world.until(lambda: _is_exhausted(world, "second"))
+    world.egress.scripts[url()] = lambda _: Reply()
+    sent = len(world.egress.sent)
+    await world.until_status(shop, lambda s: s.counters.delivered == POISON)
+    assert len(world.egress.sent) - sent == POISON
+    jobs = await world.store.replays()
+    assert {job.uid: (job.phase, job.matched, job.delivered) for job in jobs} == {
+        "first": (ReplayPhase.COMPLETE, POISON, POISON),
+        "second": (ReplayPhase.COMPLETE, 0, 0),
+    }
+
+
+async def _is_exhausted(world: World, uid: str) -> bool:
+    return any(job.exhausted for job in await world.store.replays() if job.uid == uid)

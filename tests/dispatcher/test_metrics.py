@@ -42,6 +42,15 @@ async def test_attempts_under_way_and_how_long_they_take(world: World) -> None:
     assert value(world, "delivery_seconds_sum") == pytest.approx(2.25)
 
 
+async def test_what_tails_keep(world: World) -> None:
+    shop = await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await world.publish()
+    await world.until(lambda: (value(world, "tail_bytes") or 0) > 0)
+
+
 async def test_a_flush_takes_as_long_as_the_store_is_away(world: World) -> None:
     shop = await world.subscribe(subscription())
     back = 3.0
@@ -69,6 +78,7 @@ async def test_outcomes_are_counted_once_each(world: World) -> None:
     world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == refused else 200)
     await world.start()
     await world.until(lambda: value(world, "retrying", **SHOP) == 1)
+    assert value(world, "rows_in_memory") == 1
     await world.publish(body={"wanted": True})
     await world.publish(body={"wanted": False})
     await world.publish(type="user.created")
@@ -83,6 +93,7 @@ async def test_outcomes_are_counted_once_each(world: World) -> None:
         "filter_error": 1,
     }
     await world.until(lambda: value(world, "retrying", **SHOP) == 0)
+    assert value(world, "rows_in_memory") == 0
 
 
 async def test_a_circuit_is_shown_open_while_it_is(world: World) -> None:

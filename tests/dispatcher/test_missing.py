@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hookplane.store.maintenance import Retention
-from hookplane.store.sqlite.folder import DATABASE_FILE
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
+from support.planes.store import DAY, lose
 
-DAY = 24 * 3_600_000
 SHOP = {"subscription": "default/shop"}
-
-
-def lose(folder: Path, *events: str) -> None:
-    """Takes events out of the database behind the store's back."""
-    with closing(sqlite3.connect(folder / "data" / DATABASE_FILE)) as db, db:
-        db.executemany("delete from event where event_id = ?", [(event,) for event in events])
 
 
 def missing(world: World) -> float | None:
@@ -34,7 +25,7 @@ async def test_a_gap_is_counted_and_told_and_stops_nobody(world: World, tmp_path
     log = await world.operational()
     shop = await world.subscribe(subscription())
     events = await world.publish_many(5)
-    lose(tmp_path, *events[1:3])
+    await lose(world.store, tmp_path / "data", *events[1:3])
     await world.start()
     status = await world.until_status(shop, lambda s: s.counters.delivered == 3 and not s.pending)
     assert status.counters.expired == 2
@@ -59,7 +50,7 @@ async def test_a_retry_whose_event_is_gone_is_counted(
     event = await world.publish()
     await world.until_status(shop, lambda s: s.retrying)
     await world.crash()
-    lose(tmp_path, event)
+    await lose(world.store, tmp_path / "data", event)
     world.egress.scripts.clear()
     await world.start()
     await world.publish()
@@ -87,7 +78,7 @@ async def test_what_retention_takes_before_the_gap_is_written_is_counted_once(
 ) -> None:
     shop = await world.subscribe(subscription())
     events = await world.publish_many(4)
-    lose(tmp_path, *events[:2])
+    await lose(world.store, tmp_path / "data", *events[:2])
     world.watched.delays["flush"] = 2.0
     await world.start()
     await world.until(lambda: len(world.egress.sent) == 2)

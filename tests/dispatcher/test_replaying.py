@@ -40,6 +40,28 @@ async def test_by_ids_with_a_header_and_past_the_filter(world: World) -> None:
     assert "hookplane-replay" not in world.egress.sent[0].headers
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_what_expired_when_its_endpoint_left(world: World, comes_back: bool) -> None:
+    """But for what was under way and succeeded."""
+    shop = await world.subscribe(subscription(max_in_flight=2))
+    read = shop.endpoints
+    world.egress.scripts[url()] = lambda _: Reply(after=10)
+    await world.start()
+    ids = await world.publish_many(5)
+    await world.until(lambda: len(world.egress.sent) == 2)
+    shop = await world.change(shop, endpoints=())
+    await world.until_status(shop, lambda s: s.counters.attempts == 2)
+    if comes_back:
+        shop = await world.change(shop, endpoints=read)
+    world.egress.scripts.clear()
+    expired = frozenset({DeliveryState.EXPIRED})
+    await world.replay("expired", shop, received_from=START, states=expired)
+    job = await finished(world, "expired")
+    assert (job.matched, job.delivered, job.failed) == (3, 3, 0)
+    assert sorted(world.events) == ids
+    assert (await world.status(shop)).counters.expired == 5
+
+
 async def test_the_dead_of_a_range_within_half_the_slots(world: World) -> None:
     retry = RetryConfig(schedule=())
     shop = await world.subscribe(subscription(retry=retry, max_in_flight=8))

@@ -84,6 +84,21 @@ async def test_410_disables_and_the_event_stays(world: World) -> None:
     assert (await world.status(shop)).state.disabled_at == 0
 
 
+async def test_a_disabled_one_that_is_made_again_delivers_what_it_kept(world: World) -> None:
+    """Who deletes it and applies it anew has mended the target."""
+    shop = await world.subscribe(subscription(retry=RetryConfig(schedule=())))
+    world.egress.scripts[url()] = lambda _: Reply(410)
+    await world.start()
+    first = await world.publish()
+    await world.until_status(shop, lambda s: s.state.disabled_at)
+    second = await world.publish()
+    world.egress.scripts.clear()
+    again = await world.make_again(shop, "again")
+    status = await world.until_status(again, lambda s: s.counters.delivered == 2)
+    assert (status.state.disabled_at, status.state.disabled_reason) == (0, "")
+    assert set(world.events) == {first, second}
+
+
 async def test_disabled_after_no_success_for_too_long(world: World) -> None:
     retry = RetryConfig(schedule=(600_000,) * 20, jitter_percent=0)
     shop = subscription(retry=retry, circuit=NO_CIRCUIT, disable_after=3_600_000)
@@ -135,6 +150,8 @@ async def test_an_event_dies_when_its_schedule_ends_even_if_it_is_held(world: Wo
     await world.publish()
     await world.until_status(shop, lambda s: s.dead, 120)
     assert len(world.egress.sent) == 1
+    row = (await world.deliveries(shop, DeliveryState.DEAD))[0]
+    assert row.error == "503 Service Unavailable; then held back until the schedule had ended"
 
 
 async def test_a_transform_that_fails_makes_the_delivery_dead(world: World) -> None:

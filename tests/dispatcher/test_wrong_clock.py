@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from hookplane.config.subscription import CircuitConfig, RetryConfig
-from hookplane.store.delivery_store import CircuitState
+from hookplane.store.delivery_store import CircuitState, DeliveryState
+from hookplane.store.maintenance import Retention
 from support.clocks.virtual import START
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
@@ -135,3 +136,18 @@ async def test_a_pause_moves_what_is_due_by_the_time_that_passed(world: World, l
     resumed = world.loop.time()
     await world.until(lambda: len(world.egress.sent) == 2)
     assert world.loop.time() - resumed < 6
+
+
+@pytest.mark.parametrize("leap", [-HOUR, -DAY, -YEAR])
+async def test_what_a_clock_behind_delivered_is_kept_as_delivered(world: World, leap: int) -> None:
+    shop = await world.subscribe(subscription())
+    event = await world.publish()
+    world.clock.shift = leap
+    await world.start()
+    await world.until_status(shop, lambda s: s.counters.delivered)
+    world.clock.shift = 0
+    await world.store.expire(Retention(HOUR // 2, HOUR // 2, 1 << 30), world.clock.now())
+    (row,) = await world.deliveries(shop, *DeliveryState)
+    assert (row.entry.event_id, row.state) == (event, DeliveryState.DELIVERED)
+    (attempt,) = await world.attempts(shop)
+    assert attempt.attempt.at == row.entry.received

@@ -263,6 +263,21 @@ async def test_a_change_reaches_every_process(tmp_path: Path) -> None:
         assert not [x for x in target.received if x.path.endswith(f"s{SUBSCRIPTIONS}")][1:]
 
 
+async def test_sealing_keys_that_are_lost_cost_no_event(tmp_path: Path) -> None:
+    """Configuration is sealed anew while the processes go on with what they know, and only then are
+    these started with the new keys."""
+    async with world(tmp_path, receivers=1, dispatchers=1) as (made, target):
+        (made.folder / "keys").write_text(f"k2:{'cd' * 32}\n")
+        assert "changed endpoint default/in" in await made.apply()
+        await send(made, "before")
+        await until(lambda: arrived(target, "before"), "the event before the restart")
+        for process in made.processes.values():
+            await process.stop()
+            await process.start()
+        await send(made, "after")
+        await until(lambda: arrived(target, "after"), "the event after it")
+
+
 async def statuses(made: Cluster, receiver: str, events: list[str], body: bytes) -> list[int]:
     """Of the answers of one receiver, asked at once."""
     url = made.processes[receiver].url
@@ -331,3 +346,34 @@ async def test_a_schema_that_is_missing_is_said(tmp_path: Path, role: str) -> No
     async with cluster(tmp_path, shared_server().dsn("postgres")) as made:
         code, output = await made.run(role)
         assert (code, "run `hookplane migrate` first" in output) == (1, True)
+
+
+GRANTS = (
+    "create role limited login",
+    "grant usage on schema hookplane to limited",
+    "grant select, insert, update, delete on all tables in schema hookplane to limited",
+    "grant usage on all sequences in schema hookplane to limited",
+    "grant execute on all functions in schema hookplane to limited",
+)
+"""As docs/operations.md has them."""
+
+
+async def test_rights_that_are_taken_away_for_a_while_end_no_process(tmp_path: Path) -> None:
+    async with world(tmp_path, receivers=1, dispatchers=0) as (made, target):
+        owner = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
+        for statement in GRANTS:
+            await owner.execute(statement)
+        dsn = made.environment["HOOKPLANE_STORE"].replace("postgres@", "limited@")
+        process = await made.add("dispatcher", "d", dsn)
+        await owner.execute("revoke update, delete on all tables in schema hookplane from limited")
+        await until(lambda: "permission denied" in process.output(), "the refusal to be told")
+        await send(made, "event-1")
+        await asyncio.sleep(3)
+        assert process.process is not None
+        assert process.process.returncode is None
+        await owner.execute(GRANTS[2])
+        await until(lambda: arrived(target, "event-1"), "the deliveries")
+        await process.stop()
+        await owner.execute("drop owned by limited")
+        await owner.execute("drop role limited")
+        await owner.close()

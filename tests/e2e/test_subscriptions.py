@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,77 +16,9 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from support.clocks.until import until
-from support.cluster.e2e import Plane, Received, Subscriber, plane, subscriber
+from support.cluster.e2e import Received, plane, subscriber
+from support.cluster.scene import ENDPOINT, Scene, subscription
 from support.http.providers import WHSEC
-
-ENDPOINT = """
-apiVersion: v1
-kind: Secret
-metadata: {{name: keys}}
-stringData: {{inbound: {key}, signing: {key}}}
----
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookEndpoint
-metadata: {{name: orders}}
-spec:
-  provider: StandardWebhooks
-  verification: {{keys: [{{secretKeyRef: {{name: keys, key: inbound}}}}]}}
-  eventType: {{bodyPath: type}}
-"""
-OWN_KEY = "signing: {keys: [{secretKeyRef: {name: keys, key: signing}}]}"
-
-
-def subscription(url: str, extra: str = "", name: str = "shop", signing: str = OWN_KEY) -> str:
-    source = "" if "operationalEvents" in extra else "  endpointRefs: [{name: orders}]\n"
-    indented = "\n".join(f"  {line}" for line in [signing, *extra.strip().splitlines()])
-    return f"""
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookSubscription
-metadata: {{name: {name}}}
-spec:
-{source}  target: {{url: "{url}/{name}"}}
-{indented}
-"""
-
-
-@dataclass
-class Scene:
-    plane: Plane
-    target: Subscriber
-
-    def subscribe(self, extra: str = "", **options: str) -> None:
-        name = options.get("name", "shop")
-        self.plane.write(name, subscription(self.target.url, extra, **options))
-
-    async def send(self, type: str = "order.created", **data: Any) -> str:  # noqa: A002
-        """Posts a signed event and returns its id here."""
-        body = json.dumps({"type": type, "data": data}).encode()
-        now = datetime.now(UTC)
-        sent_id = f"msg_{now.timestamp()}".replace(".", "_")
-        signature = Webhook(WHSEC).sign(sent_id, now, body.decode())
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": sent_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signature,
-        }
-        status, answer = await self.plane.post("orders", body, headers)
-        assert status == 200, answer
-        event: str = json.loads(answer)["id"]
-        return event
-
-    async def arrived(self, count: int) -> list[Received]:
-        await until(lambda: len(self.target.received) >= count, f"{count} requests to arrive")
-        return self.target.received
-
-    async def status(self, name: str = "shop") -> Any:
-        return await self.plane.api("GET", f"/subscriptions/default/{name}")
-
-    async def until_status(self, what: str, name: str = "shop", **delivery: Any) -> Any:
-        def holds(answer: Any) -> bool:
-            return all({**answer, **answer["delivery"]}[k] == v for k, v in delivery.items())
-
-        return await self.plane.until_api(f"/subscriptions/default/{name}", holds, what)
 
 
 @pytest.fixture
@@ -255,9 +185,10 @@ async def test_filter_by_type_and_content(scene: Scene) -> None:
     await scene.plane.start()
     await scene.send("invoice.paid", amount=500)
     await scene.send("order.created", amount=5)
-    await scene.send("order.created")  # no amount: the expression fails, and so does the filter
+    failing_one = await scene.send("order.created")  # no amount: the filter fails
     wanted = await scene.send("order.created", amount=500)
-    await scene.until_status("filters to have run", delivered=1, filtered=3, filterErrors=1)
+    seen = await scene.until_status("filters to have run", delivered=1, filtered=3, filterErrors=1)
+    assert seen["delivery"]["lastFilterError"]["eventID"] == failing_one
     assert scene.target.events == [wanted]
 
 
@@ -421,3 +352,44 @@ async def test_a_broken_manifest_keeps_the_last_good_state(scene: Scene) -> None
     event = await scene.send()
     (seen,) = await scene.arrived(1)
     assert seen.event == event
+
+
+async def taken_away_and_put_back(scene: Scene, name: str, path: str) -> None:
+    """A manifest goes, until its object is gone, and comes back as it was."""
+    file = scene.plane.manifests / f"{name}.yaml"
+    text = file.read_text()
+    file.unlink()
+    await scene.plane.until_answered(path, 404)
+    scene.plane.write(name, text)
+    await scene.plane.until_answered(path, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("shop", "/subscriptions/default/shop"), ("endpoint", "/endpoints/default/orders")],
+)
+async def test_a_manifest_that_comes_back_goes_on_where_it_was(
+    scene: Scene, name: str, path: str
+) -> None:
+    scene.target.answer = failing(10**6)
+    schedule = ", ".join(["1s"] * 20)
+    scene.subscribe(f"delivery: {{retry: {{schedule: [{schedule}]}}, circuit: {{failures: 100}}}}")
+    await scene.plane.start()
+    sent = {await scene.send() for _ in range(3)}
+    await scene.arrived(1)
+    await taken_away_and_put_back(scene, name, path)
+    scene.target.received.clear()
+    scene.target.answer = failing(0)
+    await until(lambda: set(scene.target.events) == sent, "all to be delivered")
+    await scene.until_status("the same counts", delivered=3, pending=0, dead=0)
+
+
+async def test_what_waited_for_a_subscription_waits_for_it_when_it_comes_back(scene: Scene) -> None:
+    scene.subscribe("suspend: true")
+    await scene.plane.start()
+    sent = {await scene.send() for _ in range(3)}
+    await scene.until_status("all to wait", pending=3)
+    await taken_away_and_put_back(scene, "shop", "/subscriptions/default/shop")
+    scene.subscribe()
+    await until(lambda: set(scene.target.events) == sent, "all to be delivered")
+    await scene.until_status("the same counts", delivered=3, expired=0)

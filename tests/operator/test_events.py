@@ -18,6 +18,7 @@ KEY = ObjectKey("WebhookSubscription", "shop", "to-shop")
 BODY: Object = {"apiVersion": "hookplane.dev/v1", "metadata": {"uid": "uid-1"}}
 GOOD, BAD, BROKEN = ("True", "Ready"), ("False", "TargetFails"), ("False", "CircuitOpen")
 OTHERWISE_GOOD, UNKNOWN = ("True", "Idle"), ("Unknown", "Starting")
+WRONG = ("True", "TooMany")
 Truth = tuple[str, str]
 
 
@@ -60,19 +61,26 @@ def test_what_becomes_bad_is_a_warning_and_what_was_bad_is_told_when_it_ends(
 
 
 @pytest.mark.parametrize(
-    ("type", "told"),
+    ("type", "bad", "told"),
     [
-        ("Ready", True),
-        ("Delivering", True),
-        ("Receiving", True),
-        ("SweepBlocked", True),
-        ("Complete", True),
-        ("Accepted", False),
-        ("Programmed", False),
+        ("Ready", BAD, True),
+        ("Delivering", BAD, True),
+        ("Receiving", BAD, True),
+        ("SweepBlocked", WRONG, True),  # there only while something is wrong
+        ("KeysLost", WRONG, True),
+        ("Complete", BAD, True),
+        ("Accepted", BAD, False),
+        ("Programmed", BAD, False),
     ],
 )
-def test_only_what_people_wait_for_is_told(type: str, told: bool) -> None:  # noqa: A002
-    assert bool(made({}, status(BAD, type=type))) is told
+def test_only_what_people_wait_for_is_told(
+    type: str,  # noqa: A002
+    bad: Truth,
+    told: bool,
+) -> None:
+    events = made({}, status(bad, type=type))
+    assert [kind for kind, *_ in events] == ["Warning"] * told
+    assert made(status(bad, type=type), status(bad, type=type)) == []
 
 
 def test_each_condition_is_compared_with_its_own_past() -> None:

@@ -9,11 +9,13 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
+from hookplane.store.operator_store import WriterFence
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.partitions import AHEAD
 from hookplane_operator.gateways.default import DefaultGatewayKeeper
 from hookplane_operator.gateways.reconcile import Gateways
 from hookplane_operator.gateways.user_objects import UserObjects
+from hookplane_operator.kube.cluster import ClusterIdentity
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.routing import JobKind, Task
@@ -21,6 +23,7 @@ from hookplane_operator.settings import DefaultGateway, OperatorSettings, Scope
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.writer import StatusWriter
+from hookplane_operator.watch.knowledge import Knowledge
 from hookplane_operator.watch.watcher import Watcher
 from hookplane_operator.work import Jobs
 from support.clocks.until import until
@@ -35,9 +38,16 @@ NOBODY = cast(Any, None)
 
 
 @asynccontextmanager
-async def leading(made: Place, runtime: GatewayRuntime, job: JobKind) -> AsyncIterator[None]:
-    """The leader works on this gateway, which was just opened, but does only one kind of job."""
-    metrics = Metrics(CollectorRegistry())
+async def at_work(
+    made: Place,
+    runtime: GatewayRuntime,
+    job: JobKind,
+    metrics: Metrics | None = None,
+    *,
+    leads: bool = True,
+) -> AsyncIterator[None]:
+    """A replica works on this gateway, which was just opened, but does only one kind of job."""
+    metrics = metrics or Metrics(CollectorRegistry())
 
     async def work(task: Task) -> float | None:
         return await jobs.work_on(task) if task.job is job else None
@@ -49,35 +59,42 @@ async def leading(made: Place, runtime: GatewayRuntime, job: JobKind) -> AsyncIt
         objects=made.objects,
         settings=SETTINGS,
         scope=SCOPE,
+        metrics=metrics,
         clock=made.clock,
-        cluster="cluster",
-        term=lambda: 1,
+        cluster=ClusterIdentity(made.kube, "shop"),
+        fence=lambda owner: WriterFence(owner, 1, "a"),
+        outbid=lambda _: None,
         opened=lambda _: None,
         closed=lambda _: None,
         has=NOBODY,
     )
     gateways.runtimes[runtime.name] = runtime
-    writer = StatusWriter(made.kube, made.objects, metrics, lambda *_: None)
+    knowledge = Knowledge(metrics, made.clock)
+    told = made.objects.answered
+    writer = StatusWriter(made.kube, made.objects, metrics, told, lambda *_: None, lambda *_: None)
     jobs = Jobs(
         user_objects=user_objects,
         gateways=gateways,
         configurator=made.configurator,
         sweeper=NOBODY,
         default=DefaultGatewayKeeper(made.kube, made.objects, SETTINGS, SCOPE),
-        collector=Collector(made.objects, writer, made.clock, gateways.facts.get, lambda _: None),
+        collector=Collector(
+            made.objects, writer, made.clock, gateways.facts.get, knowledge.judge, lambda _: None
+        ),
         watcher=Watcher(
             made.kube,
-            made.objects,
             SCOPE,
             lambda *_: None,
-            lambda _: None,
+            lambda: None,
+            knowledge,
             lambda: None,
             secrets=False,
         ),
         router=NOBODY,
         queue=queue,
         clock=made.clock,
-        leads=lambda: True,
+        leads=lambda: leads,
+        failed=lambda: None,
     )
     working = asyncio.create_task(queue.run())
     jobs.gateway_opened(runtime)
@@ -105,9 +122,27 @@ async def test_the_next_partitions_are_made_without_any_dispatcher() -> None:
         async with made.store.connections.use(Purpose.OTHER) as db:
             for name in await partitions(made):
                 await db.execute(f"drop table {name}")
-        async with leading(made, runtime, JobKind.PARTITIONS):
+        async with at_work(made, runtime, JobKind.PARTITIONS):
 
             async def are_there() -> bool:
                 return len(await partitions(made)) == AHEAD + 1
 
             await until(are_there, "the partitions of this era and the next ones")
+
+
+async def test_who_does_not_lead_any_more_tells_no_trouble_of_gateways() -> None:
+    registry = CollectorRegistry()
+    metrics, label = Metrics(registry), {"gateway": "shop/default"}
+    told = ("children_refused", "sweep_blocked", "keys_lost")
+    names = [f"hookplane_operator_{x}" for x in told]
+    metrics.gateways.refused.labels(**label).set(2)
+    metrics.gateways.blocked.labels(**label).set(12)
+    metrics.gateways.keys_lost.labels(**label).set(3)
+    async with place() as made:
+        runtime = await made.opened()
+        async with at_work(made, runtime, JobKind.PARTITIONS, metrics, leads=False):
+
+            async def is_over() -> bool:
+                return all(registry.get_sample_value(x, label) is None for x in names)
+
+            await until(is_over, "no trouble to be told")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane_receiver.addresses import client_address, contains, networks
+from hookplane_receiver.addresses import client_address, contains, network_of, networks
 
 PROXIES = networks(["10.0.0.0/8", "fd00::/8"])
 HOPS: list[tuple[str, list[str], str]] = [
@@ -33,6 +33,20 @@ HOPS: list[tuple[str, list[str], str]] = [
 def test_the_nearest_untrusted_address_counts(peer: str, forwarded: list[str], client: str) -> None:
     headers = [("x-forwarded-for", value) for value in forwarded]
     assert client_address(peer, headers, PROXIES) == client
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1%eth0", "2001:db8:1:2::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_who_has_an_address_has_its_network(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "10.0.0.1:80", "10.1", "0x0a000001", "unknown"])

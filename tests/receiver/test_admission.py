@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from yarl import URL
 
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import (
@@ -26,10 +27,14 @@ from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.queries import Page
 from hookplane.tracing import Step
+from hookplane_receiver.ingress.body_budget import ALLOWANCE
+from hookplane_receiver.ingress.server import IngressLimits
 from support.clocks.manual import ManualClock
+from support.clocks.until import PATIENCE, until
 from support.planes.receiver import NOW, WHSEC, Door, endpoint, open_door, operational
 
 BODY = b'{"type":"order.created"}'
+KEPT = "hookplane_unverified_bytes"
 T = TypeVar("T")
 
 
@@ -46,7 +51,8 @@ def keyed(**changes: Any) -> EndpointConfig:
     """An endpoint that believes an API key, so that bodies need no signature."""
     key = ApiKey(header="x-api-key", keys=(Secret("one"), Secret("two")))
     facts: dict[str, Any] = {"keys": [], "signature": None, "api_key": key}
-    return endpoint("e", "Generic", **(facts | changes))
+    facts |= changes
+    return endpoint(facts.pop("name", "e"), "Generic", **facts)
 
 
 ONE = [("X-API-Key", "one")]
@@ -102,6 +108,81 @@ async def test_where_repeats_are_identical_another_body_is_another_event(tmp_pat
         status = await door.status("e")
         assert (status.accepted, status.duplicates, status.conflicts) == (2, 1, 1)
         assert sample_of(door, "hookplane_conflicts_total") == door.activity.conflicts == 1
+
+
+async def test_who_cannot_pass_by_headers_is_refused_before_the_body(tmp_path: Path) -> None:
+    """The body never comes; and what comes of it after the answer is no next request."""
+    basic = Basic(username="u", passwords=(Secret("p"),))
+    endpoints = [
+        endpoint("signed"),
+        endpoint("github", "GitHub", keys=["k"]),
+        keyed(name="key"),
+        keyed(name="basic", api_key=None, basic=basic),
+        keyed(name="bearer", api_key=None, bearer=(Secret("t"),)),
+    ]
+    async with open_door(tmp_path, *endpoints) as door:
+        for config in endpoints:
+            reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+            writer.write(head(config.path, 1000))
+            answer = await asyncio.wait_for(reader.readuntil(b"Unauthorized\n"), PATIENCE)
+            assert b" 401 " in answer
+            writer.write(b"x" * 1000 + head("/nowhere", 0))
+            answer = await asyncio.wait_for(reader.readuntil(b"Not Found\n"), PATIENCE)
+            assert answer.count(b"HTTP/1.1") == 1
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_body_that_finds_no_room_is_a_503(tmp_path: Path) -> None:
+    """Its sender is told when to come back, and the endpoint's people that it happens."""
+    limits = IngressLimits(body_timeout=300, unverified_bytes=100_000)
+    async with open_door(tmp_path, endpoint("e"), limits=limits) as door:
+        large = b"x" * 300_000
+        answer = await door.send("/default/e", large, signed(large))
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert door.registry.get_sample_value(KEPT) == 0
+        small = b"x" * 110_000
+        assert (await door.send("/default/e", small, signed(small, id="msg_2"))).status == 200
+        await door.receiver.stop(1000)
+        assert (await door.status("e")).rejected == {"NoRoomForBody": 1}
+
+
+async def test_what_strangers_keep_can_be_seen(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+        forged = [f"{name}: {value}".encode() for name, value in signed()]
+        writer.write(head("/default/e", 1_000_000, *forged) + bytes(900_000))
+        taken = 1_000_000 - ALLOWANCE
+        await until(lambda: door.registry.get_sample_value(KEPT) == taken, "the body")
+        writer.transport.abort()
+        await until(lambda: door.registry.get_sample_value(KEPT) == 0, "its end")
+
+
+WRONG_HEADERS = {
+    "signature twice": [*signed(), ("webhook-signature", "v1,x")],
+    "no id": [header for header in signed() if header[0] != "webhook-id"],
+    "no time": [header for header in signed() if header[0] != "webhook-timestamp"],
+    "no signature of this kind": [("webhook-id", "a"), ("webhook-signature", "v9,x")],
+}
+
+
+@pytest.mark.parametrize("headers", WRONG_HEADERS.values(), ids=list(WRONG_HEADERS))
+async def test_no_body_makes_these_headers_right(
+    tmp_path: Path, headers: list[tuple[str, str]]
+) -> None:
+    async with open_door(tmp_path, endpoint("signed")) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+        extra = [f"{name}: {value}".encode() for name, value in headers]
+        writer.write(head("/default/signed", 1000, *extra))
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        assert answer.split()[1] in (b"400", b"401")
+        writer.close()
+        await writer.wait_closed()
+
+
+def head(path: str, length: int, *headers: bytes) -> bytes:
+    line = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}".encode()
+    return b"\r\n".join([line, *headers, b"", b""])
 
 
 async def test_behind_the_window_a_key_is_new(tmp_path: Path) -> None:
@@ -203,8 +284,11 @@ async def test_what_is_not_ready_or_suspended_is_asked_to_come_back(
         assert await door.events("e") == []
 
 
+OLD, NEW, THIRD = (f"whsec_{letter * 24}" for letter in "ABC")
+
+
 async def test_rotation_has_no_gap(tmp_path: Path) -> None:
-    old, new, third = "whsec_AAAA", "whsec_BBBB", "whsec_CCCC"
+    old, new, third = OLD, NEW, THIRD
     async with open_door(tmp_path, endpoint("e", keys=[old])) as door:
         assert (await door.send("/default/e", BODY, signed(key=old, id="1"))).status == 200
         await door.configure(endpoint("e", keys=[old, new]))
@@ -218,10 +302,10 @@ async def test_rotation_has_no_gap(tmp_path: Path) -> None:
 
 
 async def test_the_key_of_one_endpoint_does_not_open_another(tmp_path: Path) -> None:
-    mine, theirs = endpoint("a", keys=["whsec_AAAA"]), endpoint("b", keys=["whsec_BBBB"])
+    mine, theirs = endpoint("a", keys=[OLD]), endpoint("b", keys=[NEW])
     async with open_door(tmp_path, mine, theirs) as door:
-        assert (await door.send("/default/b", BODY, signed(key="whsec_AAAA"))).status == 401
-        assert (await door.send("/default/a", BODY, signed(key="whsec_AAAA"))).status == 200
+        assert (await door.send("/default/b", BODY, signed(key=OLD))).status == 401
+        assert (await door.send("/default/a", BODY, signed(key=OLD))).status == 200
 
 
 async def test_an_endpoint_that_is_gone_is_not_found(tmp_path: Path) -> None:
@@ -336,6 +420,40 @@ async def test_the_rate_is_kept_and_says_when_to_come_back(tmp_path: Path) -> No
         assert (await door.send("/default/e", BODY, ONE)).status == 200
 
 
+def by(*sources: str) -> list[list[tuple[str, str]]]:
+    """Headers of requests that came from these addresses through a trusted proxy."""
+    return [[("X-Forwarded-For", source)] for source in sources]
+
+
+async def test_strangers_use_up_no_rate_but_that_of_their_own_address(tmp_path: Path) -> None:
+    """And cannot make us verify without end. A /64 is one address."""
+    once = RateLimit(tokens=1, per=10_000, burst=1)
+    endpoints = [keyed(rate=once), endpoint("signed", rate=once)]
+    stranger, same, good, another = by("2001:db8::1", "2001:db8::2", "203.0.113.1", "203.0.113.2")
+    known = {"/default/e": ONE, "/default/signed": signed()}
+    forged = [
+        (name, "v1,AAAA") if name == "webhook-signature" else (name, value)
+        for name, value in signed()
+    ]
+    async with open_door(tmp_path, *endpoints, trusted_proxies=("127.0.0.1/32",)) as door:
+        for path, right in known.items():
+            assert (await door.send(path, BODY, forged + stranger)).status == 401
+            refused = await door.send(path, BODY, right + same)
+            assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+            assert (await door.send(path, BODY, right + good)).status == 200
+            assert (await door.send(path, BODY, right + another)).status == 429
+
+
+async def test_a_rate_in_use_by_strangers_leaves_all_of_it_to_the_sender(tmp_path: Path) -> None:
+    config = keyed(rate=RateLimit(tokens=5, per=10_000, burst=5))
+    async with open_door(tmp_path, config, trusted_proxies=("127.0.0.1/32",)) as door:
+        for stranger in by(*[f"198.51.100.{x}" for x in range(50)]):
+            assert (await door.send("/default/e", BODY, stranger)).status == 401
+        [good] = by("203.0.113.1")
+        answers = [await door.send("/default/e", BODY, ONE + good) for _ in range(6)]
+        assert [x.status for x in answers] == [200] * 5 + [429]
+
+
 async def test_a_body_over_the_endpoints_limit_is_refused(tmp_path: Path) -> None:
     async with open_door(tmp_path, keyed(max_body_size=100)) as door:
         assert (await door.send("/default/e", b"x" * 100, ONE)).status == 200
@@ -380,7 +498,7 @@ async def test_numbers_reach_store_and_metrics(tmp_path: Path) -> None:
     async with open_door(tmp_path, endpoint("e")) as door:
         await door.send("/default/e", BODY, signed())
         for _ in range(3):
-            await door.send("/default/e", BODY, signed(key="whsec_BBBB"))
+            await door.send("/default/e", BODY, signed(key=NEW))
         await door.send("/nowhere")
         assert sample_of(door, "hookplane_received_total", result="stored") == 1
         assert sample_of(door, "hookplane_rejected_total", reason="SignatureMismatch") == 3
@@ -390,7 +508,9 @@ async def test_numbers_reach_store_and_metrics(tmp_path: Path) -> None:
         status = await door.status("e")
         assert status.rejected == {"SignatureMismatch": 3}
         assert status.last_rejected == NOW
-        assert status.last_rejected_detail == "signature does not match (1 key tried)"
+        assert (
+            status.last_rejected_detail == "signature does not match (1 key tried), from 127.0.0.1"
+        )
 
 
 def sample_of(door: Door, name: str, **labels: str) -> float | None:
@@ -400,7 +520,7 @@ def sample_of(door: Door, name: str, **labels: str) -> float | None:
 async def test_rejections_are_told_as_an_operational_event_once(tmp_path: Path) -> None:
     async with open_door(tmp_path, endpoint("e"), operational()) as door:
         for _ in range(2):
-            await door.send("/default/e", BODY, signed(key="whsec_BBBB"))
+            await door.send("/default/e", BODY, signed(key=NEW))
         await door.receiver.stop(1000)
         [row] = (await door.store.events(Page(), log_id=operational_endpoint("default"))).rows
         assert row.entry.type == "hookplane.endpoint.rejecting"

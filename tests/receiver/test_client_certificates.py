@@ -109,7 +109,7 @@ async def test_rejections_are_counted_and_reported(tmp_path: Path) -> None:
         await door.receiver.stop(1000)
         status = await door.status("a")
         assert status.rejected == {REASON: 1}
-        assert status.last_rejected_detail == NONE_SHOWN
+        assert status.last_rejected_detail == f"{NONE_SHOWN}, from 127.0.0.1"
 
 
 async def test_the_body_of_a_stranger_is_not_read(tmp_path: Path) -> None:
@@ -197,6 +197,17 @@ async def test_an_attack_is_refused(tmp_path: Path, name: str) -> None:
         shown = client_context(attack.shown, *attack.beside)
         assert attack.words in await refusal(door, "/default/a", shown)
         assert await door.events("a") == []
+
+
+async def test_the_name_in_a_certificate_moves_no_cursor_in_a_status(tmp_path: Path) -> None:
+    ours = Authority("ours")
+    async with door_of(tmp_path, demanding("a", ours, subjects=(PARTNER,))) as door:
+        shown = client_context(ours.client("\x1b[2Jevil\n\u202e"))
+        assert "evil" in await refusal(door, "/default/a", shown)
+        await door.receiver.stop(1000)
+        detail = (await door.status("a")).last_rejected_detail
+        assert "CN=�[2Jevil��" in detail
+        assert detail.isprintable()
 
 
 async def test_authorities_of_two_tenants_are_never_interchangeable(tmp_path: Path) -> None:

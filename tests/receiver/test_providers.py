@@ -25,7 +25,8 @@ GENERIC = generic_vectors()
 DISCORD_SEED = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 DISCORD_PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 """RFC 8032 §7.1, test 1."""
-KEYS = {"StandardWebhooks": "whsec_AAAA", "Svix": "whsec_AAAA", "Discord": DISCORD_PUBLIC}
+WHSEC = f"whsec_{'A' * 24}"
+KEYS = {"StandardWebhooks": WHSEC, "Svix": WHSEC, "Discord": DISCORD_PUBLIC}
 SIGNED_BY_SAMPLES = [name for name in registry.PRESETS if name != "Generic"]
 
 

@@ -12,28 +12,28 @@ NEW = Log(age=2, floor=3, head=5)
 
 @pytest.mark.parametrize(("start_from", "own"), [("Latest", 0), ("Earliest", 8)])
 def test_a_new_one_starts_where_it_says(start_from: str, own: int) -> None:
-    reader = Reader()
+    reader = Reader("s")
     reader.read({"orders"}, start_from, {"orders": OLD})
     assert reader.count({"orders": 10}) == own
     assert reader.count({"orders": 14}) == own + 4
 
 
 def test_an_endpoint_that_is_younger_is_its_own_from_the_floor_on() -> None:
-    reader = Reader()
+    reader = Reader("s")
     reader.read({"orders"}, "Latest", {"orders": OLD})
     reader.read({"orders", "users"}, "Latest", {"orders": OLD, "users": NEW})
     assert reader.count({"orders": 10, "users": 5}) == 2
 
 
 def test_an_endpoint_that_is_older_is_its_own_from_the_head_on() -> None:
-    reader = Reader()
+    reader = Reader("s")
     reader.read({"users"}, "Latest", {"orders": OLD, "users": NEW})
     reader.read({"orders", "users"}, "Earliest", {"orders": OLD, "users": NEW})
     assert reader.count({"orders": 11, "users": 5}) == 1
 
 
 def test_what_comes_while_it_does_not_read_is_nobodys() -> None:
-    reader = Reader()
+    reader = Reader("s")
     reader.read({"orders"}, "Latest", {"orders": OLD})
     reader.read(set(), "Latest", {"orders": Log(1, 2, 13)})
     assert not reader.reads("orders", 12)
@@ -47,6 +47,6 @@ def test_what_comes_while_it_does_not_read_is_nobodys() -> None:
     [((), True), (("order.*",), True), (("*.created", "user.*"), False)],
 )
 def test_its_filter_says_what_it_wants(types: tuple[str, ...], wants: bool) -> None:
-    reader = Reader()
+    reader = Reader("s")
     reader.note_document({"types": types})
     assert reader.wants("order.paid") is wants

@@ -9,6 +9,7 @@ from pathlib import Path
 from hookplane.compile.model import Options
 from hookplane.store.maintenance import Retention
 from hookplane_cli.options import authority
+from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.settings import ReceiverSettings, TlsSettings
 
 
@@ -24,6 +25,7 @@ class RunSettings:
     services: Mapping[str, str]
     public_url: str | None
     trusted_proxies: tuple[str, ...]
+    limits: IngressLimits
     allowed_ranges: tuple[str, ...]
     """Private address ranges that targets may live in, besides the loopback."""
     retention: Retention
@@ -33,7 +35,10 @@ class RunSettings:
     def receiver(self) -> ReceiverSettings:
         """The part of them that the receiver needs."""
         return ReceiverSettings(
-            listen=authority(self.listen), trusted_proxies=self.trusted_proxies, tls=self.tls
+            listen=authority(self.listen),
+            trusted_proxies=self.trusted_proxies,
+            limits=self.limits,
+            tls=self.tls,
         )
 
     def options(self) -> Options:

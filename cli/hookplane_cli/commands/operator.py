@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import AsyncExitStack
 
 import click
 from prometheus_client import CollectorRegistry
@@ -15,7 +16,7 @@ from hookplane.clock import SystemClock
 from hookplane.errors import HookplaneError, InvalidValue
 from hookplane_cli.process.variables import address
 from hookplane_cli.serving.health import HealthServer
-from hookplane_cli.serving.loop import run_until_signal, set_up_collector
+from hookplane_cli.serving.loop import result_unless, run_until_signal, set_up_collector
 
 
 @click.command(name="operator")
@@ -27,13 +28,12 @@ def command() -> None:
       HOOKPLANE_OPERATOR_SETTINGS_FILE  what the platform decides, as YAML
       HOOKPLANE_NAMESPACE               the operator's own namespace
       HOOKPLANE_INSTANCE                unique among replicas; the host's name
-      HOOKPLANE_HEALTH                  health and metrics [0.0.0.0:8081]
+      HOOKPLANE_HEALTH                  health and metrics; [::]:8081
       KUBECONFIG                        outside of a cluster
     """
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         run_until_signal(_serve)
     except (HookplaneError, OSError) as error:
@@ -42,20 +42,27 @@ def command() -> None:
 
 async def _serve(stopped: asyncio.Event) -> None:
     try:
-        from hookplane_operator.operator import make_operator  # noqa: PLC0415 - heavy
+        from hookplane_operator.causes import OneLinePerCause  # noqa: PLC0415 - heavy
+        from hookplane_operator.operator import Operator, make_operator  # noqa: PLC0415 - heavy
         from hookplane_operator.settings import read_settings  # noqa: PLC0415 - heavy
     except ImportError as error:
         raise InvalidValue("the operator's packages are missing: hookplane[operator]") from error
+    logging.getLogger("hookplane.operator").addFilter(OneLinePerCause())
     settings, scope = read_settings()
     instance = os.environ.get("HOOKPLANE_INSTANCE") or socket.gethostname()
     registry = CollectorRegistry()
-    operator, kube = await make_operator(settings, scope, instance, SystemClock(), registry)
-    set_up_collector()
-    listen = address(os.environ.get("HOOKPLANE_HEALTH") or "0.0.0.0:8081")
-    health = HealthServer(listen, lambda: {"operator": operator.ready}, registry)
-    await health.start()
-    try:
-        await operator.serve(stopped)
-    finally:
-        await health.stop()
-        await kube.close()
+    listen = address(os.environ.get("HOOKPLANE_HEALTH") or "[::]:8081")
+    operator: Operator | None = None
+    health = HealthServer(
+        listen, lambda: operator.health if operator else {"operator": False}, registry
+    )
+    async with AsyncExitStack() as stack:
+        await health.start()
+        stack.push_async_callback(health.stop)
+        making = make_operator(settings, scope, instance, SystemClock(), registry)
+        made = await result_unless(stopped, making)
+        if made is not None:
+            operator, kube = made
+            stack.push_async_callback(kube.close)
+            set_up_collector()
+            await operator.serve(stopped)

@@ -23,7 +23,8 @@ POLL_SECONDS: Final = 0.3
 @click.option(
     "--state",
     metavar="STATES",
-    help="dead (default with --since), delivered, filtered, retrying, or all (default with --id).",
+    help="dead (default with --since), delivered, filtered, expired, retrying, or all (default with"
+    " --id).",
 )
 @click.option("--id", "ids", metavar="EVENT", multiple=True, help="This event; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for its end; exit code 1 if any failed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,9 @@ from hookplane_cli.options import (
     authority,
     manifests_option,
 )
+from hookplane_cli.process.variables import LIMITS, strange_variables
 from hookplane_cli.serving.loop import run_until_signal
+from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.settings import TlsSettings
 
 _LEAST_RETENTION: Final = 60_000
@@ -46,6 +49,21 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _limit_options(command: click.Command) -> click.Command:
+    """The limits of a receiver that is a process of its own, by the same names."""
+    for limit in LIMITS:
+        option = click.Option(
+            [f"--{limit.name.replace('_', '-')}"],
+            type=ParsedType("LIMIT", limit.read),
+            default=limit.default,
+            show_default=True,
+            help=limit.meaning + ".",
+        )
+        command.params.append(option)
+    return command
+
+
+@_limit_options
 @click.command(name="run")
 @manifests_option
 @click.option(
@@ -141,6 +159,8 @@ def command(
     for source in sources:
         if not source.exists():
             raise click.ClickException(f"{source}: there is no such file or folder")
+    for name in sorted(strange_variables(os.environ)):
+        click.echo(f"warning: `hookplane run` does not read {name}; it takes options", err=True)
     run(
         RunSettings(
             sources=sources,
@@ -148,6 +168,7 @@ def command(
             services=dict(services),
             retention=Retention(retention, retention, max_store_size),
             style="quiet" if quiet else log,
+            limits=IngressLimits(**{limit.name: given.pop(limit.name) for limit in LIMITS}),
             **given,
         )
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import click
 from hookplane.clock import SystemClock
 from hookplane.errors import InvalidValue
 from hookplane_cli.options import AddressType, address_taken
+from hookplane_cli.serving.loop import on_signals
 from hookplane_cli.sink.arrival import Arrival, json_line, text_line
 from hookplane_cli.sink.behaviour import (
     UNAVAILABLE,
@@ -115,8 +115,7 @@ async def _serve(
         arrived=lambda arrival: click.echo(line(arrival)),
     )
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    on_signals(asyncio.get_running_loop(), lambda _: ended.set())
     try:
         url = await sink.start(*listen)
     except OSError as error:

@@ -47,7 +47,12 @@ def _text(
             [_subscription(x, now, wide) for x in subscriptions],
         ),
         replays and table(("REPLAY", *_REPLAY_TITLES), [_replay(x, now, wide) for x in replays]),
-        "\n".join(_reason(x) for x in [*shown, *subscriptions] if _reason(x)),
+        "\n".join(
+            line
+            for x in [*shown, *subscriptions]
+            for line in (_reason(x), _filter_error(x))
+            if line
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -61,6 +66,8 @@ _ENDPOINT_TITLES: Final = (
     "STATE",
     "PROVIDER",
     "ACCEPTED",
+    "DUPLICATES",
+    "CONFLICTS",
     "REJECTED",
     "LAST EVENT",
     "URL",
@@ -87,6 +94,8 @@ def _endpoint(endpoint: dict[str, Any], now: Millis, wide: bool) -> tuple[object
         endpoint["state"] or "-",
         endpoint["provider"],
         requests["accepted"],
+        requests["duplicates"],
+        requests["conflicts"],
         requests["rejected"],
         ago(requests["lastAcceptedTime"], now),
         endpoint["url"],
@@ -133,6 +142,17 @@ def _reason(one: dict[str, Any]) -> str:
     return f"{one['name']}: {printable(told)}" if told else ""
 
 
+def _filter_error(one: dict[str, Any]) -> str:
+    """A line on the last event that a filter could not judge."""
+    delivery = one.get("delivery") or {}
+    if (last := delivery.get("lastFilterError")) is None:
+        return ""
+    return (
+        f"{one['name']}: the filter failed on {delivery['filterErrors']} events, last on "
+        f"{last['eventID']} at {last['time']}: {printable(last['message'])}"
+    )
+
+
 def _rejecting(endpoint: dict[str, Any]) -> str:
     last = endpoint["requests"]["lastRejected"]
     return f"last rejected {last['time']}: {last['message'] or last['reason']}"
@@ -154,9 +174,18 @@ def _disabled(subscription: dict[str, Any]) -> str:
     return f"{reason}; mend the target, then: hookplane resume {subscription['name']}"
 
 
+def _held(subscription: dict[str, Any]) -> str:
+    delivery = subscription["delivery"]
+    return (
+        f"spec.{delivery['heldExpression']}.cel may not run before {delivery['heldUntil']}: "
+        f"{delivery['heldReason']}"
+    )
+
+
 _REASONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "Rejecting": _rejecting,
     "Failing": _failing,
+    "Held": _held,
     "CircuitOpen": _failing,
     "Disabled": _disabled,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from hookplane_cli.client.admin import AdminClient
 from hookplane_cli.demo.run_process import RunProcess
 from hookplane_cli.demo.tour import Inbox, Stage, tour
 from hookplane_cli.options import DEFAULT_DATA, address_taken
+from hookplane_cli.serving.loop import on_signals
 from hookplane_cli.sink.arrival import Arrival, text_line
 from hookplane_cli.sink.behaviour import WELL_BEHAVED
 from hookplane_cli.sink.check import Checker
@@ -49,13 +49,12 @@ class DemoSettings:
 
 
 async def demo(settings: DemoSettings, program: str) -> None:
-    """Runs until Ctrl-C or SIGTERM. Raises click.ClickException when something ends by itself.
+    """Runs until a signal comes. Raises click.ClickException when something ends by itself.
 
     `program`: what to type for `hookplane`.
     """
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    on_signals(asyncio.get_running_loop(), lambda _: stopped.set())
     check_free(settings.listen, "--listen")
     check_free(settings.admin, "--admin")
     inbox = Inbox()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from hookplane import fault
 from hookplane.clock import Clock, Millis
-from hookplane.errors import HookplaneError
+from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import wait_until_set
 from hookplane_cli.local.reload import Loaded, Reloader
 from hookplane_cli.local.watch import watch
@@ -19,6 +20,12 @@ FIRST_LOOK: Final[Millis] = 1_000
 """After the start, to find what changed before the watch began."""
 LOOK_EVERY: Final[Millis] = 60_000
 """Folders on a network do not tell of their changes, so all files are read this often."""
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds until a watch that ended is begun again."""
+
+Watch = Callable[[Sequence[Path], Callable[[], None]], Awaitable[None]]
+"""Calls the function after each change of a source, until cancelled; raises what ends it."""
 
 
 class Follower:
@@ -30,11 +37,13 @@ class Follower:
         clock: Clock,
         loaded: Callable[[Loaded], None],
         fault: Callable[[str], None],
+        watch: Watch = watch,
     ) -> None:
         self._reloader = reloader
         self._clock = clock
         self._loaded = loaded
         self._fault = fault
+        self._watch_once = watch
         self._changed = asyncio.Event()
 
     async def run(self, sources: Sequence[Path], due: Millis | None) -> None:
@@ -44,11 +53,17 @@ class Follower:
             group.create_task(self._follow(due))
 
     async def _watch(self, sources: Sequence[Path]) -> None:
-        try:
-            await watch(sources, self._changed.set)
-        except* OSError as errors:
-            reasons = ", ".join(str(error) for error in errors.exceptions)
-            self._fault(f"files are not watched any more, restart to load changes: {reasons}")
+        backoff, told = Backoff(FIRST_PAUSE, LONGEST_PAUSE), ""
+        while sources:
+            try:
+                await self._watch_once(sources, self._changed.set)
+            except* Exception as errors:
+                why = ", ".join(sorted({fault.words(x) for x in _leaves(errors)}))
+                if why != told:
+                    told = why
+                    self._fault(f"files are not watched now, only looked at every minute: {why}")
+            await asyncio.sleep(backoff.next_pause())
+            self._changed.set()  # nobody told of what changed meanwhile
 
     async def _follow(self, due: Millis | None) -> None:
         due = self._within(FIRST_LOOK, due)
@@ -65,8 +80,8 @@ class Follower:
     async def _load(self) -> Millis | None:
         try:
             loaded = await self._reloader.load()
-        except (HookplaneError, OSError) as error:
-            self._fault(f"the manifests are not in force yet: {error}")
+        except Exception as error:
+            self._fault(f"the manifests are not in force yet: {fault.words(error)}")
             return self._clock.now() + RETRY_AFTER
         self._loaded(loaded)
         return loaded.again_at
@@ -76,3 +91,12 @@ class Follower:
         left = min(max(due - self._clock.now(), 0), LOOK_EVERY)
         changed = await wait_until_set(self._changed, left / 1000)
         return changed or self._clock.now() >= due
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    """Its exceptions, also those in groups of their own."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

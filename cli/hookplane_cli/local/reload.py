@@ -1,8 +1,8 @@
 """Brings manifests into force: read, compile, generate keys, write what changed, start replays.
 
 An object that a load does not find goes only when a second load, a while later, does not find it
-either: editors empty a file before they fill it. Fields that an API server would refuse to change
-are refused here as well.
+either: editors empty a file before they fill it. What an endpoint that goes had accepted is still
+delivered. Fields that an API server would refuse to change are refused here as well.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Reloader:
         problems += compiled.problems
         change = plan_diff(
             self.in_force,
-            (*compiled.endpoints, *compiled.subscriptions),
+            (*compiled.endpoints, *await self._with_departed(compiled, gone)),
             gone.to_delete,
             trusted=_secrets_known(manifests),
             stale=self._applied.stale,
@@ -162,6 +162,33 @@ class Reloader:
         made = self._generated.make_or_rotate(wanted, now)
         return compiled([*given, *made]) if made else first
 
+    async def _with_departed(
+        self, compiled: Compiled, gone: MissedObjects
+    ) -> list[SubscriptionConfig]:
+        """The subscriptions, which read the endpoints that were deleted until all that these had
+        accepted is delivered. What is deleted only now may still accept something."""
+        there = {x.uid for x in compiled.endpoints} | (self.in_force.keys() - gone.to_delete)
+        read = {x.uid: await self._read_before(x.uid) for x in compiled.subscriptions}
+        departed = {uid: endpoints - there for uid, endpoints in read.items()}
+        busy = await self._busy([uid for uid, endpoints in departed.items() if endpoints])
+        kept = {
+            uid: endpoints if uid in busy else endpoints & gone.to_delete
+            for uid, endpoints in departed.items()
+        }
+        return [_reading_on(x, kept[x.uid]) for x in compiled.subscriptions]
+
+    async def _read_before(self, subscription: str) -> frozenset[str]:
+        """The endpoints that it reads so far; one that was deleted may come back."""
+        known = self.in_force.get(subscription)
+        if isinstance(known, SubscriptionConfig):
+            return frozenset(known.endpoints)
+        return frozenset(await self._store.endpoints_of(subscription))
+
+    async def _busy(self, subscriptions: Sequence[str]) -> frozenset[str]:
+        """Those of them that have something to deliver."""
+        found = await self._store.subscription_stats(subscriptions) if subscriptions else ()
+        return frozenset(x.subscription for x in found if x.pending + x.sending + x.retrying)
+
     def _given_secrets(self, manifests: Manifests) -> list[SecretObject]:
         """The Secrets of the files; while some files cannot be read, also those of the load
         before."""
@@ -194,6 +221,11 @@ def _named(manifests: Manifests) -> frozenset[str]:
     ours = [key for key in manifests.origins if key.kind in KIND_BY_NAME]
     builtin = {operational_endpoint(key.namespace) for key in ours}
     return frozenset({local_uid(*key) for key in ours} | builtin)
+
+
+def _reading_on(document: SubscriptionConfig, departed: AbstractSet[str]) -> SubscriptionConfig:
+    endpoints = tuple(sorted({*document.endpoints, *departed}))
+    return document.model_copy(update={"endpoints": endpoints})
 
 
 def _secrets_known(manifests: Manifests) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 import click
 from prometheus_client import CollectorRegistry
 
+from hookplane import fault
 from hookplane.clock import Clock
 from hookplane.errors import StoreReplaced, StoreUnavailable
 from hookplane.pacing.backoff import Backoff
@@ -52,12 +53,15 @@ class Process:
         self._settings = settings
         self._clock = clock
         self._running_role: RunningRole | None = None
+        self._has_served = False
         self._sealer: Sealer | None = None
         if settings.store.keys is not None:
             self._sealer = read_sealing_keys(settings.store.keys)
 
     async def serve(self, stopped: asyncio.Event) -> None:
-        """Until `stopped`. Raises StoreUnfit, SecretUnreadable, click.ClickException."""
+        """Until `stopped`. What cannot begin raises StoreUnfit, SecretUnreadable or
+        click.ClickException: somebody has to change a setting. Once it has served nothing ends it;
+        it starts over, with growing pauses."""
         for warning in self._settings.warnings:
             _log.warning("%s", warning)
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
@@ -70,6 +74,11 @@ class Process:
             except StoreUnavailable as error:
                 _log.warning("waiting for the store: %s", error)
                 await wait_until_set(stopped, backoff.next_pause())
+            except Exception as error:
+                if not self._has_served:
+                    raise
+                _log.warning("starting over, because %s", fault.words(error))
+                await wait_until_set(stopped, backoff.next_pause())
 
     async def _once(self, stopped: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
@@ -81,6 +90,7 @@ class Process:
             )
             running = await stack.enter_async_context(self._running(store, membership))
             set_up_collector()
+            self._has_served = True
             await run_until(stopped, running.housekeeping(), membership.failed())
             await running.leave()
 

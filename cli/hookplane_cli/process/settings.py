@@ -17,11 +17,19 @@ from hookplane.store.drivers import Driver, driver_of
 from hookplane.store.maintenance import Retention
 from hookplane_cli.options import authority
 from hookplane_cli.process import variables as read
-from hookplane_cli.process.variables import Variable, read_all, unknown_variables
+from hookplane_cli.process.variables import LIMITS, Variable, read_all, unknown_variables
+from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.settings import QuotaSettings, ReceiverSettings, TlsSettings
 
+
+def _dsn(text: str) -> Secret:
+    """The DSN of a store that there is a driver for."""
+    driver_of(text.strip())
+    return Secret(text.strip())
+
+
 STORE: Final = (
-    Variable("store", read.dsn, None, "DSN of the database, postgresql://user@host/database"),
+    Variable("store", _dsn, None, "DSN of the database, postgresql://user@host/database"),
     Variable("store_file", read.existing_file, None, "A file with the DSN, in place of it"),
     Variable("store_password_file", read.existing_file, None, "Read again for each connection"),
     Variable("store_tls_ca_file", read.existing_file, None, "Whom to believe about the server"),
@@ -32,12 +40,13 @@ STORE: Final = (
 PROCESS: Final = (
     *STORE,
     Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
-    Variable("listen", read.address, "0.0.0.0:8080", "Where the receiver or console listens"),
-    Variable("tls_listen", read.address, None, "Where TLS ends; 0.0.0.0:8443 with a certificate"),
+    Variable("listen", read.address, "[::]:8080", "Where the receiver or console listens"),
+    Variable("tls_listen", read.address, None, "Where TLS ends; [::]:8443 with a certificate"),
     Variable("tls_certificate_file", read.existing_file, None, "What the receiver shows there"),
     Variable("tls_key_file", read.existing_file, None, "Its key; both are read when they change"),
-    Variable("health", read.address_or_off, "0.0.0.0:8081", "Health and metrics, or off"),
+    Variable("health", read.address_or_off, "[::]:8081", "Health and metrics, or off"),
     Variable("trusted_proxies", read.ranges, "", "Proxies whose X-Forwarded-For is believed"),
+    *LIMITS,
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
@@ -53,7 +62,7 @@ PROCESS: Final = (
     Variable("retention_attempts", read.duration, "168h", "How long attempts are kept"),
     Variable("retention_size", read.size, "100Gi", "Bodies of all events together"),
 )
-TLS_LISTEN: Final = ("0.0.0.0", 8443)  # noqa: S104 - as `listen`
+TLS_LISTEN: Final = ("[::]", 8443)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class ProcessSettings:
     tls: TlsSettings | None
     health: tuple[str, int] | None
     trusted_proxies: tuple[str, ...]
+    limits: IngressLimits
     allowed_cidrs: tuple[str, ...]
     allow_loopback: bool
     receiver_url: str
@@ -92,6 +102,7 @@ class ProcessSettings:
         return ReceiverSettings(
             listen=authority(self.listen),
             trusted_proxies=self.trusted_proxies,
+            limits=self.limits,
             quotas=self.quotas,
             tls=self.tls,
         )
@@ -116,6 +127,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
         stop_delay=values["stop_delay"],
         grace=values["grace"],
         retention=Retention(*retention),
+        limits=IngressLimits(**{limit.name: values[limit.name] for limit in LIMITS}),
         quotas=QuotaSettings(
             values["quota_stored_bytes"], values["quota_events_per_second"], values["gateway"] or ""
         ),
@@ -209,7 +221,7 @@ def _from_file(file: Path | None, problems: list[str]) -> Secret | None:
     if file is None:
         return None
     try:
-        return read.dsn(file.read_text("utf-8"))
+        return _dsn(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         problems.append(f"HOOKPLANE_STORE_FILE: {error}")
         return None

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hookplane.errors import InvalidValue
-from hookplane.secret import Secret
-from hookplane.store.drivers import driver_of
+from hookplane.kinds.endpoint import MAX_BODY_SIZE
 from hookplane.units import parse_duration, parse_size
 
 PREFIX: Final = "HOOKPLANE_"
@@ -56,8 +55,13 @@ def read_all(
 def unknown_variables(table: Iterable[Variable], environment: Mapping[str, str]) -> list[str]:
     """A line for each variable that begins with our prefix and that nothing reads."""
     known = {variable.variable for variable in table}
-    strange = {x for x in environment if x.startswith(PREFIX)} - known - _ELSEWHERE
+    strange = strange_variables(environment) - known
     return [f"{name} is not known{_nearest(name, known)}" for name in sorted(strange)]
+
+
+def strange_variables(environment: Mapping[str, str]) -> set[str]:
+    """Those that begin with our prefix and that no command reads but those of single processes."""
+    return {x for x in environment if x.startswith(PREFIX)} - _ELSEWHERE
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -66,12 +70,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 # Readers ----------------------------------------------------------------------------------------
-
-
-def dsn(text: str) -> Secret:
-    """The DSN of a store that there is a driver for."""
-    driver_of(text.strip())
-    return Secret(text.strip())
 
 
 def address(text: str) -> tuple[str, int]:
@@ -121,6 +119,14 @@ def size(text: str) -> int:
     return parse_size(text)
 
 
+def body_room(text: str) -> int:
+    """A size that at least one body of any endpoint fits in."""
+    room = parse_size(text)
+    if room < MAX_BODY_SIZE:
+        raise InvalidValue(f'"{text}" is less than one body may have, 32Mi')
+    return room
+
+
 def count(most: int) -> Callable[[str], int]:
     """Reads a whole number from 1 to `most`."""
 
@@ -150,3 +156,13 @@ def name(text: str) -> str:
     if len(text) > 128 or not text.isprintable():
         raise InvalidValue("it is a name of at most 128 printable characters")
     return text
+
+
+LIMITS: Final = (
+    Variable("unverified_bytes", body_room, "64Mi", "Room for bodies of who is not known yet"),
+    Variable("connections", count(100_000), "2048", "Connections of senders, on both ports"),
+    Variable(
+        "connections_per_peer", count(100_000), "1024", "Connections of one address, or IPv6 /64"
+    ),
+)
+"""What senders may take: fields of IngressLimits. `hookplane run` has options of these names."""

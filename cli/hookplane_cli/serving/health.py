@@ -6,6 +6,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from hookplane_console.probes import Health, Probes
+from hookplane_console.site import site
 
 
 class HealthServer:
@@ -23,7 +24,7 @@ class HealthServer:
         """Returns its URL. Raises OSError when the address is taken."""
         host, port = self._address
         await self._runner.setup()
-        await web.TCPSite(self._runner, host.strip("[]"), port).start()
+        await site(self._runner, host, port).start()
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:

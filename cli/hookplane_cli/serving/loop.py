@@ -1,8 +1,8 @@
 """The event loop of a process that serves, and how long it runs.
 
-Ctrl-C and SIGTERM ask it to stop; the second one does not wait. The process may have as many
-connections as the system allows, and its garbage collector is set for a server with much
-long-lived data and few cycles.
+Ctrl-C, SIGTERM and a terminal that closes (SIGHUP, which nohup keeps away) ask it to stop; the
+second one does not wait. The process may have as many connections as the system allows, and its
+garbage collector is set for a server with much long-lived data and few cycles.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
 """Allocations before a garbage collection, and collections before one of the next generation. With
 the usual 700 much of the time at a fan-out of 100 goes into looking at what stays anyway."""
 _KILLED: Final = 128
 """Shells report 128 and the signal's number."""
 
+T = TypeVar("T")
 Serve = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """Serves until the event is set."""
 
@@ -45,6 +46,19 @@ async def run_until(stopped: asyncio.Event, *endless: Awaitable[None]) -> None:
         for task in (waiting, *tasks):
             task.cancel()
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
+
+
+async def result_unless(stopped: asyncio.Event, making: Coroutine[Any, Any, T]) -> T | None:
+    """What it gives, or None when it was `stopped` before. Raises what it raises."""
+    task = asyncio.create_task(making)
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for running in (task, waiting):
+            running.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
 
 
 def set_up_collector() -> None:
@@ -78,9 +92,16 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
             os._exit(_KILLED + number)
         stopped.set()
 
-    for number in SIGNALS:
-        loop.add_signal_handler(number, handle, number)
+    on_signals(loop, handle)
     return stopped
+
+
+def on_signals(loop: asyncio.AbstractEventLoop, handle: Callable[[int], None]) -> None:
+    """Calls `handle` with the number of each signal that asks the process to stop, but for those
+    that whoever started it has it ignore, as nohup does."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, handle, number)
 
 
 def _allow_open_files() -> None:

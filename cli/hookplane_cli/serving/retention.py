@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
 from hookplane.clock import Clock
 from hookplane.errors import StoreUnavailable
+from hookplane.pacing.run_forever import run_forever
 from hookplane.store.believed_time import BelievedTime
 from hookplane.store.maintenance import Expired, Maintenance, Retention
 
@@ -20,9 +22,16 @@ STEP_SECONDS: Final = 0.05
 async def enforce_retention(
     store: Maintenance, retention: Retention, clock: Clock, registry: CollectorRegistry
 ) -> None:
-    """Runs until cancelled; a store that is away is asked again later. A clock that jumps removes
-    nothing until it has told the same time for long."""
+    """Runs until cancelled; a store that is away or refuses is asked again later. A clock that
+    jumps removes nothing until it has told the same time for long."""
     metrics, time = _RetentionMetrics(registry), BelievedTime(clock)
+    work = partial(_expire, store, retention, time, metrics)
+    await run_forever("retention", work, metrics.failures.inc)
+
+
+async def _expire(
+    store: Maintenance, retention: Retention, time: BelievedTime, metrics: _RetentionMetrics
+) -> None:
     while True:
         try:
             step = await store.expire(retention, time.now())
@@ -45,7 +54,12 @@ class _RetentionMetrics:
         self._age, self._size = events.labels("age"), events.labels("size")
         self._expired = Counter(
             "hookplane_expired",
-            "Deliveries that were not done when retention removed their event",
+            "Deliveries that were not done when retention removed event or subscription",
+            registry=registry,
+        )
+        self.failures = Counter(
+            "hookplane_retention_failures",
+            "Tries to remove what is too old or too much that an error ended",
             registry=registry,
         )
 

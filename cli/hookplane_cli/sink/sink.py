@@ -15,6 +15,7 @@ from hookplane.pacing.waiting import wait_until_set
 from hookplane_cli.sink.arrival import Arrival, type_of
 from hookplane_cli.sink.behaviour import WELL_BEHAVED, Behaviour, SinkAnswer
 from hookplane_cli.sink.check import Checker
+from hookplane_console.site import site
 
 MAX_BODY_BYTES: Final = 32 << 20
 REMEMBERED_IDS: Final = 10_000
@@ -56,7 +57,7 @@ class Sink:
     async def start(self, host: str, port: int) -> str:
         """Binds and returns the URL with the real port. Raises OSError when it is taken."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host.strip("[]"), port).start()
+        await site(self._runner, host, port).start()
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:

@@ -27,7 +27,8 @@ PAGE: Final = frozenset({"limit", "before"})
 NAMESPACE: Final = frozenset({"namespace"})
 
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_PLACE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,4096}")
+_PLACE: Final = re.compile(r"evt_[0-9a-z]{26}|[0-9a-f]{1,16}(?:\.[0-9a-f]{1,16}){0,255}")
+"""Where a page begins: at an id of ours, or at places in logs, as listings write them."""
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 

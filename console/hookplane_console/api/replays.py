@@ -29,8 +29,9 @@ REPLAYABLE: Final = {
     "retrying": DeliveryState.RETRYING,
     "delivered": DeliveryState.DELIVERED,
     "filtered": DeliveryState.FILTERED,
+    "expired": DeliveryState.EXPIRED,
 }
-"""Events in other states have yet to be sent, or are gone."""
+"""Events in other states have yet to be sent."""
 _ALL: Final = frozenset(REPLAYABLE.values())
 _MEMBERS: Final = frozenset({"subscription", "ids", "since", "until", "states"})
 _EVENT_ID: Final = re.compile(r"evt_[0-9a-z]{26}")

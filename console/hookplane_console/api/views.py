@@ -126,6 +126,10 @@ def _delivery_facts(state: TargetHealth) -> Json:
         "circuit": state.circuit,
         "disabledSince": time_or_none(state.disabled_at),
         "disabledReason": state.disabled_reason,
+        "lastFilterError": _last_filter_error(state),
+        "heldUntil": time_or_none(state.held_until),
+        "heldExpression": state.held_expression,
+        "heldReason": state.held_because,
     }
 
 
@@ -149,6 +153,16 @@ def _last_failure(state: TargetHealth) -> Json | None:
         "statusCode": state.last_failure_code,
         "message": state.last_failure_error,
         "attempt": state.last_failure_attempt,
+    }
+
+
+def _last_filter_error(state: TargetHealth) -> Json | None:
+    if not state.filter_failed:
+        return None
+    return {
+        "time": format_time(state.filter_failed),
+        "eventID": state.filter_failed_event,
+        "message": state.filter_failed_error,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hookplane.clock import Millis
 from hookplane.config.base import Document
@@ -26,6 +26,10 @@ class ConfigDiff:
     created: tuple[Configured, ...] = ()
     changed: tuple[Configured, ...] = ()
     deleted: tuple[Configured, ...] = ()
+    places: Mapping[tuple[ConfigKind, str], str] = field(default_factory=dict)
+    """Kind and uid of objects → where they live (`ConfigChange.places`)."""
+    predecessors: Mapping[str, str] = field(default_factory=dict)
+    """Uid of what is created → uid of whom it takes over from."""
 
     def __bool__(self) -> bool:
         return bool(self.created or self.changed or self.deleted)
@@ -38,9 +42,21 @@ class ConfigDiff:
         """The change in the form that the store takes, with all secrets sealed."""
         written = (*self.created, *self.changed)
         return ConfigChange(
-            upserts=tuple(_row(x, sealer_of(kind_of(x))) for x in written),
+            upserts=tuple(self._row(x, sealer_of(kind_of(x))) for x in written),
             deletes=tuple((kind_of(x), x.uid) for x in self.deleted),
             cursors=tuple(_cursors(x) for x in written if isinstance(x, SubscriptionConfig)),
+            places=tuple((*known, place) for known, place in self.places.items()),
+        )
+
+    def _row(self, document: Configured, sealer: Sealer) -> ConfigRow:
+        """A built-in endpoint belongs to no namespace, so its events count towards no quota."""
+        own = isinstance(document, EndpointConfig) and not document.builtin
+        return ConfigRow(
+            kind_of(document),
+            document.uid,
+            document.dump(sealer),
+            namespace=document.namespace if own else "",
+            predecessor=self.predecessors.get(document.uid, ""),
         )
 
 
@@ -78,13 +94,6 @@ def kind_of(document: Document) -> ConfigKind:
 
 def _own(documents: Iterable[Configured]) -> tuple[Configured, ...]:
     return tuple(x for x in documents if not (isinstance(x, EndpointConfig) and x.builtin))
-
-
-def _row(document: Configured, sealer: Sealer) -> ConfigRow:
-    """A built-in endpoint belongs to no namespace, so its events count towards no quota."""
-    own = isinstance(document, EndpointConfig) and not document.builtin
-    namespace = document.namespace if own else ""
-    return ConfigRow(kind_of(document), document.uid, document.dump(sealer), namespace=namespace)
 
 
 def _cursors(document: SubscriptionConfig) -> CursorPlan:

@@ -16,6 +16,7 @@ from hookplane.config.endpoint import Answer, EndpointConfig, Source, operationa
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.endpoint import (
     DeduplicationKey,
+    EndpointLimits,
     EndpointResponse,
     EventType,
     KeyPart,
@@ -86,7 +87,7 @@ class EndpointCompiler:
             event_type=_type_source(spec.event_type) or preset.event_type,
             dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,
             dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.problems),
-            max_body_size=parse_size(spec.limits.max_body_size),
+            max_body_size=_max_body_size(spec.limits, preset),
             rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.problems),
             answer=_answer(spec.response) or preset.answer,
             answers={} if spec.response else dict(preset.answers),
@@ -107,6 +108,11 @@ class EndpointCompiler:
             return None
         metadata = self.resource.metadata
         return f"{self.options.public_url.rstrip('/')}/{metadata.namespace}/{metadata.name}"
+
+
+def _max_body_size(limits: EndpointLimits, preset: Preset) -> int:
+    own = limits.max_body_size
+    return preset.max_body_size if own is None else parse_size(own)
 
 
 def builtin_endpoints(namespaces: Sequence[str]) -> list[EndpointConfig]:

@@ -18,11 +18,11 @@ REPLAYABLE: Final = frozenset(
         DeliveryState.DEAD,
         DeliveryState.DELIVERED,
         DeliveryState.FILTERED,
+        DeliveryState.EXPIRED,
         DeliveryState.RETRYING,
     }
 )
-"""What `All` stands for. What is pending or being sent is delivered without a replay, and what is
-expired is gone."""
+"""What `All` stands for. What is pending or being sent is delivered without a replay."""
 
 
 def compile_replay(

@@ -51,7 +51,7 @@ class SubscriptionCompiler:
         """The document; None when there is an error."""
         spec, metadata = self.resource.spec, self.resource.metadata
         target = TargetCompiler(spec.target, self.secrets, self.options, self.problems).compile()
-        sent = [header.name for header in spec.target.headers]
+        sent = [header.name for header in spec.target.headers] + spec.target.forward_headers
         signing = SigningCompiler(spec.signing, self.secrets, self.problems, self.generated)
         document = SubscriptionConfig(
             uid=uid_of(self.resource),

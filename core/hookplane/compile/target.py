@@ -50,6 +50,7 @@ class TargetCompiler:
             url=Secret(url),
             host=HIDDEN_HOST if hidden else urlsplit(url).netloc,
             headers=headers,
+            forward_headers=tuple(name.lower() for name in self.spec.forward_headers),
             oauth2=oauth2,
             tls=tls,
             timeout=parse_duration(self.spec.timeout),

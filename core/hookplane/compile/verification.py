@@ -28,7 +28,7 @@ from hookplane.network.certificates import check_certificates, check_subject
 from hookplane.providers.preset import Preset, Variant
 from hookplane.providers.registry import HANDSHAKES
 from hookplane.secret import Secret
-from hookplane.signatures.keys import check_key
+from hookplane.signatures.keys import SHORTEST_KEY, check_key, is_short
 from hookplane.signatures.scheme import (
     Algorithm,
     Encoding,
@@ -158,15 +158,25 @@ class VerificationCompiler:
 
     def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
         for index, key in enumerate(keys):
-            with self.problems.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
+            place = f"{PATH}.keys[{index}]"
+            with self.problems.checking(place, Reason.SECRET_UNUSABLE):
                 check_key(scheme, key)
+                self._note_short(place, key)
 
     def _tokens(self, refs: list[SecretValue], path: str) -> tuple[Secret, ...]:
         tokens = self.secrets.values(refs, path, self.problems)
         for index, token in enumerate(tokens):
             with self.problems.checking(f"{path}[{index}]", Reason.SECRET_UNUSABLE):
                 check_token(token)
+                self._note_short(f"{path}[{index}]", token)
         return tuple(tokens)
+
+    def _note_short(self, path: str, key: Secret) -> None:
+        if is_short(key.reveal()):
+            message = (
+                f"is shorter than {SHORTEST_KEY} bytes, so that strangers could find it by trying"
+            )
+            self.problems.note(path, message)
 
     def _value(self, parameter: NamedValue, path: str) -> Secret | None:
         if parameter.value_from is None:

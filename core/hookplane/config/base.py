@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from hookplane.sealing import Sealer
+from hookplane.sealing import Opener, Sealer
 
 
 class Document(BaseModel):
@@ -26,7 +26,7 @@ class Document(BaseModel):
         return self.model_dump_json(context={"sealer": sealer, "aad": self.uid}).encode()
 
     @classmethod
-    def load(cls, uid: str, data: bytes, sealer: Sealer) -> Self:
+    def load(cls, uid: str, data: bytes, sealer: Opener) -> Self:
         """Reads what `dump` wrote. Raises pydantic.ValidationError or SecretUnreadable."""
         return cls.model_validate_json(data, context={"sealer": sealer, "aad": uid})
 

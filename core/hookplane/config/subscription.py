@@ -50,6 +50,8 @@ class HttpTargetConfig(TargetConfig):
     """Always sealed, because a URL may be a secret itself, such as those of team chats."""
     headers: tuple[tuple[str, Secret], ...] = ()
     """Name and value; `Authorization` for basic and bearer is already among them."""
+    forward_headers: tuple[str, ...] = ()
+    """Names in lower case, of headers of an event that are sent besides those that always are."""
     oauth2: OAuth2Config | None = None
     tls: TLSConfig | None = None
 

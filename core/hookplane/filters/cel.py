@@ -14,10 +14,15 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from hookplane.errors import InvalidValue
+from hookplane.filters.checked import FieldOf, places, tree
 from hookplane.filters.event import EventView
+from hookplane.filters.members import MEMBERS, VARIABLE, uses
+from hookplane.filters.zones import bad_zones
 
 MAX_RESULT_BYTES: Final = 4 << 20
 """The result of a transform may be at most this long."""
+_FORM: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS
+"""Members come in another order from the engine each time; a retry must have the same bytes."""
 _POSITION: Final = re.compile(r"<input>:([0-9]+):([0-9]+): (.*)")
 _NO_CONTAINER: Final = " (in container '')"
 _MAX_MESSAGE: Final = 300
@@ -30,18 +35,24 @@ Result = TypeVar("Result", bool, bytes)
 class Program:
     """A compiled expression over `event`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, environment: cel.Env | None = None) -> None:
         """Raises InvalidValue with line, column and reason."""
         try:
-            self._expression = _environment().compile(text)
+            self._expression = (environment or _environment()).compile(text)
         except RuntimeError as error:
             raise InvalidValue(_readable(str(error))) from None
         self._with_nul = _TELLS_NUL.search(text) is None
+        _check_zones(text, self.serialized)
 
     @property
     def returns(self) -> str:
         """Name of the type of the value; DYN when it is known only once the expression runs."""
         return str(self._expression.return_type().name())
+
+    @property
+    def serialized(self) -> bytes:
+        """The checked expression, as `hookplane.filters.checked` reads it."""
+        return bytes(self._expression.serialize())
 
     def holds(self, event: EventView) -> bool:
         """For filters. Raises InvalidValue when it fails or gives something else than a bool."""
@@ -84,7 +95,7 @@ def _bool(value: Any, _nul: str) -> bool:
 
 def _json(value: Any, nul: str) -> bytes:
     try:
-        text = orjson.dumps(value.plain_value(), _jsonable, orjson.OPT_PASSTHROUGH_DATETIME)
+        text = orjson.dumps(value.plain_value(), _jsonable, _FORM)
     except (TypeError, RuntimeError) as error:
         raise InvalidValue(f"the value has no JSON form: {_short(str(error))}") from None
     if len(text) > MAX_RESULT_BYTES:
@@ -99,15 +110,61 @@ def _with_nul(text: bytes, stand_in: str) -> bytes:
 
 
 def check_expression(text: str, expect_bool: bool) -> None:
-    """Raises InvalidValue when the text does not compile or cannot give a bool."""
-    returns = Program(text).returns
-    if expect_bool and returns not in {"BOOL", "DYN"}:
-        raise InvalidValue(f"gives {returns} instead of a bool")
+    """Raises InvalidValue when the text does not compile, names a member that no event has, or
+    cannot give a bool."""
+    program = Program(text)
+    asks = _check_members(text, program.serialized)
+    if not asks:  # the engine takes has(event.type) for event.type where it knows its type
+        program = Program(text, _typed_environment())
+    if expect_bool and program.returns not in {"BOOL", "DYN"}:
+        raise InvalidValue(f"gives {program.returns} instead of a bool")
+
+
+def _check_members(text: str, serialized: bytes) -> bool:
+    """Whether it asks by `has` for a member that there always is. Raises InvalidValue for a member
+    that there never is."""
+    found = list(uses(tree(serialized)))
+    for member, use in found:
+        if member not in MEMBERS:
+            raise InvalidValue(
+                f"{_place(text, serialized, use.number)}: event has no member '{_short(member)}'; "
+                f"it has {', '.join(MEMBERS)}"
+            )
+    return any(isinstance(use, FieldOf) and use.is_asked_for for _, use in found)
+
+
+def _check_zones(text: str, serialized: bytes) -> None:
+    """Raises InvalidValue for a time zone that is not written out."""
+    for call in bad_zones(tree(serialized)):
+        raise InvalidValue(
+            f"{_place(text, serialized, call.number)}: the time zone of {call.function} must be "
+            "written out, such as 'Europe/Berlin' or '+02:00'"
+        )
+
+
+def _place(text: str, serialized: bytes, number: int) -> str:
+    """Of a node."""
+    before = text[: places(serialized).get(number, 0)]
+    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
 @lru_cache(maxsize=1)
 def _environment() -> cel.Env:
-    return cel.NewEnv(variables={"event": cel.Type.DYN}, extensions=[ext_strings.ExtStrings()])
+    return _make({VARIABLE: cel.Type.DYN})
+
+
+@lru_cache(maxsize=1)
+def _typed_environment() -> cel.Env:
+    """For checking: knows the types of the event's members, by names with dots."""
+    types = dict.fromkeys(MEMBERS, cel.Type.STRING)
+    types["body"] = cel.Type.DYN
+    types["headers"] = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
+    members = {f"{VARIABLE}.{name}": kind for name, kind in types.items()}
+    return _make({VARIABLE: cel.Type.DYN, **members})
+
+
+def _make(variables: dict[str, Any]) -> cel.Env:
+    return cel.NewEnv(variables=variables, extensions=[ext_strings.ExtStrings()])
 
 
 def _readable(message: str) -> str:

@@ -47,6 +47,13 @@ class EventView:
     body: bytes
     """As it was received."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that an expression can look at, about."""
+        texts = (self.event_id, self.type, self.endpoint, self.namespace)
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.body) + headers + sum(map(len, texts))
+
     def readings(self, *, with_nul: bool = True) -> Readings:
         """What an expression may look at. `with_nul`: another character may stand for NUL."""
         try:

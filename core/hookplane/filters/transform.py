@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 import orjson
 
-from hookplane.config.subscription import TransformConfig
-from hookplane.filters.cel import Program
 from hookplane.filters.event import EventView, check_json, claims_json
 from hookplane.network.headers import Headers
 from hookplane.units import format_time
@@ -37,14 +35,9 @@ Transform = Callable[[EventView], Payload]
 """Makes the payload for an event. Raises InvalidValue when the event cannot be transformed."""
 
 
-def make_transform(config: TransformConfig | None) -> Transform:
-    """The transform that a config asks for; None: the body is sent unchanged. Raises InvalidValue
-    when the expression does not compile."""
-    if config is None:
-        return unchanged
-    if config.cel is not None:
-        return _expression(config.cel)
-    return structured if config.cloud_events == "Structured" else binary
+def make_transform(cloud_events: str | None) -> Transform:
+    """The transform to a CloudEvent of this mode; None: the body is sent unchanged."""
+    return _TRANSFORMS[cloud_events]
 
 
 def unchanged(event: EventView) -> Payload:
@@ -64,15 +57,6 @@ def _content_type(event: EventView) -> Headers:
     return ()
 
 
-def _expression(text: str) -> Transform:
-    program = Program(text)
-
-    def transform(event: EventView) -> Payload:
-        return Payload((("content-type", JSON),), program.json(event))
-
-    return transform
-
-
 def _attributes(event: EventView) -> dict[str, str]:
     return {
         "specversion": SPEC_VERSION,
@@ -85,7 +69,9 @@ def _attributes(event: EventView) -> dict[str, str]:
 
 def binary(event: EventView) -> Payload:
     """Attributes as `ce-` headers (HTTP protocol binding §3.1); the body as it was received."""
-    attributes = tuple((f"ce-{name}", _header(text)) for name, text in _attributes(event).items())
+    attributes = tuple(
+        (f"ce-{name}", header_text(text)) for name, text in _attributes(event).items()
+    )
     return Payload(unchanged(event).headers + attributes, event.body)
 
 
@@ -109,6 +95,13 @@ def _data(event: EventView) -> dict[str, Any]:
     return {"data_base64": base64.b64encode(event.body).decode()}
 
 
-def _header(text: str) -> str:
+def header_text(text: str) -> str:
     """Percent-encodes what a header cannot carry (HTTP protocol binding §3.1.3.2)."""
     return text if _HEADER_TEXT.fullmatch(text) else quote(text, safe="!#$&'()*+,/:;=?@[]~")
+
+
+_TRANSFORMS: Final[dict[str | None, Transform]] = {
+    None: unchanged,
+    "Binary": binary,
+    "Structured": structured,
+}

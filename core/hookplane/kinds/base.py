@@ -83,6 +83,13 @@ def _check_cidr(text: str) -> None:
         raise InvalidValue(CIDR_RULE.message)
 
 
+def _check_signed_content(text: str) -> None:
+    for name in SIGNED_PARTS:
+        text = text.replace(f"{{{name}}}", "")
+    if _PLACEHOLDER.search(text):
+        raise InvalidValue(SIGNED_CONTENT_RULE.message)
+
+
 def _checked(parse: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         try:
@@ -104,6 +111,16 @@ _CIDR: Final = re.compile(CIDR_PATTERN)
 CIDR_RULE: Final = Rule(
     rule="isCIDR(self)",
     message="not an address range; write it like 203.0.113.0/24 or 2001:db8::/32",
+)
+SIGNED_PARTS: Final = ("id", "timestamp", "method", "url", "body")
+"""What may stand in braces in the text that is signed."""
+_PLACEHOLDER: Final = re.compile(r"\{[A-Za-z_]+\}")
+SIGNED_CONTENT_RULE: Final = Rule(
+    rule="!self"
+    + "".join(f".replace('{{{name}}}', '')" for name in SIGNED_PARTS)
+    + r".matches('\\{[A-Za-z_]+\\}')",
+    message="what stands in braces must be one of "
+    + ", ".join(f"{{{name}}}" for name in SIGNED_PARTS),
 )
 NAME_RULE: Final = Rule(
     rule="size(self.metadata.name) <= 52 && !self.metadata.name.contains('.')",
@@ -163,6 +180,15 @@ CIDR = Annotated[
             "pattern": CIDR_PATTERN,
             "x-kubernetes-validations": [CIDR_RULE.model_dump()],
         },
+    ),
+]
+SignedContent = Annotated[
+    str,
+    _checked(_check_signed_content),
+    Field(
+        min_length=1,
+        max_length=512,
+        json_schema_extra={"x-kubernetes-validations": [SIGNED_CONTENT_RULE.model_dump()]},
     ),
 ]
 HttpURL = Annotated[

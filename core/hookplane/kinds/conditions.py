@@ -37,13 +37,20 @@ class ConditionType(StrEnum):
     """What senders do to an endpoint. False: their requests are rejected."""
     DELIVERING = "Delivering"
     """What the target of a subscription does. False: deliveries do not succeed."""
+    FILTERING = "Filtering"
+    """Whether the filter of a subscription can judge its events."""
     COMPLETE = "Complete"
     """Whether a replay is done."""
     STORE_AVAILABLE = "StoreAvailable"
     """Whether the store of a gateway answers and belongs to it."""
+    INFORMED = "Informed"
+    """Whether the operator sees what happens in the cluster."""
     SWEEP_BLOCKED = "SweepBlocked"
     """More objects are gone than is plausible, so none is removed from the store. There only
     while it is True."""
+    KEYS_LOST = "KeysLost"
+    """The store held what was sealed with keys that a gateway has not any more. There only while it
+    is True."""
 
 
 class Reason(StrEnum):
@@ -93,6 +100,16 @@ class Reason(StrEnum):
     PENDING = "Pending", "not every ready process has applied this generation yet"
     NO_PROCESS = "NoProcess", "no process of the role is alive"
     REFUSED = "Refused", "a process could not apply this generation; the message says why"
+    CHILD_REFUSED = (
+        "ChildRefused",
+        "the API server refuses something that the gateway is made of, or a pod of it; the message "
+        "has its words. All the rest is as it is to be, and this is tried again",
+    )
+    CHILD_NAME_TAKEN = (
+        "ChildNameTaken",
+        "an object that the gateway is to be made of exists already and is not ours; it is left "
+        "alone",
+    )
     EXPOSED = "Exposed", "every Gateway has accepted the route, or the Ingress has an address"
     ROUTE_NOT_ACCEPTED = (
         "RouteNotAccepted",
@@ -112,6 +129,12 @@ class Reason(StrEnum):
     )
     STORE_UNAVAILABLE = "StoreUnavailable", "the store does not answer"
     STORE_IN_USE = "StoreInUse", "the database belongs to another gateway"
+    WRITER_REFUSED = (
+        "WriterRefused",
+        "the database takes another process for the operator that writes; the message says which. "
+        "Two operators use it for a gateway of this name, and what is in force is one's or the "
+        "other's",
+    )
     AVAILABLE = "Available", "the store answers and belongs to this gateway"
     IDLE = "Idle", "nothing happened for five minutes"
     RECEIVING = "Receiving", "requests are accepted"
@@ -125,15 +148,41 @@ class Reason(StrEnum):
         "TargetFailing",
         "deliveries fail; the message says how and when the next try is",
     )
+    FILTERING = "Filtering", "the filter judged all events of the last day"
+    FILTER_FAILED = (
+        "FilterFailed",
+        "the filter failed on events of the last day, which were left out; the message says why, "
+        "and names one to look at. Mend it; the log names all of them, to be replayed by id",
+    )
+    EXPRESSION_HELD = (
+        "ExpressionHeld",
+        "the filter or the transform took too much CPU or memory again and again, or cannot be "
+        "evaluated now, so what needs it waits; the message says until when",
+    )
     CIRCUIT_OPEN = "CircuitOpen", "so many attempts failed in a row that only probes are sent"
     DISABLED = "Disabled", "no success for disableAfter, or an answer 410; events are kept"
     RUNNING = "Running", "the job is under way"
     COMPLETE = "Complete", "all events that matched were delivered or failed"
     CANCELLED = "Cancelled", "the job ended early"
+    WATCHING = "Watching", "every change is seen at once"
+    LISTING = (
+        "Listing",
+        "watching a kind does not work, so lists every minute do the work; the message says why",
+    )
+    NOT_INFORMED = (
+        "NotInformed",
+        "nothing was heard of a kind for more than a minute; the message says why. What was in "
+        "force stays so, and changes wait",
+    )
     TOO_MANY_DELETIONS = (
         "TooManyDeletions",
         "so many objects are gone at once that nothing is removed from the store until it is "
         "confirmed",
+    )
+    SEALED_WITH_OTHER_KEYS = (
+        "SealedWithOtherKeys",
+        "the gateway's Secret of encryption keys was lost, or is another one than before; all is "
+        "written again from the objects. Back it up",
     )
 
 
@@ -177,8 +226,9 @@ CONDITIONS: Final = (
         ConditionType.READY,
         ALL,
         "Our side is in order: all of Accepted, SecretsResolved, EndpointsResolved, "
-        "SubscriptionResolved, StoreAvailable and Programmed that the kind has are True, and so is "
-        "Exposed of a gateway with a route. What senders and targets do never changes it.",
+        "SubscriptionResolved, StoreAvailable, Programmed and Informed that the kind has are True, "
+        "and so is Exposed of a gateway with a route. What senders and targets do never changes "
+        "it.",
     ),
     ConditionInfo(
         ConditionType.RECONCILING,
@@ -233,14 +283,26 @@ CONDITIONS: Final = (
         (GATEWAY,),
         "The store answers and is ours. While it is not True, Programmed of everything on the "
         "gateway is Unknown.",
-        (Reason.AVAILABLE, Reason.STORE_UNAVAILABLE, Reason.STORE_IN_USE),
+        (
+            Reason.AVAILABLE,
+            Reason.STORE_UNAVAILABLE,
+            Reason.STORE_IN_USE,
+            Reason.WRITER_REFUSED,
+        ),
+    ),
+    ConditionInfo(
+        ConditionType.INFORMED,
+        (GATEWAY,),
+        "The operator sees what happens in the cluster. False: changes are not seen, and Ready is "
+        "Unknown unless something else makes it False.",
+        (Reason.WATCHING, Reason.LISTING, Reason.NOT_INFORMED),
     ),
     ConditionInfo(
         ConditionType.PROGRAMMED,
         ALL,
         "At least one process of the role is alive, and every one that is ready has applied this "
-        "generation.",
-        PROGRAMMING,
+        "generation. Of a gateway also: everything that it is made of is as its spec says.",
+        (*PROGRAMMING, Reason.CHILD_REFUSED, Reason.CHILD_NAME_TAKEN),
     ),
     ConditionInfo(
         ConditionType.EXPOSED,
@@ -270,11 +332,19 @@ CONDITIONS: Final = (
         (
             Reason.IDLE,
             Reason.DELIVERING,
+            Reason.EXPRESSION_HELD,
             Reason.TARGET_FAILING,
             Reason.CIRCUIT_OPEN,
             Reason.DISABLED,
             Reason.SUSPENDED,
         ),
+    ),
+    ConditionInfo(
+        ConditionType.FILTERING,
+        (SUBSCRIPTION,),
+        "The filter can judge the events that come. False: it failed on some, which were left out. "
+        "Only there with `filter.cel`; another expression begins anew.",
+        (Reason.FILTERING, Reason.FILTER_FAILED),
     ),
     ConditionInfo(
         ConditionType.COMPLETE,
@@ -288,6 +358,14 @@ CONDITIONS: Final = (
         "More objects are gone than is plausible, so their rows stay in the store. Only there "
         "while it is True.",
         (Reason.TOO_MANY_DELETIONS,),
+    ),
+    ConditionInfo(
+        ConditionType.KEYS_LOST,
+        (GATEWAY,),
+        "Documents in the store were sealed with keys that the gateway has not any more, so they "
+        "are written again from their objects. Only there while it is True: until the database is "
+        "opened again, such as when the operator starts or another replica leads.",
+        (Reason.SEALED_WITH_OTHER_KEYS,),
     ),
 )
 """In the order in which people should read them."""

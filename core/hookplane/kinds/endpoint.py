@@ -19,6 +19,7 @@ from hookplane.kinds.base import (
     Rotation,
     Rule,
     SecretValue,
+    SignedContent,
     Size,
     Spec,
     Time,
@@ -33,7 +34,7 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,39
 GENERIC = "Generic"
 
 Keys = Annotated[list[SecretValue], Field(min_length=1, max_length=8)]
-MAX_BODY_SIZE: Final = 16 << 20
+MAX_BODY_SIZE: Final = 32 << 20
 """Bytes. What one request may have at most, whatever an endpoint asks for."""
 
 
@@ -107,7 +108,7 @@ class SignatureSpec(Spec):
     """How the key is written in the Secret."""
     key_prefix: Annotated[str, Field(max_length=32)] = ""
     """Text in front of the key that does not belong to it, such as `whsec_`."""
-    content: Annotated[str, Field(min_length=1, max_length=512)] = "{body}"
+    content: SignedContent = "{body}"
     """What is signed: literal text with {id} {timestamp} {method} {url} {body}."""
     id_header: HeaderName | None = None
     """Header that {id} stands for."""
@@ -310,27 +311,30 @@ class Deduplication(Spec):
     key: DeduplicationKey | None = None
     """Default: what the provider's requests have."""
     window: Duration = "24h"
-    """How long a key is remembered."""
+    """How long a key is remembered, by the clock of the store."""
 
 
 class EndpointLimits(Spec):
     """What one endpoint takes."""
 
-    max_body_size: Size = "1Mi"
-    """Larger requests are answered 413. At most 16Mi."""
+    max_body_size: Size | None = None
+    """Larger requests are answered 413. At most 32Mi; absent: what the provider sends at most, else
+    1Mi."""
     rate: Rate | None = None
-    """More requests are answered 429."""
+    """More requests are answered 429. What is verified counts; before that each address, or /64 of
+    IPv6, has as much for itself, so that strangers use up nobody else's."""
 
     RULES = (
         Rule(
             rule="!has(self.maxBodySize) || "
-            "quantity(self.maxBodySize).compareTo(quantity('16Mi')) <= 0",
-            message="maxBodySize is at most 16Mi",
+            "quantity(self.maxBodySize).compareTo(quantity('32Mi')) <= 0",
+            message="maxBodySize is at most 32Mi",
         ),
     )
 
     def model_post_init(self, _: Any) -> None:
-        rule_check(parse_size(self.max_body_size) <= MAX_BODY_SIZE, self.RULES[0].message)
+        size = self.max_body_size
+        rule_check(size is None or parse_size(size) <= MAX_BODY_SIZE, self.RULES[0].message)
 
 
 class EndpointResponse(Spec):

@@ -22,8 +22,9 @@ from hookplane.kinds.base import (
     Time,
     rule_check,
 )
+from hookplane.kinds.endpoint import MAX_BODY_SIZE
 from hookplane.kinds.status import Count, ShortText, Status
-from hookplane.units import parse_duration
+from hookplane.units import parse_duration, parse_size
 
 Hostname = Annotated[
     str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
@@ -216,7 +217,9 @@ class Scaled(Spec):
     """A Deployment whose size is fixed or automatic."""
 
     replicas: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Fixed number of pods; default 1."""
+    """Fixed number of pods; whoever scales the Deployment sees it set back. Without this and
+    without `autoscaling` there is 1 at first, and then as many as others say, such as
+    `kubectl scale` or an autoscaler of yours."""
     autoscaling: Autoscaling | None = None
     """Automatic number of pods."""
     resources: PodResources = PodResources()
@@ -230,11 +233,36 @@ class Scaled(Spec):
         rule_check(not automatic or "cpu" in self.resources.requests, SCALE_RULES[1].message)
 
 
+class ReceiverLimits(Spec):
+    """What senders may take of one receiver before it is known who they are."""
+
+    connections: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Open connections, of both ports. Each takes up to 140 KiB of memory. Default: 2048."""
+    connections_per_peer: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Of one address, or one /64 of IPv6; `trustedProxies` have no such bound. Default: 1024."""
+    unverified_bytes: Size | None = None
+    """Memory for bodies that come in, beyond 16 KiB of each. At least 32Mi. Default: 64Mi."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.unverifiedBytes) || "
+            "quantity(self.unverifiedBytes).compareTo(quantity('32Mi')) >= 0",
+            message="unverifiedBytes must be at least 32Mi, which one body may have",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        size = self.unverified_bytes
+        rule_check(size is None or parse_size(size) >= MAX_BODY_SIZE, self.RULES[0].message)
+
+
 class ReceiverSpec(Scaled):
     """What takes requests in."""
 
     trusted_proxies: Annotated[list[CIDR], Field(max_length=64)] = []
     """Address ranges of proxies that may set X-Forwarded-For."""
+    limits: ReceiverLimits = ReceiverLimits()
+    """What senders may take of one receiver before it is known who they are."""
     tls: ReceiverTLS | None = None
     """TLS that ends at the receiver, which `verification.clientCertificate` needs."""
     route: Route | None = None

@@ -190,6 +190,13 @@ KINDS: Final = (
                 type="integer",
                 wide=True,
             ),
+            Column(
+                "Filter Errors",
+                ".status.delivery.filterErrors",
+                "Events that the filter could not judge.",
+                type="integer",
+                wide=True,
+            ),
             REASON,
             WHY,
             Column(

@@ -11,7 +11,7 @@ from hookplane.kinds.status import Count, Status
 from hookplane.kinds.subscription import LocalName
 from hookplane.units import parse_time
 
-ReplayState = Literal["Dead", "Delivered", "Filtered", "All"]
+ReplayState = Literal["Dead", "Delivered", "Filtered", "Expired", "All"]
 
 
 class ReplayEvents(Spec):
@@ -29,8 +29,9 @@ class ReplayEvents(Spec):
     """Received at this time or later."""
     to: Time | None = None
     """Received before this time; default: the job's creation."""
-    states: Annotated[list[ReplayState], Field(min_length=1, max_length=3)] | None = None
-    """In which state: Dead (default for a range), Delivered, Filtered, or All (default for ids)."""
+    states: Annotated[list[ReplayState], Field(min_length=1, max_length=4)] | None = None
+    """In which state: Dead (default for a range), Delivered, Filtered, Expired (the subscription no
+    longer read the endpoint), or All (default for ids)."""
 
     RULES = (
         Rule(rule="has(self.ids) != has(self.from)", message="set exactly one of ids and from"),

@@ -24,6 +24,7 @@ from hookplane.kinds.base import (
     Rule,
     SecretName,
     SecretValue,
+    SignedContent,
     Spec,
     Time,
     check_time,
@@ -216,6 +217,10 @@ class Target(Spec):
     """A Service of the same namespace."""
     headers: Annotated[list[NamedValue], Field(max_length=32, json_schema_extra=BY_NAME)] = []
     """Headers to send; not Host, Content-Length, webhook-* and the like."""
+    forward_headers: Annotated[list[HeaderName], Field(max_length=32)] = []
+    """Headers of the request that was received, to be sent on. Content-Type, Content-Encoding and
+    those by which providers say what an event is (X-GitHub-Event, ce-* …) are sent anyway;
+    credentials and signatures are never kept, so they cannot be."""
     authentication: TargetAuthentication | None = None
     """How we show the target who we are."""
     timeout: Duration = "15s"
@@ -234,6 +239,10 @@ class Target(Spec):
         ),
         unique_names_rule("headers"),
         Rule(
+            rule=f"!has(self.forwardHeaders) || self.forwardHeaders.all(h, {_not_reserved('h')})",
+            message=f"forwardHeaders may not name {RESERVED_NAMES}",
+        ),
+        Rule(
             rule="duration(self.timeout) >= duration('1s') && "
             "duration(self.timeout) <= duration('60s')",
             message="timeout must be from 1s to 60s",
@@ -246,7 +255,9 @@ class Target(Spec):
         rule_check(sum(x is not None for x in given) == 1, self.RULES[0].message)
         rule_check(not any(map(is_reserved_header, names)), self.RULES[1].message)
         check_unique_names(self.headers, self.RULES[2])
-        rule_check(1_000 <= parse_duration(self.timeout) <= 60_000, self.RULES[3].message)
+        forwarded = [name.lower() for name in self.forward_headers]
+        rule_check(not any(map(is_reserved_header, forwarded)), self.RULES[3].message)
+        rule_check(1_000 <= parse_duration(self.timeout) <= 60_000, self.RULES[4].message)
 
     def host(self, namespace: str) -> str:
         """What a status may show of a target in this namespace: where it is as its owner wrote it,
@@ -272,7 +283,7 @@ class CustomSignature(Spec):
     """How it is computed."""
     encoding: Literal["Hex", "Base64"] = "Hex"
     """How it is written."""
-    content: Annotated[str, Field(min_length=1, max_length=512)] = "{body}"
+    content: SignedContent = "{body}"
     """What is signed: literal text with {id} {timestamp} {method} {url} {body}."""
     id_header: HeaderName | None = None
     """Header in which the event's id is sent besides webhook-id."""
@@ -336,7 +347,8 @@ class Retry(Spec):
     """When a failed delivery is tried again."""
 
     schedule: Annotated[list[Duration], Field(max_length=32)] = DEFAULT_SCHEDULE
-    """Pauses between attempts: n pauses make n + 1 attempts. Empty: one attempt."""
+    """Pauses between attempts: n pauses make n + 1 attempts. Empty: one attempt. What
+    is held back (open circuit, Retry-After, rate) until all pauses are over dies with fewer."""
     jitter_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """Each pause is lengthened by a random part of up to this much."""
 
@@ -411,8 +423,8 @@ class SubscriptionSpec(Spec):
     endpoint_selector: LabelSelector | None = None
     """Endpoints by label; empty: all of the namespace."""
     operational_events: bool = False
-    """This namespace's own events: subscription disabled, circuit open, delivery dead, events
-    missing, endpoint rejecting, quota exceeded."""
+    """This namespace's own events: subscription disabled, circuit open, expression held, delivery
+    dead, events missing, endpoint rejecting, quota exceeded."""
     filter: Filter = Filter()
     """Which events are delivered."""
     transform: Transform | None = None
@@ -425,7 +437,7 @@ class SubscriptionSpec(Spec):
     """How fast, in which order and how long."""
     start_from: StartFrom = "Latest"
     """Where a new subscription begins: Latest, Earliest, or a time such as 2026-11-21T00:00:00Z.
-    Immutable."""
+    Immutable. One that is made again within 24 hours goes on where it was, whatever this says."""
     suspend: bool = False
     """When true, nothing is sent and events are kept. Setting it back to false also resumes a
     disabled subscription."""
@@ -489,6 +501,17 @@ class LastFailure(Spec):
     """When this event is tried again; absent when it is dead."""
 
 
+class LastFilterError(Spec):
+    """The last event that the filter could not judge."""
+
+    time: Time
+    """When the filter failed."""
+    event_id: EventID
+    """The event, which was left out."""
+    message: ShortText = ""
+    """What went wrong."""
+
+
 class DeliveryStatus(Spec):
     """Deliveries in numbers, and how the target is doing."""
 
@@ -500,6 +523,8 @@ class DeliveryStatus(Spec):
     delivers later stays counted."""
     filter_errors: Count | None = None
     """Of those: because the filter's expression failed."""
+    last_filter_error: LastFilterError | None = None
+    """The last of them by this filter."""
     pending: Count | None = None
     """Events that were not tried yet, now."""
     retrying: Count | None = None
@@ -507,7 +532,8 @@ class DeliveryStatus(Spec):
     dead: Count | None = None
     """Events that failed for good and wait for a replay, now."""
     expired: Count | None = None
-    """Events that retention removed before they were delivered."""
+    """Events that were not delivered when retention removed them, or when the subscription ceased
+    to read their endpoint."""
     next_retry_time: Time | None = None
     """The earliest next attempt of all retrying events."""
     last_success: LastSuccess | None = None
@@ -525,6 +551,8 @@ class DeliveryStatus(Spec):
     """Open: one probe at a time goes out instead of the stream."""
     blocked_until: Time | None = None
     """Nothing is sent before: the target asked for a pause, or the next probe is not due."""
+    held_until: Time | None = None
+    """The filter or the transform may not run before; the condition Delivering says why."""
 
 
 class RecentFailure(Spec):
@@ -550,7 +578,8 @@ class SubscriptionStatus(Status):
     """What became of a subscription: whether our side is in order, and what the target does."""
 
     state: (
-        Literal["Idle", "Delivering", "Failing", "CircuitOpen", "Disabled", "Suspended"] | None
+        Literal["Idle", "Delivering", "Failing", "Held", "CircuitOpen", "Disabled", "Suspended"]
+        | None
     ) = None
     """What the target does, in one word; absent while the subscription is not Ready."""
     target: Annotated[str, Field(max_length=320)] | None = None

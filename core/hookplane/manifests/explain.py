@@ -141,6 +141,12 @@ _DESCRIPTIONS: Final[Sequence[tuple[type | tuple[type, ...], str]]] = (
 )
 
 
+def no_text(value: Any) -> str:
+    """What is wrong with a value where text is wanted. YAML reads 123 as a number, y and on as true
+    and 1e3 as 1000; in quotes they are text."""
+    return f"must be text, not {_described(value)}"
+
+
 def _described(value: Any) -> str:
     return next((words for kind, words in _DESCRIPTIONS if isinstance(value, kind)), "nothing")
 

@@ -18,12 +18,14 @@ class Finding:
     """0: not known."""
 
     def __str__(self) -> str:
-        """`file:line: Kind namespace/name: path: message`, without the parts that are not known."""
+        """`file:line: Kind namespace/name: path: message`, without the parts that are not known.
+        One line, whatever line breaks and control characters the manifest has."""
         problem = self.problem
         name = f"{problem.namespace}/{problem.name}" if problem.namespace else problem.name
         place = f"{self.file}:{self.line}" if self.line else self.file
         subject = f"{problem.kind} {name}".strip()
-        return ": ".join(part for part in (place, subject, problem.path, problem.message) if part)
+        line = ": ".join(part for part in (place, subject, problem.path, problem.message) if part)
+        return "".join(char if char.isprintable() else "�" for char in line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,19 @@ themselves, nesting without end, tags that are not plain data. Times stay text, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from hookplane.errors import InvalidValue
+from hookplane.manifests import scalars
 
 MAX_NODES: Final = 200_000
 """In one file; what an alias stands for counts again at every use."""
 MAX_DEPTH: Final = 64
-_TAG: Final = "tag:yaml.org,2002:"
-_MERGE: Final = _TAG + "merge"
+_MERGE: Final = "<<"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Content = str | int | float | bool | None | list["Node"] | dict[str, "Node"]
@@ -124,7 +124,7 @@ class _YamlReader:
         before = self._nodes
         content: Content
         if isinstance(event, yaml.ScalarEvent):
-            content = self._scalar(event, line)
+            content = _scalar(event, line)
         elif isinstance(event, yaml.SequenceStartEvent):
             _check_tag(event, "seq", line)
             content = self._sequence(depth)
@@ -165,31 +165,36 @@ class _YamlReader:
         line = event.start_mark.line + 1
         if not isinstance(event, yaml.ScalarEvent):
             raise Malformed("the name of a field must be plain text", line)
-        return event.value, line, self._tag(event) == _MERGE
-
-    def _tag(self, event: Any) -> str:
-        if event.tag not in (None, "!"):
-            return str(event.tag)
-        return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
-
-    def _scalar(self, event: Any, line: int) -> Content:
-        tag, text = self._tag(event), str(event.value)
-        if tag not in _SCALARS:
-            raise _forbidden(tag, line)
+        if event.value == _MERGE and (_is_plain(event) or event.tag == scalars.TAG + "merge"):
+            return _MERGE, line, True
         try:
-            return _SCALARS[tag](text)
+            return scalars.name(event.value, plain=_is_plain(event)), line, False
         except ValueError as error:
-            name = tag.removeprefix(_TAG)
-            raise Malformed(f'"{text[:40]}" is not a value of type {name}', line) from error
+            raise Malformed(f'"{event.value[:40]}" as a name needs quotes', line) from error
+
+
+def _scalar(event: Any, line: int) -> Content:
+    try:
+        return scalars.resolve(event.tag, event.value, plain=_is_plain(event))
+    except LookupError as error:
+        raise _forbidden(event.tag, line) from error
+    except ValueError as error:
+        name = (event.tag or "int").removeprefix(scalars.TAG)  # without one: too many digits
+        raise Malformed(f'"{event.value[:40]}" is not a value of type {name}', line) from error
+
+
+def _is_plain(event: Any) -> bool:
+    """Neither quotes, nor a block, nor a tag."""
+    return bool(event.implicit[0])
 
 
 def _check_tag(event: Any, natural: str, line: int) -> None:
-    if event.tag not in (None, "!", _TAG + natural):
+    if event.tag not in (None, "!", scalars.TAG + natural):
         raise _forbidden(event.tag, line)
 
 
 def _forbidden(tag: str, line: int) -> Malformed:
-    return Malformed(f"the tag {tag.replace(_TAG, '!!')} is not allowed", line)
+    return Malformed(f"the tag {tag.replace(scalars.TAG, '!!')} is not allowed", line)
 
 
 def _merged(node: Node) -> dict[str, Node]:
@@ -203,44 +208,13 @@ def _merged(node: Node) -> dict[str, Node]:
     return merged
 
 
-def _integer(text: str) -> str | int:
-    """Text with a colon stays text: YAML 1.1 reads 1:30 as ninety, but Kubernetes does not."""
-    if ":" in text:
-        return text
-    digits = text.replace("_", "")
-    sign = digits[0] if digits.startswith(("+", "-")) else ""
-    digits = digits.removeprefix(sign)
-    octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
-    return int(sign + digits, 8 if octal else 0)
-
-
-def _float(text: str) -> str | float:
-    if ":" in text:
-        return text
-    plain = text.replace("_", "").lower()
-    return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def _bool(text: str) -> bool:
-    return text.lower() in ("yes", "true", "on")
-
-
-_SCALARS: Final[dict[str, Callable[[str], Content]]] = {
-    _TAG + "str": str,
-    _TAG + "timestamp": str,
-    _TAG + "value": str,
-    _MERGE: str,
-    _TAG + "int": _integer,
-    _TAG + "float": _float,
-    _TAG + "bool": _bool,
-    _TAG + "null": lambda _: None,
-}
-
-
 def read_json(text: str) -> Node:
     """The document of a JSON text, without lines. Raises Malformed."""
     try:
-        return _json_node(json.loads(text, object_pairs_hook=_members, parse_constant=_refuse), 0)
+        found = json.loads(
+            text, object_pairs_hook=_members, parse_constant=_refuse, parse_int=_whole_number
+        )
+        return _json_node(found, 0)
     except json.JSONDecodeError as error:
         raise Malformed(f"is not JSON: {error.msg}, column {error.colno}", error.lineno) from error
     except RecursionError as error:
@@ -254,6 +228,13 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise Malformed(f'"{twice}" stands twice in the same object')
     return members
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Malformed(f"a number has {len(text)} digits") from error
 
 
 def _refuse(text: str) -> None:

@@ -16,7 +16,7 @@ from hookplane.errors import InvalidValue
 from hookplane.kinds.base import API_VERSION, GROUP, OWN_NAME_PATTERN, ObjectMeta
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.registry import KIND_BY_NAME
-from hookplane.manifests.explain import explain, nearest
+from hookplane.manifests.explain import explain, nearest, no_text
 from hookplane.secret import Secret
 
 MAX_SECRET_BYTES: Final = 1 << 20
@@ -126,10 +126,14 @@ class _Subject:
         problems = []
         if self.name is None:
             problems.append(("metadata.name", "is required"))
-        elif not isinstance(self.name, str) or not pattern.fullmatch(self.name):
-            problems.append(("metadata.name", f'"{str(self.name)[:60]}" is not a name: {phrase}'))
-        if not isinstance(self.namespace, str) or not _LABEL.fullmatch(self.namespace):
-            shown = str(self.namespace)[:60]
+        elif not isinstance(self.name, str):
+            problems.append(("metadata.name", no_text(self.name)))
+        elif not pattern.fullmatch(self.name):
+            problems.append(("metadata.name", f'"{self.name[:60]}" is not a name: {phrase}'))
+        if not isinstance(self.namespace, str):
+            problems.append(("metadata.namespace", no_text(self.namespace)))
+        elif not _LABEL.fullmatch(self.namespace):
+            shown = self.namespace[:60]
             problems.append(("metadata.namespace", f'"{shown}" is not the name of a namespace'))
         return problems
 

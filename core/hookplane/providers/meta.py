@@ -29,8 +29,29 @@ _MESSAGING_TYPES: Final = {
     "postback": "messaging_postbacks",
     "optin": "messaging_optins",
     "referral": "messaging_referrals",
+    "account_linking": "messaging_account_linking",
+    "game_play": "messaging_game_plays",
+    "pass_thread_control": "messaging_handovers",
+    "take_thread_control": "messaging_handovers",
+    "request_thread_control": "messaging_handovers",
+    "app_roles": "messaging_handovers",
+    "policy_enforcement": "messaging_policy_enforcement",
+    "policy-enforcement": "messaging_policy_enforcement",
+    "checkout_update": "messaging_checkout_updates",
+    "pre_checkout": "messaging_pre_checkouts",
+    "payment": "messaging_payments",
 }
-_INSTAGRAM_TYPES: Final = {"read": "messaging_seen", "referral": "messaging_referral"}
+"""Member of an item → the field by which a page subscribes to it. Other members, such as
+`messaging_feedback`, are named as their field is."""
+_INSTAGRAM_TYPES: Final = {
+    "read": "messaging_seen",
+    "referral": "messaging_referral",
+    **{
+        member: "messaging_handover"
+        for member, name in _MESSAGING_TYPES.items()
+        if name == "messaging_handovers"
+    },
+}
 _ADDRESSING: Final = frozenset({"sender", "recipient", "timestamp"})
 
 
@@ -44,6 +65,8 @@ def meta_preset(name: str, samples: Samples) -> Preset:
         variants=(Variant(HUB_SHA256, Source(extractor="meta_key")),),
         event_type=Source(extractor="meta_type"),
         handshake="MetaChallenge",
+        # Payloads of WhatsApp can be up to 3 MB.
+        max_body_size=3 << 20,
         extractors=MappingProxyType(
             {"meta_type": Extractor(meta_type), "meta_key": Extractor(meta_key)}
         ),

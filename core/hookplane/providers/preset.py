@@ -47,6 +47,11 @@ class Preset:
     answer: Answer = STORED
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """Answers to events of certain types, before `answer`; dropped when the user sets one."""
+    facts: tuple[str, ...] = ()
+    """Headers that say what an event is, such as its type or shop, in lower case. They travel with
+    the event to its targets; none of them may carry a credential."""
+    max_body_size: int = 1 << 20
+    """Bytes; what the provider documents as the most that it sends, where it does."""
     generated_key: GeneratedKind | None = None
     """What is generated when no key is given; None: the key comes from the provider."""
     extractors: Mapping[str, Extractor] = field(default_factory=dict)

@@ -55,6 +55,9 @@ _MODULES: Final = (
 PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {module.PRESET.name: module.PRESET for module in _MODULES}
 )
+FACTS: Final = frozenset(name for preset in PRESETS.values() for name in preset.facts)
+"""Headers by which some provider says what an event is. They travel from any endpoint: others, such
+as Gitea, say it by the same names."""
 EXTRACTORS: Final[Mapping[str, Extractor]] = MappingProxyType(
     {
         name: extractor

@@ -43,6 +43,9 @@ class OperationalType(StrEnum):
     """A delivery failed for the last time that its retry schedule allows."""
     EVENTS_MISSING = "hookplane.subscription.events_missing"
     """Events are not in the store, though retention did not remove them."""
+    EXPRESSION_HELD = "hookplane.subscription.expression_held"
+    """A filter or a transform took too much CPU or memory again and again, so events wait for a
+    while."""
     ENDPOINT_REJECTING = "hookplane.endpoint.rejecting"
     """An endpoint began to reject requests for a reason that the sender can mend."""
     EVENTS_QUOTA_EXCEEDED = "hookplane.quota.events_exceeded"

@@ -14,7 +14,7 @@ from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.rejections import RejectReason
-from hookplane.store.delivery_store import CircuitState
+from hookplane.store.delivery_store import CircuitState, ExpressionKind
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 ACTIVE_FOR: Final[Millis] = 300_000
@@ -24,9 +24,11 @@ REJECTING_AFTER: Final[Millis] = 60_000
 so that one bad request in a good stream changes nothing."""
 REJECTING_FOR: Final[Millis] = 86_400_000
 """A rejection that is older than this no longer counts."""
+FILTER_FAILS_FOR: Final[Millis] = 86_400_000
+"""A failure of a filter that is older than this no longer counts."""
 
 _OWN_REASONS: Final = frozenset(
-    {RejectReason.SUSPENDED, RejectReason.NOT_READY, RejectReason.STORE}
+    {RejectReason.SUSPENDED, RejectReason.NOT_READY, RejectReason.STORE, RejectReason.NO_ROOM}
 )
 """Rejections for which the sender can do nothing."""
 _AT_ONCE: Final = frozenset({RejectReason.STORAGE_QUOTA})
@@ -42,6 +44,9 @@ class SubscriptionState(StrEnum):
     """The target takes what is sent to it."""
     FAILING = "Failing"
     """The last attempts failed; deliveries are tried again."""
+    HELD = "Held"
+    """Its filter or its transform took too much again and again, or cannot be evaluated now, so
+    what needs it waits."""
     CIRCUIT_OPEN = "CircuitOpen"
     """So many attempts failed in a row that only probes are sent."""
     DISABLED = "Disabled"
@@ -76,6 +81,7 @@ def subscription_state(
         (config.not_ready != "", None),
         (config.suspended, SubscriptionState.SUSPENDED),
         (health.disabled_at > 0, SubscriptionState.DISABLED),
+        (health.held_until > now, SubscriptionState.HELD),
         (health.circuit is CircuitState.OPEN, SubscriptionState.CIRCUIT_OPEN),
         (health.failing_since > 0, SubscriptionState.FAILING),
         (busy or _recent(health.last_success, now), SubscriptionState.DELIVERING),
@@ -85,13 +91,22 @@ def subscription_state(
 
 def next_try(state: SubscriptionState | None, stats: SubscriptionStats) -> Millis:
     """When the next request is sent for what is not delivered; 0: none will be. What is due waits
-    for the probe of an open circuit, and for the end of a pause that the target asked for."""
+    for the probe of an open circuit, for the end of a pause that the target asked for, and for a
+    transform that is held back."""
     if state in _NOTHING_SENT:
         return 0
-    blocked = stats.state.blocked_until
+    health = stats.state
+    may_transform = health.held_expression is not ExpressionKind.TRANSFORM
+    blocked = max(health.blocked_until, 0 if may_transform else health.held_until)
     if stats.next_due:
         return max(stats.next_due, blocked)
     return blocked if state is SubscriptionState.CIRCUIT_OPEN and stats.pending else 0
+
+
+def filter_fails(stats: SubscriptionStats, now: Millis) -> bool:
+    """The filter failed on an event in the last day."""
+    failed = stats.state.filter_failed
+    return failed > 0 and now - failed <= FILTER_FAILS_FOR
 
 
 def endpoint_state(

@@ -16,13 +16,13 @@ from hookplane.errors import InvalidValue
 from hookplane.ids import RandomBytes
 from hookplane.secret import Secret
 from hookplane.signatures.form import encode, signed_content
-from hookplane.signatures.keys import HMAC_HASHES
+from hookplane.signatures.keys import HMAC_HASHES, SHORTEST_KEY
 from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
 
 V1_PREFIX: Final = "whsec_"
 V1A_PREFIX: Final = "whsk_"
 V1A_PUBLIC_PREFIX: Final = "whpk_"
-V1_KEY_BYTES: Final = range(16, 1025)
+V1_KEY_BYTES: Final = range(SHORTEST_KEY, 1025)
 _SEED_BYTES: Final = 32
 _GENERATED_BYTES: Final = 32
 

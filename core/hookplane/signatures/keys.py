@@ -32,6 +32,9 @@ HMAC_HASHES: Final = {
 }
 RSA_BITS: Final = range(2048, 8193)
 _ED25519_BYTES: Final = 32
+SHORTEST_KEY: Final = 16
+"""Bytes of a shared key. A shorter one could be found by trying, and is a typing error or a
+placeholder; https://www.standardwebhooks.com asks for 24 to 64."""
 
 
 class VerificationKey(Protocol):
@@ -66,10 +69,30 @@ def key_bytes(scheme: SignatureScheme, secret: Secret) -> bytes:
         text = text.strip()
     elif text != text.strip(b"\r\n"):
         raise InvalidValue("the key begins or ends with a line break; store it without one")
-    material = _DECODERS[scheme.key_encoding](text.removeprefix(scheme.key_prefix.encode()))
+    material = _decoded(scheme, text)
     if not material:
         raise InvalidValue("the key is empty")
+    if is_short(material) and scheme.key_encoding in _GENERATED_FORMS:
+        raise InvalidValue(
+            f"the key has {len(material)} bytes; it must have at least {SHORTEST_KEY}"
+        )
     return material
+
+
+def is_short(material: bytes) -> bool:
+    """Whether a shared key is so short that it could be found by trying."""
+    return len(material) < SHORTEST_KEY
+
+
+def _decoded(scheme: SignatureScheme, text: bytes) -> bytes:
+    prefix = scheme.key_prefix.encode()
+    version, comma, rest = text.partition(b",")
+    if prefix and comma and rest.startswith(prefix):
+        shown = f"{version.decode(errors='replace')[:8]},"
+        raise InvalidValue(
+            f'the key begins with "{shown}"; store what follows it, "{prefix.decode()}…"'
+        )
+    return _DECODERS[scheme.key_encoding](text.removeprefix(prefix))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -177,6 +200,8 @@ def _as_it_is(text: bytes) -> bytes:
     return text
 
 
+_GENERATED_FORMS: Final = frozenset({KeyEncoding.BASE64, KeyEncoding.HEX})
+"""Forms of keys that a program made. What people choose, for GitHub say, may be short."""
 _DECODERS: Final[dict[KeyEncoding, Callable[[bytes], bytes]]] = {
     KeyEncoding.UTF8: _as_it_is,
     KeyEncoding.PEM: _as_it_is,

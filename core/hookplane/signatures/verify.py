@@ -79,6 +79,19 @@ def verify(
         return refused.result
 
 
+def verify_headers(scheme: SignatureScheme, headers: Sequence[tuple[str, str]]) -> VerifyResult:
+    """What `verify` says of a request with these headers whatever its body is, before it is read;
+    no failure: it depends on the body. Never raises."""
+    request = SignedRequest("", "", headers, b"")
+    try:
+        found = _signatures(scheme, request)
+        _id(scheme, request)
+        _time_text(scheme, request, found)
+    except _Refused as refused:
+        return refused.result
+    return VerifyResult()
+
+
 def _verify(
     scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
 ) -> VerifyResult:

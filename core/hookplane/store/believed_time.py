@@ -17,9 +17,15 @@ class BelievedTime:
     """Follows a clock as long as it tells the time that passed by its monotonic side."""
 
     def __init__(self, clock: Clock) -> None:
+        self._told = clock
         self._clock = SteadyClock(clock, SKEW, PROOF_SECONDS)
 
     def now(self) -> Millis:
         """What the clock tells; after a jump, what it would tell without."""
         self._clock.follow()
         return self._clock.now()
+
+    def latest(self) -> Millis:
+        """The same, or what the clock tells if that is later: the mark of what is removed some time
+        after it, which a clock that jumped back must not make old at once."""
+        return max(self.now(), self._told.now())

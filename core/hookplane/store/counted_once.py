@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from hookplane.store.delivery_store import DeliveryState, Flush, Gap
+from hookplane.store.delivery_store import DeliveryState, Flush, Span
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.id_map import IdMap
@@ -41,30 +41,30 @@ class Seen:
         late = (
             any(x.sequence <= upto.get(x.endpoint, 0) for x in flush.endings)
             or any(x.sequence <= upto.get(x.endpoint, 0) for x in flush.upserts)
-            or any(x.after < upto.get(x.endpoint, 0) for x in flush.gaps)
+            or any(x.after < upto.get(x.endpoint, 0) for x in (*flush.gaps, *flush.passed))
         )
         return _UNKNOWN if late else self.touched
 
-    def count_left(self, gap: Gap) -> int:
-        """How many events of a gap are not counted yet: what ended before the cursor passed it took
-        it along up to there."""
-        return max(gap.upto - max(gap.after, self.upto.get(gap.endpoint, 0)), 0)
+    def count_left(self, span: Span) -> int:
+        """How many of these events are not counted yet: what ended before the cursor passed them
+        took them along up to there."""
+        return max(span.upto - max(span.after, self.upto.get(span.endpoint, 0)), 0)
 
 
-def numbers_of(flush: Flush, numbers: IdMap) -> Iterator[tuple[int, bool]]:
+def numbers_of(flush: Flush, id_map: IdMap) -> Iterator[tuple[int, bool]]:
     """Numbers of all deliveries that a flush ends or holds in a row, and whether each is replayed.
     Those of an endpoint that is gone are left out."""
     for endpoint, sequence, replayed in _places(flush):
-        if (known := numbers.endpoints.get(endpoint)) is not None:
+        if (known := id_map.endpoints.get(endpoint)) is not None:
             yield event_number(known, sequence), replayed
 
 
-def without_expired(flush: Flush, numbers: IdMap, expired: AbstractSet[int], seen: Seen) -> Flush:
+def without_expired(flush: Flush, id_map: IdMap, expired: AbstractSet[int], seen: Seen) -> Flush:
     """The flush without what is counted already. Attempts stay: they were made. `seen`: as it is
     now."""
 
     def is_left(endpoint: str, sequence: int) -> bool:
-        known = numbers.endpoints.get(endpoint)
+        known = id_map.endpoints.get(endpoint)
         return known is not None and event_number(known, sequence) not in expired
 
     late = [x for x in flush.endings if not is_left(x.endpoint, x.sequence)]
@@ -76,7 +76,9 @@ def without_expired(flush: Flush, numbers: IdMap, expired: AbstractSet[int], see
         counters=replace(
             counters,
             delivered=counters.delivered - states.count(DeliveryState.DELIVERED),
-            filtered=counters.filtered - states.count(DeliveryState.FILTERED),
+            filtered=counters.filtered
+            - states.count(DeliveryState.FILTERED)
+            - sum(x.upto - x.after - seen.count_left(x) for x in flush.passed),
             filter_errors=counters.filter_errors - sum(x.filter_error for x in late),
             dead=counters.dead - states.count(DeliveryState.DEAD),
             expired=sum(map(seen.count_left, flush.gaps)),

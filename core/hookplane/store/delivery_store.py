@@ -28,7 +28,7 @@ class DeliveryState(StrEnum):
     """No attempt will follow, unless a replay asks for one. Kept until retention removes it."""
     EXPIRED = "expired"
     """Retention removed the event, or its endpoint left the subscription, before it was settled.
-    Only counted."""
+    Counted then, whatever becomes of an attempt under way; listed while the event is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ class CircuitState(StrEnum):
     """The target keeps failing: one probe at a time is sent, with pauses between them."""
 
 
+class ExpressionKind(StrEnum):
+    """An expression of a subscription, by the word that says where it is in the spec."""
+
+    FILTER = "filter"
+    TRANSFORM = "transform"
+
+
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
     """What a restart must not forget of a subscription."""
@@ -112,6 +119,19 @@ class TargetHealth:
     last_failure_code: int = 0
     last_failure_error: str = ""
     last_failure_attempt: int = 0
+    held_until: Millis = 0
+    """Until then an expression may not run; what it had to decide waits. 0: nothing is held."""
+    held_expression: ExpressionKind | None = None
+    """Which one."""
+    held_digest: str = ""
+    """Of its text: for another text this says nothing."""
+    held_because: str = ""
+    filter_failed: Millis = 0
+    """When the filter last failed on an event; 0: it never did."""
+    filter_failed_event: str = ""
+    filter_failed_error: str = ""
+    filter_failed_digest: str = ""
+    """Of the filter's text then: for another text this says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +208,8 @@ class Ending(NamedTuple):
     replayed: bool = False
 
 
-class Gap(NamedTuple):
-    """Events that are not in the store, though retention did not remove them."""
+class Span(NamedTuple):
+    """Events of one log that follow each other."""
 
     endpoint: LogId
     after: int
@@ -214,8 +234,12 @@ class Flush:
     endings: tuple[Ending, ...] = ()
     """Which deliveries `counters` has as delivered, filtered or dead, so that none is counted that
     is counted as expired already."""
-    gaps: tuple[Gap, ...] = ()
-    """Which events `counters` has as expired."""
+    gaps: tuple[Span, ...] = ()
+    """Which events `counters` has as expired: they are not in the store, though retention did not
+    remove them."""
+    passed: tuple[Span, ...] = ()
+    """Which events `counters` has as filtered besides `endings`: nobody looked at them one by one,
+    because the types of none concern the subscription."""
     state: TargetHealth | None = None
     """None: unchanged."""
     shift_due: Millis = 0
@@ -226,6 +250,34 @@ class Flush:
     def rows(self) -> int:
         """How many rows it writes."""
         return 1 + len(self.cursors) + len(self.upserts) + len(self.removes) + len(self.attempts)
+
+
+class Passage(NamedTuple):
+    """A cursor that moves past events that do not concern its subscription."""
+
+    subscription: str
+    epoch: int
+    endpoint: LogId
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotPassed:
+    """Subscriptions of which no cursor was moved."""
+
+    lost: frozenset[str] = frozenset()
+    """They have another owner now."""
+    held: frozenset[str] = frozenset()
+    """Somebody has locked their rows: to be asked for again, as long as it takes."""
+
+
+class Asked(NamedTuple):
+    """What people asked of the owner of a subscription."""
+
+    resumes: int = 0
+    """How often they asked for a resume."""
+    replays: frozenset[str] = frozenset()
+    """Uids of jobs in phase RUNNING."""
 
 
 class ReplayPhase(StrEnum):
@@ -252,7 +304,7 @@ class NewReplay:
     received_from: Millis = 0
     received_to: Millis = 0
     states: frozenset[DeliveryState] = frozenset({DeliveryState.DEAD})
-    """DEAD, DELIVERED, FILTERED, and RETRYING with any; all four stand for All."""
+    """DEAD, DELIVERED, FILTERED, EXPIRED, and RETRYING with any; all five stand for All."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,8 +378,17 @@ class DeliveryStore(Protocol):
         leaving endpoint, stays counted as expired, whatever the flush says. Raises StaleOwner, and
         RejectedEvent when a value cannot be stored."""
 
+    async def pass_over(self, passages: Sequence[Passage]) -> NotPassed:
+        """Moves cursors of many subscriptions together, never back, and counts what they pass as
+        filtered; returns after the commit is on disk. A repeat counts nothing twice. To be called
+        while no flush of these subscriptions is under way, for cursors above which nothing is
+        settled."""
+
     async def request_resume(self, subscription: str) -> None:
         """Asks the owner to clear a disabled state, a block and an open circuit."""
+
+    async def asked(self) -> Mapping[str, Asked]:
+        """By subscription, of all of which something was ever asked."""
 
     async def resume_requested(self, subscription: str) -> int:
         """Number of the last resume request."""

@@ -26,7 +26,8 @@ class NewEvent:
     body: bytes
     dedup_key: bytes | None = None
     """None: the event is its own; else at most 64 bytes (longer keys are hashed by the caller)."""
-    dedup_until: Millis = 0
+    dedup_window: Millis = 0
+    """How long the key is known, by the clock of the store."""
     repeats_identical: bool = False
     """A repeat has the body of its original, so another body under the key is another event."""
 

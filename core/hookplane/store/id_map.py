@@ -19,9 +19,10 @@ class IdMap:
         self.subscription_uids: Mapping[int, str] = {}
 
     def replace(self, endpoints: Mapping[str, int], subscriptions: Mapping[str, int]) -> None:
-        """Uid → number of all that the store has now."""
-        self.endpoints = endpoints
-        self.subscriptions = subscriptions
+        """Uid → number of all that the store has now. What was made again is found under its
+        former uid as well, by who still knows it under that one."""
+        self.endpoints = _with_former(self.endpoints, endpoints)
+        self.subscriptions = _with_former(self.subscriptions, subscriptions)
         self.endpoint_uids = {number: uid for uid, number in endpoints.items()}
         self.subscription_uids = {number: uid for uid, number in subscriptions.items()}
 
@@ -36,6 +37,12 @@ class IdMap:
     def place(self, number: int) -> tuple[str, int]:
         """Event number → endpoint uid and sequence."""
         return self.endpoint_uids[endpoint_of(number)], sequence_of(number)
+
+
+def _with_former(known: Mapping[str, int], now: Mapping[str, int]) -> Mapping[str, int]:
+    there = set(now.values())
+    former = {uid: number for uid, number in known.items() if uid not in now and number in there}
+    return {**former, **now} if former else now
 
 
 def _find(numbers: Mapping[str, int], uid: str, kind: str) -> int:

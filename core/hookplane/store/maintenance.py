@@ -26,7 +26,7 @@ class Expired:
     attempts: int = 0
     dedup_keys: int = 0
     skipped_deliveries: int = 0
-    """Counted as expired in their subscriptions."""
+    """Counted as expired in their subscriptions, also in those that went for good."""
     more: bool = False
     """Another step would find more."""
     surplus: int = 0
@@ -39,5 +39,6 @@ class Maintenance(Protocol):
     async def expire(self, retention: Retention, now: Millis) -> Expired:
         """One bounded step of retention: cursors move to the floor and what they skip counts as
         expired, then rows go. What is too old goes first; when there is still too much, the oldest
-        of the namespace that has most. Endpoints without one count each alone.
+        of the namespace that has most. Endpoints without one count each alone. What a subscription
+        that was deleted a day ago has not delivered expires with it, if nobody took it over.
         `now` is the caller's time; a store with a clock of its own takes the earlier of the two."""

@@ -17,16 +17,18 @@ class WriterFence:
     """The gateway, as cluster/namespace/name."""
     term: int
     """Grows from leader to leader."""
+    holder: str
+    """The process that leads: of two with one term, which a cluster that was restored may have, the
+    database takes the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A Secret to be deleted when it is `due`, if it is still that of the object that is gone."""
+    """A Secret to be deleted later, if it is still that of the object that is gone."""
 
     namespace: str
     name: str
     owner: str
-    due: Millis
 
 
 class OperatorStore(Protocol):
@@ -40,11 +42,13 @@ class OperatorStore(Protocol):
         """Makes room for what is appended in the next hours, so that nobody who appends need wait
         for it; how many partitions were missing."""
 
-    async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
-        """Generated Secrets whose objects are gone."""
+    async def add_orphans(self, orphans: Sequence[Orphan], now: Millis, keep: Millis) -> None:
+        """Generated Secrets whose objects are gone, to be kept for so long. Neither the store's
+        clock nor the caller's (`now`) alone makes that shorter: the later of both counts."""
 
     async def due_orphans(self, now: Millis) -> list[Orphan]:
-        """Some of those that are to be deleted by now, the oldest first."""
+        """Some of those that are to be deleted by the store's clock and by the caller's, the oldest
+        first."""
 
     async def remove_orphan(self, orphan: Orphan) -> None:
         """It is deleted, or has another owner."""

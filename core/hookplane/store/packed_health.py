@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from hookplane.store.delivery_store import CircuitState, TargetHealth
+from hookplane.store.delivery_store import CircuitState, ExpressionKind, TargetHealth
 from hookplane.store.storable_text import storable
 
 _NAMES: Final = frozenset(field.name for field in fields(TargetHealth))
@@ -29,4 +29,6 @@ def unpack_state(packed: bytes) -> TargetHealth:
     values = {name: value for name, value in orjson.loads(packed).items() if name in _NAMES}
     if "circuit" in values:
         values["circuit"] = CircuitState(values["circuit"])
+    if held := values.get("held_expression"):
+        values["held_expression"] = ExpressionKind(held)
     return TargetHealth(**values)

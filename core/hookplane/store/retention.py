@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
+from typing import Any, Final, NamedTuple
 
 from hookplane.clock import Millis
 from hookplane.store.event_numbers import endpoint_of
@@ -13,6 +14,8 @@ STEP_ROWS: Final = 500
 SLICE: Final[Millis] = 300_000
 """Among the endpoints of one namespace, what is older goes first, give or take this: so the first
 events of a thousand logs need not be merged one by one."""
+FAR_AHEAD: Final[Millis] = 24 * 3_600_000
+"""Times that lie further ahead than this were told by a wrong clock."""
 KEEP_DELETED: Final[Millis] = 24 * 3_600_000
 """Deleted objects may come back within this time and go on where they were."""
 
@@ -28,6 +31,7 @@ class Holder(NamedTuple):
 class Stored(NamedTuple):
     """One event, for deciding whether it goes."""
 
+    arrived: Millis
     event_id: str
     number: int
     size: int
@@ -66,25 +70,24 @@ def bounded(found: Iterable[Iterable[int]], rows: int) -> dict[int, int]:
     return wanted
 
 
-def floors(numbers: Iterable[int]) -> dict[int, int]:
-    """Endpoint → the last of these event numbers. Logs lose their events in order, so one with an
-    arrival that is out of order goes with those behind it."""
-    found: dict[int, int] = {}
-    for number in numbers:
-        endpoint = endpoint_of(number)
-        found[endpoint] = max(found.get(endpoint, 0), number)
-    return found
-
-
 def floors_to_free(events: Iterable[Stored], wanted: int) -> tuple[Mapping[int, int], int]:
     """Floors that free so many bytes, oldest first, as far as these events go, and how many that
     are. `events`: of each log the first ones."""
-    oldest, left, gone = sorted(events), wanted, []
-    for event in oldest:
-        if left <= 0:
+    found: dict[int, int] = {}
+    freed = 0
+    for event in _oldest_first(events):
+        if freed >= wanted:
             break
-        left -= event.size
-        gone.append(event.number)
-    found = floors(gone)
-    freed = sum(x.size for x in oldest if x.number <= found.get(endpoint_of(x.number), 0))
+        freed += event.size
+        found[endpoint_of(event.number)] = event.number
     return found, freed
+
+
+def _oldest_first(events: Iterable[Stored]) -> Iterator[Stored]:
+    """Each log in its own order: none is older than the one before it, whatever it tells."""
+    aged: list[tuple[tuple[Any, ...], Stored]] = []
+    in_order = sorted(events, key=lambda x: x.number)
+    for _, log in groupby(in_order, key=lambda x: endpoint_of(x.number)):
+        ordered = list(log)
+        aged += zip(accumulate((x[:2] for x in ordered), max), ordered, strict=True)
+    return (event for _, event in sorted(aged, key=lambda x: (x[0], x[1].number)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
 from hookplane.store.delivery_store import (
+    Asked,
     Attempt,
     Delivery,
     DeliveryState,
@@ -26,7 +28,14 @@ FOR_EVER: Final = (1 << 63) - 1
 """A time later than any other."""
 WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
 """States of deliveries that have a row of their own."""
-_SETTLED: Final = frozenset({DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.FILTERED})
+_SETTLED: Final = frozenset(
+    {
+        DeliveryState.DEAD,
+        DeliveryState.DELIVERED,
+        DeliveryState.FILTERED,
+        DeliveryState.EXPIRED,
+    }
+)
 
 
 def entry_of(ids: IdMap, number: int, *rest: Any) -> LogEntry:
@@ -86,6 +95,15 @@ def failure_of(*columns: Any) -> FailingDelivery:
     event_id, type_, attempts, status_code, error, due, state = columns
     outcome = (status_code, error, due, DeliveryState(state))
     return FailingDelivery(event_id, type_, attempts, *outcome)
+
+
+def asked_of(rows: Iterable[Iterable[Any]]) -> dict[str, Asked]:
+    """From subscription, resumes and replay, if any, a row for each replay."""
+    found: dict[str, Asked] = {}
+    for subscription, resumes, replay in rows:
+        known = found.get(subscription, Asked()).replays
+        found[subscription] = Asked(resumes, known | {replay} if replay else known)
+    return found
 
 
 def job_of(*columns: Any) -> ReplayJob:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
-
 from hookplane.errors import InvalidValue
 from hookplane.network.addresses import AddressNotAllowed
+from hookplane_dispatcher.egress.answer_parser import BadAnswer
 from hookplane_dispatcher.egress.client import EgressError
+from hookplane_dispatcher.egress.connection import ConnectionLost
+from hookplane_dispatcher.egress.dialer import ConnectFailed, HandshakeFailed
 from hookplane_dispatcher.egress.guard import RefusedAddress
 from hookplane_dispatcher.egress.headers import BadHeader
+from hookplane_dispatcher.egress.names import LookupGivenUp
 from hookplane_dispatcher.egress.tls import UnusableTLS
 
 _OTHER_NAME: Final = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH and …_IP_ADDRESS_MISMATCH, whose texts hold the name."""
-
-
-class BadAnswer(aiohttp.ClientError):
-    """The target's answer cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +55,32 @@ def _nothing(_: Any) -> str:
     return ""
 
 
-def _system(error: OSError) -> str:
-    return os.strerror(error.errno).lower() if error.errno else ""
+def _system(error: BaseException | None) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number).lower() if number else ""
 
 
-def _connecting(error: aiohttp.ClientConnectorError) -> str:
-    """The library's own resets, which come without number, are those of TLS handshakes."""
-    return _system(error) or "closed during the handshake"
+def _cause(error: Exception) -> str:
+    return _system(error.__cause__)
 
 
-def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
-    cause = error.certificate_error
-    if not isinstance(cause, ssl.SSLCertVerificationError):
-        return ""
-    if cause.verify_code in _OTHER_NAME:
+def _handshake(error: HandshakeFailed) -> str:
+    """The libraries' own resets come without number."""
+    return _cause(error) or "closed during the handshake"
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _OTHER_NAME:
         return "the certificate is for another name"
-    return cause.verify_message
+    return error.verify_message
 
 
-def _handshake(error: aiohttp.ClientConnectorSSLError) -> str:
-    reason = getattr(error.os_error, "reason", None) or "no handshake"
-    return str(reason).lower().replace("_", " ")
+def _tls(error: ssl.SSLError) -> str:
+    return str(error.reason or "no handshake").lower().replace("_", " ")
+
+
+def _lost(error: ConnectionLost) -> str:
+    return _cause(error) or str(error)
 
 
 _TABLE: Final[tuple[tuple[type[Exception], EgressError, Callable[[Any], str]], ...]] = (
@@ -84,17 +88,14 @@ _TABLE: Final[tuple[tuple[type[Exception], EgressError, Callable[[Any], str]], .
     (InvalidValue, EgressError.BAD_URL, _nothing),
     (BadHeader, EgressError.BAD_HEADER, str),
     (UnusableTLS, EgressError.TLS, str),
-    (aiohttp.ClientConnectorDNSError, EgressError.DNS, _nothing),
-    (aiohttp.ClientConnectorCertificateError, EgressError.TLS, _certificate),
-    (aiohttp.ClientConnectorSSLError, EgressError.TLS, _handshake),
-    (aiohttp.ClientConnectorError, EgressError.CONNECT, _connecting),
-    (ssl.SSLError, EgressError.TLS, _nothing),
+    (socket.gaierror, EgressError.DNS, _nothing),
+    (ConnectFailed, EgressError.CONNECT, _cause),
+    (HandshakeFailed, EgressError.CONNECT, _handshake),
+    (ssl.SSLCertVerificationError, EgressError.TLS, _certificate),
+    (ssl.SSLError, EgressError.TLS, _tls),
+    (ConnectionLost, EgressError.CLOSED, _lost),
+    (LookupGivenUp, EgressError.CLOSED, _nothing),
     (TimeoutError, EgressError.TIMEOUT, _nothing),
-    (aiohttp.ServerDisconnectedError, EgressError.CLOSED, _nothing),
-    (aiohttp.ClientPayloadError, EgressError.CLOSED, lambda _: "in the middle of the answer"),
     (BadAnswer, EgressError.PROTOCOL, str),
-    (OSError, EgressError.CLOSED, _system),
-    (aiohttp.ClientConnectionError, EgressError.CLOSED, _nothing),
-    (aiohttp.ClientError, EgressError.PROTOCOL, _nothing),
 )
 """From narrow to wide."""

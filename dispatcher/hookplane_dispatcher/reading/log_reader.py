@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -10,7 +11,8 @@ from hookplane.errors import StoreUnavailable
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
 from hookplane.store.event_log import EventLog, LogEntry
-from hookplane_dispatcher.reading.log_tail import PAGE, LogTail, TailBudget, Wake
+from hookplane_dispatcher.reading.audience import LogListener, Wake
+from hookplane_dispatcher.reading.log_tail import PAGE, LogTail, TailBudget
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 """Until a tail whose read failed is read again; later pauses are longer, up to that of the poll."""
@@ -19,38 +21,50 @@ FIRST_PAUSE_SECONDS: Final = 0.25
 class LogReader:
     """Reads logs; the tail of each is followed by a task of its own while workers are attached."""
 
-    def __init__(self, store: EventLog, poll_seconds: float, readers: int, tail_bytes: int) -> None:
+    def __init__(
+        self,
+        store: EventLog,
+        poll_seconds: float,
+        readers: int,
+        tail_bytes: int,
+        failed: Callable[[], None],
+    ) -> None:
+        """`failed`: called when following a log ended with an error, before it is begun again."""
         self._store = store
+        self._failed = failed
         self._poll_seconds = poll_seconds
         self._readers = asyncio.Semaphore(readers)
         self._budget = TailBudget(tail_bytes)
         self._tails: dict[str, LogTail] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def kept_bytes(self) -> int:
+        """What all tails keep together."""
+        return self._budget.used
+
     def nudge(self, endpoint: str) -> None:
         """Events were appended to the log of an endpoint: it is read at once."""
         if (tail := self._tails.get(endpoint)) is not None:
             tail.waker.wake()
 
-    def attach(self, endpoint: str, head: int, wake: Wake) -> None:
-        """Follows the log of an endpoint and calls `wake` when there are new events; `head` is
-        where the log ended a moment ago."""
+    def attach(self, endpoint: str, head: int, types: tuple[str, ...], wake: Wake) -> LogListener:
+        """Follows the log of an endpoint, and calls `wake` when there is something new of these
+        types; `head` is where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
             tail = self._tails[endpoint] = LogTail(endpoint, head, self._budget)
             follow = partial(self._follow, tail)
             self._tasks[endpoint] = asyncio.create_task(
-                run_forever(f"the log of {endpoint}", follow)
+                run_forever(f"the log of {endpoint}", follow, self._failed)
             )
-        tail.listeners[wake] = None
+        return LogListener(tail.audience, types, wake)
 
-    def detach(self, endpoint: str, wake: Wake) -> None:
+    def detach(self, endpoint: str, listener: LogListener) -> None:
         """Ends what `attach` began. A log that nobody listens to is no longer followed."""
+        listener.leave()
         tail = self._tails.get(endpoint)
-        if tail is None:
-            return
-        tail.listeners.pop(wake, None)
-        if not tail.listeners:
+        if tail is not None and not tail.audience:
             self._tails.pop(endpoint).close()
             self._tasks.pop(endpoint).cancel()
 

@@ -4,18 +4,16 @@ budget of bytes."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import Final
 
 from hookplane.pacing.waiting import Waker
 from hookplane.store.event_log import LogEntry
+from hookplane_dispatcher.reading.audience import Audience
 
 PAGE: Final = 256
 """Events read at once."""
 _ENTRY_BYTES: Final = 336
 """What an event without its type takes, measured."""
-
-Wake = Callable[[], None]
 
 
 class TailBudget:
@@ -43,15 +41,18 @@ class LogTail:
 
     def __init__(self, endpoint: str, end: int, budget: TailBudget) -> None:
         self.endpoint = endpoint
-        self.end = end
-        """The last sequence that was read."""
-        self.listeners: dict[Wake, None] = {}
+        self.audience = Audience(end)
         self.waker = Waker()
         self.kept = 0
         """Bytes."""
         self._budget = budget
         self._entries: list[LogEntry] = []
         self._needed = False
+
+    @property
+    def end(self) -> int:
+        """The last sequence that was read."""
+        return self.audience.end
 
     def after(self, sequence: int) -> list[LogEntry] | None:
         """Up to a page of events after `sequence`; None: they are no longer kept here."""
@@ -64,15 +65,13 @@ class LogTail:
         return self._entries[start : start + PAGE]
 
     def append(self, entries: list[LogEntry]) -> None:
-        """Appends what was read, and wakes the workers."""
+        """Appends what was read, and calls the workers whom it concerns."""
         if not entries:
             return
-        self.end = entries[-1].sequence
         self._needed = True
         self._entries.extend(entries)
         self._count(sum(map(_weight, entries)))
-        for wake in self.listeners:
-            wake()
+        self.audience.tell(entries)
 
     def rest(self) -> None:
         """A wait has passed in which nothing came. If nobody asked either, all is given back."""

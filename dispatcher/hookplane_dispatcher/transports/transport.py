@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig, TargetConfig
+from hookplane.evaluation.pool import EvaluationPool
 from hookplane.filters.event import EventView
 
 
@@ -56,18 +57,18 @@ Send = Callable[[], Awaitable[Outcome]]
 class PreparedTarget(Protocol):
     """Where one subscription's events go, with everything prepared that its document says."""
 
-    def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
+    async def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
         """Transforms and signs an event for one attempt; nothing leaves before the result is
         called. `replay`: `namespace/name` of the replay that asked for it. Raises InvalidValue when
-        the event cannot be sent."""
+        the event cannot be sent, and HeldBack when it cannot be transformed now."""
 
 
 class Transport(Protocol):
     """One way to deliver, for all subscriptions whose target is of its kind."""
 
-    def target(self, config: SubscriptionConfig) -> PreparedTarget:
-        """Prepares the target of a document, which has one of this kind. Raises InvalidValue when
-        it cannot be used."""
+    def target(self, config: SubscriptionConfig, pool: EvaluationPool) -> PreparedTarget:
+        """Prepares the target of a document, which has one of this kind. `pool`: where transforms
+        are evaluated that may take long. Raises InvalidValue when it cannot be used."""
 
     async def close(self) -> None:
         """Lets go of its connections; what is under way fails."""

@@ -13,6 +13,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.process.membership import OwnershipGuard
+from hookplane.store.delivery_store import ExpressionKind
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
@@ -130,7 +131,7 @@ class Capacity:
     def room(self) -> int:
         """How many attempts may start now."""
         free = self._free_slots()
-        if free <= 0 or self._now < self._tracker.health.blocked_until:
+        if free <= 0 or self._now < self._may_send_from:
             return 0
         return free if self._bucket is None else min(free, self._bucket.available(self._turn))
 
@@ -156,6 +157,11 @@ class Capacity:
     def probes_any(self) -> bool:
         """The circuit is open, and no order binds what the next probe is."""
         return self._tracker.health.open and not self._config.strict
+
+    @property
+    def may_filter(self) -> bool:
+        """The filter is not held back."""
+        return not self._tracker.health.is_held(ExpressionKind.FILTER, self._now)
 
     def may_start_new(self, cursor: EndpointCursor) -> bool:
         """Whether the first waiting event of an endpoint is not held by one before it."""
@@ -191,6 +197,8 @@ class Capacity:
         wait = self._seconds_blocked()
         if wait > 0:
             times.append(wait)
+        if not self.may_filter:
+            times.append(max(wait, (self._tracker.health.held_until - self._now) / 1000))
         due = self._next_due()
         if due is not None:
             until_due = (due - self._now) / 1000 if due > self._now else NOT_ITS_TURN_SECONDS
@@ -206,10 +214,17 @@ class Capacity:
 
     def _seconds_blocked(self) -> float:
         """How long time alone keeps everything from starting."""
-        blocked = max(self._tracker.health.blocked_until - self._now, 0) / 1000
+        blocked = max(self._may_send_from - self._now, 0) / 1000
         away = self._store_away_until - self._turn
         rate = 0.0 if self._bucket is None else self._bucket.seconds_to_token(self._turn)
         return max(blocked, rate, away)
+
+    @property
+    def _may_send_from(self) -> Millis:
+        """When neither the target nor a transform that is held keeps everything from starting."""
+        health = self._tracker.health
+        held = health.held_until if health.held_expression is ExpressionKind.TRANSFORM else 0
+        return max(health.blocked_until, held)
 
     def _free_slots(self) -> int:
         """Free slots, time left out of account. None while another process may own the subscription

@@ -121,6 +121,23 @@ class EndpointCursor:
         self.waiting.clear()
         self.passed_filter.clear()
         self.read_to = self.position
+        for first in [first for first, (_, x) in self._above.items() if x and x.passed]:
+            del self._above[first]
+
+    def skip(self, upto: int) -> int:
+        """Moves the cursor past events that were not read, when all others are settled; how many
+        they are."""
+        skipped = upto - self.position
+        self.position = self.read_to = upto
+        return skipped
+
+    def pass_over(self, upto: int) -> None:
+        """Settles events that were not read, because they do not concern the subscription."""
+        passed = Settlement(
+            (self.endpoint, upto), DeliveryState.FILTERED, passed=upto - self.read_to
+        )
+        self._above[self.read_to + 1] = (upto, passed)
+        self.read_to = upto
 
     # Settling -----------------------------------------------------------------------------------
 
@@ -135,6 +152,11 @@ class EndpointCursor:
     def is_settled(self, sequence: int) -> bool:
         """Whether the cursor has passed this event or will pass it."""
         return sequence <= self.position or sequence in self._above
+
+    @property
+    def all_settled(self) -> bool:
+        """The cursor has passed everything that was read."""
+        return self.position == self.read_to
 
     @property
     def held_attempts(self) -> int:

@@ -13,8 +13,8 @@ from hookplane.store.delivery_store import (
     DeliveryState,
     Ending,
     Flush,
-    Gap,
     ReplayProgress,
+    Span,
     TargetHealth,
 )
 
@@ -38,6 +38,8 @@ class Settlement:
     missing: int = 0
     """EXPIRED: so many events up to this one are not in the store, though retention did not remove
     them, so that nobody else counts them."""
+    passed: int = 0
+    """FILTERED: so many events up to this one do not concern the subscription."""
 
 
 class FlushBuffer:
@@ -54,7 +56,8 @@ class FlushBuffer:
         self._replays: dict[str, ReplayProgress] = {}
         self._shift: Millis = 0
         self._endings: list[Ending] = []
-        self._gaps: list[Gap] = []
+        self._gaps: list[Span] = []
+        self._passed: list[Span] = []
         self._delivered = self._filtered = self._filter_errors = self._died = self._failed = 0
 
     @property
@@ -110,14 +113,8 @@ class FlushBuffer:
         if settlement.attempt is not None:
             self.attempted(settlement.attempt)
         self._changed_rows.discard(settlement.key)
-        self._endings.append(
-            Ending(
-                *settlement.key,
-                settlement.state,
-                settlement.filter_error,
-                bool(settlement.replay),
-            )
-        )
+        if not settlement.passed:
+            self._endings.append(_ending(settlement))
         _COUNT[settlement.state](self, settlement)
         if settlement.replay:
             success = settlement.state is DeliveryState.DELIVERED
@@ -155,6 +152,7 @@ class FlushBuffer:
             counters=self._counters(),
             endings=tuple(self._endings),
             gaps=tuple(self._gaps),
+            passed=tuple(self._passed),
             state=state if self._health_changed else None,
             shift_due=self._shift,
             replays=tuple(self._replays.values()),
@@ -176,8 +174,10 @@ class FlushBuffer:
         self._add_removed(settlement)
 
     def _add_filtered(self, settlement: Settlement) -> None:
-        self._filtered += 1
+        self._filtered += settlement.passed or 1
         self._filter_errors += settlement.filter_error
+        if settlement.passed:
+            self._passed.append(_span(settlement.key, settlement.passed))
 
     def _add_dead(self, settlement: Settlement) -> None:
         self._died += 1
@@ -186,8 +186,7 @@ class FlushBuffer:
 
     def _add_expired(self, settlement: Settlement) -> None:
         if settlement.missing:
-            endpoint, last = settlement.key
-            self._gaps.append(Gap(endpoint, last - settlement.missing, last))
+            self._gaps.append(_span(settlement.key, settlement.missing))
         self._add_removed(settlement)
 
     def _add_removed(self, settlement: Settlement) -> None:
@@ -202,6 +201,17 @@ _COUNT: dict[DeliveryState, Callable[[FlushBuffer, Settlement], None]] = {
     DeliveryState.DEAD: FlushBuffer._add_dead,
     DeliveryState.EXPIRED: FlushBuffer._add_expired,
 }
+
+
+def _ending(settlement: Settlement) -> Ending:
+    return Ending(
+        *settlement.key, settlement.state, settlement.filter_error, bool(settlement.replay)
+    )
+
+
+def _span(key: Key, count: int) -> Span:
+    endpoint, last = key
+    return Span(endpoint, last - count, last)
 
 
 def _added(so_far: ReplayProgress, more: ReplayProgress) -> ReplayProgress:

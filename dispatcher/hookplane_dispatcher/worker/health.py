@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final, Self
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import CircuitConfig
 from hookplane.pacing.backoff import next_longer
-from hookplane.store.delivery_store import Attempt, CircuitState, TargetHealth
+from hookplane.store.delivery_store import Attempt, CircuitState, ExpressionKind, TargetHealth
 from hookplane.units import format_duration, format_time
 
 DISABLE_LEAST_ATTEMPTS: Final = 10
-_MOVE: Final = ("blocked_until", "failing_since", "disabled_at", "paused_at")
+_MOVE: Final = ("blocked_until", "failing_since", "disabled_at", "paused_at", "held_until")
 """Times that waits and ages are reckoned from; 0 means none."""
 
 
@@ -49,6 +51,14 @@ class Health:
     last_failure_code: int
     last_failure_error: str
     last_failure_attempt: int
+    held_until: Millis
+    held_expression: ExpressionKind | None
+    held_digest: str
+    held_because: str
+    filter_failed: Millis
+    filter_failed_event: str
+    filter_failed_error: str
+    filter_failed_digest: str
 
     @classmethod
     def of(cls, state: TargetHealth) -> Self:
@@ -143,6 +153,46 @@ class Health:
         self.blocked_until = 0
         self._forget_failures()
 
+    def hold(self, expression: ExpressionKind, text: str, until: Millis, why: str) -> bool:
+        """One of its expressions may not run before; whether people do not know that yet."""
+        told = (self.held_expression, self.held_because)
+        self.held_until = until
+        self.held_expression = expression
+        self.held_digest = _digest(text)
+        self.held_because = why
+        return told != (expression, why)
+
+    def is_held(self, expression: ExpressionKind, now: Millis) -> bool:
+        """It may not run now."""
+        return self.held_expression is expression and now < self.held_until
+
+    def release(self) -> bool:
+        """What was held has run, or is another one now; whether anything was held."""
+        held = self.held_expression is not None
+        self.held_until = 0
+        self.held_expression = None
+        self.held_digest = self.held_because = ""
+        return held
+
+    def fail_filter(self, text: str, event: str, error: str, at: Millis) -> None:
+        """The filter failed on an event, which is left out."""
+        self.filter_failed = at
+        self.filter_failed_event = event
+        self.filter_failed_error = error
+        self.filter_failed_digest = _digest(text)
+
+    def check_expressions(self, texts: Mapping[ExpressionKind, str]) -> bool:
+        """Forgets what is known of other texts than these, which begin anew; whether it did."""
+        held = self.held_expression
+        is_other = held is not None and _digest(texts.get(held, "")) != self.held_digest
+        changed = is_other and self.release()
+        now = _digest(texts.get(ExpressionKind.FILTER, ""))
+        if self.filter_failed and now != self.filter_failed_digest:
+            self.filter_failed = 0
+            self.filter_failed_event = self.filter_failed_error = self.filter_failed_digest = ""
+            changed = True
+        return changed
+
     def stop_clocks(self, now: Millis) -> None:
         """Nothing is sent from now on, and nothing ages."""
         self.paused_at = now
@@ -163,6 +213,7 @@ class Health:
                 setattr(self, name, max(at + by, 1))
         self.last_success = min(self.last_success, now)
         self.last_failure = min(self.last_failure, now)
+        self.filter_failed = min(self.filter_failed, now)
 
     def _disable(self, at: Millis, reason: str) -> HealthChange | None:
         if self.disabled_at:
@@ -179,3 +230,7 @@ class Health:
         self.failed_attempts = 0
         self.failed_event = ""
         self.failed_several = False
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]

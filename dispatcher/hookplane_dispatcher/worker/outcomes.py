@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from hookplane import retry
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.reporting.operational import OperationalEvent, OperationalType
-from hookplane.store.delivery_store import Attempt, DeliveryState
+from hookplane.store.delivery_store import Attempt, DeliveryState, ExpressionKind
 from hookplane.store.event_log import LogEntry
+from hookplane.units import format_time
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 from hookplane_dispatcher.worker.health import HealthChange
+from hookplane_dispatcher.worker.prepared import expressions_of
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker, RunningAttempt
 
@@ -22,6 +25,7 @@ _REPORTED: Final = {
     HealthChange.DISABLED: (OperationalType.SUBSCRIPTION_DISABLED, "Disabled"),
 }
 
+_HELD_BACK: Final = "then held back until the schedule had ended"
 _MISSING: Final = (
     "not in the store, though retention did not remove it; counted as expired. Look for what did "
     "(rows or partitions deleted by hand, a damaged database), and let the sender repeat it"
@@ -71,9 +75,11 @@ class OutcomeHandler:
         self.die(row, reason)
 
     def die_overdue(self, row: QueuedDelivery) -> None:
-        """The schedule ended while the delivery was held back."""
-        self._log_failure(row.event_id, row.error, row.attempts, None)
-        self.die(row, row.error or "its schedule ended")
+        """The schedule ended while the delivery was held back, by the circuit, Retry-After or the
+        rate."""
+        reason = "; ".join(filter(None, (row.error, _HELD_BACK)))
+        self._log_failure(row.event_id, reason, row.attempts, None)
+        self.die(row, reason)
 
     def report_missing(self, endpoint: str, gap: range) -> None:
         """Events of an endpoint are not in the store, and retention did not remove them."""
@@ -82,6 +88,32 @@ class OutcomeHandler:
         message = f"{which} of endpoint {name}: {_MISSING}"
         self._dependencies.activity.noted(self._name, "EventsMissing", message)
         self._publish(OperationalType.EVENTS_MISSING, "EventsMissing", message)
+
+    def hold(self, expression: ExpressionKind, seconds: float, why: str) -> None:
+        """An expression may not run for a while; told when that begins, or for another reason."""
+        until = self._dependencies.clock.now() + math.ceil(seconds * 1000)
+        text = expressions_of(self._config).get(expression, "")
+        news = self._tracker.health.hold(expression, text, until, why)
+        self._tracker.health_changed()
+        if news:
+            message = f"spec.{expression}.cel may not run before {format_time(until)}: {why}"
+            self._dependencies.activity.noted(self._name, "ExpressionHeld", message)
+            self._publish(OperationalType.EXPRESSION_HELD, "ExpressionHeld", message)
+
+    def report_filter_error(self, entry: LogEntry, error: str) -> None:
+        """The filter failed on an event, which is left out."""
+        text = expressions_of(self._config).get(ExpressionKind.FILTER, "")
+        now = self._dependencies.clock.now()
+        self._tracker.health.fail_filter(text, entry.event_id, error, now)
+        self._tracker.health_changed()
+        message = f"event {entry.event_id} was left out: {error}"
+        self._dependencies.activity.noted(self._name, "FilterError", message)
+
+    def release(self, expression: ExpressionKind) -> None:
+        """It ran and took no more than it may."""
+        health = self._tracker.health
+        if health.held_expression is expression and health.release():
+            self._tracker.health_changed()
 
     def _delivered(self, running: RunningAttempt, attempt: Attempt, now: Millis) -> None:
         self._tracker.health.succeeded(attempt, now)
@@ -177,12 +209,14 @@ class OutcomeHandler:
 
 
 def _attempt(running: RunningAttempt, outcome: Outcome) -> Attempt:
+    """No attempt is older than its event, whatever the clock here says: retention of attempts takes
+    none before its event, and by them a listing tells what was delivered."""
     entry = running.entry
     return Attempt(
         entry.endpoint,
         entry.sequence,
         entry.event_id,
-        running.started,
+        max(running.started, entry.received),
         running.number,
         outcome.duration,
         outcome.kind is OutcomeKind.DELIVERED,

@@ -58,6 +58,11 @@ class Replays:
         """Whether there are jobs, which may want slots."""
         return bool(self._jobs)
 
+    @property
+    def jobs(self) -> frozenset[str]:
+        """Uids of jobs that are running, as far as is known."""
+        return frozenset(job.uid for job in self._jobs)
+
     def name(self, uid: str) -> str:
         """`namespace/name` for the header, or the uid of a job that is no longer running."""
         return self._names.get(uid, uid)

@@ -57,6 +57,7 @@ def _restore_health(
     probe_at_most = config.circuit.probe_at_most_every
     health.probe_pause = min(health.probe_pause, probe_at_most)
     health.blocked_until = min(health.blocked_until, now + max(LONGEST_PAUSE, probe_at_most))
+    health.held_until = min(health.held_until, now + LONGEST_PAUSE)
     if health.failing_since:
         unattended = health.time(now) - health.last_failure - longest_wait(config)
         health.failing_since = min(health.failing_since + max(unattended, 0), now)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from hookplane import fault
 from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.evaluation.pool import Judged
+from hookplane.evaluation.protocol import NoValue
+from hookplane.evaluation.transformer import HeldBack
+from hookplane.filters.event import EventView
+from hookplane.store.delivery_store import DeliveryState, ExpressionKind
 from hookplane.store.event_log import LogEntry
 from hookplane.tracing import Step
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.reading.content_cache import CachedEvent
-from hookplane_dispatcher.reading.log_tail import PAGE
-from hookplane_dispatcher.transports.transport import Send
+from hookplane_dispatcher.transports.transport import Outcome, Send
 from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Key, Settlement
+from hookplane_dispatcher.worker.followed_logs import FollowedLogs
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.replays import PageRequest, Replays
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker, RunningAttempt
+
+Prepare = Callable[[], Awaitable[Send]]
+"""Makes what is to be sent. Raises InvalidValue and HeldBack."""
 
 FILTERED_AT_ONCE: Final = 64
 """Events whose contents are read together for a CEL filter."""
@@ -39,6 +47,7 @@ class Scheduler:
         prepared: PreparedSubscription | None,
         tracker: DeliveryTracker,
         capacity: Capacity,
+        followed: FollowedLogs,
         replays: Replays,
         outcomes: OutcomeHandler,
         wake: Callable[[], None],
@@ -52,6 +61,7 @@ class Scheduler:
         self._prepared = prepared
         self._tracker = tracker
         self._capacity = capacity
+        self._followed = followed
         self._replays = replays
         self._outcomes = outcomes
         self._wake = wake
@@ -147,9 +157,9 @@ class Scheduler:
 
     async def _read(self, cursor: EndpointCursor) -> bool:
         """Reads a page of metadata; whether there may be more to read at once."""
-        if not cursor.wants_more:
+        if self._followed.rests(cursor) or not cursor.wants_more:
             return False
-        entries = await self._logs.after(cursor.endpoint, cursor.read_to)
+        entries = await self._followed.read(cursor)
         floor = await self._logs.floor(cursor.endpoint) if cursor.has_gap(entries) else 0
         prepared = self._prepared
         if prepared is None or self._tracker.cursors.get(cursor.endpoint) is not cursor:
@@ -162,11 +172,12 @@ class Scheduler:
                 cursor.waiting.append(entry)
             else:
                 self._filtered(entry)
-        return len(entries) == PAGE and cursor.wants_more
+        at_end = self._followed.rest(cursor)
+        return bool(entries) and not at_end and cursor.wants_more
 
     async def _start_waiting(self, cursor: EndpointCursor) -> bool:
         capacity, prepared = self._capacity, self._prepared
-        if prepared is None or not capacity.may_start_new(cursor):
+        if prepared is None or not capacity.may_start_new(cursor) or self._is_held(cursor):
             return False
         most = FILTERED_AT_ONCE if prepared.filter else capacity.room_at_once()
         if capacity.probes_any:
@@ -176,7 +187,8 @@ class Scheduler:
         left = batch
         try:
             found = await self._contents.acquire(batch)
-            left = self._use_all(cursor, batch, found)
+            left = await self._filter(cursor, batch, found)
+            left = self._use_all(cursor, left, found)
             left = await self._settle_gone(cursor, left, found)
         finally:
             cursor.put_back(left)
@@ -230,11 +242,9 @@ class Scheduler:
         content = found.get(entry.sequence)
         if content is None:
             return False
-        if not self._passes(cursor, entry, content):
-            self._contents.release(content)
-            return True
         prepared, capacity = self._prepared, self._capacity
         free = first and capacity.has_turn(cursor) and capacity.room() > 0
+        free = free and self._passed(cursor, entry)
         if prepared is None or not free:
             self._contents.release(content)
             return False
@@ -242,30 +252,74 @@ class Scheduler:
         self._launch(prepared, entry, content, None)
         return True
 
-    def _passes(self, cursor: EndpointCursor, entry: LogEntry, content: CachedEvent) -> bool:
+    # The filter ---------------------------------------------------------------------------------
+
+    def _passed(self, cursor: EndpointCursor, entry: LogEntry) -> bool:
         prepared = self._prepared
-        if prepared is None or prepared.filter is None or entry.sequence in cursor.passed_filter:
-            return True
+        unfiltered = prepared is None or prepared.filter is None
+        return unfiltered or entry.sequence in cursor.passed_filter
+
+    def _is_held(self, cursor: EndpointCursor) -> bool:
+        """The filter may not run now, and nothing that passed it waits."""
+        passed = (self._passed(cursor, entry) for entry in cursor.waiting)
+        return not (self._capacity.may_filter or any(passed))
+
+    async def _filter(
+        self, cursor: EndpointCursor, batch: list[LogEntry], found: dict[int, CachedEvent | None]
+    ) -> list[LogEntry]:
+        """Settles what does not pass, and gives what is left. With a new document nothing is
+        decided: it is read again."""
+        prepared = self._prepared
+        unknown = [x for x in batch if found.get(x.sequence) and not self._passed(cursor, x)]
+        if prepared is None or prepared.filter is None or not unknown:
+            return batch
+        if not self._capacity.may_filter:
+            return batch
         try:
-            if prepared.filter.holds(content.view):
+            judged = await prepared.filter.judge(_views(unknown, found))
+        except BaseException:
+            self._release(found)
+            raise
+        if self._prepared is not prepared:
+            self._release(found)
+            found.clear()
+            return batch
+        return self._sort_out(cursor, batch, found, unknown, judged)
+
+    def _sort_out(
+        self,
+        cursor: EndpointCursor,
+        batch: list[LogEntry],
+        found: dict[int, CachedEvent | None],
+        unknown: list[LogEntry],
+        judged: Judged,
+    ) -> list[LogEntry]:
+        """Applies the verdicts; what has none is left, and so is what passed."""
+        settled: set[int] = set()
+        for entry, verdict in zip(unknown, judged.verdicts, strict=False):
+            if verdict is True:
                 cursor.passed_filter.add(entry.sequence)
-                return True
-        except InvalidValue as error:
-            self._filtered(entry, str(error))
-            return False
-        except Exception as error:  # one event must not hold up the others
-            self._filtered(entry, fault.describe(error))
-            return False
-        self._filtered(entry)
-        return False
+                continue
+            self._filtered(entry, verdict.reason if isinstance(verdict, NoValue) else "")
+            settled.add(entry.sequence)
+        self._release({sequence: found[sequence] for sequence in settled})
+        if judged.held_for:
+            self._outcomes.hold(ExpressionKind.FILTER, judged.held_for, judged.held_because)
+        elif judged.is_clean:
+            self._outcomes.release(ExpressionKind.FILTER)
+        return [entry for entry in batch if entry.sequence not in settled]
+
+    def _release(self, found: Mapping[int, CachedEvent | None]) -> None:
+        for content in found.values():
+            if content is not None:
+                self._contents.release(content)
 
     def _filtered(self, entry: LogEntry, error: str = "") -> None:
         key = (entry.endpoint, entry.sequence)
         failed = bool(error)
         self._tracker.finish(Settlement(key, DeliveryState.FILTERED, filter_error=failed))
         if failed:
-            message = f"event {entry.event_id} was left out: {error}"
-            self._dependencies.activity.noted(self._name, "FilterError", message)
+            self._outcomes.report_filter_error(entry, error)
 
     # Attempts -----------------------------------------------------------------------------------
 
@@ -279,12 +333,6 @@ class Scheduler:
         clock = self._dependencies.clock
         now = clock.now()
         replay = self._replays.name(row.replay) if row is not None and row.replay else ""
-        try:
-            send = _prepare(prepared, content, now, replay)
-        except InvalidValue as error:
-            self._contents.release(content)
-            self._outcomes.die_untried(entry, row, str(error))
-            return
         probe = self._tracker.health.open
         self._probes += probe
         number = 0 if probe else (row.attempts if row is not None else 0) + 1
@@ -293,17 +341,18 @@ class Scheduler:
         )
         self._capacity.attempt_started(content.size, probe=probe)
         self._tracker.start(running)
-        task = self._tasks.create_task(self._attempt(running, send))
+        prepare = partial(_prepare, prepared, content, now, replay)
+        task = self._tasks.create_task(self._attempt(running, prepared, prepare))
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
 
-    async def _attempt(self, running: RunningAttempt, send: Send) -> None:
+    async def _attempt(
+        self, running: RunningAttempt, prepared: PreparedSubscription, prepare: Prepare
+    ) -> None:
         metrics = self._dependencies.metrics
         metrics.in_flight += 1
         try:
-            outcome = await self._dependencies.tracer.trace(
-                Step.ATTEMPT, running.entry.event_id, self._name, send()
-            )
+            result = await self._send(running, prepare)
         except asyncio.CancelledError:
             self._tracker.abandon(running)
             self._wake()
@@ -312,17 +361,47 @@ class Scheduler:
             metrics.in_flight -= 1
             self._capacity.attempt_ended(running.content.size, probe=running.is_probe)
             self._contents.release(running.content)
-        self._outcomes.settle(running, outcome)
+        match result:
+            case Outcome():
+                self._outcomes.settle(running, result)
+            case HeldBack():
+                self._tracker.unsent(running, running.started)
+                if prepared is self._prepared:
+                    self._outcomes.hold(ExpressionKind.TRANSFORM, result.seconds, str(result))
+            case InvalidValue():
+                self._tracker.end(running)
+                self._outcomes.die_untried(running.entry, running.row, str(result))
         self._wake()
 
+    async def _send(
+        self, running: RunningAttempt, prepare: Prepare
+    ) -> Outcome | HeldBack | InvalidValue:
+        """How the attempt ended, or why there is nothing that could be sent."""
+        try:
+            send = await prepare()
+        except (HeldBack, InvalidValue) as error:
+            return error
+        self._outcomes.release(ExpressionKind.TRANSFORM)
+        return await self._dependencies.tracer.trace(
+            Step.ATTEMPT, running.entry.event_id, self._name, send()
+        )
 
-def _prepare(
+
+def _views(entries: list[LogEntry], found: dict[int, CachedEvent | None]) -> list[EventView]:
+    contents = [found[entry.sequence] for entry in entries]
+    return [content.view for content in contents if content is not None]
+
+
+async def _prepare(
     prepared: PreparedSubscription, content: CachedEvent, now: Millis, replay: str
 ) -> Send:
-    """Raises InvalidValue, whatever is wrong: one event must not hold up the others."""
+    """Raises HeldBack, and InvalidValue for whatever is wrong: one event must not hold up the
+    others."""
     try:
-        return prepared.target.prepare(content.view, now, replay)
+        return await prepared.target.prepare(content.view, now, replay)
     except InvalidValue as error:
         raise InvalidValue(f"transform failed: {error}") from error
+    except HeldBack:
+        raise
     except Exception as error:
         raise InvalidValue(fault.describe(error)) from error

@@ -12,18 +12,21 @@ from hookplane.errors import StaleOwner, StoreUnavailable
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import Waker
 from hookplane.steady_clock import SteadyClock
-from hookplane.store.delivery_store import Claimed, Flush
+from hookplane.store.delivery_store import Asked, Claimed, Counters, Flush, Passage
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.worker.capacity import STORE_AWAY_SECONDS, Capacity
+from hookplane_dispatcher.worker.followed_logs import FollowedLogs
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
-from hookplane_dispatcher.worker.prepared import PreparedSubscription
+from hookplane_dispatcher.worker.prepared import PreparedSubscription, expressions_of
 from hookplane_dispatcher.worker.replays import Replays
 from hookplane_dispatcher.worker.scheduler import Scheduler
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
 QUIET_FLUSH_SECONDS: Final = 5.0
 """Between flushes that say only what was filtered."""
+SILENT_LOOKS: Final = 60
+"""So many looks of the dispatcher without news of a subscription, and it looks by itself."""
 MOST_DEATHS: Final = 500
 """Rows that die in one step."""
 HAND_OVER_SECONDS: Final = 1.0
@@ -61,22 +64,35 @@ class OwnershipSession:
             dependencies.ownership,
             can_send=prepared is not None,
         )
+        self._logs = FollowedLogs(dependencies.logs, tracker, config.types, waker)
         self._replays = Replays(dependencies.store, tracker)
         self._outcomes = OutcomeHandler(dependencies, config, tracker)
         self._scheduler: Scheduler | None = None
         self._resume = False
         self._rewind = False
+        self._lent: dict[Passage, int] = {}
+        """What is being written together with others, and how many events that passes."""
+        self._awaits_lent = False
+        self._claims = False
+        """A claim is under way, which raises the epoch."""
+        self._is_lost = False
         self._requested = claimed.resume_requested
         self._look_at = 0.0
         self._cut_off_at: float | None = None
         """When requests under way are given up, in monotonic seconds."""
         self._flushed_at = self._clock.monotonic()
         self._adopt(claimed)
+        self._check_expressions()
 
     @property
     def epoch(self) -> int:
         """Of the last claim."""
         return self._tracker.epoch
+
+    def _check_expressions(self) -> None:
+        """One that was mended may run at once, and what it did before counts no more."""
+        if self._tracker.health.check_expressions(expressions_of(self._config)):
+            self._tracker.health_changed()
 
     # Told from outside --------------------------------------------------------------------------
 
@@ -87,6 +103,7 @@ class OwnershipSession:
         self._outcomes.configure(config)
         if self._scheduler is not None:
             self._scheduler.configure(prepared)
+        self._check_expressions()
         self._resume = self._resume or (old.suspended and not config.suspended)
         if (old.types, old.filter_cel) != (config.types, config.filter_cel):
             self._rewind = True
@@ -98,10 +115,16 @@ class OwnershipSession:
         self._look_at = 0.0
         self._waker.wake()
 
+    def note_asked(self, asked: Asked) -> None:
+        """The store has this of what people asked; looks for it if it is news."""
+        if asked != Asked(self._requested, self._replays.jobs):
+            self.look_soon()
+
     def stop(self, *, leaving: bool = False) -> None:
         """Nothing starts any more; `serve` returns when everything is written. Requests that hang
         are cut off, because another process is to go on, unless the process is `leaving`: then its
         own grace counts."""
+        self._pass_over()
         self._capacity.stop()
         self._cut_off_at = None if leaving else self._clock.monotonic() + HAND_OVER_SECONDS
         self._waker.wake()
@@ -111,24 +134,67 @@ class OwnershipSession:
         self._cut_off_at = None
         self._waker.wake()
 
+    # Cursors that move together with others' ----------------------------------------------------
+
+    def lend(self) -> list[Passage]:
+        """Cursors that somebody else moves, if this owner has nothing to write itself."""
+        if self._logs.are_behind and self._may_lend:
+            self._lent = self._logs.lend()
+            return list(self._lent)
+        return []
+
+    def returned(self, *, lost: bool) -> None:
+        """They are moved, and flushes may follow; `lost`: somebody else owns the subscription."""
+        passed, self._lent = sum(self._lent.values()), {}
+        self._is_lost = self._is_lost or lost
+        if not lost:
+            self._metrics.count(Counters(filtered=passed))
+        if lost or self._awaits_lent:
+            self._waker.wake()
+
+    @property
+    def _may_lend(self) -> bool:
+        tracker, capacity = self._tracker, self._capacity
+        clean = tracker.buffer.empty and not (self._is_writing or self._rewind or self._claims)
+        return clean and not (capacity.paused or capacity.stopping)
+
+    @property
+    def _is_writing(self) -> bool:
+        """Something of the subscription is on its way to the store."""
+        return self._tracker.writing or bool(self._lent)
+
+    def _pass_over(self) -> None:
+        """What is of no concern goes with the next flush. While nothing may be sent it is kept: it
+        may be of concern by then."""
+        if not (self._capacity.paused or self._rewind):
+            self._logs.pass_over()
+
     # The loop -----------------------------------------------------------------------------------
 
     async def serve(self) -> None:
         """Until stopped. Raises StaleOwner when somebody else owns the subscription."""
+        self._dependencies.bystanders.add(self)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._scheduler = scheduler = self._make_scheduler(tasks)
                 while not self._over():
-                    await self._step(scheduler)
-                    if self._flush_due():
-                        tasks.create_task(self._write(self._tracker.flush()))
-                    await self._waker.wait_until_woken(self._pause_seconds())
+                    await self._turn(scheduler, tasks)
                 scheduler.give_up_page()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            for endpoint in self._tracker.cursors:
-                self._dependencies.logs.detach(endpoint, self._waker.wake)
+            self._dependencies.bystanders.remove(self)
+            self._logs.close()
+
+    async def _turn(self, scheduler: Scheduler, tasks: asyncio.TaskGroup) -> None:
+        if self._is_lost:
+            raise StaleOwner("somebody else owns it")
+        await self._step(scheduler)
+        if self._flush_due():
+            self._pass_over()
+            tasks.create_task(self._write(self._tracker.flush()))
+        self._awaits_lent = bool(self._lent)
+        await self._waker.wait_until_woken(self._pause_seconds())
 
     def _make_scheduler(self, tasks: asyncio.TaskGroup) -> Scheduler:
         return Scheduler(
@@ -137,6 +203,7 @@ class OwnershipSession:
             self._prepared,
             self._tracker,
             self._capacity,
+            self._logs,
             self._replays,
             self._outcomes,
             self._waker.wake,
@@ -167,7 +234,7 @@ class OwnershipSession:
 
     def _over(self) -> bool:
         tracker = self._tracker
-        idle = not (tracker.active or tracker.writing)
+        idle = not (tracker.active or self._is_writing)
         return self._capacity.stopping and idle and tracker.buffer.empty
 
     def _pause_seconds(self) -> float:
@@ -184,7 +251,7 @@ class OwnershipSession:
         hang = self._tracker.next_hang()
         if hang is not None:
             times.append(hang - now)
-        if not self._tracker.buffer.empty and not self._tracker.writing:
+        if not self._tracker.buffer.empty and not self._is_writing:
             times.append(self._flushed_at + QUIET_FLUSH_SECONDS - now)
         return max(min(times), _SHORTEST_WAIT_SECONDS)
 
@@ -192,7 +259,7 @@ class OwnershipSession:
         """When the store may be asked for news. Not in the past while something else must happen
         first: whoever makes that happen wakes the worker."""
         if self._capacity.stopping or self._awaits_flush:
-            return self._clock.monotonic() + self._dependencies.settings.look_seconds
+            return self._clock.monotonic() + self._longest_silence
         return max(self._look_at, self._capacity.store_away_until)
 
     # Time ---------------------------------------------------------------------------------------
@@ -208,6 +275,7 @@ class OwnershipSession:
         self._tracker.let_hanging_pass(self._clock.monotonic())
         if self._rewind:
             self._rewind = False
+            self._logs.want(self._config.types)
             for cursor in self._tracker.cursors.values():
                 cursor.rewind()
         self._end_overdue()
@@ -244,22 +312,31 @@ class OwnershipSession:
         self._metrics.show(
             circuit_open=health.open,
             disabled=health.disabled_at > 0,
+            held=health.held_until > self._clock.now(),
             retrying=self._tracker.unfinished,
         )
+        self._metrics.hold(len(self._tracker.queue))
 
     # The store ----------------------------------------------------------------------------------
 
     async def _look(self) -> None:
-        """Joins and leaves endpoints, and asks the store for replays and resumes, once in a while
-        or when somebody said so. Raises StoreUnavailable."""
+        """Joins and leaves endpoints, and asks the store for replays and resumes when somebody said
+        so, or nobody has for very long. Raises StoreUnavailable."""
         if self._clock.monotonic() < self._look_at or self._awaits_flush:
             return
         if self._regrouping:
             await self._regroup()
-        self._look_at = self._clock.monotonic() + self._dependencies.settings.look_seconds
+        self._look_at = self._clock.monotonic() + self._longest_silence
         self._requested = await self._dependencies.store.resume_requested(self._config.uid)
         await self._replays.refresh(self._config.uid)
         self._apply_time()
+
+    @property
+    def _longest_silence(self) -> float:
+        """Seconds after which it looks though it heard of nothing: the dispatcher looks for all its
+        subscriptions together, and tells those of which it finds something."""
+        looks = 1 if self._regrouping else SILENT_LOOKS
+        return looks * self._dependencies.settings.look_seconds
 
     async def _read_rest(self) -> None:
         """Takes in rows that the store has alone, when they are due. No flush is made meanwhile.
@@ -289,14 +366,18 @@ class OwnershipSession:
 
     @property
     def _awaits_flush(self) -> bool:
-        """The claim for other endpoints waits until the flush under way is written, which wakes the
+        """The claim for other endpoints waits until what is under way is written, which wakes the
         worker."""
-        return self._tracker.writing and self._regrouping
+        return self._is_writing and self._regrouping
 
     async def _regroup(self) -> None:
         """Claims again for the cursors of endpoints that joined; nothing else is taken over."""
         uid, process = self._config.uid, self._dependencies.ownership.process
-        claimed = await self._dependencies.store.claim(uid, process, 0)
+        self._claims = True
+        try:
+            claimed = await self._dependencies.store.claim(uid, process, 0)
+        finally:
+            self._claims = False
         if claimed.flush_number != self._tracker.number:
             raise StaleOwner("somebody else wrote a flush")
         self._tracker.epoch = claimed.epoch
@@ -305,17 +386,15 @@ class OwnershipSession:
     def _adopt(self, claimed: Claimed) -> None:
         cursors, wanted = self._tracker.cursors, set(self._config.endpoints)
         for endpoint in [endpoint for endpoint in cursors if endpoint not in wanted]:
-            self._tracker.leave(endpoint)
-            self._dependencies.logs.detach(endpoint, self._waker.wake)
+            self._logs.leave(endpoint)
         for endpoint in sorted(wanted - set(cursors)):
             if endpoint in claimed.cursors:
-                self._tracker.join(endpoint, claimed.cursors[endpoint])
-                head = claimed.heads.get(endpoint, claimed.cursors[endpoint])
-                self._dependencies.logs.attach(endpoint, head, self._waker.wake)
+                position = claimed.cursors[endpoint]
+                self._logs.join(endpoint, position, claimed.heads.get(endpoint, position))
 
     def _flush_due(self) -> bool:
         buffer = self._tracker.buffer
-        if self._tracker.writing or buffer.empty:
+        if self._is_writing or buffer.empty:
             return False
         quiet = self._clock.monotonic() - self._flushed_at < QUIET_FLUSH_SECONDS
         return buffer.urgent or self._capacity.stopping or not quiet

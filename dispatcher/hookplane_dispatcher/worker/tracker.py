@@ -214,6 +214,12 @@ class DeliveryTracker:
         self._advance(cursor)
         return fresh, missing
 
+    def pass_over(self, cursor: EndpointCursor, upto: int) -> None:
+        """Settles what comes after the last event that was read, up to this one: it does not
+        concern the subscription."""
+        cursor.pass_over(upto)
+        self._advance(cursor)
+
     def _held(self, endpoint: str) -> frozenset[int]:
         """Sequences of an endpoint that have a row or are under way."""
         return frozenset(s for of, s in (*self.queue, *self.active) if of == endpoint)
@@ -263,13 +269,29 @@ class DeliveryTracker:
     def probed(self, running: RunningAttempt, attempt: Attempt, at: Millis) -> None:
         """A probe failed: the event is where it was before, and the next probe is another one."""
         self._tried(attempt)
+        if (cursor := self._return(running, at)) is not None:
+            cursor.probed = running.entry.sequence
+
+    def unsent(self, running: RunningAttempt, at: Millis) -> None:
+        """Nothing could be sent now, which counts for nothing: the event is where it was before."""
+        self.abandon(running)
+        if (cursor := self.cursors.get(running.entry.endpoint)) is not None:
+            cursor.under_way -= 1
+        if running.row is not None:
+            running.row.state = DeliveryState.RETRYING
+        self._return(running, at)
+
+    def _return(self, running: RunningAttempt, at: Millis) -> EndpointCursor | None:
+        """Puts the event where it was before; the cursor, if it was in none but there."""
         if (row := running.row) is not None:
             row.due = max(row.due, at)
             self.put(row)
-        elif (cursor := self.cursors.get(running.entry.endpoint)) is not None:
+            return None
+        cursor = self.cursors.get(running.entry.endpoint)
+        if cursor is not None:
             cursor.passed_filter.add(running.entry.sequence)
             cursor.put_back([running.entry])
-            cursor.probed = running.entry.sequence
+        return cursor
 
     def put(self, row: QueuedDelivery) -> None:
         """Adds or changes a row; without strict order the cursor passes it."""

@@ -17,7 +17,7 @@ from hookplane.errors import (
 )
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import Waker
-from hookplane.store.delivery_store import Claimed
+from hookplane.store.delivery_store import Asked, Claimed
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.session import OwnershipSession
@@ -83,6 +83,11 @@ class SubscriptionWorker:
         else:
             self._waker.wake()
 
+    def note_asked(self, asked: Asked) -> None:
+        """What people asked, as the store has it."""
+        if self._session is not None:
+            self._session.note_asked(asked)
+
     def wake(self) -> None:
         """Looks again at once: something that it waited for may be there now."""
         self._waker.wake()
@@ -125,11 +130,10 @@ class SubscriptionWorker:
                 at_most = OWNED_PAUSE_SECONDS
             except StoreReplaced:
                 raise
-            except (UnknownObject, LeaseLost) as error:
+            except LeaseLost as error:
                 self._owns = False
                 self._note(type(error).__name__, str(error))
-            except StaleOwner:
-                self._owns = False
+            except StaleOwner:  # it may be ours all the same, by a claim that came to nothing
                 self._note("StaleOwner", "another dispatcher took over; claiming again")
             except StoreError as error:
                 self._note(type(error).__name__, str(error))
@@ -140,11 +144,15 @@ class SubscriptionWorker:
     async def _claim(self) -> Claimed:
         async with self._dependencies.claims:
             self._owns = True
-            return await self._dependencies.store.claim(
-                self._config.uid,
-                self._dependencies.ownership.process,
-                self._dependencies.settings.rows,
-            )
+            try:
+                return await self._dependencies.store.claim(
+                    self._config.uid,
+                    self._dependencies.ownership.process,
+                    self._dependencies.settings.rows,
+                )
+            except UnknownObject:
+                self._owns = False
+                raise
 
     async def _serve(self, claimed: Claimed) -> None:
         self._session = OwnershipSession(
@@ -158,6 +166,7 @@ class SubscriptionWorker:
             self._owns = False
         finally:
             self._session = None
+            self._metrics.hold(0)
 
     async def _rest(self, seconds: float) -> None:
         if not self._over:
@@ -169,7 +178,8 @@ class SubscriptionWorker:
         if config.not_ready or config.target is None:
             return None
         try:
-            return PreparedSubscription(config, self._dependencies.transports)
+            dependencies = self._dependencies
+            return PreparedSubscription(config, dependencies.transports, dependencies.expressions)
         except InvalidValue as error:
             unusable[config.uid] = str(error)
         except Exception as error:  # other workers go on

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -31,6 +31,7 @@ from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import ParsedObject, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
+from hookplane_operator.config.succession import Succession, Successions
 from hookplane_operator.config.uses import secret_names, service_name
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
@@ -86,9 +87,11 @@ class Configurator:
         clock: Clock,
         admitted: Callable[[GatewayRuntime, str], bool],
         reserved: Callable[[], Mapping[Name, str]],
+        namespace: Callable[[str], Awaitable[Object | None]],
         looked_through: int = LOOKED_THROUGH,
     ) -> None:
-        """`reserved`: Secrets that belong to gateways → what they are. `looked_through`: how many
+        """`reserved`: Secrets that belong to gateways → what they are. `namespace`: asks the API
+        server for one; None: there is none. `looked_through`: how many
         objects of one round may be there and current already."""
         self._reserved = reserved
         self._objects = objects
@@ -97,6 +100,7 @@ class Configurator:
         self._generated = generated
         self._clock = clock
         self._admitted = admitted
+        self._successions = Successions(objects, namespace)
         self._looked_through = looked_through
 
     async def reconcile(self, runtime: GatewayRuntime) -> float | None:
@@ -300,43 +304,66 @@ class Configurator:
 
     async def _write(self, runtime: GatewayRuntime, batch: _Batch, compiled: Compiled) -> None:
         documents: list[Configured] = list(compiled.endpoints)
-        documents += map(self._with_departed(runtime), compiled.subscriptions)
+        documents += compiled.subscriptions
         documents += self._withdrawn(runtime, batch)
+        succession = await self._successions.find(runtime, documents)
+        documents = await self._after_predecessors(runtime, documents, succession)
         closed = self._closed(runtime, batch)
-        change = plan_diff(
-            runtime.applied.documents, documents, closed, trusted=True, stale=runtime.applied.stale
+        change = dataclasses.replace(
+            plan_diff(
+                runtime.applied.documents,
+                documents,
+                closed,
+                trusted=True,
+                stale=runtime.applied.stale,
+            ),
+            places=succession.places,
+            predecessors=succession.predecessors,
         )
         for part in _parts(change):
             await runtime.applied.write(part)
         created = {_name(x) for x in change.created if isinstance(x, SubscriptionConfig)}
         runtime.mark_dirty(self._replays_of(created))
 
-    def _with_departed(
-        self, runtime: GatewayRuntime
-    ) -> Callable[[SubscriptionConfig], SubscriptionConfig]:
+    async def _after_predecessors(
+        self, runtime: GatewayRuntime, documents: Iterable[Configured], succession: Succession
+    ) -> list[Configured]:
+        """With endpoints that are gone, under the uids of those that were made in their place; so
+        are all that are in force, whether they were compiled or not."""
+        every = {x.uid: x for x in documents}
+        heirs = succession.heirs
+        for document in list(runtime.applied.documents.values()) if heirs else ():
+            if isinstance(document, SubscriptionConfig) and not heirs.keys().isdisjoint(
+                document.endpoints
+            ):
+                every.setdefault(document.uid, document)
+        for uid, document in every.items():
+            if isinstance(document, SubscriptionConfig):
+                read = await self._read_before(runtime, document, succession)
+                departed = self._departed(runtime, uid, read)
+                endpoints = {heirs.get(x, x) for x in (*document.endpoints, *departed)}
+                changes = {"endpoints": tuple(sorted(endpoints))}
+                every[uid] = document.model_copy(update=changes)
+        return list(every.values())
+
+    async def _read_before(
+        self, runtime: GatewayRuntime, document: SubscriptionConfig, succession: Succession
+    ) -> tuple[str, ...]:
+        """The endpoints that it reads in the store so far."""
+        if predecessor := succession.predecessors.get(document.uid):
+            return await runtime.store.endpoints_of(predecessor)
+        old = runtime.applied.documents.get(document.uid)
+        return old.endpoints if isinstance(old, SubscriptionConfig) else ()
+
+    def _departed(self, runtime: GatewayRuntime, uid: str, read: Iterable[str]) -> Iterator[str]:
         """An endpoint that was deleted stays with its subscriptions until what it had accepted is
         delivered, and for as long as its row stays, because its URL answers so long; whatever pends
         of one that is deselected has expired."""
-
-        def keep(document: SubscriptionConfig) -> SubscriptionConfig:
-            old = runtime.applied.documents.get(document.uid)
-            if not isinstance(old, SubscriptionConfig):
-                return document
-            known, drained = (
-                runtime.applied.documents,
-                runtime.drained.get(document.uid, frozenset()),
-            )
-            departed = [
-                x
-                for x in old.endpoints
-                if x not in drained and (x not in known or not self._is_there(known[x]))
-            ]
-            if not departed:
-                return document
-            every = tuple(sorted({*document.endpoints, *departed}))
-            return document.model_copy(update={"endpoints": every})
-
-        return keep
+        known, drained = runtime.applied.documents, runtime.drained.get(uid, frozenset())
+        for endpoint in read:
+            there = endpoint in known and self._is_there(known[endpoint])
+            if not there and endpoint not in drained:
+                yield endpoint
 
     def _withdrawn(self, runtime: GatewayRuntime, batch: _Batch) -> list[SubscriptionConfig]:
         """Subscriptions in namespaces that the gateway admits no more: nothing is sent, and the
@@ -430,6 +457,9 @@ def _parts(change: ConfigDiff) -> Iterator[ConfigDiff]:
     """So many documents at once that no statement takes long, but never an endpoint that is new
     without all that read it: what it accepts from then on is theirs."""
     part: list[Configured] = []
+    written = {x.uid for x in (*change.created, *change.changed)}
+    if moved := {x: place for x, place in change.places.items() if x[1] not in written}:
+        yield ConfigDiff(places=moved)
     for unit in _units(change):
         if part and len(part) + len(unit) > ROWS_AT_ONCE:
             yield _only(change, part)
@@ -462,4 +492,6 @@ def _only(change: ConfigDiff, part: Sequence[Configured]) -> ConfigDiff:
     return ConfigDiff(
         created=tuple(x for x in change.created if x.uid in uids),
         changed=tuple(x for x in change.changed if x.uid in uids),
+        places={x: place for x, place in change.places.items() if x[1] in uids},
+        predecessors={x: change.predecessors[x] for x in uids & change.predecessors.keys()},
     )

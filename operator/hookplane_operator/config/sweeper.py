@@ -6,19 +6,20 @@ import logging
 import time
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.compile.generated import SIGNING_SUFFIX, VERIFICATION_SUFFIX
+from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.store.operator_store import Orphan
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
-from hookplane_operator.kube.kinds import REPLAY, SECRET, USER_KINDS
+from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SECRET, SUBSCRIPTION, USER_KINDS
 from hookplane_operator.kube.names import CONFIRM_DELETIONS
-from hookplane_operator.kube.objects import Objects
+from hookplane_operator.kube.objects import Objects, key_of
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.referred.secrets import GENERATED_FOR
 from hookplane_operator.settings import Scope
@@ -36,6 +37,19 @@ KEEP_SECRETS: Final[Millis] = 24 * 3_600_000
 """A generated Secret is kept this long after its object, which keeps its key if made again."""
 
 _log = logging.getLogger("hookplane.operator")
+
+
+@dataclass(slots=True)
+class ListedObjects:
+    """What full lists of all users' kinds found."""
+
+    uids: set[str] = field(default_factory=set)
+    keys: set[ObjectKey] = field(default_factory=set)
+
+    @property
+    def namespaces(self) -> set[str]:
+        """In which there is anything."""
+        return {key.namespace for key in self.keys}
 
 
 class Sweeper:
@@ -58,20 +72,16 @@ class Sweeper:
             return wait
         runtime.begin_sweep(time.monotonic())
         known = list(runtime.applied.documents.values())  # what comes from now on may not be listed
-        uids, namespaces, replays = await self._list()
+        listed = await self._list()
         await self._check_whole()
         async with runtime.changing:
-            await self._remove(runtime, known, uids, namespaces)
-        await self._delete_orphans(runtime)
-        await self._cancel(runtime, replays)
+            await self._remove(runtime, known, listed)
+        await self._delete_orphans(runtime, listed.uids)
+        await self._cancel(runtime, listed.uids)
         return SOONEST_SECONDS if runtime.sweep_wanted else EVERY_SECONDS
 
     async def _remove(
-        self,
-        runtime: GatewayRuntime,
-        known: Iterable[Configured],
-        uids: set[str],
-        namespaces: set[str],
+        self, runtime: GatewayRuntime, known: Iterable[Configured], listed: ListedObjects
     ) -> None:
         """Of what was known before the lists, what is in none of them."""
         documents = [x for x in known if x.uid in runtime.applied.documents]
@@ -79,30 +89,24 @@ class Sweeper:
             body["metadata"]["namespace"] for x in USER_KINDS for body in self._objects.all(x.kind)
         }
         confirmed = runtime.gateway.metadata.annotations.get(CONFIRM_DELETIONS, "")
-        recent = runtime.recently_swept(time.monotonic(), WINDOW_SECONDS)
-        planned = plan_sweep(documents, uids, namespaces | new, self._scope, confirmed, recent)
+        recent = runtime.recently_lost(time.monotonic(), WINDOW_SECONDS)
+        planned = plan_sweep(documents, listed, new, self._scope, confirmed, recent)
         self._note_blocked(runtime, planned.blocked)
         if not planned.doomed:
             return
         change = ConfigDiff(deleted=planned.doomed)
         await runtime.applied.write(change)
-        runtime.record_deletions(len(planned.doomed), time.monotonic())
-        await runtime.store.add_orphans(self._orphans(planned.doomed))
+        runtime.record_deletions(map(_key, planned.lost), time.monotonic())
+        await runtime.store.add_orphans(_orphans(planned.doomed), self._clock.now(), KEEP_SECRETS)
 
-    async def _list(self) -> tuple[set[str], set[str], set[str]]:
-        """Uids of all objects, the namespaces that they are in, and uids of replays."""
-        uids: set[str] = set()
-        namespaces: set[str] = set()
-        replays: set[str] = set()
+    async def _list(self) -> ListedObjects:
+        listed = ListedObjects()
         for resource in USER_KINDS:
             for namespace in self._scope.lists:
                 async for body in self._kube.list(resource, namespace, metadata_only=True):
-                    metadata = body["metadata"]
-                    uids.add(metadata["uid"])
-                    namespaces.add(metadata["namespace"])
-                    if resource == REPLAY:
-                        replays.add(metadata["uid"])
-        return uids, namespaces, replays
+                    listed.uids.add(body["metadata"]["uid"])
+                    listed.keys.add(key_of(resource.kind, body))
+        return listed
 
     async def _check_whole(self) -> None:
         """A CRD that is being deleted takes its objects along, one after the other, though nobody
@@ -121,23 +125,25 @@ class Sweeper:
                 blocked,
             )
         runtime.record_blocked(blocked)
-        self._metrics.sweeps_blocked.labels("/".join(runtime.name)).set(blocked)
+        self._metrics.gateways.blocked.labels("/".join(runtime.name)).set(blocked)
 
-    def _orphans(self, gone: Iterable[Configured]) -> list[Orphan]:
-        """Secrets that may have been generated for these; whether they were is looked at when they
-        are due."""
-        due = self._clock.now() + KEEP_SECRETS
-        return [Orphan(x.namespace, f"{x.name}{_suffix(x)}", x.uid, due) for x in gone]
-
-    async def _delete_orphans(self, runtime: GatewayRuntime) -> None:
+    async def _delete_orphans(self, runtime: GatewayRuntime, there: set[str]) -> None:
+        """`there`: uids of objects. One that is there again, as after a restore of etcd, keeps its
+        Secret."""
         for orphan in await runtime.store.due_orphans(self._clock.now()):
-            body = await self._kube.find(SECRET, orphan.namespace, orphan.name)
-            if body is not None:
-                labels = body["metadata"].get("labels") or {}
-                if labels.get(GENERATED_FOR) == orphan.owner:
-                    uid = body["metadata"]["uid"]
-                    await self._kube.delete(SECRET, orphan.namespace, orphan.name, uid)
+            if orphan.owner not in there:
+                await self._delete_secret(orphan)
             await runtime.store.remove_orphan(orphan)
+
+    async def _delete_secret(self, orphan: Orphan) -> None:
+        """Unless somebody else has its name now."""
+        body = await self._kube.find(SECRET, orphan.namespace, orphan.name)
+        if body is None:
+            return
+        labels = body["metadata"].get("labels") or {}
+        if labels.get(GENERATED_FOR) == orphan.owner:
+            uid = body["metadata"]["uid"]
+            await self._kube.delete(SECRET, orphan.namespace, orphan.name, uid)
 
     async def _cancel(self, runtime: GatewayRuntime, there: set[str]) -> None:
         """Jobs whose object was deleted; one that is new may not be listed yet."""
@@ -145,6 +151,12 @@ class Sweeper:
         for uid in runtime.replays_besides(there | known):
             await runtime.store.cancel_replay(uid)
             runtime.forget_replay(uid)
+
+
+def _orphans(gone: Iterable[Configured]) -> list[Orphan]:
+    """Secrets that may have been generated for these; whether they were is looked at when they are
+    due."""
+    return [Orphan(x.namespace, f"{x.name}{_suffix(x)}", x.uid) for x in gone]
 
 
 def _suffix(document: Configured) -> str:
@@ -157,29 +169,40 @@ class SweepPlan:
     """What is to go, or how much would go if somebody confirmed it."""
 
     doomed: tuple[Configured, ...] = ()
+    lost: tuple[Configured, ...] = ()
+    """Those of them that nothing has the name of now."""
     blocked: int = 0
 
 
 def plan_sweep(
     documents: Iterable[Configured],
-    listed: AbstractSet[str],
-    namespaces: AbstractSet[str],
+    listed: ListedObjects,
+    new: AbstractSet[str],
     scope: Scope,
     confirmed: str = "",
-    recent: int = 0,
+    recent: AbstractSet[ObjectKey] = frozenset(),
 ) -> SweepPlan:
-    """`listed`: uids of all objects that full lists of every kind found; `namespaces`: those in
-    which there are any. `confirmed`: what the annotation says. `recent`: how many were
-    removed a short while ago; they count too, because a fault may delete one after the other."""
+    """`new`: namespaces in which there is something, besides those that were listed. `confirmed`:
+    what the annotation says. `recent`: what was lost a short while ago; it counts too, because a
+    fault may delete one after the other. What has a living successor of its name is no loss,
+    however often it was made again."""
     seen = [x for x in documents if scope.holds(x.namespace)]
     own = [x for x in seen if not _builtin(x)]
-    gone = tuple(x for x in own if x.uid not in listed)
-    together, before = len(gone) + recent, len(own) + recent
-    if gone and together > max(FEW, SHARE * before) and confirmed != str(len(gone)):
-        return SweepPlan(blocked=len(gone))
-    idle = tuple(x for x in seen if _builtin(x) and x.namespace not in namespaces)
-    return SweepPlan(doomed=gone + idle)
+    gone = [x for x in own if x.uid not in listed.uids]
+    lost = tuple(x for x in gone if _key(x) not in listed.keys)
+    replaced = tuple(x for x in gone if _key(x) in listed.keys)
+    idle = tuple(x for x in seen if _builtin(x) and x.namespace not in listed.namespaces | new)
+    names = {_key(x) for x in lost} | (recent - listed.keys)
+    there = len(own) - len(gone) + len(names)
+    if lost and len(names) > max(FEW, SHARE * there) and confirmed != str(len(lost)):
+        return SweepPlan(doomed=replaced, blocked=len(lost))
+    return SweepPlan(doomed=(*replaced, *lost, *idle), lost=lost)
 
 
 def _builtin(document: Configured) -> bool:
     return isinstance(document, EndpointConfig) and document.builtin
+
+
+def _key(document: Configured) -> ObjectKey:
+    kind = ENDPOINT if isinstance(document, EndpointConfig) else SUBSCRIPTION
+    return ObjectKey(kind.kind, document.namespace, document.name)

@@ -80,8 +80,8 @@ class ChildMaker:
             "revisionHistoryLimit": 3,
             "template": maker.template(role, scaled.resources or PodResources()),
         }
-        if scaled.autoscaling is None:
-            spec["replicas"] = desired(scaled)
+        if scaled.replicas is not None:
+            spec["replicas"] = scaled.replicas
         return self._object("Deployment", role, spec=spec)
 
     def _service(self, role: Role, port: int, *, https: bool = False) -> Object:
@@ -168,8 +168,11 @@ def _service_port(name: str, port: int, target: int) -> Object:
     return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
 
 
-def desired(scaled: Scaled) -> int:
-    """How many pods there are to be at least."""
+def desired(scaled: Scaled, live: Object | None) -> int:
+    """How many pods there are to be at least. `live`: the Deployment, which decides where the spec
+    does not."""
     if scaled.autoscaling is not None:
         return scaled.autoscaling.min_replicas
-    return 1 if scaled.replicas is None else scaled.replicas
+    if scaled.replicas is not None:
+        return scaled.replicas
+    return int((live or {}).get("spec", {}).get("replicas", 1))

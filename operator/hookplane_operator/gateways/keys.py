@@ -21,11 +21,9 @@ from hookplane_operator.referred.secrets import GENERATED_FOR
 _SEALS: Final = {ConfigKind.ENDPOINT: INBOUND, ConfigKind.SUBSCRIPTION: OUTBOUND}
 
 
-def new_keys(gateway: WebhookGateway) -> Object:
-    """The Secret to create."""
-    data = {
-        name: base64.b64encode(new_sealing_key().encode()).decode() for name in (INBOUND, OUTBOUND)
-    }
+def keys_to_create(gateway: WebhookGateway, in_use: Mapping[str, Secret] | None) -> Object:
+    """The Secret, with new keys unless there are some `in_use`: then somebody has deleted it."""
+    data = in_use or {name: Secret(new_sealing_key()) for name in (INBOUND, OUTBOUND)}
     names = Names(gateway)
     labels = names.labels("encryption") | {GENERATED_FOR: gateway.metadata.uid}
     return {
@@ -37,7 +35,7 @@ def new_keys(gateway: WebhookGateway) -> Object:
             "labels": labels,
         },
         "type": "Opaque",
-        "data": data,
+        "data": {k: base64.b64encode(v.reveal()).decode() for k, v in data.items()},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.kinds.gateway import PodResources, WebhookGateway
+from hookplane.kinds.gateway import PodResources, ReceiverLimits, WebhookGateway
 from hookplane.store.process_registry import Role
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.kube.names import CONSOLE, HTTP, HTTPS, METRICS, Names
@@ -108,8 +108,8 @@ class PodMaker:
         values = {
             "HOOKPLANE_STORE_FILE": f"{STORE_FOLDER}/dsn",
             "HOOKPLANE_SEALING_KEYS_FILE": KEYS_FOLDER,
-            "HOOKPLANE_LISTEN": f"0.0.0.0:{listen}",
-            "HOOKPLANE_HEALTH": f"0.0.0.0:{METRICS}",
+            "HOOKPLANE_LISTEN": f"[::]:{listen}",
+            "HOOKPLANE_HEALTH": f"[::]:{METRICS}",
             "HOOKPLANE_STOP_DELAY": STOP_DELAY,
             "HOOKPLANE_GRACE": GRACE,
             "HOOKPLANE_LOG": "json",
@@ -119,9 +119,9 @@ class PodMaker:
         }
         if role is Role.RECEIVER:
             values["HOOKPLANE_TRUSTED_PROXIES"] = ",".join(spec.receiver.trusted_proxies)
-            values |= _quotas(self.gateway)
+            values |= _limits(spec.receiver.limits) | _quotas(self.gateway)
         if self._ends_tls(role):
-            values["HOOKPLANE_TLS_LISTEN"] = f"0.0.0.0:{HTTPS}"
+            values["HOOKPLANE_TLS_LISTEN"] = f"[::]:{HTTPS}"
             values["HOOKPLANE_TLS_CERTIFICATE_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE}"
             values["HOOKPLANE_TLS_KEY_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE_KEY}"
         if role is Role.DISPATCHER:
@@ -165,6 +165,16 @@ class PodMaker:
             "priorityClassName": pods.priority_class_name,
         }
         return {"topologySpreadConstraints": spread} | {k: v for k, v in wanted.items() if v}
+
+
+def _limits(limits: ReceiverLimits) -> dict[str, str]:
+    """What strangers may take; what is not set is as the receiver has it."""
+    values = {
+        "HOOKPLANE_CONNECTIONS": limits.connections,
+        "HOOKPLANE_CONNECTIONS_PER_PEER": limits.connections_per_peer,
+        "HOOKPLANE_UNVERIFIED_BYTES": limits.unverified_bytes,
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _quotas(gateway: WebhookGateway) -> dict[str, str]:

@@ -6,13 +6,17 @@ from hookplane.errors import HookplaneError
 
 
 class ApiError(HookplaneError):
-    """The API server refused; `status` is the HTTP status, 0 when there was no answer."""
+    """The API server refused, gave no answer, or something in front of it answered in its place;
+    `status` is the HTTP status, 0 when there was no answer. The only error of the client besides
+    NotLeader."""
 
-    def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{status}: {message}" if status else message)
+    def __init__(self, status: int, said: str, *, asked: str = "") -> None:
+        """`asked`: method and path of the request, if it was one."""
+        what = f"{status}: {said}" if status else said
+        super().__init__(f"{asked}: {what}" if asked else what)
         self.status = status
-        self.retry_after = retry_after
-        """Seconds that it asks to be left alone."""
+        self.said = said
+        """The API server's own words, or ours for an answer that is not its."""
 
 
 class NotFound(ApiError):
@@ -25,6 +29,11 @@ class Conflict(ApiError):
 
 class Forbidden(ApiError):
     """Our rights do not reach so far."""
+
+
+class Unreadable(ApiError):
+    """A 2xx whose body is not what was asked for: a load balancer's page, nothing at all, half an
+    object. Whether a write was done is not known."""
 
 
 class NotLeader(HookplaneError):

@@ -48,6 +48,10 @@ SECRET: Final = Resource("Secret", "secrets", "v1")
 SERVICE: Final = Resource("Service", "services", "v1")
 EVENT: Final = Resource("Event", "events", "v1")
 LEASE: Final = Resource("Lease", "leases", "v1", "coordination.k8s.io")
+QUOTA: Final = Resource("ResourceQuota", "resourcequotas", "v1")
+LIMITS: Final = Resource("LimitRange", "limitranges", "v1")
+BOUNDS: Final = (QUOTA, LIMITS)
+"""What can refuse objects of a namespace: when one changes, what was refused is tried again."""
 DEPLOYMENT: Final = Resource("Deployment", "deployments", "v1", "apps")
 
 CHILDREN: Final = {

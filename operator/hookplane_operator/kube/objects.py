@@ -25,14 +25,16 @@ class ObjectChange(StrEnum):
 
 
 class Objects:
-    """Fed by watches and lists, which may come in any order: an older version never replaces a
-    newer one."""
+    """Fed by lists, watches, and answers to our own writes.
+
+    What a list says *is* the state, whatever version it has: etcd may have been restored. Versions
+    order only what comes after it: of one object, an event of a watch and the answer to a write may
+    come in any order.
+    """
 
     def __init__(self) -> None:
         self._kinds: defaultdict[str, dict[tuple[str, str], Object]] = defaultdict(dict)
         self._uids: set[str] = set()
-        self._gone: dict[str, int] = {}
-        """Uid → the version at which it was deleted, so that a late list does not revive it."""
 
     def get(self, key: ObjectKey) -> Object | None:
         return self._kinds[key.kind].get((key.namespace, key.name))
@@ -51,41 +53,50 @@ class Objects:
         return len(self._kinds[kind])
 
     def put(self, kind: str, body: Object) -> ObjectChange:
-        """Takes a version in."""
-        key = key_of(kind, body)
+        """A list has it."""
+        key, body = key_of(kind, body), _kept(body)
         old = self._kinds[kind].get((key.namespace, key.name))
-        if uid_of(body) in self._gone or (old is not None and _version(old) >= _version(body)):
+        if old == body:
             return ObjectChange.NOTHING
         self._forget(old)
         self._uids.add(uid_of(body))
-        body = _kept(body)
         self._kinds[kind][key.namespace, key.name] = body
         if old is None or _meant(old) != _meant(body):
             return ObjectChange.MEANT
         return ObjectChange.STATUS
 
+    def follow(self, kind: str, body: Object) -> ObjectChange:
+        """A watch tells that it is so now, unless a write of ours was answered since."""
+        old = self.get(key_of(kind, body))
+        known = old is not None and uid_of(old) == uid_of(body)
+        if old is not None and known and version_of(old) >= version_of(body):
+            return ObjectChange.NOTHING
+        return self.put(kind, body)
+
+    def answered(self, kind: str, body: Object) -> ObjectChange:
+        """A write of ours was answered so. It makes nothing known that no list or watch has told
+        of: the object may be gone by now."""
+        old = self.get(key_of(kind, body))
+        if old is None or uid_of(old) != uid_of(body):
+            return ObjectChange.NOTHING
+        return self.follow(kind, body)
+
     def remove(self, kind: str, body: Object) -> ObjectChange:
-        """It was deleted."""
+        """It is gone."""
         key = key_of(kind, body)
-        self._gone[uid_of(body)] = _version(body)
-        while len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
-        old = self._kinds[kind].get((key.namespace, key.name))
+        old = self.get(key)
         if old is None or uid_of(old) != uid_of(body):
             return ObjectChange.NOTHING
         self.drop(key)
         return ObjectChange.GONE
 
     def drop(self, key: ObjectKey) -> None:
-        """A full list did not have it."""
+        """It is not known any more."""
         self._forget(self._kinds[key.kind].pop((key.namespace, key.name), None))
 
     def _forget(self, body: Object | None) -> None:
         if body is not None:
             self._uids.discard(uid_of(body))
-
-
-_REMEMBERED = 10_000
 
 
 def key_of(kind: str, body: Object) -> ObjectKey:
@@ -97,9 +108,14 @@ def uid_of(body: Object) -> str:
     return str(body["metadata"].get("uid", ""))
 
 
-def _version(body: Object) -> int:
-    text = str(body["metadata"].get("resourceVersion", "0"))
-    return int(text) if text.isdigit() else 0
+def version_of(body: Object) -> int:
+    """0 for one that is no number."""
+    return version_number(str(body["metadata"].get("resourceVersion", "")))
+
+
+def version_number(version: str) -> int:
+    """A resourceVersion as the number that orders it; 0 for one that is no number."""
+    return int(version) if version.isdigit() else 0
 
 
 def _kept(body: Object) -> Object:
@@ -113,13 +129,9 @@ def _kept(body: Object) -> Object:
 
 
 def _meant(body: Object) -> tuple[object, ...]:
+    """All but the status. The generation alone would not do: after a restore of etcd the same one
+    may come with another spec."""
     metadata = body["metadata"]
-    return (
-        metadata.get("uid"),
-        metadata.get("generation"),
-        metadata.get("labels"),
-        metadata.get("annotations"),
-        metadata.get("deletionTimestamp"),
-        body.get("data"),
-        body.get("type"),
-    )
+    noted = [metadata.get(x) for x in ("uid", "labels", "annotations", "deletionTimestamp")]
+    said = {name: body[name] for name in body if name not in ("metadata", "status")}
+    return (said, metadata.get("generation"), *noted)

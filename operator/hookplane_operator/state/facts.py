@@ -18,6 +18,8 @@ class Blocker:
     type: ConditionType
     reason: Reason
     message: str
+    truth: Literal["False", "Unknown"] = "False"
+    """Unknown: it could not be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class WayIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Informed:
+    """Whether the operator sees what happens in the cluster."""
+
+    truth: Literal["True", "False"]
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayFacts:
     """One generation of a gateway."""
 
@@ -43,5 +54,7 @@ class GatewayFacts:
     desired: Mapping[Role, int] = field(default_factory=dict)
     """Pods that there should be."""
     url: str = ""
+    keys_lost: str = ""
+    """What is to be told of documents that were sealed with other keys; empty: there were none."""
     way_in: WayIn | None = None
     """None: neither is wanted."""

@@ -36,6 +36,8 @@ class GatewayRuntime:
         self.dsn = dsn
         self.store = store
         self.applied = applied
+        self.found_lost = len(applied.lost)
+        """Documents that none of its keys opened when it was made."""
         self.changing = asyncio.Lock()
         """Held while the configuration in force is changed: a sweep must not remove what a round is
         about to write."""
@@ -47,11 +49,12 @@ class GatewayRuntime:
         self._results: dict[ObjectKey, ReconcileResult] = {}
         self._rounds = 0
         self._news = False
+        self._doubted: set[ObjectKey] = set()
         self._reopen = False
         self._sweep_wanted = True
         self._swept_at = 0.0
-        self._deletions: list[tuple[float, int]] = []
-        """When how many objects were removed."""
+        self._deletions: list[tuple[float, ObjectKey]] = []
+        """When which objects were lost."""
         self._blocked = 0
         self._drained: dict[str, frozenset[str]] = {}
 
@@ -194,6 +197,15 @@ class GatewayRuntime:
         news, self._news = self._news, False
         return news
 
+    def doubt_status(self, key: ObjectKey) -> None:
+        """Somebody else wrote the status of this object or of the gateway."""
+        self._doubted.add(key)
+
+    def take_doubted(self) -> set[ObjectKey]:
+        """Objects whose statuses are to be told again, whatever was told."""
+        doubted, self._doubted = self._doubted, set()
+        return doubted
+
     def has_replay(self, uid: str) -> bool:
         """Whether the store has a job of this uid."""
         return uid in self._replays
@@ -231,19 +243,19 @@ class GatewayRuntime:
         """What is deleted from now on wants another one."""
         self._swept_at, self._sweep_wanted = now, False
 
-    def record_deletions(self, count: int, now: float) -> None:
-        """So many objects were removed."""
-        self._deletions.append((now, count))
+    def record_deletions(self, lost: Iterable[ObjectKey], now: float) -> None:
+        """Objects were removed, and nothing had the name of these any more."""
+        self._deletions += [(now, key) for key in lost]
         self.record_change()
 
     def record_blocked(self, count: int) -> None:
         """So many objects wait for a confirmation; 0: none does any more."""
         self._blocked = count
 
-    def recently_swept(self, now: float, window_seconds: float) -> int:
-        """How many objects were removed within the last `window_seconds`."""
-        self._deletions = [(at, n) for at, n in self._deletions if now - at < window_seconds]
-        return sum(count for _, count in self._deletions)
+    def recently_lost(self, now: float, window_seconds: float) -> set[ObjectKey]:
+        """What was lost within the last `window_seconds`."""
+        self._deletions = [(at, x) for at, x in self._deletions if now - at < window_seconds]
+        return {key for _, key in self._deletions}
 
     # Endpoints that are gone --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 from hookplane_operator.kube.kinds import ENDPOINT, GATEWAY, REPLAY, SUBSCRIPTION
 from hookplane_operator.kube.objects import Objects
-from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.facts import GatewayFacts, Informed
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.endpoint import endpoint_status
@@ -98,13 +98,16 @@ class Collector:
         writer: StatusWriter,
         clock: Clock,
         facts: Callable[[tuple[str, str]], GatewayFacts | None],
+        informed: Callable[[], Informed],
         drained: Callable[[GatewayRuntime], None],
     ) -> None:
-        """`drained`: called when a runtime has subscriptions that endpoints may leave by now."""
+        """`informed`: whether we see what happens in the cluster. `drained`: called when a runtime
+        has subscriptions that endpoints may leave by now."""
         self._objects = objects
         self._writer = writer
         self._clock = clock
         self._facts = facts
+        self._informed = informed
         self._drained = drained
 
     async def run(self, runtime: GatewayRuntime) -> None:
@@ -190,7 +193,10 @@ class Collector:
     # Reporting ------------------------------------------------------------------------------------
 
     async def _report(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
-        if state.seen is not None and self._is_told(runtime, state, state.seen):
+        doubted = runtime.take_doubted()
+        for key in doubted:
+            state.told.pop(key, None)
+        if state.seen is not None and not doubted and self._is_told(runtime, state, state.seen):
             return
         self._report_runtime(runtime, state)
         if state.seen is None:
@@ -224,6 +230,7 @@ class Collector:
             seen.silent,
             dict(runtime.drained),
             self._facts(runtime.name),
+            self._informed(),
         )
         now = time.monotonic()
         if depends == state.told_for and now - state.told_at < WORDS_SECONDS:
@@ -284,7 +291,8 @@ class Collector:
         facts, body = self._facts(name), self._objects.get(key)
         if facts is not None and body is not None:
             old = body.get("status") or {}
-            status = gateway_status(facts, served, seen, old, self._clock.now())
+            now, informed = self._clock.now(), self._informed()
+            status = gateway_status(facts, informed, served, seen, old, now)
             self._writer.offer(key, facts.uid, status)
 
     def _find_drained(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from hookplane.clock import Millis
@@ -27,6 +27,7 @@ NEEDS_AN_EDIT: Final = frozenset(
         Reason.NOT_SUPPORTED,
         Reason.SECRET_NOT_ALLOWED,
         Reason.SECRET_NAME_TAKEN,
+        Reason.CHILD_NAME_TAKEN,
         Reason.SEVERAL_GATEWAYS,
         Reason.STORE_IN_USE,
         Reason.INTERNAL_ERROR,
@@ -41,7 +42,10 @@ _SUMMED: Final = (
     ConditionType.STORE_AVAILABLE,
     ConditionType.PROGRAMMED,
     ConditionType.EXPOSED,
+    ConditionType.INFORMED,
 )
+_DOUBTS: Final = frozenset({ConditionType.INFORMED})
+"""Conditions that leave Ready unknown when they are False: what was in force stays so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def _is_trouble(problem: Problem) -> bool:
 def of_trouble(type: ConditionType, blockers: Iterable[Blocker], good: Fact) -> Fact:  # noqa: A002
     """`good`, unless there is a blocker of this type."""
     about = next((x for x in blockers if x.type is type), None)
-    return good if about is None else Fact(type, "False", about.reason, about.message)
+    return good if about is None else Fact(type, about.truth, about.reason, about.message)
 
 
 def programmed(
@@ -110,13 +114,18 @@ def _in_force(role: Role, version: int, generation: int, ready: Sequence[Member]
 
 def with_summaries(facts: Sequence[Fact]) -> list[Fact]:
     """Ready before them, and Reconciling or Stalled where they hold."""
-    summed = [x for x in facts if x.type in _SUMMED]
+    doubted = (replace(x, status="Unknown") if _is_doubt(x) else x for x in facts)
+    summed = [x for x in doubted if x.type in _SUMMED]
     deciding = next((x for x in summed if x.status == "False"), None)
     deciding = deciding or next((x for x in summed if x.status != "True"), summed[-1])
     ready = Fact(ConditionType.READY, deciding.status, deciding.reason, "")
     if deciding.status != "True":
         ready = Fact(ready.type, ready.status, ready.reason, deciding.message)
     return [ready, *_kstatus(deciding), *facts]
+
+
+def _is_doubt(fact: Fact) -> bool:
+    return fact.type in _DOUBTS and fact.status == "False"
 
 
 def _kstatus(deciding: Fact) -> list[Fact]:

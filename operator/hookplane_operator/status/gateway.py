@@ -17,7 +17,7 @@ from hookplane.kinds.gateway import (
 from hookplane.store.process_registry import Role
 from hookplane.units import format_time
 from hookplane_operator.kube.names import CONFIRM_DELETIONS
-from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.facts import GatewayFacts, Informed
 from hookplane_operator.status.conditions import (
     Fact,
     of_trouble,
@@ -44,6 +44,7 @@ class ServedCounts:
 
 def gateway_status(
     facts: GatewayFacts,
+    informed: Informed,
     served: ServedCounts,
     seen: Observation | None,
     old: Mapping[str, Any],
@@ -54,12 +55,16 @@ def gateway_status(
         _of(facts, ConditionType.ACCEPTED, Reason.ACCEPTED),
         _of(facts, ConditionType.SECRETS_RESOLVED, Reason.RESOLVED),
         _store(facts, seen),
+        Fact(ConditionType.INFORMED, informed.truth, informed.reason, informed.message),
         _programmed(facts, served, seen),
         *_exposed(facts, needed=True),
     ]
     found = with_summaries(found) + _exposed(facts, needed=False)
     if served.blocked:
         found.append(_blocked(served.blocked))
+    if facts.keys_lost:
+        reason = Reason.SEALED_WITH_OTHER_KEYS
+        found.append(Fact(ConditionType.KEYS_LOST, "True", reason, facts.keys_lost))
     return GatewayStatus(
         observed_generation=facts.generation,
         conditions=settle(found, old.get("conditions", ()), facts.generation, format_time(now)),
@@ -121,7 +126,7 @@ def _processes(facts: GatewayFacts, role: Role, seen: Observation | None) -> Pro
 
 def _store_status(found: list[Fact], old: Mapping[str, Any], now: Millis) -> StoreStatus:
     fact = next(x for x in found if x.type is ConditionType.STORE_AVAILABLE)
-    in_use = fact.reason is Reason.STORE_IN_USE
+    in_use = fact.reason in (Reason.STORE_IN_USE, Reason.WRITER_REFUSED)
     state = "OK" if fact.status == "True" else "InUse" if in_use else "Unavailable"
     before = old.get("store", {})
     since = before.get("since") if before.get("state") == state else format_time(now)

@@ -11,12 +11,13 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.subscription import (
     DeliveryStatus,
     LastFailure,
+    LastFilterError,
     LastSuccess,
     RecentFailure,
     SubscriptionStatus,
     WebhookSubscription,
 )
-from hookplane.reporting.states import SubscriptionState, next_try, subscription_state
+from hookplane.reporting.states import SubscriptionState, filter_fails, next_try, subscription_state
 from hookplane.store.delivery_store import DeliveryState, TargetHealth
 from hookplane.store.process_registry import Role
 from hookplane.store.queries import FailingDelivery, SubscriptionStats
@@ -39,6 +40,7 @@ _TRUTH: Final[Mapping[SubscriptionState, tuple[Truth, Reason]]] = {
     SubscriptionState.IDLE: ("Unknown", Reason.IDLE),
     SubscriptionState.DELIVERING: ("True", Reason.DELIVERING),
     SubscriptionState.FAILING: ("False", Reason.TARGET_FAILING),
+    SubscriptionState.HELD: ("False", Reason.EXPRESSION_HELD),
     SubscriptionState.CIRCUIT_OPEN: ("False", Reason.CIRCUIT_OPEN),
     SubscriptionState.DISABLED: ("False", Reason.DISABLED),
     SubscriptionState.SUSPENDED: ("False", Reason.SUSPENDED),
@@ -72,6 +74,7 @@ def subscription_status(
     if document is not None and numbers is not None:
         word = subscription_state(document, numbers, now)
         facts += _delivering(word, numbers, target)
+        facts += _filtering(document, numbers, now)
     return SubscriptionStatus(
         observed_generation=result.generation,
         conditions=settle(facts, old.get("conditions", ()), result.generation, format_time(now)),
@@ -118,12 +121,34 @@ def _delivering(
     return [Fact(ConditionType.DELIVERING, truth, reason, message)]
 
 
+def _filtering(document: SubscriptionConfig, numbers: SubscriptionStats, now: Millis) -> list[Fact]:
+    if document.filter_cel is None:
+        return []
+    condition, state = ConditionType.FILTERING, numbers.state
+    if not filter_fails(numbers, now):
+        return [Fact(condition, "True", Reason.FILTERING, "spec.filter.cel judges all events")]
+    message = (
+        f"spec.filter.cel failed on event {state.filter_failed_event} at "
+        f"{format_time(state.filter_failed)}, which was left out: {state.filter_failed_error}; "
+        f"{numbers.counters.filter_errors} such events so far. Mend it, then replay them"
+    )
+    return [Fact(condition, "False", Reason.FILTER_FAILED, message)]
+
+
 def _failing(numbers: SubscriptionStats, target: str) -> str:
     state = numbers.state
     since = f" since {format_time(state.failing_since)}" if state.failing_since else ""
     soonest = next_try(SubscriptionState.FAILING, numbers)
     due = f"; next try {format_time(soonest)}" if soonest else ""
     return f"{target} fails{since}: {_last_answer(state)}{due}"
+
+
+def _held(numbers: SubscriptionStats, _: str) -> str:
+    state = numbers.state
+    return (
+        f"spec.{state.held_expression}.cel may not run before {format_time(state.held_until)}, and "
+        f"what needs it waits: {state.held_because}"
+    )
 
 
 def _circuit_open(numbers: SubscriptionStats, target: str) -> str:
@@ -149,6 +174,7 @@ _WORDS: Final = {
     SubscriptionState.IDLE: lambda *_: "nothing to deliver for five minutes",
     SubscriptionState.DELIVERING: lambda _, target: f"{target} takes what it is sent",
     SubscriptionState.FAILING: _failing,
+    SubscriptionState.HELD: _held,
     SubscriptionState.CIRCUIT_OPEN: _circuit_open,
     SubscriptionState.DISABLED: _disabled,
     SubscriptionState.SUSPENDED: lambda *_: "spec.suspend is true; events are kept",
@@ -165,6 +191,7 @@ def _delivery(word: SubscriptionState | None, numbers: SubscriptionStats) -> Del
         delivered=counters.delivered,
         filtered=counters.filtered,
         filter_errors=counters.filter_errors or None,
+        last_filter_error=_last_filter_error(state),
         pending=numbers.pending + numbers.sending,
         retrying=numbers.retrying,
         dead=numbers.dead,
@@ -177,6 +204,7 @@ def _delivery(word: SubscriptionState | None, numbers: SubscriptionStats) -> Del
         oldest_pending_time=time_or_none(numbers.oldest_pending),
         circuit=state.circuit.value,
         blocked_until=time_or_none(state.blocked_until),
+        held_until=time_or_none(state.held_until),
     )
 
 
@@ -188,6 +216,16 @@ def _last_success(state: TargetHealth) -> LastSuccess | None:
         event_id=state.last_success_event,
         status_code=state.last_success_code,
         milliseconds=state.last_success_duration,
+    )
+
+
+def _last_filter_error(state: TargetHealth) -> LastFilterError | None:
+    if not state.filter_failed:
+        return None
+    return LastFilterError(
+        time=format_time(state.filter_failed),
+        event_id=state.filter_failed_event,
+        message=state.filter_failed_error[:512],
     )
 
 

@@ -1,7 +1,10 @@
 """Writes statuses that differ from those in the cluster, within a budget of writes per second.
 
 A status whose conditions changed is written at once and before others. One of which only counters
-changed waits until a minute after the last write of its object.
+changed waits until a minute after the last write of its object. Namespaces take turns, and none has
+more than some writes under way: one that hangs or is refused holds up no other.
+
+A status is ours alone: what others have written into it is replaced and taken out.
 """
 
 from __future__ import annotations
@@ -10,38 +13,56 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final
 
 from hookplane.compile.model import ObjectKey
 from hookplane.config.base import RateLimit
-from hookplane.kinds.conditions import ConditionType
 from hookplane.kinds.status import Status
+from hookplane.pacing.backoff import pause_after
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
+from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
+from hookplane_operator.status.difference import (
+    essence,
+    is_reconciling,
+    is_same,
+    removals,
+    without_empty,
+)
 
 BUDGET: Final = RateLimit(tokens=20, per=1_000, burst=20)
 """Writes of all statuses together."""
-AT_ONCE: Final = 4
+AT_ONCE: Final = 32
 """Writes that run at the same time, so that a slow API server does not leave the budget unused."""
+OF_NAMESPACE: Final = 8
+"""Of those, at most so many in one namespace."""
 COUNTERS_SECONDS: Final = 60.0
 """Between two writes of an object of which only counters change."""
 SETTLE_SECONDS: Final = 2.0
 """How long a status that says Reconciling waits. Most changes are in force by then, so that one
 write says it instead of two."""
 _LOOK_SECONDS: Final = 0.2
-_RETRY_SECONDS: Final = 1.0
+FIRST_PAUSE_SECONDS: Final = 1.0
+"""Until a write that failed is tried again; doubled each time."""
+LONGEST_PAUSE_SECONDS: Final = 60.0
+LONGEST_SILENCE_SECONDS: Final = 8.0
+"""The longest pause where the API server did not refuse, but gave no answer."""
 
 _log = logging.getLogger("hookplane.operator")
 
 Written = Callable[[ObjectKey, Object, Mapping[str, Any], Mapping[str, Any]], None]
 """Key, object, status before, status after."""
+Answered = Callable[[str, Object], object]
+"""Kind, object."""
+Refused = Callable[[ObjectKey, Object, str], None]
+"""Key, object, the API server's words."""
 
 
 @dataclass(slots=True)
@@ -56,6 +77,19 @@ class _Wanted:
     """Only numbers, times and sentences changed, so others are written first."""
 
 
+@dataclass(slots=True)
+class _Failure:
+    """A write that did not succeed."""
+
+    uid: str
+    essence: object
+    """Of the status that was not taken. Another one is tried at once."""
+    words: str
+    times: int
+    """In a row."""
+    until: float
+
+
 class StatusWriter:
     """One for the process."""
 
@@ -64,15 +98,24 @@ class StatusWriter:
         kube: Kube,
         objects: Objects,
         metrics: Metrics,
+        answered: Answered,
         written: Written,
+        refused: Refused,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`answered`: called with every object that a write is answered with, which may be another
+        than was known. `refused`: called when a write is refused, for the first time or in other
+        words."""
         self._kube = kube
         self._objects = objects
         self._metrics = metrics
+        self._answered = answered
         self._written = written
+        self._refused = refused
         self._clock = clock
         self._wanted: dict[ObjectKey, _Wanted] = {}
+        self._writing: set[ObjectKey] = set()
+        self._failures: dict[ObjectKey, _Failure] = {}
         self._last: dict[ObjectKey, float] = {}
         self._budget = TokenBucket(BUDGET, clock())
 
@@ -84,71 +127,120 @@ class StatusWriter:
             return
         told = live.get("status") or {}
         dumped = status.model_dump(by_alias=True, exclude_none=True, mode="json")
-        wanted = {name: value for name, value in dumped.items() if value != []}
-        if _plain(told) == _plain(wanted):
+        wanted: dict[str, Any] = without_empty(dumped)
+        if is_same(told, wanted):
             self._wanted.pop(key, None)
             return
         now = self._clock()
         before = self._wanted.get(key)
         since = before.since if before is not None and before.uid == uid else now
-        counting = _essence(told) == _essence(wanted)
+        counting = essence(told) == essence(wanted)
         earliest = self._earliest(key, wanted, since, counting=counting)
         self._wanted[key] = _Wanted(uid, wanted, since, earliest, counting)
+
+    def is_writing(self, key: ObjectKey) -> bool:
+        """Whether a change of its status that is seen now may be our own."""
+        return key in self._writing
 
     def clear(self) -> None:
         """Forgets what was to be written, because another replica leads now."""
         self._wanted.clear()
+        self._failures.clear()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self._metrics.status_waiting.set(len(self._wanted))
-            due = self._due() if self._wanted else []
-            for start in range(0, len(due), AT_ONCE):
-                await asyncio.gather(*map(self._write, due[start : start + AT_ONCE]))
+        async with asyncio.TaskGroup() as writes:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                self._metrics.status_waiting.set(len(self._wanted))
+                for key in self._due() if self._wanted else ():
+                    self._writing.add(key)
+                    writes.create_task(self._write(key, self._wanted.pop(key)))
 
     def _earliest(
         self, key: ObjectKey, wanted: Mapping[str, Any], since: float, *, counting: bool
     ) -> float:
+        failure = self._failures.get(key)
+        held = failure.until if failure and failure.essence == essence(wanted) else 0.0
         if counting:
-            return self._last.get(key, -COUNTERS_SECONDS) + COUNTERS_SECONDS
-        return since + (SETTLE_SECONDS if _is_reconciling(wanted) else 0.0)
+            return max(held, self._last.get(key, -COUNTERS_SECONDS) + COUNTERS_SECONDS)
+        return max(held, since + (SETTLE_SECONDS if is_reconciling(wanted) else 0.0))
 
     def _due(self) -> list[ObjectKey]:
         """Objects whose status is written now, as many as the budget allows: those with changed
-        conditions first, then those that have waited longest."""
+        conditions first, namespaces in turns, then those that have waited longest."""
         now = self._clock()
-        due = ((x.counting, x.not_before, key) for key, x in self._wanted.items())
-        taken = heapq.nsmallest(self._budget.available(now), (x for x in due if x[1] <= now))
+        free = min(self._budget.available(now), AT_ONCE - len(self._writing))
+        taken = heapq.nsmallest(free, self._in_turns(now)) if free > 0 else []
         self._budget.spend(len(taken))
         return [key for *_, key in taken]
 
-    async def _write(self, key: ObjectKey) -> None:
-        wanted = self._wanted.pop(key, None)
+    def _in_turns(self, now: float) -> Iterator[tuple[bool, int, float, ObjectKey]]:
+        """With the place that each has in the row of its namespace."""
+        rows = Counter(key.namespace for key in self._writing)
+        due = sorted(
+            (x.counting, x.not_before, key)
+            for key, x in self._wanted.items()
+            if x.not_before <= now and key not in self._writing
+        )
+        for counting, not_before, key in due:
+            place = rows[key.namespace]
+            if place < OF_NAMESPACE:
+                rows[key.namespace] += 1
+                yield counting, place, not_before, key
+
+    async def _write(self, key: ObjectKey, wanted: _Wanted) -> None:
+        """Raises nothing that an API server can cause."""
+        try:
+            await self._put(key, wanted)
+        except (NotFound, NotLeader):
+            self._failures.pop(key, None)  # it is gone, or another operator writes
+        except ApiError as error:
+            self._failed(key, wanted, error)
+        finally:
+            self._writing.discard(key)
+
+    async def _put(self, key: ObjectKey, wanted: _Wanted) -> None:
         live = self._objects.get(key)
-        if wanted is None or live is None:
+        if live is None:
             return
         resource = OURS[key.kind]
-        body = {
-            "apiVersion": resource.api_version,
-            "kind": key.kind,
-            "metadata": {"name": key.name, "namespace": key.namespace, "uid": wanted.uid},
-            "status": wanted.status,
-        }
-        try:
-            answer = await self._kube.apply(resource, body, part="status")
-        except (NotFound, Conflict, NotLeader):
-            return  # it is gone, another object has its name, or another operator writes
-        except ApiError as error:
-            _log.warning("status of %s: %s", key, error)
-            wanted.not_before = self._clock() + _RETRY_SECONDS
-            self._wanted.setdefault(key, wanted)
-            return
+        own = {"name": key.name, "namespace": key.namespace, "uid": wanted.uid}
+        body = {"apiVersion": resource.api_version, "kind": key.kind, "metadata": own}
+        answer = await self._kube.apply(resource, {**body, "status": wanted.status}, part="status")
+        if foreign := removals(answer.get("status") or {}, wanted.status):
+            answer = await self._kube.edit(resource, body, foreign, part="status")
+        self._failures.pop(key, None)
         self._remember(key)
         self._metrics.status_writes.inc()
-        self._objects.put(key.kind, answer)
+        self._answered(key.kind, answer)
         self._written(key, answer, live.get("status") or {}, wanted.status)
+        self._doubt(key, wanted)
+
+    def _doubt(self, key: ObjectKey, wanted: _Wanted) -> None:
+        """Somebody wrote at the same time, and has been seen already."""
+        live = self._objects.get(key)
+        if live is not None and not is_same(live.get("status") or {}, wanted.status):
+            wanted.not_before = self._clock() + FIRST_PAUSE_SECONDS
+            self._wanted.setdefault(key, wanted)
+
+    def _failed(self, key: ObjectKey, wanted: _Wanted, error: ApiError) -> None:
+        """Tried again with growing pauses, and told."""
+        refused = error.status >= 400 and error.status != 429
+        known = self._failures.get(key)
+        times = known.times + 1 if known and known.uid == wanted.uid else 1
+        longest = LONGEST_PAUSE_SECONDS if refused else LONGEST_SILENCE_SECONDS
+        until = self._clock() + pause_after(times, FIRST_PAUSE_SECONDS, longest)
+        own = essence(wanted.status)
+        self._failures[key] = _Failure(wanted.uid, own, error.said, times, until)
+        wanted.not_before = until
+        self._wanted.setdefault(key, wanted)
+        if refused:
+            self._metrics.status_refused.labels(key.kind).inc()
+        if known is None or known.words != error.said:
+            _log.warning("status of %s: %s", key, error)
+            if refused and (live := self._objects.get(key)) is not None:
+                self._refused(key, live, error.said)
 
     def _remember(self, key: ObjectKey) -> None:
         """Notes when it was written, in order, and forgets those whose minute is over."""
@@ -157,29 +249,3 @@ class StatusWriter:
         self._last[key] = now
         for old in list(takewhile(lambda x: now - self._last[x] > COUNTERS_SECONDS, self._last)):
             del self._last[old]
-
-
-def _essence(status: Mapping[str, Any]) -> object:
-    """What a person would call a change: conditions, states and addresses, but not numbers, times
-    and sentences."""
-    conditions = {
-        x.get("type"): (x.get("status"), x.get("reason")) for x in status.get("conditions", ())
-    }
-    words = [status.get(x) for x in ("observedGeneration", "state", "url", "target")]
-    summaries = [(status.get(x) or {}).get("summary") for x in ("receivers", "dispatchers")]
-    circuit = (status.get("delivery") or {}).get("circuit")
-    return conditions, words, summaries, (status.get("store") or {}).get("state"), circuit
-
-
-def _is_reconciling(status: Mapping[str, Any]) -> bool:
-    types = {x.get("type") for x in status.get("conditions", ())}
-    return ConditionType.RECONCILING.value in types
-
-
-def _plain(status: Mapping[str, Any]) -> dict[str, Any]:
-    """For comparing: without empty fields, and with conditions by type, in whatever order."""
-    plain = {name: value for name, value in status.items() if value not in ([], {}, "", None)}
-    plain["conditions"] = {
-        x.get("type"): {k: v for k, v in x.items() if v != ""} for x in status.get("conditions", ())
-    }
-    return plain

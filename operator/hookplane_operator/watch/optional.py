@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
 
+from hookplane.pacing.run_forever import run_forever
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import ApiError, NotFound
-from hookplane_operator.kube.kinds import OPTIONAL, Object, Resource
-from hookplane_operator.kube.objects import Objects, key_of, uid_of
-from hookplane_operator.watch.informer import Informer
+from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.kinds import OPTIONAL, Resource
+from hookplane_operator.watch.reflector import Reflector
 
 LOOK_SECONDS: Final = 60.0
-SERVED_SECONDS: Final = 5.0
 
 _log = logging.getLogger("hookplane.operator")
+
+Reflectors = Callable[[Resource], list[Reflector]]
+"""Makes those of a kind, one for each namespace."""
 
 
 class OptionalApis:
@@ -26,31 +27,29 @@ class OptionalApis:
     def __init__(
         self,
         kube: Kube,
-        objects: Objects,
         namespaces: tuple[str, ...],
-        selector: str,
-        saw: Callable[[str, str | None, Object], None],
+        reflectors: Reflectors,
+        failed: Callable[[], object],
     ) -> None:
-        """`selector`: label of all objects that belong to a gateway."""
+        """`namespaces`: where to look, at least one. `failed`: called when a watch ends with an
+        error of ours; it is begun again."""
         self._kube = kube
-        self._objects = objects
         self._namespaces = namespaces
-        self._selector = selector
-        self._saw = saw
-        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._reflectors = reflectors
+        self._failed = failed
+        self._there: dict[str, list[Reflector]] = {}
+        self._watches: dict[str, list[asyncio.Task[None]]] = {}
         self._looking = asyncio.Lock()
-        self._interrupted = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
         try:
             while True:
-                await self._pause()
+                await asyncio.sleep(LOOK_SECONDS)
                 await self.look()
         finally:
-            for watch in self._watches.values():
-                watch.cancel()
-            await asyncio.gather(*self._watches.values(), return_exceptions=True)
+            for kind in list(self._watches):
+                await self._end(kind)
 
     async def look(self) -> None:
         """For all of them."""
@@ -63,60 +62,31 @@ class OptionalApis:
     async def has(self, resource: Resource) -> bool:
         """Whether it is there now; what there is of ours is known then. Raises ApiError."""
         async with self._looking:
-            try:
-                await self._list(resource)
-            except NotFound:
+            if not await self._kube.is_served(resource, self._namespaces[0]):
                 await self._forget(resource)
                 return False
-            self._watch(resource)
+            await self._watch(resource)
             return True
 
-    async def _pause(self) -> None:
-        """Shorter when a watch was interrupted: what was deleted meanwhile is told by nobody."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._interrupted.wait()
-        self._interrupted.clear()
-
-    async def _list(self, resource: Resource) -> None:
-        known = {uid_of(x): x for x in self._objects.all(resource.kind)}
-        for namespace in self._namespaces:
-            async for body in self._kube.list(resource, namespace, selector=self._selector):
-                known.pop(uid_of(body), None)
-                body.setdefault("kind", resource.kind)
-                body.setdefault("apiVersion", resource.api_version)
-                self._saw(resource.kind, None, body)
-        for gone in known.values():
-            key = key_of(resource.kind, gone)
-            if self._objects.get(key) is gone:
-                self._objects.drop(key)
-
-    def _watch(self, resource: Resource) -> None:
+    async def _watch(self, resource: Resource) -> None:
         if resource.kind in self._watches:
             return
-        informer = Informer(
-            (resource,),
-            self._namespaces,
-            self._saw,
-            lambda _: self._interrupted.set(),
-            lambda: self._served(resource),
-            {resource.kind: self._selector},
-            scan=False,
-        )
-        self._watches[resource.kind] = asyncio.create_task(informer.run())
-
-    async def _served(self, resource: Resource) -> None:
-        """Returns when there is something to watch."""
-        while True:
-            with contextlib.suppress(ApiError):
-                if await self._kube.is_served(resource, next(iter(self._namespaces), None)):
-                    return
-            await asyncio.sleep(SERVED_SECONDS)
+        if resource.kind not in self._there:
+            self._there[resource.kind] = self._reflectors(resource)
+        for reflector in self._there[resource.kind]:
+            await reflector.list()
+        self._watches[resource.kind] = [
+            asyncio.create_task(run_forever("watches", x.run, self._failed))
+            for x in self._there[resource.kind]
+        ]
 
     async def _forget(self, resource: Resource) -> None:
-        for body in self._objects.all(resource.kind):
-            self._objects.drop(key_of(resource.kind, body))
-        watch = self._watches.pop(resource.kind, None)
-        if watch is not None:
+        await self._end(resource.kind)
+        for reflector in self._there.pop(resource.kind, []):
+            reflector.withdraw()
+
+    async def _end(self, kind: str) -> None:
+        watches = self._watches.pop(kind, [])
+        for watch in watches:
             watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        await asyncio.gather(*watches, return_exceptions=True)

@@ -9,7 +9,10 @@ from typing import Protocol
 from cryptography.x509 import Certificate
 
 from hookplane.clock import Millis
-from hookplane.network.headers import Headers
+from hookplane.network.headers import TEXT_ERRORS, Headers
+
+RawHeaders = list[tuple[str, bytes]]
+"""Names in lower case; values as they were sent, without blanks around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,15 @@ class IngressLimits:
     a TLS handshake."""
     body_timeout: Millis = 30_000
     idle_timeout: Millis = 75_000
-    connections: int = 4096
+    linger_timeout: Millis = 10_000
+    """So long a body that is not wanted is read and dropped, so that the answer gets through: a
+    client that is still writing would see a reset instead."""
+    connections: int = 2048
+    """Of all doors of a process. Each takes up to 140 KiB; see docs/operations.md."""
+    connections_per_peer: int = 1024
+    """Of one address, or of one /64 of IPv6; trusted proxies have no such bound."""
+    unverified_bytes: int = 64 * 1024 * 1024
+    """Of all bodies that come in, of all connections together; 16 KiB of each are free."""
 
 
 @dataclass(slots=True)
@@ -45,15 +56,24 @@ class InboundRequest:
     method: str
     target: str
     """As sent: path and query."""
-    headers: Headers
-    """Names in lower case."""
+    raw_headers: RawHeaders
     peer: str
     """The address that the connection comes from."""
-    read_body: Callable[[int], Awaitable[bytes]] = field(repr=False)
-    """Reads the whole body of at most so many bytes; raises BodyTooLarge, BodyTimeout,
-    BodyBroken."""
+    read_body: Callable[[int, str], Awaitable[bytes]] = field(repr=False)
+    """Reads the whole body, of at most so many bytes. It shares what room there is for bodies with
+    others of this network. Raises BodyTooLarge, BodyTimeout, BodyBroken, NoRoomForBody."""
     client: ClientCertificates | None = None
     """None: the connection is not encrypted, or not up to here."""
+    _headers: Headers | None = field(default=None, init=False, repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """As text, which is made when somebody first asks for it."""
+        if self._headers is None:
+            self._headers = tuple(
+                [(name, value.decode("utf-8", TEXT_ERRORS)) for name, value in self.raw_headers]
+            )
+        return self._headers
 
     @property
     def path(self) -> str:
@@ -77,6 +97,11 @@ class BodyTooLarge(Exception):
 
 class BodyTimeout(Exception):
     """The body did not come in time."""
+
+
+class NoRoomForBody(Exception):
+    """Too much comes in at once, and this body waited in vain or had to give way; the connection
+    closes after the answer."""
 
 
 class BodyBroken(Exception):

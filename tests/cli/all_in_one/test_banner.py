@@ -10,6 +10,7 @@ from hookplane_cli.all_in_one.banner import banner
 from hookplane_cli.all_in_one.settings import RunSettings
 from hookplane_cli.local.reload import Loaded
 from hookplane_cli.local.report import CheckReport
+from hookplane_receiver.ingress.server import IngressLimits
 from support.planes.compiled import (
     compiled_of,
     endpoint_text,
@@ -26,6 +27,7 @@ SETTINGS = RunSettings(
     services={},
     public_url=None,
     trusted_proxies=(),
+    limits=IngressLimits(),
     allowed_ranges=(),
     retention=Retention(1, 1, 1),
     style="text",

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from click.testing import CliRunner
 from standardwebhooks.webhooks import Webhook
+from yarl import URL
 
 from hookplane_cli.main import main
 from support.clocks.until import PATIENCE, until
@@ -182,6 +184,43 @@ async def test_a_data_folder_or_a_port_that_is_taken(
     assert (code, f"{taken} is in use; give another one with --listen" in out) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("options", "bound"),
+    [
+        (("--connections-per-peer", "2"), "peer"),
+        (("--connections", "2"), "process"),
+        (("--connections", "2", "--trusted-proxy", "127.0.0.1/32"), "process"),
+    ],
+)
+async def test_so_many_connections_are_open_at_most(
+    laptop: Plane, options: tuple[str, ...], bound: str
+) -> None:
+    await laptop.start(*options)
+    lines = [await asyncio.open_connection("127.0.0.1", URL(laptop.url).port) for _ in range(3)]
+    assert await asyncio.wait_for(lines[0][0].read(), PATIENCE) == b""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{laptop.admin}/metrics") as answer,
+    ):
+        told = (await answer.text()).splitlines()
+    assert "hookplane_connections 2.0" in told
+    assert f'hookplane_connections_shed_total{{bound="{bound}"}} 1.0' in told
+    for _, writer in lines:
+        writer.close()
+
+
+async def test_variables_of_other_commands_are_not_read_and_that_is_said(
+    laptop: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOKPLANE_CONNECTIONS", "none")
+    monkeypatch.setenv("HOOKPLANE_DATA", str(laptop.data))
+    await laptop.start()
+    told = [line for line in laptop.output().splitlines() if line.startswith("warning: ")]
+    assert told == [
+        "warning: `hookplane run` does not read HOOKPLANE_CONNECTIONS; it takes options"
+    ]
+
+
 async def test_json_lines_for_machines(laptop: Plane, shop: Subscriber) -> None:
     laptop.write("a", manifest(shop.url))
     await laptop.start("--log", "json")
@@ -218,6 +257,8 @@ async def test_a_second_signal_does_not_wait(laptop: Plane, shop: Subscriber) ->
         (["-f", ".", "--retention", "soon"], '"soon" is not a duration'),
         (["-f", ".", "--retention", "1s"], "is too short"),
         (["-f", ".", "--trusted-proxy", "here"], "does not appear to be"),
+        (["-f", ".", "--connections", "0"], '"0" is not a whole number from 1'),
+        (["-f", ".", "--unverified-bytes", "1Mi"], '"1Mi" is less than one body may have'),
         (["-f", ".", "--listen", "8080"], "8080 is not HOST:PORT"),
         (["-f", ".", "--public-url", "hooks.example.com"], "the URL has no scheme and host"),
         ([], "Missing option"),

@@ -40,6 +40,18 @@ def test_what_is_needed_from_elsewhere_is_a_problem_when_strict() -> None:
     assert result.output.splitlines()[-1] == "1 problem in 1 object"
 
 
+def test_a_member_that_no_event_has_is_told_with_those_that_it_has(tmp_path: Path) -> None:
+    manifest = tmp_path / "shop.yaml"
+    manifest.write_text(
+        endpoint_text() + subscription_text("filter: {cel: 'event.typo == \"x\"'}", name="shop")
+    )
+    result = check("-f", tmp_path)
+    assert result.exit_code == 1
+    assert "spec.filter.cel: line 1, column 6: event has no member 'typo'; it has body" in (
+        result.output
+    )
+
+
 def test_problems_name_place_object_field_and_remedy(tmp_path: Path) -> None:
     payments, chatbot = tmp_path / "payments.yaml", tmp_path / "chatbot.yaml"
     payments.write_text(

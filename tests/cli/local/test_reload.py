@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,12 @@ import pytest
 from hookplane.compile.model import Options
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.store.delivery_store import ReplayPhase
+from hookplane.errors import UnknownObject
+from hookplane.store.delivery_store import DeliveryState, ReplayPhase
+from hookplane.store.event_log import NewEvent
+from hookplane.store.maintenance import Retention
+from hookplane.store.protocol import Store
+from hookplane.store.queries import SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.local.reload import (
     CONFIRM_AFTER,
@@ -34,11 +39,24 @@ from support.planes.compiled import (
     secret_text,
     subscription_text,
 )
-from support.planes.store import Scene
+from support.planes.store import (
+    DAY,
+    DRIVERS,
+    EventIds,
+    OpenStore,
+    Scene,
+    closing_store,
+    delivery,
+    open_sqlite,
+)
 
 ENDPOINT = "webhookendpoints/default/a"
 SUBSCRIPTION = "webhooksubscriptions/default/s"
 REF = "{secretKeyRef: {name: sec, key: k}}"
+OTHER = "webhookendpoints/default/b"
+READ = endpoint_text(labels="{read: 'yes'}")
+ALSO_READ = endpoint_text(name="b", labels="{read: 'yes'}")
+READER = subscription_text("endpointSelector: {matchLabels: {read: 'yes'}}")
 REPLAY = (
     "apiVersion: hookplane.dev/v1alpha1\nkind: WebhookReplay\nmetadata: {name: r}\n"
     "spec: {subscriptionRef: {name: s}, events: {from: '2025-01-01T00:00:00Z'}}\n"
@@ -50,9 +68,10 @@ class Laptop:
     """Manifests in a folder, and what is in force."""
 
     folder: Path
-    store: SQLiteStore
+    store: Store
     reloader: Reloader
     clock: ManualClock
+    ids: EventIds = field(default_factory=EventIds)
 
     async def load(self, **files: str | None) -> Loaded:
         """Writes files (None: removes one) and loads."""
@@ -64,6 +83,12 @@ class Laptop:
                 path.write_text(text)
         return await self.reloader.load()
 
+    async def remove(self, *files: str) -> None:
+        """Until it is noticed."""
+        await self.load(**dict.fromkeys(files))
+        self.clock.advance(CONFIRM_AFTER)
+        await self.load()
+
     def endpoint(self, uid: str = ENDPOINT) -> EndpointConfig:
         found = self.reloader.in_force[uid]
         assert isinstance(found, EndpointConfig)
@@ -74,16 +99,31 @@ class Laptop:
         assert isinstance(found, SubscriptionConfig)
         return found
 
+    @property
+    def scene(self) -> Scene:
+        return Scene(self.store, self.clock, self.ids)
+
+    async def deliver_all(self) -> None:
+        """What the subscription has of the first endpoint."""
+        entries = await self.store.read_log(ENDPOINT, 0, 10)
+        await (await self.scene.owner(SUBSCRIPTION)).deliver(*entries)
+
     async def version(self) -> int:
         return (await self.store.load_config(0))[0]
 
 
 @asynccontextmanager
-async def opened(root: Path) -> AsyncIterator[Laptop]:
+async def opened(root: Path, open_store: OpenStore = open_sqlite) -> AsyncIterator[Laptop]:
     folder, data, clock = root / "manifests", root / "data", ManualClock(NOW)
     folder.mkdir(exist_ok=True)
-    store = await SQLiteStore.open(data, clock)
-    reloader = Reloader(
+    async with open_store(data, clock) as store:
+        laptop = Laptop(folder, store, reloader_of(folder, data, store, clock), clock)
+        await laptop.reloader.restore()
+        yield laptop
+
+
+def reloader_of(folder: Path, data: Path, store: Store, clock: ManualClock) -> Reloader:
+    return Reloader(
         sources=[folder],
         store=store,
         sealer=open_sealer(data),
@@ -91,11 +131,6 @@ async def opened(root: Path) -> AsyncIterator[Laptop]:
         options=Options(loopback_allowed=True),
         clock=clock,
     )
-    await reloader.restore()
-    try:
-        yield Laptop(folder, store, reloader, clock)
-    finally:
-        await store.close()
 
 
 def problems(loaded: Loaded) -> list[str]:
@@ -241,6 +276,108 @@ async def test_an_endpoint_that_comes_while_its_reader_is_broken_is_read_from_it
         await laptop.load(s=subscription_text())
         await scene.append(ENDPOINT)
         assert (await scene.status(SUBSCRIPTION)).pending == 2
+
+
+@pytest.fixture(params=DRIVERS)
+async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Laptop]:
+    """On either store; `s` reads all endpoints that are labelled, and `a` has accepted two events,
+    of which one was tried."""
+    async with opened(tmp_path, DRIVERS[request.param]) as laptop:
+        await laptop.load(a=READ, b=ALSO_READ, s=READER)
+        tried, _ = await laptop.scene.fill(2, ENDPOINT)
+        await (await laptop.scene.owner(SUBSCRIPTION)).hold(delivery(tried))
+        yield laptop
+
+
+async def test_what_a_removed_endpoint_had_accepted_is_delivered(both: Laptop) -> None:
+    await both.remove("a")
+    with pytest.raises(UnknownObject):
+        await both.scene.append(ENDPOINT)
+    status = await both.scene.status(SUBSCRIPTION)
+    assert (status.pending, status.retrying, status.counters.expired) == (1, 1, 0)
+    await both.deliver_all()
+    status = await both.scene.status(SUBSCRIPTION)
+    assert (status.counters.delivered, status.counters.expired) == (2, 0)
+
+
+class Late(SQLiteStore):
+    """An event comes right after it told how much waits."""
+
+    late: NewEvent | None = None
+
+    async def subscription_stats(self, subscriptions: Sequence[str]) -> list[SubscriptionStats]:
+        found = await super().subscription_stats(subscriptions)
+        if self.late is not None:
+            late, self.late = self.late, None
+            await self.append(late)
+        return found
+
+
+@asynccontextmanager
+async def open_late(folder: Path, clock: ManualClock) -> AsyncIterator[Store]:
+    async with closing_store(Late.open(folder, clock)) as store:
+        yield store
+
+
+async def test_what_comes_while_an_endpoint_is_removed_is_delivered(tmp_path: Path) -> None:
+    async with opened(tmp_path, open_late) as laptop:
+        await laptop.load(a=READ, s=READER)
+        await laptop.load(a=None)
+        laptop.clock.advance(CONFIRM_AFTER)
+        assert isinstance(laptop.store, Late)
+        laptop.store.late = laptop.scene.event(ENDPOINT)
+        await laptop.load()
+        status = await laptop.scene.status(SUBSCRIPTION)
+        assert (status.pending, status.counters.expired) == (1, 0)
+
+
+async def test_a_removed_endpoint_is_read_until_its_log_is_done(both: Laptop) -> None:
+    await both.remove("a")
+    await both.load(b=ALSO_READ.replace("{}", "{provider: GitHub}"))
+    assert both.subscription().endpoints == (ENDPOINT, OTHER)
+    await both.deliver_all()
+    await both.load()
+    assert both.subscription().endpoints == (OTHER,)
+    both.clock.advance(2 * DAY)
+    retention = Retention(DAY, DAY, 1 << 30)
+    while (await both.store.expire(retention, both.clock.now())).more:
+        pass
+    assert both.subscription().endpoints == (OTHER,)
+    assert [x.endpoint for x in await both.store.endpoint_stats([ENDPOINT])] == []
+
+
+async def test_a_subscription_that_comes_back_has_what_its_endpoint_left(both: Laptop) -> None:
+    await both.remove("a", "s")
+    await both.load(s=READER)
+    assert both.subscription().endpoints == (ENDPOINT, OTHER)
+    await both.deliver_all()
+    assert (await both.scene.status(SUBSCRIPTION)).counters.delivered == 2
+
+
+async def test_an_endpoint_that_comes_back_while_it_is_read_goes_on(both: Laptop) -> None:
+    await both.remove("a")
+    await both.load(a=READ)
+    await both.scene.append(ENDPOINT)
+    status = await both.scene.status(SUBSCRIPTION)
+    assert (status.pending, status.retrying, status.counters.expired) == (2, 1, 0)
+
+
+async def test_a_named_endpoint_that_is_missing_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as laptop:
+        await laptop.load(a=endpoint_text(), s=subscription_text())
+        waiting = await laptop.scene.fill(2, ENDPOINT)
+        pending = dict.fromkeys((x.event_id for x in waiting), DeliveryState.PENDING)
+        await laptop.remove("a")
+        assert await laptop.scene.states(SUBSCRIPTION) == pending
+        await laptop.load(a=endpoint_text())
+        assert await laptop.scene.states(SUBSCRIPTION) == pending
+        assert (await laptop.scene.status(SUBSCRIPTION)).counters.expired == 0
+
+
+async def test_what_waits_of_an_endpoint_that_is_deselected_has_expired(both: Laptop) -> None:
+    await both.load(a=endpoint_text())
+    assert both.subscription().endpoints == (OTHER,)
+    assert (await both.scene.status(SUBSCRIPTION)).counters.expired == 1
 
 
 async def test_a_replay_begins_once_and_ends_with_its_object(tmp_path: Path) -> None:

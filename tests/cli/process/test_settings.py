@@ -10,6 +10,7 @@ from hookplane.errors import InvalidValue
 from hookplane.sealing_keys import new_sealing_key
 from hookplane.secret import Secret
 from hookplane_cli.process.settings import process_settings, store_settings
+from hookplane_receiver.ingress.server import IngressLimits
 from hookplane_receiver.settings import QuotaSettings, TlsSettings
 
 DSN = "postgresql://user:hunter2@db/hookplane"
@@ -27,10 +28,11 @@ def test_the_least_that_is_needed(keys: Path) -> None:
         "receiver", {"HOOKPLANE_STORE": DSN, "HOOKPLANE_SEALING_KEYS_FILE": str(keys)}
     )
     assert found.store.access.dsn == Secret(DSN)
-    assert found.listen == ("0.0.0.0", 8080)  # noqa: S104 - that is the default
-    assert found.health == ("0.0.0.0", 8081)  # noqa: S104 - the same
+    assert found.listen == ("[::]", 8080)
+    assert found.health == ("[::]", 8081)
     assert found.grace == 20_000
     assert found.instance
+    assert found.receiver().limits == IngressLimits()
     assert found.quotas == QuotaSettings()
     assert found.warnings == ()
     assert "hunter2" not in repr(found)
@@ -44,7 +46,7 @@ def test_tls_needs_a_certificate_and_its_key(keys: Path, tmp_path: Path) -> None
     half = least | {"HOOKPLANE_TLS_CERTIFICATE_FILE": str(certificate)}
     assert process_settings("receiver", least).tls is None
     found = process_settings("receiver", half | {"HOOKPLANE_TLS_KEY_FILE": str(key)}).tls
-    assert found == TlsSettings("0.0.0.0:8443", certificate, key)
+    assert found == TlsSettings("[::]:8443", certificate, key)
     with pytest.raises(InvalidValue, match="HOOKPLANE_TLS_KEY_FILE: it is missing"):
         process_settings("receiver", half)
     with pytest.raises(InvalidValue, match="HOOKPLANE_TLS_LISTEN: there is no"):
@@ -70,6 +72,9 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
             "HOOKPLANE_GATEWAY": "system/default",
             "HOOKPLANE_QUOTA_STORED_BYTES": "2Gi",
             "HOOKPLANE_QUOTA_EVENTS_PER_SECOND": "500",
+            "HOOKPLANE_UNVERIFIED_BYTES": "128Mi",
+            "HOOKPLANE_CONNECTIONS": "500",
+            "HOOKPLANE_CONNECTIONS_PER_PEER": "100",
         },
     )
     assert found.store.access.dsn == Secret(DSN)
@@ -77,6 +82,9 @@ def test_everything_can_be_said(keys: Path, tmp_path: Path) -> None:
     assert (found.instance, found.health, found.allow_loopback) == ("d-0", None, True)
     assert found.allowed_cidrs == ("10.0.0.0/8", "192.168.1.0/24")
     assert (found.retention.events, found.retention.total_bytes) == (48 * 3_600_000, 1 << 30)
+    limits = found.receiver().limits
+    assert limits.unverified_bytes == 128 << 20
+    assert (limits.connections, limits.connections_per_peer) == (500, 100)
     assert found.quotas == QuotaSettings(2 << 30, 500, "system/default")
 
 
@@ -90,6 +98,9 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
                 "HOOKPLANE_LISTEN": "8080",
                 "HOOKPLANE_HEALTH": "nowhere",
                 "HOOKPLANE_TRUSTED_PROXIES": "10.0.0.0/33",
+                "HOOKPLANE_UNVERIFIED_BYTES": "31Mi",
+                "HOOKPLANE_CONNECTIONS": "0",
+                "HOOKPLANE_CONNECTIONS_PER_PEER": "many",
                 "HOOKPLANE_ALLOW_LOOPBACK": "maybe",
                 "HOOKPLANE_LOG": "loud",
                 "HOOKPLANE_GRACE": "soon",
@@ -108,6 +119,9 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         "LISTEN",
         "HEALTH",
         "TRUSTED_PROXIES",
+        "UNVERIFIED_BYTES",
+        "CONNECTIONS",
+        "CONNECTIONS_PER_PEER",
         "ALLOW_LOOPBACK",
         "LOG",
         "GRACE",

@@ -28,6 +28,18 @@ def test_a_page() -> None:
     assert page_of({"limit": "500", "before": ID}) == Page(500, ID)
 
 
+@pytest.mark.parametrize("before", [ID, "30f4240", "10000000003.20000000001"])
+def test_where_a_page_begins(before: str) -> None:
+    assert page_of({"before": before}).before == before
+
+
+@pytest.mark.parametrize("before", ["nonsense", "evt_", ID[:-1], f"{ID}0", "1..2", "x" * 5000])
+def test_where_no_page_begins(before: str) -> None:
+    with pytest.raises(Refusal, match="neither an event id nor") as refused:
+        page_of({"before": before})
+    assert refused.value.field == "before"
+
+
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "", "٣", "1e2", "99999999999999999999"])
 def test_limits_that_are_none(limit: str) -> None:
     with pytest.raises(Refusal) as refused:
@@ -92,6 +104,7 @@ def test_replay_by_id_takes_all_states() -> None:
         DeliveryState.RETRYING,
         DeliveryState.DELIVERED,
         DeliveryState.FILTERED,
+        DeliveryState.EXPIRED,
     }
     assert job.uid == f"requestedreplays/chat/{job.name}"
 

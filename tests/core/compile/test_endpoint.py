@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hookplane.compile.model import Options, SecretObject, WantedSecret
+from hookplane.compile.model import Options, SecretObject, Severity, WantedSecret
 from hookplane.config.base import RateLimit
 from hookplane.config.endpoint import Answer, Source
 from hookplane.kinds.conditions import Reason
@@ -44,6 +44,24 @@ def test_the_smallest_endpoint_gets_a_generated_key() -> None:
     assert endpoint.signature == PRESETS["StandardWebhooks"].variants[-1].signature
     assert (endpoint.dedup_window, endpoint.max_body_size) == (86_400_000, 1 << 20)
     assert endpoint.not_ready == ""
+
+
+@pytest.mark.parametrize(
+    ("provider", "limits", "size"),
+    [
+        ("GitHub", "{}", 25 << 20),
+        ("GitLab", "{}", 25 << 20),
+        ("WhatsApp", "{}", 3 << 20),
+        ("Stripe", "{}", 1 << 20),
+        ("GitHub", "{maxBodySize: 256Ki}", 256 << 10),
+        ("Stripe", "{maxBodySize: 32Mi}", 32 << 20),
+    ],
+)
+def test_how_large_a_body_may_be(provider: str, limits: str, size: int) -> None:
+    parameters = "parameters: [{name: verifyToken, value: v}], " if provider == "WhatsApp" else ""
+    spec = f"{{provider: {provider}, verification: {{{parameters}keys: {REF}}}, limits: {limits}}}"
+    compiled = compiled_of(secret_text("s", k="k" * 16) + endpoint_text(spec))
+    assert one_endpoint(compiled).max_body_size == size
 
 
 def test_a_key_that_is_not_generated_yet_is_no_problem_but_not_ready() -> None:
@@ -97,7 +115,7 @@ def test_a_key_of_one_part_is_written_as_before_there_were_several() -> None:
 
 
 def test_all_axes_of_a_generic_endpoint() -> None:
-    text = secret_text("s", k="key", api="abc", pw="secret", token="t") + endpoint_text(
+    text = secret_text("s", k="k" * 16, api="a" * 16, pw="p" * 16, token="t" * 16) + endpoint_text(
         "{provider: Generic, verification: {"
         f"keys: {REF}, "
         "signature: {header: X-Sig, prefix: v1=, algorithm: HMAC-SHA512, encoding: Base64, "
@@ -122,10 +140,10 @@ def test_all_axes_of_a_generic_endpoint() -> None:
         timestamp=Timestamp(header="x-time", tolerance=60_000),
     )
     assert endpoint.api_key is not None
-    assert (endpoint.api_key.header, endpoint.api_key.keys) == ("x-api-key", (Secret("abc"),))
+    assert (endpoint.api_key.header, endpoint.api_key.keys) == ("x-api-key", (Secret("a" * 16),))
     assert endpoint.basic is not None
-    assert (endpoint.basic.username, endpoint.basic.passwords) == ("u", (Secret("secret"),))
-    assert endpoint.bearer == (Secret("t"),)
+    assert (endpoint.basic.username, endpoint.basic.passwords) == ("u", (Secret("p" * 16),))
+    assert endpoint.bearer == (Secret("t" * 16),)
     assert endpoint.handshake == "CloudEventsOptions"
     assert endpoint.sources == ("203.0.113.0/24",)
     assert endpoint.event_type == Source(header="x-type")
@@ -206,7 +224,9 @@ def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
     ],
 )
 def test_refused(spec: str, problem: str) -> None:
-    compiled = compiled_of(secret_text("s", k="plain") + endpoint_text(spec), GENERATED)
+    compiled = compiled_of(
+        secret_text("s", k="plain and long text") + endpoint_text(spec), GENERATED
+    )
     assert said(compiled)[0].startswith(problem)
     assert [x for x in compiled.endpoints if not x.builtin] == []
 
@@ -249,9 +269,9 @@ def test_a_missing_key_is_told_and_the_endpoint_is_not_ready(secret: str, reason
 def test_an_optional_key_is_passed_over() -> None:
     keys = "[{secretKeyRef: {name: s, key: k}}, {secretKeyRef: {name: t, key: k, optional: true}}]"
     text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {keys}}}}}")
-    compiled = compiled_of(secret_text("s", k="one") + text)
+    compiled = compiled_of(secret_text("s", k="the one and only key") + text)
     assert said(compiled) == []
-    assert one_endpoint(compiled).keys == (Secret("one"),)
+    assert one_endpoint(compiled).keys == (Secret("the one and only key"),)
 
 
 def test_a_token_that_no_header_can_carry_is_refused() -> None:
@@ -262,9 +282,24 @@ def test_a_token_that_no_header_can_carry_is_refused() -> None:
     assert said(compiled)[0].startswith("spec.verification.bearer.tokens[0]: the value has line")
 
 
+@pytest.mark.parametrize(("length", "notes"), [(15, 1), (16, 0)])
+def test_a_short_key_of_the_user_s_choice_is_noted(length: int, notes: int) -> None:
+    ways = (
+        f"provider: GitHub, verification: {{keys: {REF}}}",
+        f"provider: Generic, verification: {{bearer: {{tokens: {REF}}}}}",
+        f"provider: Generic, verification: {{apiKey: {{keys: {REF}}}}}",
+        f"provider: Generic, verification: {{basic: {{username: u, passwords: {REF}}}}}",
+    )
+    for way in ways:
+        compiled = compiled_of(secret_text("s", k="x" * length) + endpoint_text(f"{{{way}}}"))
+        found = [problem.severity for problem in compiled.problems]
+        assert found == [Severity.NOTE] * notes
+        assert one_endpoint(compiled).not_ready == ""
+
+
 def test_a_signed_url_needs_the_public_url() -> None:
     spec = f"{{{HMAC}{{header: X, content: '{{url}}{{body}}'}}}}}}"
-    text = secret_text("s", k="key") + endpoint_text(spec)
+    text = secret_text("s", k="a key of 16 bytes") + endpoint_text(spec)
     missing = compiled_of(text)
     assert "the public URL must be known" in one_endpoint(missing).not_ready
     given = compiled_of(text, options=Options(public_url="https://h.example/hooks/"))
@@ -357,7 +392,8 @@ def test_a_parameter_is_a_literal_or_from_a_secret(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "accepted"), [("two words", True), ("a\\nb", False), (" a", False), ("a\\x7f", False)]
+    ("token", "accepted"),
+    [("two or more words", True), ("a\\nb", False), (" a", False), ("a\\x7f", False)],
 )
 def test_which_tokens_a_header_can_carry(token: str, accepted: bool) -> None:
     spec = f"{{provider: Generic, verification: {{bearer: {{tokens: {REF}}}}}}}"

@@ -122,11 +122,11 @@ def test_strict_sends_one_at_a_time() -> None:
     [
         ("{}", ["a", "b", "c"]),
         ("{matchLabels: {x: '1'}}", ["a", "b"]),
-        ("{matchLabels: {x: '1', y: '2'}}", ["b"]),
+        ("{matchLabels: {x: '1', 'y': '2'}}", ["b"]),
         ("{matchExpressions: [{key: x, operator: In, values: ['1', '3']}]}", ["a", "b", "c"]),
         ("{matchExpressions: [{key: x, operator: NotIn, values: ['1']}]}", ["c"]),
-        ("{matchExpressions: [{key: y, operator: Exists}]}", ["b"]),
-        ("{matchExpressions: [{key: y, operator: DoesNotExist}]}", ["a", "c"]),
+        ("{matchExpressions: [{key: 'y', operator: Exists}]}", ["b"]),
+        ("{matchExpressions: [{key: 'y', operator: DoesNotExist}]}", ["a", "c"]),
         ("{matchExpressions: [{key: z, operator: NotIn, values: ['1']}]}", ["a", "b", "c"]),
         ("{matchLabels: {x: none}}", []),
     ],
@@ -134,7 +134,7 @@ def test_strict_sends_one_at_a_time() -> None:
 def test_selectors(selector: str, selected: list[str]) -> None:
     text = (
         endpoint_text(name="a", labels="{x: '1'}")
-        + endpoint_text(name="b", labels="{x: '1', y: '2'}")
+        + endpoint_text(name="b", labels="{x: '1', 'y': '2'}")
         + endpoint_text(name="c", labels="{x: '3'}")
         + endpoint_text(name="d").replace("{name: d", "{name: d, namespace: other")
         + subscription_text(f"endpointSelector: {selector}")
@@ -346,6 +346,17 @@ def test_several_keys_all_sign() -> None:
             "spec.filter.cel: line 1, column ",
         ),
         (
+            "filter: {cel: 'event.typo == 1'}",
+            "url: 'https://x.example'",
+            "spec.filter.cel: line 1, column 6: event has no member 'typo'; it has body, endpoint, "
+            "headers, id, namespace, receivedTime, type",
+        ),
+        (
+            "transform: {cel: 'event.typo'}",
+            "url: 'https://x.example'",
+            "spec.transform.cel: line 1, column 6: event has no member 'typo'",
+        ),
+        (
             "filter: {cel: '1 + 1'}",
             "url: 'https://x.example'",
             "spec.filter.cel: gives INT instead of a bool",
@@ -373,7 +384,7 @@ def test_several_keys_all_sign() -> None:
         ),
         (
             "signing: {scheme: Custom, custom: {header: X-Source}}",
-            "url: 'https://x.example', headers: [{name: x-source, value: y}]",
+            "url: 'https://x.example', headers: [{name: x-source, value: w}]",
             'spec.signing.custom.header: "X-Source" is sent already; choose another header',
         ),
         (

@@ -29,7 +29,7 @@ ROWS = [
     # bounds of a number
     ("WebhookSubscription", "| `spec.delivery.retry.jitterPercent` | integer 0 to 100 | `10` |"),
     # a size
-    ("WebhookEndpoint", "| `spec.limits.maxBodySize` | size | `1Mi` |"),
+    ("WebhookEndpoint", "| `spec.limits.maxBodySize` | size |  |"),
     # a time, required
     ("WebhookEndpoint", "| `status.requests.lastRejected.time` | time, **required** |"),
     # a key of a Secret is one row

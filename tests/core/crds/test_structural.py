@@ -152,7 +152,7 @@ def test_nested_defaults_apply_to_the_smallest_object() -> None:
     assert subscription["delivery"]["retry"]["jitterPercent"] == 10
     assert subscription["delivery"]["circuit"]["probeEvery"] == "30s"
     endpoint = defaulted(schema_of("WebhookEndpoint"), {"spec": {}})["spec"]
-    assert endpoint["limits"] == {"maxBodySize": "1Mi"}
+    assert "limits" not in endpoint  # how large a body may be depends on the provider
     assert endpoint["deduplication"] == {"window": "24h"}
 
 

@@ -33,6 +33,10 @@ def event(body: bytes = b'{"amount": 11, "items": [1, 2]}', content_type: str = 
         "event.body.items.exists(x, x == 2)",
         "!has(event.body.missing)",
         'event.type.split(".")[0] == "order"',  # the strings extension
+        'has(event.type) && has(event.headers) && event["type"] == "order.created"',
+        "size(event) == 7",
+        "event.headers.all(name, name == 'x-a')",
+        "[{'a': 1}].exists(event, event.a == 1)",
     ],
 )
 def test_what_holds(text: str) -> None:
@@ -58,7 +62,20 @@ def test_what_fails(text: str, reason: str) -> None:
     [
         ("event.x ==", "line 1, column 11: Syntax error"),
         ("evnet == 1", "line 1, column 1: undeclared reference to 'evnet'"),
-        ("event.x\n  && foo(1)", "line 2, column"),
+        ("event.id\n  && foo(1)", "line 2, column"),
+        (
+            "event.typo == 'x'",
+            "line 1, column 6: event has no member 'typo'; it has body, endpoint, headers, id, "
+            "namespace, receivedTime, type",
+        ),
+        ("true &&\n  event.Type == 'x'", "line 2, column 8: event has no member 'Type'"),
+        ("has(event.typo)", "line 1, column 4: event has no member 'typo'"),
+        ("event['typo'] == 1", "line 1, column 6: event has no member 'typo'"),
+        ("event.body.l.exists(x, x == event.typo)", "line 1, column 34: event has no member"),
+        ("event.type", "gives STRING instead of a bool"),
+        ("event.headers", "gives MAP"),
+        ("event.type == 5", "line 1, column 12: found no matching overload"),
+        ("event.headers['x'] > 3", "line 1, column 20: found no matching overload"),
         ("1 + 1", "gives INT instead of a bool"),
         ('"a"', "gives STRING instead of a bool"),
     ],
@@ -185,6 +202,16 @@ def test_half_an_emoji_is_one_replacement_character(text: bytes, value: str) -> 
     assert Program("event.body.name.startsWith('Ann') || size(event.body.name) == 1").holds(view)
 
 
+MANY = "{" + ", ".join(f'"k{number}": {number}' for number in range(30, -1, -1)) + "}"
+
+
+def test_members_come_in_one_order() -> None:
+    """The engine has another one each time, and a retry must have the same bytes."""
+    members = sorted(f"k{number}" for number in range(31))
+    for _ in range(20):
+        assert list(json.loads(Program(MANY).json(event()))) == members
+
+
 DEEP = b"[" * 3_000 + b"]" * 3_000
 
 
@@ -205,6 +232,12 @@ def test_what_the_engine_cannot_read_is_never_decided_on(expression: str) -> Non
 def test_what_is_nested_too_deep_is_never_sent() -> None:
     with pytest.raises(InvalidValue, match="nested too deep"):
         Program("event.body.deep").json(event(b'{"deep":%b}' % DEEP, "application/json"))
+
+
+def test_a_transform_goes_on_that_does_not_read_what_cannot_be_read() -> None:
+    for _ in range(20):
+        sent = Program(MANY).json(event(b'{"deep":%b}' % DEEP, "application/json"))
+        assert len(json.loads(sent)) == 31
 
 
 NUL = b'{"text":"a\\u0000b","text2":"a","a\\u0000":"\\\\u0001\\u0000\\u0002\\"","id":7}'

@@ -53,6 +53,7 @@ def test_anchors_do_not_reach_into_the_next_document() -> None:
         ("a: !!python/object/apply:os.system [ls]", "the tag", 1),
         ("a: !secret x", "the tag !secret is not allowed", 1),
         ("a: !!int x", '"x" is not a value of type int', 1),
+        (f"a: {'1' * 5_000}", f'"{"1" * 40}" is not a value of type int', 1),
         ("a: !!int ''", '"" is not a value of type int', 1),
         ("a: !!int '-'", '"-" is not a value of type int', 1),
         ("a: !!float ''", '"" is not a value of type float', 1),
@@ -127,3 +128,8 @@ def test_json_is_read_without_lines() -> None:
 def test_json_refused(text: str, message: str) -> None:
     with pytest.raises(Malformed, match=message):
         read_json(text)
+
+
+def test_a_number_of_json_may_have_so_many_digits() -> None:
+    with pytest.raises(Malformed, match="a number has 5000 digits"):
+        read_json(f'{{"a": {"1" * 5_000}}}')

@@ -59,6 +59,20 @@ TYPES: list[tuple[str, Any, Headers, str]] = [
     ("WhatsApp", b"test", (), "unknown"),
     ("Messenger", messenger({"message": {"mid": "m"}}), (), "messages"),
     ("Messenger", messenger({"message": {"mid": "m", "is_echo": True}}), (), "message_echoes"),
+    *(
+        ("Messenger", messenger({member: {"x": 1}}), (), name)
+        for member, name in {
+            "pass_thread_control": "messaging_handovers",
+            "take_thread_control": "messaging_handovers",
+            "request_thread_control": "messaging_handovers",
+            "app_roles": "messaging_handovers",
+            "account_linking": "messaging_account_linking",
+            "policy_enforcement": "messaging_policy_enforcement",
+            "policy-enforcement": "messaging_policy_enforcement",
+            "game_play": "messaging_game_plays",
+            "messaging_feedback": "messaging_feedback",  # named as its field is
+        }.items()
+    ),
     ("Messenger", messenger({"delivery": {"mids": ["m"]}}), (), "message_deliveries"),
     ("Messenger", messenger({"read": {"watermark": 1}}), (), "message_reads"),
     ("Messenger", messenger({"postback": {"mid": "m"}}), (), "messaging_postbacks"),

@@ -10,14 +10,16 @@ from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
 from hookplane.reporting.states import (
     ACTIVE_FOR,
+    FILTER_FAILS_FOR,
     REJECTING_AFTER,
     REJECTING_FOR,
     SubscriptionState,
     endpoint_state,
+    filter_fails,
     next_try,
     subscription_state,
 )
-from hookplane.store.delivery_store import CircuitState, Counters, TargetHealth
+from hookplane.store.delivery_store import CircuitState, Counters, ExpressionKind, TargetHealth
 from hookplane.store.queries import EndpointStats, SubscriptionStats
 
 NOW = 1_800_000_000_000
@@ -159,6 +161,8 @@ def test_word_of_an_endpoint(
         ("Failing", numbers(next_due=9, blocked_until=5), 9),
         # what is due waits for the probe
         ("CircuitOpen", numbers(next_due=5, blocked_until=9), 9),
+        ("Held", numbers(next_due=5, held_until=9, held_expression=ExpressionKind.TRANSFORM), 9),
+        ("Held", numbers(next_due=5, held_until=9, held_expression=ExpressionKind.FILTER), 5),
         # nothing was tried but the probe will be
         ("CircuitOpen", numbers(pending=1, blocked_until=9), 9),
         # nothing waits for the probe, or for the end of a pause
@@ -171,3 +175,10 @@ def test_word_of_an_endpoint(
 )
 def test_when_the_next_try_is(word: str, status: SubscriptionStats, expected: int) -> None:
     assert next_try(SubscriptionState(word), status) == expected
+
+
+def test_a_filter_that_failed_counts_for_a_day() -> None:
+    failed = numbers(filter_failed=NOW)
+    assert filter_fails(failed, NOW + FILTER_FAILS_FOR)
+    assert not filter_fails(failed, NOW + FILTER_FAILS_FOR + 1)
+    assert not filter_fails(numbers(), 0)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hookplane.signatures.form import delimiter_after_id, read_header, write_header
+from hookplane.kinds.base import SIGNED_PARTS
+from hookplane.signatures.form import (
+    delimiter_after_id,
+    read_header,
+    signed_content,
+    write_header,
+)
 from hookplane.signatures.scheme import Layout, SignatureScheme, Timestamp
 
 BESIDE = Timestamp(header="x-time")
@@ -49,3 +55,10 @@ def test_a_header_holds_the_time_only_where_no_other_header_does(
 )
 def test_what_ends_the_id_in_the_signed_bytes(template: str, delimiter: str) -> None:
     assert delimiter_after_id(template) == delimiter
+
+
+def test_what_users_may_write_in_braces_is_what_is_filled_in() -> None:
+    values = {f"{{{name}}}": f"<{name}>" for name in SIGNED_PARTS}
+    for placeholder, value in values.items():
+        body = value.encode()
+        assert signed_content(f"({placeholder})", body, values) == b"(" + body + b")"

@@ -82,6 +82,8 @@ def test_standard_webhooks_pairs_have_prefixes() -> None:
 HMAC = SignatureScheme(header="x")
 HEX = SignatureScheme(header="x", key_encoding=KeyEncoding.HEX)
 BASE64 = SignatureScheme(header="x", key_encoding=KeyEncoding.BASE64, key_prefix="whsec_")
+A22 = "A" * 22
+"""Sixteen bytes in base64, without its padding."""
 PEM_ED25519 = SignatureScheme(header="x", algorithm=Algorithm.ED25519, key_encoding=KeyEncoding.PEM)
 PEM_P256 = PEM_ED25519.model_copy(update={"algorithm": Algorithm.ECDSA_P256_SHA256})
 PEM_RSA = PEM_ED25519.model_copy(update={"algorithm": Algorithm.RSA_SHA256})
@@ -99,6 +101,14 @@ BAD = [
     (BASE64, Secret("whsec_"), "empty"),
     (BASE64, Secret("whsec_se_cret"), "not base64"),
     (BASE64, Secret("whpk_AAAA"), "not base64"),  # a key of another kind
+    (
+        BASE64,
+        Secret("v1,whsec_AAAA"),
+        '^the key begins with "v1,"; store what follows it, "whsec_…"$',
+    ),
+    (BASE64, Secret("whsec_MQ=="), "^the key has 1 bytes; it must have at least 16$"),
+    (BASE64, Secret(f"whsec_{'A' * 20}"), "has 15 bytes"),
+    (HEX, Secret("ab" * 15), "has 15 bytes"),
     (RAW_ED25519, Secret("ab" * 31), "not a public key"),
     (PEM_ED25519, Secret("no pem"), "not a public key in PEM form"),
     (PEM_ED25519, pair(PRIVATE[Algorithm.ED25519], KeyEncoding.PEM)[0], "private key"),
@@ -118,7 +128,7 @@ def test_a_bad_key_is_told_in_words_without_showing_it(
     assert not text or text not in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["whsec_AAAA", "AAAA", "whsec_AAAA\n", "whsec_AAA"])
+@pytest.mark.parametrize("text", [f"whsec_{A22}==", f"{A22}==", f"whsec_{A22}==\n", f"whsec_{A22}"])
 def test_prefix_padding_and_line_ends_of_base64_keys_do_not_matter(text: str) -> None:
     check_key(BASE64, Secret(text))
 

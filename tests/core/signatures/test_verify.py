@@ -22,7 +22,13 @@ from hookplane.signatures.scheme import (
     Timestamp,
     TimeUnit,
 )
-from hookplane.signatures.verify import SignedRequest, VerifyFailure, VerifyResult, verify
+from hookplane.signatures.verify import (
+    SignedRequest,
+    VerifyFailure,
+    VerifyResult,
+    verify,
+    verify_headers,
+)
 from support.http.vectors import Vector, changed, generic_vectors, preset_vectors
 
 NOW = 1_700_000_000_000
@@ -275,6 +281,23 @@ def test_what_is_signed_verifies(scheme: SignatureScheme, body: bytes, key: str)
     if not key.strip():
         return
     assert judge(scheme, signed(scheme, body, key), body, [key]).ok
+
+
+@pytest.mark.parametrize(("scheme", "vector"), ALL_VECTORS, ids=VECTOR_IDS)
+def test_before_the_body_nothing_is_wrong(scheme: SignatureScheme | None, vector: Vector) -> None:
+    assert scheme is not None
+    names = [(name.lower(), value) for name, value in vector.headers]
+    assert verify_headers(scheme, names).ok
+
+
+@given(value=texts, id_=texts, time=texts, scheme=schemes, body=st.binary(max_size=20))
+def test_what_headers_tell_is_what_is_told_in_the_end(
+    value: str, id_: str, time: str, scheme: SignatureScheme, body: bytes
+) -> None:
+    headers = [("x-sig", value), ("x-id", id_), ("x-time", time)]
+    for given_headers in (headers, headers[1:], headers[:2], [*headers, headers[0]]):
+        early = verify_headers(scheme, given_headers)
+        assert early.ok or early == judge(scheme, given_headers, body)
 
 
 @given(value=texts, id_=texts, time=texts, scheme=schemes)

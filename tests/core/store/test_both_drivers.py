@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from hookplane.store.delivery_store import (
 from hookplane.store.event_log import EndpointReport, LogEntry, NewEvent
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.protocol import Store
-from hookplane.store.queries import Page
+from hookplane.store.queries import Listed, Page
 from support.clocks.manual import START, ManualClock
 from support.planes.store import DAY, DRIVERS, HOUR, EventIds
 
@@ -84,6 +84,12 @@ class BothDrivers(RuleBasedStateMachine):
         """What this method of all stores answers."""
         return self.same(lambda store: getattr(store, method)(*arguments))
 
+    def both_list(self, method: str, *arguments: Any) -> list[Any]:
+        """The rows of a page; none of what is not there. How much is looked at for it is the
+        driver's affair: PostgreSQL still has what expired until its whole partition goes."""
+        page = self.same(lambda store: _page(getattr(store, method)(*arguments)))
+        return [] if isinstance(page, str) else list(page[0])
+
     def same(self, call: Call) -> Any:
         """The answer that all give; an error as the name of its class."""
         answers = {
@@ -129,7 +135,7 @@ class BothDrivers(RuleBasedStateMachine):
                 headers=(("content-type", "text/plain"),),
                 body=body,
                 dedup_key=key,
-                dedup_until=self.clock.now() + 2 * HOUR,
+                dedup_window=2 * HOUR,
                 repeats_identical=identical,
             )
             self.both("append", event)
@@ -217,8 +223,8 @@ class BothDrivers(RuleBasedStateMachine):
     ) -> None:
         job = NewReplay(uid, "default", uid, subscription, self.clock.now(), states=states)
         if by_id:
-            events = self.both("events", Page(3))
-            job = replace(job, ids=tuple(row.entry.event_id for row in events.rows))
+            events = self.both_list("events", Page(3))
+            job = replace(job, ids=tuple(row.entry.event_id for row in events))
         self.both("create_replay", job)
 
     @rule(uid=st.sampled_from(REPLAYS), limit=st.integers(1, 3), subscription=subscriptions)
@@ -258,13 +264,13 @@ class BothDrivers(RuleBasedStateMachine):
         everything = Page(500)
         self.both("endpoint_stats", ENDPOINTS)
         self.both("subscription_stats", SUBSCRIPTIONS)
-        self.both("events", everything)
-        self.both("attempts", everything)
+        self.both_list("events", everything)
+        self.both_list("attempts", everything)
         self.both("replays")
         self.both("load_config", 0)
         for uid in SUBSCRIPTIONS:
-            self.both("deliveries", everything, uid, frozenset())
-            self.both("deliveries", everything, uid, frozenset(OPEN))
+            self.both_list("deliveries", everything, uid, frozenset())
+            self.both_list("deliveries", everything, uid, frozenset(OPEN))
             self.both("running_replays", uid)
 
 
@@ -273,6 +279,11 @@ async def _answer(store: Store, call: Call) -> Any:
         return await call(store)
     except StoreError as error:
         return type(error).__name__
+
+
+async def _page(listing: Awaitable[Listed[Any]]) -> tuple[list[Any], str | None]:
+    listed = await listing
+    return listed.rows, listed.following
 
 
 async def _expire(store: Store, retention: Retention, now: int) -> Expired:

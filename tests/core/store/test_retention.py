@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookplane.store.event_numbers import event_number
-from hookplane.store.retention import Holder, Stored, bounded, excesses, floors, floors_to_free
+from hookplane.store.retention import Holder, Stored, bounded, excesses, floors_to_free
 
 
 def too_many(sizes: list[int], total: int) -> list[int]:
@@ -42,23 +42,18 @@ def test_taking_a_byte_from_whoever_has_most_ends_there_too(sizes: list[int], to
 
 def test_the_oldest_of_all_logs_go() -> None:
     a, b = event_number(1, 0), event_number(2, 0)
-    events = [Stored("1", a + 1, 5), Stored("4", a + 2, 5), Stored("2", b + 1, 5)]
+    events = [Stored(1, "1", a + 1, 5), Stored(1, "4", a + 2, 5), Stored(1, "2", b + 1, 5)]
     assert floors_to_free(events, 6) == ({1: a + 1, 2: b + 1}, 10)
     assert floors_to_free(events, 99) == ({1: a + 2, 2: b + 1}, 15)
     assert floors_to_free(events, 0) == ({}, 0)
 
 
-def test_what_goes_with_those_behind_it_is_counted() -> None:
-    first = event_number(1, 1)
-    assert floors_to_free([Stored("9", first, 5), Stored("1", first + 1, 7)], 1) == (
-        {1: first + 1},
-        12,
-    )
-
-
-def test_a_floor_is_the_highest_number_of_each_log_whatever_the_order() -> None:
-    numbers = [event_number(1, 3), event_number(2, 1), event_number(1, 2), event_number(2, 5)]
-    assert floors(numbers) == {1: event_number(1, 3), 2: event_number(2, 5)}
+def test_one_that_tells_an_early_time_takes_nothing_along() -> None:
+    a, b = event_number(1, 1), event_number(2, 1)
+    late = [Stored(9, "9", a, 5), Stored(1, "1", a + 1, 7), Stored(9, "8", b, 3)]
+    assert floors_to_free(late, 1) == ({2: b}, 3)
+    assert floors_to_free(late, 4) == ({2: b, 1: a}, 8)
+    assert floors_to_free(late, 9) == ({2: b, 1: a + 1}, 15)
 
 
 def test_one_step_takes_so_many_of_all_logs() -> None:

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 import pytest
 import uvloop
 
-from hookplane_dispatcher.egress.aiohttp_client import AiohttpEgress, PoolLimits
 from hookplane_dispatcher.egress.client import EgressClient
 from hookplane_dispatcher.egress.guard import AddressGuard
+from hookplane_dispatcher.egress.raw_client import PoolLimits, RawEgress
 
 Maker = Callable[[AddressGuard], EgressClient]
 
@@ -19,11 +19,13 @@ NO_BELIEF = PoolLimits(lookup_seconds=0)
 """Each connection asks the name server anew."""
 
 IMPLEMENTATIONS: dict[str, Maker] = {
-    "aiohttp": lambda guard: AiohttpEgress(guard=guard, limits=NO_BELIEF),
+    "raw": lambda guard: RawEgress(guard=guard, limits=NO_BELIEF),
 }
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Function
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Both loops that Hookplane runs on: they report failures differently."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

@@ -133,6 +133,26 @@ async def test_a_connection_closed_while_idle_is_not_used(egress: EgressClient) 
             assert seen.connections == count
 
 
+GAVE_UP = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_408_on_an_idle_connection_is_no_answer(egress: EgressClient) -> None:
+    """Load balancers say so when they close one, just when a request goes out."""
+    async with target(answers(OK, GAVE_UP)) as seen:
+        for count in range(1, 4):
+            assert (await egress.post(post(seen.url()))).status_code == 200
+            assert seen.connections == count
+
+
+async def test_408_counts_where_the_connection_is_new_or_goes_on(egress: EgressClient) -> None:
+    stays = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    async with target(answers(GAVE_UP)) as new, target(answers(OK, stays)) as kept:
+        assert (await egress.post(post(new.url()))).status_code == 408
+        assert (await egress.post(post(kept.url()))).status_code == 200
+        assert (await egress.post(post(kept.url()))).status_code == 408
+    assert (new.connections, kept.connections) == (1, 1)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("there", ["http", "https", "file", "//"])
 async def test_redirects_are_not_followed(egress: EgressClient, status: int, there: str) -> None:

@@ -9,15 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.config.subscription import TLSConfig
 from hookplane_dispatcher.egress.client import MAX_ANSWER_BYTES, EgressClient, EgressError
 from hookplane_dispatcher.egress.guard import AddressGuard
 from support.clocks.until import until
 from support.http.egress import SHORT, post
-from support.http.targets import OK, Authority, Wire, answers, server_context, target
+from support.http.targets import (
+    OK,
+    Authority,
+    Script,
+    Wire,
+    answers,
+    server_context,
+    target,
+)
 
 Outcomes = set[int | EgressError]
 PROTOCOL, CLOSED = EgressError.PROTOCOL, EgressError.CLOSED
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 ENDED: dict[str, tuple[bytes, Outcomes]] = {
     "nothing": (b"", {CLOSED}),
@@ -61,6 +70,49 @@ ENDED: dict[str, tuple[bytes, Outcomes]] = {
         {PROTOCOL},
     ),
     "NUL in a header": (b"HTTP/1.1 200 OK\r\nA: b\x00c\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "obs-fold in a length": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n 0\r\n\r\nok",
+        {PROTOCOL},
+    ),
+    "a list of lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", {PROTOCOL}),
+    "a length in hexadecimal": (b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok", {PROTOCOL}),
+    "no length": (b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nok", {PROTOCOL}),
+    "chunks and length": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        {PROTOCOL},
+    ),
+    "folded chunks and length": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        {PROTOCOL},
+    ),
+    "identity and length": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok",
+        {PROTOCOL},
+    ),
+    "signed chunk size": (CHUNKED + b"+1\r\na\r\n0\r\n\r\n", {PROTOCOL}),
+    "negative chunk size": (CHUNKED + b"-1\r\na\r\n0\r\n\r\n", {PROTOCOL}),
+    "chunk size with 0x": (CHUNKED + b"0x1\r\na\r\n0\r\n\r\n", {PROTOCOL}),
+    "chunk size behind a space": (CHUNKED + b" 1\r\na\r\n0\r\n\r\n", {PROTOCOL}),
+    "no chunk size": (CHUNKED + b"\r\na\r\n0\r\n\r\n", {PROTOCOL}),
+    "huge chunk size": (CHUNKED + b"fffffffffffffffff\r\na", {PROTOCOL}),
+    "largest chunk size": (CHUNKED + b"ffffffffffffffff\r\na", {CLOSED}),
+    "a chunk that is too long": (CHUNKED + b"1\r\nab\r\n0\r\n\r\n", {PROTOCOL}),
+    "chunks that end with LF": (CHUNKED + b"1\na\n0\n\n", {PROTOCOL}),
+    "a length behind chunks": (CHUNKED + b"0\r\nContent-Length: 4\r\n\r\n", {PROTOCOL}),
+    "NUL in a name": (b"HTTP/1.1 200 OK\r\nA\x00: b\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "CR in a header": (b"HTTP/1.1 200 OK\r\nA: b\rc\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "a header without colon": (b"HTTP/1.1 200 OK\r\nA\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "a header without name": (b"HTTP/1.1 200 OK\r\n: a\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "half a header": (b"HTTP/1.1 200 OK\r\nContent-Le", {CLOSED, PROTOCOL}),
+    "half an end of headers": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r", {CLOSED, PROTOCOL}),
+    "status of two digits": (b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "status 099": (b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "two spaces": (b"HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "a space before all": (b" HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "HTTP/3.7": (b"HTTP/3.7 200 OK\r\nContent-Length: 0\r\n\r\n", {PROTOCOL}),
+    "only announcements": (b"HTTP/1.1 103 X\r\n\r\n" * 3, {CLOSED}),
+    "empty lines before a status": (b"\r\n" * 40_000 + OK, {PROTOCOL}),
+    "switching without being asked": (b"HTTP/1.1 101 X\r\n\r\n", {PROTOCOL}),
     "switching protocols": (
         b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         {PROTOCOL},
@@ -78,6 +130,59 @@ async def test_what_is_not_an_answer_is_none(egress: EgressClient, name: str) ->
     assert (response.error or response.status_code) in outcomes
     assert (again.error, again.status_code) == (response.error, response.status_code)
     assert response.error is None or (response.status_code, response.body) == (0, b"")
+    assert len(seen.requests) == 2
+
+
+READ: dict[str, tuple[bytes, int, bytes]] = {
+    "a folded header": (
+        b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 2\r\n\r\nok",
+        200,
+        b"ok",
+    ),
+    "lines that end with LF": (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, b"ok"),
+    "a space behind a chunk size": (CHUNKED + b"2 \r\nok\r\n0\r\n\r\n", 200, b"ok"),
+    "a chunk extension": (CHUNKED + b'2;a="b"\r\nok\r\n0\r\n\r\n', 200, b"ok"),
+    "trailers": (CHUNKED + b"2\r\nok\r\n0\r\nRetry-After: 9\r\n\r\n", 200, b"ok"),
+    "chunked twice": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\nok\r\n0\r\n\r\n",
+        200,
+        b"ok",
+    ),
+    "another encoding, until the end": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
+        200,
+        b"ok",
+    ),
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+    "bytes that are no text": (
+        b"HTTP/1.1 200 \xff\r\nA: \xff\xfe\r\nContent-Length: 2\r\n\r\nok",
+        200,
+        b"ok",
+    ),
+    "an empty line before": (b"\r\n" + OK, 200, b"ok"),
+    "an offer of another protocol": (
+        b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nok",
+        200,
+        b"ok",
+    ),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n\r\nok", 200, b"ok"),
+    "204 without length": (b"HTTP/1.1 204 X\r\n\r\n", 204, b""),
+    "304 with a length": (b"HTTP/1.1 304 X\r\nContent-Length: 4\r\n\r\n", 304, b""),
+    "205 without length": (b"HTTP/1.1 205 X\r\n\r\n", 205, b""),
+    "a status that nobody knows": (b"HTTP/1.1 799 X\r\nContent-Length: 0\r\n\r\n", 799, b""),
+}
+"""Odd answers that can be read in one way only, and what is read of them."""
+
+
+@pytest.mark.parametrize("name", READ)
+async def test_what_servers_in_the_field_send_is_read(egress: EgressClient, name: str) -> None:
+    raw, status, body = READ[name]
+    async with target(answers(raw, close=True)) as seen:
+        for _ in range(2):
+            response = await egress.post(post(seen.url()))
+            assert (response.error, response.status_code, response.body) == (None, status, body)
+            assert response.retry_after is None
     assert len(seen.requests) == 2
 
 
@@ -106,7 +211,7 @@ async def test_long_headers_say_that_the_event_arrived(
     raw, body = LONG[name]
     authority = Authority()
     context = server_context(authority.issue("127.0.0.1"), tmp_path) if secure else None
-    tls = TLSConfig(ca=authority.certificate)
+    tls = authority.trusted()
     async with target(answers(raw), tls=context) as seen:
         for _ in range(2):
             response = await egress.post(post(seen.url(), tls=tls))
@@ -120,15 +225,36 @@ async def test_a_refusal_with_huge_headers_is_that_refusal(egress: EgressClient)
         assert (await egress.post(post(seen.url()))).status_code == 410
 
 
-async def test_trailers_without_end_end(egress: EgressClient) -> None:
+ENDLESS: dict[str, tuple[bytes, bytes]] = {
+    "trailers": (CHUNKED + b"0\r\n", b"A: b\r\n" * 10_000),
+    "one trailer": (CHUNKED + b"0\r\nA: ", b"b" * 10_000),
+    "a chunk extension": (CHUNKED + b"1;", b"a" * 10_000),
+    "a chunk size": (CHUNKED, b"0" * 10_000),
+    "extensions of tiny chunks": (CHUNKED, b"1;%b\r\na\r\n" % (b"a" * 10_000)),
+    "announcements": (b"", b"HTTP/1.1 103 X\r\nLink: </a>\r\n\r\n" * 1_000),
+    "bare announcements": (b"", b"HTTP/1.1 100 X\r\n\r\n" * 1_000),
+    "empty lines": (b"", b"\r\n" * 10_000),
+    "a status line": (b"HTTP/1.1 100 ", b"X" * 10_000),
+}
+"""What begins like an answer and goes on and on."""
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_what_has_no_end_is_ended_long_before_the_deadline(
+    egress: EgressClient, name: str
+) -> None:
+    begin, more = ENDLESS[name]
+
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        await wire.send(begin)
         while True:
-            await wire.send(b"A: b\r\n" * 10_000)
+            await wire.send(more)
 
     async with target(script) as seen:
-        assert (await egress.post(post(seen.url(), timeout=600_000))).error is not None
+        response = await egress.post(post(seen.url(), timeout=600_000))
+        assert response.error in {PROTOCOL, CLOSED}
+        await until(lambda: seen.open == 0, "the connection to end")
 
 
 SURPLUS: dict[str, tuple[bytes, Outcomes]] = {
@@ -217,6 +343,22 @@ async def _slow_headers(wire: Wire) -> None:
         await asyncio.sleep(0.02)
 
 
+async def _dripping_status(wire: Wire) -> None:
+    await wire.request()
+    while True:
+        for byte in b"HTTP/1.1 103 X\r\n\r\n":
+            await wire.send(bytes([byte]))
+            await asyncio.sleep(0.02)
+
+
+async def _dripping_trailers(wire: Wire) -> None:
+    await wire.request()
+    await wire.send(CHUNKED + b"2\r\nok\r\n0\r\n")
+    while True:
+        await wire.send(b"A: b\r\n")
+        await asyncio.sleep(0.02)
+
+
 async def _dripping_body(wire: Wire) -> None:
     await wire.request()
     await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -242,7 +384,15 @@ async def _flood_of_provisional(wire: Wire) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [_never, _slow_headers, _dripping_body, _dripping_chunks, _flood_of_provisional],
+    [
+        _never,
+        _slow_headers,
+        _dripping_status,
+        _dripping_body,
+        _dripping_chunks,
+        _dripping_trailers,
+        _flood_of_provisional,
+    ],
 )
 async def test_the_deadline_is_for_the_whole_exchange(
     egress: EgressClient, script: Callable[[Wire], Awaitable[None]]
@@ -341,6 +491,134 @@ async def test_an_answer_before_the_body_was_read_counts(egress: EgressClient) -
     async with target(script) as seen:
         response = await egress.post(post(seen.url(), body=bytes(30_000_000)))
     assert (response.status_code, response.error) == (413, None)
+
+
+async def test_a_connection_with_half_a_request_on_it_is_not_used_again(
+    egress: EgressClient,
+) -> None:
+    """The target answers before it has read the body, and would read on when it likes."""
+
+    async def script(wire: Wire) -> None:
+        await wire.reader.readuntil(b"\r\n\r\n")
+        await wire.send(OK)
+        await wire.until_closed()
+
+    async with target(script) as seen:
+        for count in (1, 2):
+            response = await egress.post(post(seen.url(), body=bytes(30_000_000)))
+            assert (response.status_code, seen.connections) == (200, count)
+
+
+async def test_a_reset_while_a_request_is_sent_is_a_closed_connection(
+    egress: EgressClient,
+) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.reader.readuntil(b"\r\n\r\n")
+        wire.reset()
+
+    async with target(script) as seen:
+        response = await egress.post(post(seen.url(), body=bytes(30_000_000)))
+    assert (response.error, seen.connections) == (CLOSED, 1)
+
+
+def _first_answers_one(last: bytes, then: Callable[[Wire], Awaitable[None]]) -> Script:
+    """The first connection answers one request, reads another one, sends `last` and ends."""
+
+    async def script(wire: Wire) -> None:
+        if wire.target.connections > 1:
+            await then(wire)
+            return
+        await wire.request()
+        await wire.send(OK)
+        await wire.request()
+        await wire.send(last)
+
+    return script
+
+
+async def test_a_request_that_meets_an_idle_close_goes_again_at_once(
+    egress: EgressClient,
+) -> None:
+    async with target(_first_answers_one(b"", answers(OK))) as seen:
+        for _ in range(2):
+            assert (await egress.post(post(seen.url(), body=b"x"))).status_code == 200
+    assert (len(seen.requests), seen.connections) == (3, 2)
+    assert len(set(seen.requests)) == 1
+
+
+async def test_a_large_request_that_meets_a_reset_goes_again_whole(egress: EgressClient) -> None:
+    body = bytes(range(256)) * 4096
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(OK)
+        if wire.target.connections == 1:
+            await wire.reader.readuntil(b"\r\n\r\n")
+            wire.reset()
+        else:
+            await wire.until_closed()
+
+    async with target(script) as seen:
+        for _ in range(2):
+            assert (await egress.post(post(seen.url(), body=body))).status_code == 200
+    assert [request.endswith(body) for request in seen.requests] == [True, True]
+
+
+async def test_it_goes_again_once_at_most(egress: EgressClient) -> None:
+    async def hang_up(wire: Wire) -> None:
+        await wire.request()
+
+    async with target(_first_answers_one(b"", hang_up)) as seen:
+        assert (await egress.post(post(seen.url()))).status_code == 200
+        assert (await egress.post(post(seen.url()))).error is CLOSED
+    assert (len(seen.requests), seen.connections) == (3, 2)
+
+
+async def test_it_goes_again_on_a_new_connection_not_on_another_old_one(
+    egress: EgressClient,
+) -> None:
+    both = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        if len(wire.target.requests) == 2:
+            both.set()
+        await both.wait()
+        await wire.send(OK)
+        await wire.request()
+        if wire.target.connections > 2:
+            await wire.send(OK)
+
+    async with target(script) as seen:
+        await asyncio.gather(*(egress.post(post(seen.url())) for _ in range(2)))
+        assert (seen.connections, len(seen.requests)) == (2, 2)
+        assert (await egress.post(post(seen.url()))).status_code == 200
+    assert (seen.connections, len(seen.requests)) == (3, 4)
+
+
+@pytest.mark.parametrize("last", [b"H", b"HTTP/1.1 500 X\r\n", b"\r\n"])
+async def test_nothing_goes_again_once_an_answer_has_begun(
+    egress: EgressClient, last: bytes
+) -> None:
+    async with target(_first_answers_one(last, answers(OK))) as seen:
+        assert (await egress.post(post(seen.url()))).status_code == 200
+        assert (await egress.post(post(seen.url()))).error in {CLOSED, PROTOCOL}
+    assert (len(seen.requests), seen.connections) == (2, 1)
+
+
+async def test_a_new_connection_that_closes_gets_no_second_request(egress: EgressClient) -> None:
+    async with target(answers(b"", close=True)) as seen:
+        assert (await egress.post(post(seen.url()))).error is CLOSED
+    assert (len(seen.requests), seen.connections) == (1, 1)
+
+
+async def test_one_deadline_covers_both_times(egress: EgressClient) -> None:
+    async with target(_first_answers_one(b"", _never)) as seen:
+        assert (await egress.post(post(seen.url()))).status_code == 200
+        response = await egress.post(post(seen.url(), timeout=SHORT))
+        assert response.error is EgressError.TIMEOUT
+        await until(lambda: seen.open == 0, "the connection to end")
+    assert seen.connections == 2
 
 
 async def test_cancelling_closes_the_connection(egress: EgressClient) -> None:

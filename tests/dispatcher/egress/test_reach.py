@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -11,7 +12,7 @@ from hookplane.network.addresses import MAX_URL_LENGTH
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundRequest
 from hookplane_dispatcher.egress.guard import AddressGuard, RefusedAddress
-from support.http.egress import LONG, Names, post
+from support.http.egress import LONG, SHORT, Names, post
 from support.http.targets import OK, answers, target
 
 Maker = Callable[[AddressGuard], EgressClient]
@@ -220,6 +221,37 @@ async def test_a_name_is_looked_up_once_for_a_connection(make: Maker) -> None:
     async with target(answers(OK)) as seen:
         for _ in range(3):
             assert (await client.post(post(seen.url(host="name.example")))).status_code == 200
+    assert names.asked == ["name.example"]
+
+
+async def test_two_names_of_one_address_share_no_connection(make: Maker) -> None:
+    client = make(AddressGuard(loopback=True, lookup=Names(["127.0.0.1"])))
+    async with target(answers(OK)) as seen:
+        for host in ("one.example", "two.example", "one.example", "127.0.0.1"):
+            assert (await client.post(post(seen.url(host=host)))).status_code == 200
+            assert seen.header("host") == [f"{host}:{seen.port}"]
+    assert seen.connections == 3
+
+
+async def test_many_at_once_ask_a_name_server_once(make: Maker) -> None:
+    """Or a name whose server does not answer would hold all threads for look-ups."""
+    names, answer = Names(["127.0.0.1"]), asyncio.Event()
+
+    async def slow(host: str) -> Sequence[str]:
+        found = await names(host)
+        await answer.wait()
+        return found
+
+    client = make(AddressGuard(loopback=True, lookup=slow))
+    async with target(answers(OK)) as seen:
+        url = seen.url(host="name.example")
+        impatient = await client.post(post(url, timeout=SHORT))
+        waiting = [asyncio.ensure_future(client.post(post(url))) for _ in range(20)]
+        await asyncio.sleep(0)
+        answer.set()
+        responses = await asyncio.gather(*waiting)
+    assert impatient.error is EgressError.TIMEOUT
+    assert {response.status_code for response in responses} == {200}
     assert names.asked == ["name.example"]
 
 

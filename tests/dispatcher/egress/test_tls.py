@@ -14,7 +14,8 @@ from hookplane.config.subscription import TLSConfig
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError
 from hookplane_dispatcher.egress.tls import MAX_CONTEXTS, TLSContexts
-from support.http.egress import post
+from support.clocks.until import until
+from support.http.egress import SHORT, post
 from support.http.targets import OK, Authority, Identity, Wire, answers, server_context, target
 
 
@@ -23,20 +24,13 @@ def authority() -> Authority:
     return Authority()
 
 
-def _trusting(authority: Authority, own: Identity | None = None) -> TLSConfig:
-    if own is None:
-        return TLSConfig(ca=authority.certificate)
-    key = Secret(own.key)
-    return TLSConfig(ca=authority.certificate, certificate=own.certificate, private_key=key)
-
-
 async def test_an_authority_of_ones_own_is_believed(
     egress: EgressClient, authority: Authority, tmp_path: Path
 ) -> None:
     context = server_context(authority.issue("127.0.0.1"), tmp_path)
     async with target(answers(OK), tls=context) as seen:
         for _ in range(3):
-            response = await egress.post(post(seen.url(), tls=_trusting(authority)))
+            response = await egress.post(post(seen.url(), tls=authority.trusted()))
             assert (response.status_code, response.error) == (200, None)
     assert seen.connections == 1
 
@@ -47,7 +41,7 @@ async def test_names_are_checked_as_names(
     context = server_context(authority.issue("localhost"), tmp_path)
     async with target(answers(OK), tls=context) as seen:
         url = seen.url(host="localhost")
-        assert (await egress.post(post(url, tls=_trusting(authority)))).status_code == 200
+        assert (await egress.post(post(url, tls=authority.trusted()))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -71,7 +65,7 @@ async def test_other_certificates_are_refused_with_the_reason(
     context = server_context(authority.issue(*names, days=days), tmp_path)
     trusted = authority if believed else Authority("Other CA")
     async with target(answers(OK), tls=context) as seen:
-        response = await egress.post(post(seen.url("/s3cret"), tls=_trusting(trusted)))
+        response = await egress.post(post(seen.url("/s3cret"), tls=trusted.trusted()))
     assert (response.error, response.detail) == (EgressError.TLS, detail)
     assert seen.requests == []
 
@@ -82,7 +76,7 @@ async def test_a_certificate_for_another_name_is_refused_where_the_url_has_a_nam
     context = server_context(authority.issue("other.example"), tmp_path)
     async with target(answers(OK), tls=context) as seen:
         url = seen.url(host="localhost")
-        response = await egress.post(post(url, tls=_trusting(authority)))
+        response = await egress.post(post(url, tls=authority.trusted()))
     expected = (EgressError.TLS, "the certificate is for another name")
     assert (response.error, response.detail) == expected
 
@@ -133,7 +127,7 @@ async def test_old_versions_of_tls_are_refused(
     _only_tls_1_1(context)
     async with target(answers(OK), tls=context) as seen:
         assert await _speaks_tls_1_1(seen.port)
-        response = await egress.post(post(seen.url(), tls=_trusting(authority)))
+        response = await egress.post(post(seen.url(), tls=authority.trusted()))
     assert response.error in {EgressError.TLS, EgressError.CONNECT}
     assert response.detail in {"closed during the handshake", "tlsv1 alert protocol version"}
     assert seen.requests == []
@@ -164,7 +158,7 @@ async def test_a_client_certificate_is_shown_when_asked_for(
     egress: EgressClient, authority: Authority, tmp_path: Path
 ) -> None:
     async with target(answers(OK), tls=_asking(authority, tmp_path)) as seen:
-        shown = _trusting(authority, authority.issue("client"))
+        shown = authority.trusted(authority.issue("client"))
         assert (await egress.post(post(seen.url(), tls=shown))).status_code == 200
 
 
@@ -172,14 +166,67 @@ async def test_connections_are_not_shared_across_certificates(
     egress: EgressClient, authority: Authority, tmp_path: Path
 ) -> None:
     async with target(answers(OK), tls=_asking(authority, tmp_path)) as seen:
-        first = _trusting(authority, authority.issue("first"))
-        second = _trusting(authority, authority.issue("second"))
+        first = authority.trusted(authority.issue("first"))
+        second = authority.trusted(authority.issue("second"))
         for tls in (first, second, first, second):
             assert (await egress.post(post(seen.url(), tls=tls))).status_code == 200
         assert seen.connections == 2
-        without = await egress.post(post(seen.url(), tls=_trusting(authority)))
+        without = await egress.post(post(seen.url(), tls=authority.trusted()))
         assert without.error in {EgressError.TLS, EgressError.CLOSED}
     assert len(seen.requests) == 4
+
+
+async def test_connections_with_certificates_are_not_for_those_without(
+    egress: EgressClient, authority: Authority, tmp_path: Path
+) -> None:
+    """Whatever URL they share: what one subscription believes is nothing to another."""
+    context = server_context(authority.issue("127.0.0.1"), tmp_path)
+    async with target(answers(OK), tls=context) as seen:
+        url = seen.url()
+        assert (await egress.post(post(url, tls=authority.trusted()))).status_code == 200
+        for stranger in (None, Authority("Other CA").trusted()):
+            assert (await egress.post(post(url, tls=stranger))).error is EgressError.TLS
+        assert (await egress.post(post(url, tls=authority.trusted()))).status_code == 200
+    assert (len(seen.requests), seen.connections) == (2, 1)
+
+
+@pytest.mark.parametrize(("host", "told"), [("localhost", "localhost"), ("127.0.0.1", None)])
+async def test_the_name_is_told_and_an_address_is_not(
+    egress: EgressClient, authority: Authority, tmp_path: Path, host: str, told: str | None
+) -> None:
+    heard: list[str | None] = []
+    context = server_context(authority.issue("localhost", "127.0.0.1"), tmp_path)
+    context.sni_callback = lambda _socket, name, _context: heard.append(name)
+    async with target(answers(OK), tls=context) as seen:
+        url = seen.url(host=host)
+        assert (await egress.post(post(url, tls=authority.trusted()))).status_code == 200
+    assert heard == [told]
+
+
+@pytest.mark.parametrize("raw", [b"HTTP/1.1 200 OK\r\n\r\nto the end", OK])
+async def test_an_answer_may_end_with_the_connection_in_tls(
+    egress: EgressClient, authority: Authority, tmp_path: Path, raw: bytes
+) -> None:
+    """With or without a goodbye: many servers say none."""
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(raw)
+        await asyncio.sleep(0.05)
+        wire.reset()
+
+    context = server_context(authority.issue("127.0.0.1"), tmp_path)
+    async with target(script, tls=context) as seen:
+        for _ in range(2):
+            response = await egress.post(post(seen.url(), tls=authority.trusted()))
+            assert (response.status_code, response.error) == (200, None)
+
+
+async def test_a_handshake_that_does_not_end_meets_the_deadline(egress: EgressClient) -> None:
+    async with target(lambda wire: wire.until_closed()) as seen:
+        url = seen.url().replace("http:", "https:")
+        assert (await egress.post(post(url, timeout=SHORT))).error is EgressError.TIMEOUT
+        await until(lambda: seen.open == 0, "the connection to end")
 
 
 def _asking(authority: Authority, folder: Path) -> ssl.SSLContext:
@@ -206,14 +253,14 @@ async def test_no_key_stays_on_disk(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    await TLSContexts().get(_trusting(authority, authority.issue("client")))
+    await TLSContexts().get(authority.trusted(authority.issue("client")))
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - the other way is refused in coroutines
 
 
 async def test_contexts_are_kept_by_content_and_bounded(authority: Authority) -> None:
     contexts = TLSContexts()
-    first = await contexts.get(_trusting(authority))
-    assert await contexts.get(_trusting(authority)) is first
+    first = await contexts.get(authority.trusted())
+    assert await contexts.get(authority.trusted()) is first
     for number in range(MAX_CONTEXTS):
         await contexts.get(TLSConfig(ca=authority.certificate + "\n" * (number + 1)))
-    assert await contexts.get(_trusting(authority)) is not first
+    assert await contexts.get(authority.trusted()) is not first

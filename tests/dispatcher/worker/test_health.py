@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hookplane.config.subscription import CircuitConfig
-from hookplane.store.delivery_store import Attempt, TargetHealth
+from hookplane.store.delivery_store import Attempt, ExpressionKind, TargetHealth
 from hookplane_dispatcher.worker.health import Health, HealthChange
 
 NOW = 1_800_000_000_000
@@ -93,3 +93,36 @@ def test_a_pause_of_what_does_not_fail_starts_no_failing() -> None:
     well.stop_clocks(NOW)
     assert well.start_clocks(NOW + 5_000) == 5_000
     assert (well.failing_since, well.paused_at) == (0, 0)
+
+
+def test_a_held_expression_is_told_once_and_released_by_what_ran_or_another_text() -> None:
+    held, text = health(), {ExpressionKind.FILTER: "x"}
+    assert held.hold(ExpressionKind.FILTER, "x", NOW + 5, "too much")
+    assert not held.hold(ExpressionKind.FILTER, "x", NOW + 9, "too much")
+    assert held.hold(ExpressionKind.FILTER, "x", NOW + 9, "no process")
+    assert held.is_held(ExpressionKind.FILTER, NOW + 8)
+    assert not held.is_held(ExpressionKind.TRANSFORM, NOW + 8)
+    assert not held.is_held(ExpressionKind.FILTER, NOW + 9)
+    assert not held.check_expressions(text)
+    assert held.held_until == NOW + 9
+    assert held.check_expressions({ExpressionKind.FILTER: "y"})
+    assert held.snapshot() == TargetHealth()
+    assert not held.release()
+
+
+def test_a_hold_moves_with_the_clock() -> None:
+    held = health()
+    held.hold(ExpressionKind.TRANSFORM, "x", NOW + 5, "")
+    held.clock_leapt(1000, NOW + 1000)
+    assert held.held_until == NOW + 1005
+
+
+def test_a_filter_that_failed_is_remembered_until_it_is_another_one() -> None:
+    sick, text = health(), {ExpressionKind.FILTER: "x"}
+    sick.fail_filter("x", "evt_1", "no such key", NOW)
+    assert not sick.check_expressions(text)
+    assert (sick.filter_failed, sick.filter_failed_event) == (NOW, "evt_1")
+    sick.clock_leapt(-1000, NOW - 1000)
+    assert sick.filter_failed == NOW - 1000
+    assert sick.check_expressions({ExpressionKind.FILTER: "y"})
+    assert sick.snapshot() == TargetHealth()

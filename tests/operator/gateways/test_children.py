@@ -7,8 +7,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from hookplane.kinds.gateway import WebhookGateway
-from hookplane_operator.gateways.children import ChildMaker
+from hookplane.kinds.gateway import Scaled, WebhookGateway
+from hookplane_operator.gateways.children import ChildMaker, desired
 from hookplane_operator.gateways.drift import stamped
 from hookplane_operator.gateways.pods import shown_url
 from hookplane_operator.kube.kinds import Object
@@ -109,7 +109,7 @@ def test_only_receivers_end_tls() -> None:
     env = {x["name"]: x.get("value") for x in pod["containers"][0]["env"]}
     assert env["HOOKPLANE_TLS_CERTIFICATE_FILE"] == f"{mounts['tls']}/tls.crt"
     assert env["HOOKPLANE_TLS_KEY_FILE"] == f"{mounts['tls']}/tls.key"
-    assert env["HOOKPLANE_TLS_LISTEN"] == "0.0.0.0:8443"
+    assert env["HOOKPLANE_TLS_LISTEN"] == "[::]:8443"
     console = made["Service", "g-console"]["spec"]["ports"]
     assert [x["name"] for x in console] == ["http"]
 
@@ -168,11 +168,40 @@ def test_quotas_reach_the_receivers_alone(quota: Object, expected: dict[str, str
         assert told == (expected if container["args"] == ["receiver"] else {})
 
 
+def test_limits_of_senders_reach_the_receivers_alone() -> None:
+    limits = {"connections": 500, "connectionsPerPeer": 100, "unverifiedBytes": "128Mi"}
+    expected = {
+        "HOOKPLANE_CONNECTIONS": "500",
+        "HOOKPLANE_CONNECTIONS_PER_PEER": "100",
+        "HOOKPLANE_UNVERIFIED_BYTES": "128Mi",
+    }
+    for child in children({"receiver": {"limits": limits}}):
+        if child["kind"] != "Deployment":
+            continue
+        [container] = child["spec"]["template"]["spec"]["containers"]
+        told = {x["name"]: x.get("value") for x in container["env"] if x["name"] in expected}
+        assert told == (expected if container["args"] == ["receiver"] else {})
+
+
 def test_an_autoscaler_owns_the_count() -> None:
     made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["autoscaled"])}
     assert "replicas" not in made["Deployment", "g-receiver"]["spec"]
-    assert made["Deployment", "g-dispatcher"]["spec"]["replicas"] == 1
     assert ("HorizontalPodAutoscaler", "g-dispatcher") not in made
+
+
+def test_a_count_that_the_spec_does_not_set_is_nobodys_business() -> None:
+    made = {
+        x["metadata"]["name"]: x for x in children(SPECS["several"]) if x["kind"] == "Deployment"
+    }
+    assert made["g-receiver"]["spec"]["replicas"] == 3
+    assert "replicas" not in made["g-dispatcher"]["spec"]
+
+
+def test_how_many_pods_there_are_to_be() -> None:
+    live = {"spec": {"replicas": 5}}
+    automatic = gateway_of(SPECS["autoscaled"]).spec.receiver
+    assert [desired(Scaled(), None), desired(Scaled(), live)] == [1, 5]
+    assert [desired(Scaled(replicas=0), live), desired(automatic, live)] == [0, 1]
 
 
 def test_each_role_listens_where_its_probes_and_services_look() -> None:
@@ -181,12 +210,12 @@ def test_each_role_listens_where_its_probes_and_services_look() -> None:
         if child["kind"] == "Deployment":
             [container] = child["spec"]["template"]["spec"]["containers"]
             env = {x["name"]: x.get("value") for x in container["env"]}
-            assert env["HOOKPLANE_HEALTH"] == "0.0.0.0:8081"
+            assert env["HOOKPLANE_HEALTH"] == "[::]:8081"
             listens[child["metadata"]["name"]] = env["HOOKPLANE_LISTEN"]
     assert listens == {
-        "g-receiver": "0.0.0.0:8080",
-        "g-dispatcher": "0.0.0.0:8080",
-        "g-console": "0.0.0.0:8090",
+        "g-receiver": "[::]:8080",
+        "g-dispatcher": "[::]:8080",
+        "g-console": "[::]:8090",
     }
 
 

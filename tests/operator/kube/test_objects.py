@@ -1,4 +1,4 @@
-"""What was seen: an older version never replaces a newer one."""
+"""What was seen: lists say what there is, and versions order only what comes after them."""
 
 from __future__ import annotations
 
@@ -31,21 +31,49 @@ def test_changes_are_told_apart() -> None:
     assert objects.get(KEY) is None
 
 
-def test_an_older_version_changes_nothing() -> None:
+def test_a_watch_takes_nothing_back_that_a_write_was_answered_with() -> None:
     objects = Objects()
-    objects.put(KEY.kind, body(5, generation=2))
-    assert objects.put(KEY.kind, body(4)) is ObjectChange.NOTHING
-    found = objects.get(KEY)
-    assert found is not None
-    assert found["metadata"]["generation"] == 2
+    objects.put(KEY.kind, body(3))
+    assert objects.answered(KEY.kind, body(5, generation=2)) is ObjectChange.MEANT
+    assert objects.follow(KEY.kind, body(4)) is ObjectChange.NOTHING
+    assert objects.get(KEY) == body(5, generation=2)
+    assert objects.follow(KEY.kind, body(6, generation=3)) is ObjectChange.MEANT
 
 
-def test_a_late_list_revives_nothing() -> None:
+def test_what_a_list_says_is_so_whatever_version_it_has() -> None:
+    objects = Objects()
+    objects.put(KEY.kind, body(9, generation=2))
+    assert objects.put(KEY.kind, body(4)) is ObjectChange.MEANT
+    assert objects.get(KEY) == body(4)
+    assert objects.follow(KEY.kind, body(5, generation=2)) is ObjectChange.MEANT
+
+
+def test_what_was_deleted_may_be_back_with_its_uid() -> None:
+    objects = Objects()
+    objects.put(KEY.kind, body(1))
+    objects.remove(KEY.kind, body(9))
+    assert objects.put(KEY.kind, body(1)) is ObjectChange.MEANT
+    assert objects.get(KEY) == body(1)
+
+
+def test_the_same_version_and_generation_may_be_another_spec_after_a_restore() -> None:
+    objects = Objects()
+    objects.put(KEY.kind, body(5) | {"spec": {"suspend": True}})
+    assert objects.put(KEY.kind, body(5) | {"spec": {}}) is ObjectChange.MEANT
+
+
+def test_an_answer_that_comes_late_revives_nothing() -> None:
     objects = Objects()
     objects.put(KEY.kind, body(1))
     objects.remove(KEY.kind, body(2))
-    assert objects.put(KEY.kind, body(1)) is ObjectChange.NOTHING
+    assert objects.answered(KEY.kind, body(3)) is ObjectChange.NOTHING
     assert objects.get(KEY) is None
+
+
+def test_a_successor_is_followed_whatever_its_version() -> None:
+    objects = Objects()
+    objects.put(KEY.kind, body(5, uid="old"))
+    assert objects.follow(KEY.kind, body(4, uid="new")) is ObjectChange.MEANT
 
 
 def test_the_deletion_of_a_predecessor_is_not_that_of_its_successor() -> None:

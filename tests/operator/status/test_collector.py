@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry
 
 from hookplane.clock import SystemClock
 from hookplane.compile.change import ConfigDiff
 from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import Reason
 from hookplane.store.delivery_store import Flush
 from hookplane.store.event_log import NewEvent
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
-from hookplane_operator.state.facts import GatewayFacts
+from hookplane_operator.state.facts import GatewayFacts, Informed
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.collector import Collector, RoundMemory
@@ -39,6 +40,13 @@ class Paper(StatusWriter):
         self.last = status
 
 
+def _ignore(*_: object) -> None:
+    """Nobody asks."""
+
+
+INFORMED = Informed("True", Reason.WATCHING, "")
+
+
 def endpoint(name: str, status: Any) -> dict[str, Any]:
     metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1"}
     return {"metadata": metadata, "status": status}
@@ -46,10 +54,12 @@ def endpoint(name: str, status: Any) -> dict[str, Any]:
 
 async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
     metrics, objects = Metrics(CollectorRegistry()), Objects()
-    kube = Kube(ApiClient(), metrics)
-    paper = Paper(kube, objects, metrics, lambda *_: None)
+    kube = Kube(Configuration(), metrics)
+    paper = Paper(kube, objects, metrics, _ignore, _ignore, _ignore)
     paper.offered = []
-    collector = Collector(objects, paper, SystemClock(), lambda _: None, lambda _: None)
+    collector = Collector(
+        objects, paper, SystemClock(), lambda _: None, lambda: INFORMED, lambda _: None
+    )
     for name, status in (("bad", "hush-hush"), ("good", {})):
         objects.put("WebhookEndpoint", endpoint(name, status))
         key = ObjectKey("WebhookEndpoint", "shop", name)
@@ -70,10 +80,16 @@ class Scene:
         self.place, self.runtime = made, runtime
         metrics = Metrics(CollectorRegistry())
         self.facts = {runtime.name: GatewayFacts("uid", 1, url="https://old.example.com")}
-        self.paper = Paper(made.kube, made.objects, metrics, lambda *_: None)
+        self.paper = Paper(made.kube, made.objects, metrics, _ignore, _ignore, _ignore)
         self.collector = Collector(
-            made.objects, self.paper, made.clock, self.facts.get, lambda _: None
+            made.objects,
+            self.paper,
+            made.clock,
+            self.facts.get,
+            lambda: self.informed,
+            lambda _: None,
         )
+        self.informed = INFORMED
         self.state = RoundMemory()
 
     async def told(self) -> list[str]:
@@ -86,8 +102,9 @@ class Scene:
         """An endpoint, as a sweep does it."""
         change = ConfigDiff(deleted=(self.runtime.applied.documents[f"uid-{name}"],))
         await self.runtime.applied.write(change)
-        self.runtime.record_deletions(1, 0.0)
-        self.runtime.forget_object(ObjectKey("WebhookEndpoint", "shop", name))
+        key = ObjectKey("WebhookEndpoint", "shop", name)
+        self.runtime.record_deletions([key], 0.0)
+        self.runtime.forget_object(key)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.store.delivery_store import Counters, TargetHealth
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import SubscriptionStats
-from hookplane_operator.state.facts import Blocker, GatewayFacts, WayIn
+from hookplane_operator.state.facts import Blocker, GatewayFacts, Informed, WayIn
 from hookplane_operator.status.gateway import ServedCounts, gateway_status
 from hookplane_operator.status.observation import Observation
 
@@ -24,6 +24,8 @@ MEMBERS = tuple(
 )
 SEEN = Observation(NOW, members=MEMBERS)
 IN_USE = Blocker(ConditionType.STORE_AVAILABLE, Reason.STORE_IN_USE, "another gateway has it")
+INFORMED = Informed("True", Reason.WATCHING, "")
+BLIND = Informed("False", Reason.NOT_INFORMED, "nothing is known of webhookendpoints")
 PENDING = WayIn("False", Reason.PENDING, "no controller took it", needed=True)
 
 
@@ -33,8 +35,9 @@ def status(
     seen: Observation | None = SEEN,
     old: dict[str, Any] | None = None,
     now: int = NOW,
+    informed: Informed = INFORMED,
 ) -> dict[str, Any]:
-    made = gateway_status(facts, served, seen, old or {}, now)
+    made = gateway_status(facts, informed, served, seen, old or {}, now)
     return made.model_dump(mode="json", by_alias=True)
 
 
@@ -82,6 +85,19 @@ def test_programmed_says_the_worst_of_the_roles() -> None:
     assert condition(made, "Programmed") == ("False", "NoProcess", "no dispatcher is ready")
 
 
+def test_who_sees_nothing_does_not_know_whether_a_gateway_is_ready() -> None:
+    made = status(informed=BLIND)
+    assert condition(made, "Informed") == ("False", "NotInformed", BLIND.message)
+    assert condition(made, "Ready") == ("Unknown", "NotInformed", BLIND.message)
+    assert "Stalled" not in {x["type"] for x in made["conditions"]}
+
+
+def test_lists_in_place_of_watches_leave_a_gateway_ready() -> None:
+    made = status(informed=Informed("True", Reason.LISTING, "no watch"))
+    assert condition(made, "Informed") == ("True", "Listing", "no watch")
+    assert condition(made, "Ready")[:2] == ("True", "Programmed")
+
+
 def test_a_needed_way_in_decides() -> None:
     made = status(replace(FACTS, way_in=PENDING))
     assert condition(made, "Ready") == ("False", "Pending", "no controller took it")
@@ -100,6 +116,13 @@ def test_blocked_deletions_are_said_with_their_number() -> None:
         "9",
         "=9",
     )
+
+
+def test_keys_that_are_lost_are_said_and_leave_it_ready() -> None:
+    made = status(replace(FACTS, keys_lost="7 documents"))
+    assert condition(made, "KeysLost") == ("True", "SealedWithOtherKeys", "7 documents")
+    assert condition(made, "Ready")[0] == "True"
+    assert "KeysLost" not in {x["type"] for x in status()["conditions"]}
 
 
 def test_without_blocked_deletions_nothing_is_said() -> None:

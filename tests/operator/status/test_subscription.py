@@ -10,7 +10,13 @@ import pytest
 from hookplane.compile.model import ObjectKey, Problem
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
 from hookplane.kinds.subscription import HIDDEN_HOST, WebhookSubscription
-from hookplane.store.delivery_store import CircuitState, Counters, DeliveryState, TargetHealth
+from hookplane.store.delivery_store import (
+    CircuitState,
+    Counters,
+    DeliveryState,
+    ExpressionKind,
+    TargetHealth,
+)
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import FailingDelivery, SubscriptionStats
 from hookplane_operator.state.result import ReconcileResult
@@ -124,6 +130,28 @@ def health(**fields: Any) -> SubscriptionStats:
                 "CircuitOpen",
                 "10 attempts in a row failed, last: answer 500;  gets one probe at a time",
             ),
+        ),
+        # an expression is held back, whatever the target did
+        (
+            health(
+                held_until=NOW + 60_000,
+                held_expression=ExpressionKind.FILTER,
+                held_because="it took too much",
+            ),
+            CONFIG,
+            (
+                "Held",
+                "False",
+                "ExpressionHeld",
+                "spec.filter.cel may not run before 1970-01-12T13:47:40Z, and what needs it "
+                "waits: it took too much",
+            ),
+        ),
+        # the hold is over, and says nothing any more
+        (
+            health(held_until=NOW, held_expression=ExpressionKind.FILTER),
+            CONFIG,
+            ("Failing", "False", "TargetFailing", " fails since 1970-01-01T00:01:00Z: answer 500"),
         ),
         # disabled for a reason of its own
         (
@@ -386,3 +414,30 @@ def test_filter_errors_are_said_when_there_are_any(errors: int, expected: int | 
     made = status(replace(NUMBERS, counters=counters))["delivery"]
     told = (made["delivered"], made["filtered"], made.get("filterErrors"), made["expired"])
     assert told == (1, 5, expected, 2)
+
+
+FILTERED = CONFIG.model_copy(update={"filter_cel": "event.body.a == 1"})
+
+
+def test_a_filter_that_failed_is_told_with_an_event_to_look_at() -> None:
+    failed = replace(
+        health(
+            filter_failed=NOW - 1000,
+            filter_failed_event="evt_9",
+            filter_failed_error="no such key: a",
+        ),
+        counters=Counters(filtered=5, filter_errors=3),
+    )
+    made = status(failed, config=FILTERED)
+    told = condition(made, "Filtering")
+    assert (told["status"], told["reason"]) == ("False", "FilterFailed")
+    assert "on event evt_9 at 1970-01-12T13:46:39Z" in told["message"]
+    assert "no such key: a; 3 such events" in told["message"]
+    assert made["delivery"]["lastFilterError"]["eventID"] == "evt_9"
+    assert condition(made, "Ready")["status"] == condition(status(), "Ready")["status"]
+
+
+def test_a_filter_that_judges_all_says_so_and_without_one_nothing_is_said() -> None:
+    told = condition(status(config=FILTERED), "Filtering")
+    assert (told["status"], told["reason"]) == ("True", "Filtering")
+    assert "Filtering" not in {x["type"] for x in status()["conditions"]}

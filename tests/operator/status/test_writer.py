@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, cast
 
@@ -14,15 +14,16 @@ from hookplane.compile.model import ObjectKey
 from hookplane.kinds.conditions import ConditionType
 from hookplane.kinds.endpoint import EndpointStatus, Requests
 from hookplane.kinds.status import Condition
-from hookplane_operator.kube.client import Kube
+from hookplane_operator.kube.client import TIMEOUT_SECONDS, Kube
 from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLeader
 from hookplane_operator.kube.kinds import Object, Resource
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.status.writer import (
-    AT_ONCE,
     BUDGET,
     COUNTERS_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    OF_NAMESPACE,
     SETTLE_SECONDS,
     StatusWriter,
 )
@@ -38,7 +39,13 @@ class ApiServer:
     def __init__(self) -> None:
         self.writes: list[tuple[float, str, Mapping[str, Any]]] = []
         self.refuse: list[Exception] = []
+        self.tries: list[float] = []
         self.seconds = 0.0
+        self.mute: set[str] = set()
+        """Objects, or namespaces, of which nobody gets an answer."""
+        self.foreign: dict[str, Any] = {}
+        """What others have written into every status."""
+        self.edits: list[Sequence[Object]] = []
         self.together = self.most_together = 0
 
     async def apply(self, resource: Resource, body: Object, *, part: str = "") -> Object:
@@ -46,13 +53,26 @@ class ApiServer:
         self.together += 1
         self.most_together = max(self.most_together, self.together)
         at = asyncio.get_running_loop().time()
-        await asyncio.sleep(self.seconds)
+        name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+        lost = not self.mute.isdisjoint((name, namespace))
+        await asyncio.sleep(TIMEOUT_SECONDS if lost else self.seconds)
         self.together -= 1
+        self.tries.append(at)
+        if lost:
+            raise ApiError(0, "no answer")
         if self.refuse:
             raise self.refuse.pop(0)
-        name = body["metadata"]["name"]
         self.writes.append((at, name, body["status"]))
-        return live(name, len(self.writes) + 1, status=body["status"])
+        whole = {**self.foreign, **body["status"]}
+        return live(name, len(self.writes) + 1, namespace, status=whole)
+
+    async def edit(
+        self, _: Resource, body: Object, patch: Sequence[Object], *, part: str = ""
+    ) -> Object:
+        assert part == "status"
+        self.edits.append(patch)
+        name, status = body["metadata"]["name"], self.writes[-1][2]
+        return live(name, len(self.writes) + 100, status=dict(status))
 
 
 class World:
@@ -62,33 +82,38 @@ class World:
         self.server, self.objects = ApiServer(), Objects()
         self.registry = CollectorRegistry()
         self.told: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
+        self.refused: list[tuple[str, str]] = []
         self.writer = StatusWriter(
             cast(Kube, self.server),
             self.objects,
             Metrics(self.registry),
+            self.objects.answered,
             lambda key, _, old, new: self.told.append((key.name, old, new)),
+            lambda key, _, words: self.refused.append((key.name, words)),
             asyncio.get_running_loop().time,
         )
 
-    def add(self, *names: str) -> None:
+    def add(self, *names: str, namespace: str = "shop") -> None:
         for name in names:
-            self.objects.put("WebhookEndpoint", live(name, 1))
+            self.objects.put("WebhookEndpoint", live(name, 1, namespace))
 
-    def offer(self, name: str, status: EndpointStatus, uid: str = "") -> None:
-        self.writer.offer(key(name), uid or f"uid-{name}", status)
+    def offer(
+        self, name: str, status: EndpointStatus, uid: str = "", namespace: str = "shop"
+    ) -> None:
+        self.writer.offer(key(name, namespace), uid or f"uid-{name}", status)
 
     @property
     def written(self) -> list[str]:
         return [name for _, name, _ in self.server.writes]
 
 
-def key(name: str) -> ObjectKey:
-    return ObjectKey("WebhookEndpoint", "shop", name)
+def key(name: str, namespace: str = "shop") -> ObjectKey:
+    return ObjectKey("WebhookEndpoint", namespace, name)
 
 
-def live(name: str, version: int, **fields: Any) -> Object:
+def live(name: str, version: int, namespace: str = "shop", **fields: Any) -> Object:
     metadata = {
-        "namespace": "shop",
+        "namespace": namespace,
         "name": name,
         "uid": f"uid-{name}",
         "resourceVersion": str(version),
@@ -277,26 +302,133 @@ def test_flips_go_before_counters_and_all_within_the_budget() -> None:
 def test_a_slow_server_gets_only_a_few_at_once() -> None:
     async def scene(world: World) -> None:
         world.server.seconds = 1
-        names = [f"n{n}" for n in range(3 * AT_ONCE)]
+        names = [f"n{n}" for n in range(2 * OF_NAMESPACE)]
         world.add(*names)
         for name in names:
             world.offer(name, status())
-        await asyncio.sleep(3 + SOON)
-
-    world = play(scene)
-    assert (world.server.most_together, len(world.written)) == (AT_ONCE, 3 * AT_ONCE)
-
-
-def test_an_error_is_tried_again_a_second_later() -> None:
-    async def scene(world: World) -> None:
-        world.add("a")
-        world.server.refuse = [ApiError(500, "no"), ApiError(0, "no answer")]
-        world.offer("a", status())
         await asyncio.sleep(2 + 3 * SOON)
 
     world = play(scene)
+    assert (world.server.most_together, len(world.written)) == (OF_NAMESPACE, 2 * OF_NAMESPACE)
+
+
+def test_one_that_hangs_holds_up_no_other() -> None:
+    async def scene(world: World) -> None:
+        world.server.mute = {"a"}
+        world.add("a", "b", "c")
+        world.offer("a", status())
+        world.offer("b", status())
+        await asyncio.sleep(SOON)
+        world.offer("c", status())
+        world.offer("b", status(state="Receiving"))
+        await asyncio.sleep(SOON)
+
+    assert play(scene).written == ["b", "b", "c"]
+
+
+def test_a_namespace_that_hangs_holds_up_no_other() -> None:
+    async def scene(world: World) -> None:
+        world.server.mute = {"stuck"}
+        names = [f"n{n}" for n in range(BUDGET.burst)]
+        world.add(*names, namespace="stuck")
+        for name in names:
+            world.offer(name, status(), namespace="stuck")
+        await asyncio.sleep(SOON)
+        world.add("b")
+        world.offer("b", status())
+        await asyncio.sleep(SOON)
+
+    assert play(scene).written == ["b"]
+
+
+def test_namespaces_take_turns() -> None:
+    async def scene(world: World) -> None:
+        names = [f"n{n:03}" for n in range(4 * BUDGET.burst)]
+        world.add(*names, namespace="large")
+        for name in names:
+            world.offer(name, status(), namespace="large")
+        await asyncio.sleep(1)
+        world.add("b")
+        world.offer("b", status())
+        await asyncio.sleep(SOON)
+
+    assert "b" in play(scene).written
+
+
+def test_a_refused_write_is_told_once_and_tried_again_with_growing_pauses() -> None:
+    async def scene(world: World) -> None:
+        world.add("a", "b")
+        world.server.refuse = [ApiError(422, "must be an object: null") for _ in range(99)]
+        for _ in range(LOOKS):
+            world.offer("a", status())
+            await asyncio.sleep(1)
+        world.server.refuse.clear()
+        world.offer("b", status())
+        await asyncio.sleep(SOON)
+
+    world = play(scene)
+    assert world.written == ["b"]
+    assert world.refused == [("a", "must be an object: null")]
+    gaps = [b - a for a, b in pairwise(world.server.tries[:-1])]
+    grown = [min(2.0**n, LONGEST_PAUSE_SECONDS) for n in range(len(gaps))]
+    assert len(gaps) >= 6
+    assert all(want <= gap < want + 1 + SOON for gap, want in zip(gaps, grown, strict=True))
+    sample = "hookplane_operator_status_refused_total"
+    told = world.registry.get_sample_value(sample, {"kind": "WebhookEndpoint"})
+    assert told == len(world.server.tries) - 1
+
+
+LOOKS = 200
+
+
+def test_another_status_than_the_refused_one_is_tried_at_once() -> None:
+    async def scene(world: World) -> None:
+        world.add("a")
+        world.server.refuse = [ApiError(422, "no") for _ in range(6)]
+        world.offer("a", status())
+        await asyncio.sleep(40)
+        assert not world.server.refuse
+        world.offer("a", status(state="Receiving"))
+        await asyncio.sleep(SOON)
+
+    assert [x["state"] for *_, x in play(scene).server.writes] == ["Receiving"]
+
+
+def test_what_is_empty_is_never_sent() -> None:
+    async def scene(world: World) -> None:
+        world.add("a")
+        world.offer("a", status(types=()))
+        await asyncio.sleep(SOON)
+
+    ((_, _, sent),) = play(scene).server.writes
+    assert "conditions" not in sent
+    assert "rejectedByReason" not in sent["requests"]
+
+
+def test_what_others_wrote_is_taken_out() -> None:
+    async def scene(world: World) -> None:
+        world.add("a")
+        world.server.foreign = {"url": "https://elsewhere.example.com"}
+        world.offer("a", status())
+        await asyncio.sleep(SOON)
+        world.offer("a", status())
+        await asyncio.sleep(5)
+
+    world = play(scene)
+    assert world.server.edits == [[{"op": "remove", "path": "/status/url"}]]
+    assert world.written == ["a"]
+
+
+def test_an_error_is_tried_again_after_a_second_and_then_after_two() -> None:
+    async def scene(world: World) -> None:
+        world.add("a")
+        world.server.refuse = [ApiError(500, "no"), Conflict(409, "another writer")]
+        world.offer("a", status())
+        await asyncio.sleep(3 + 3 * SOON)
+
+    world = play(scene)
     (at, name, _), *more = world.server.writes
-    assert (name, more, at >= 2) == ("a", [], True)
+    assert (name, more, at >= 3) == ("a", [], True)
 
 
 def test_a_newer_status_is_not_replaced_by_one_that_was_refused() -> None:
@@ -312,9 +444,7 @@ def test_a_newer_status_is_not_replaced_by_one_that_was_refused() -> None:
     assert [x["state"] for *_, x in play(scene).server.writes] == ["Receiving"]
 
 
-@pytest.mark.parametrize(
-    "error", [NotFound(404, "gone"), Conflict(409, "another uid"), NotLeader("not the leader")]
-)
+@pytest.mark.parametrize("error", [NotFound(404, "gone"), NotLeader("not the leader")])
 def test_what_another_try_does_not_help_is_not_tried_again(error: Exception) -> None:
     async def scene(world: World) -> None:
         world.add("a")

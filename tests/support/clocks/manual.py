@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hookplane.clock import Millis
@@ -15,12 +16,22 @@ class ManualClock:
 
     def __init__(self, now: Millis = START) -> None:
         self._now = now
+        self.shift: Millis = 0
+        """How wrong the wall time alone is."""
+        self._followers: list[Callable[[Millis], None]] = []
 
     def now(self) -> Millis:
-        return self._now
+        return self._now + self.shift
 
     def monotonic(self) -> float:
         return self._now / 1000
 
     def advance(self, millis: Millis) -> None:
         self._now += millis
+        for follow in self._followers:
+            follow(self._now)
+
+    def follow(self, tell: Callable[[Millis], None]) -> None:
+        """Tells another clock the time, now and whenever it changes."""
+        self._followers.append(tell)
+        tell(self._now)

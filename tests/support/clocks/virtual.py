@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import pytest
 
 from hookplane.clock import Millis
 
 START: Millis = 1_800_000_000_000
+Loops: TypeAlias = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
+"""Name → what makes one: each test runs on each."""
 
 
 class _Selector(selectors.DefaultSelector):
@@ -56,3 +62,10 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         return self._loop.elapsed
+
+
+def virtual_with(item: pytest.Function, *fixtures: str) -> Loops:
+    """The loop of tests that name one of these; that of others has the real time."""
+    if not {*fixtures}.isdisjoint(item.fixturenames):
+        return {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop}

@@ -151,11 +151,11 @@ class Plane:
             os.kill(self._pid or self.process.pid, signal.SIGKILL)
         await self.process.wait()
 
-    async def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal that asks it to end; the exit code."""
         assert self.process is not None
         if self.process.returncode is None:
-            os.kill(self._pid, signal.SIGTERM)
+            os.kill(self._pid, number)
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def post(
@@ -191,6 +191,14 @@ class Plane:
             return found if status == 200 and condition(found) else None
 
         return await until(answer, what)
+
+    async def until_answered(self, path: str, wanted: int) -> None:
+        """Waits until the admin API answers so."""
+
+        async def is_so() -> bool:
+            return (await self.ask("GET", path))[0] == wanted
+
+        await until(is_so, f"{path} to be answered {wanted}")
 
 
 @asynccontextmanager

@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hookplane.config.subscription import TLSConfig
+from hookplane.secret import Secret
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Script = Callable[["Wire"], Awaitable[None]]
@@ -137,6 +140,13 @@ class Authority:
         certificate = self._builder(self._name, self._key.public_key(), days=1)
         certificate = certificate.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         self.certificate = _pem(certificate.sign(self._key, hashes.SHA256()))
+
+    def trusted(self, own: Identity | None = None) -> TLSConfig:
+        """For a sender that believes in this one, and shows a certificate of its own."""
+        if own is None:
+            return TLSConfig(ca=self.certificate)
+        key = Secret(own.key)
+        return TLSConfig(ca=self.certificate, certificate=own.certificate, private_key=key)
 
     def issue(self, *names: str, days: int = 1) -> Identity:
         """For these host names and addresses; negative days: expired."""

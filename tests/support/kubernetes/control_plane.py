@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -25,6 +24,7 @@ from typing import Any, Final
 
 import yaml
 
+from support.cluster.cache import cache_folder
 from support.cluster.keeper import Keeper
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
@@ -52,8 +52,7 @@ _AUDIT: Final = {
 
 def components() -> Path | None:
     """The folder of the binaries; None: not built."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(cache_home) / "hookplane" / "components" / "bin"
+    folder = cache_folder() / "components" / "bin"
     return folder if (folder / "kube-controller-manager").exists() else None
 
 

@@ -17,6 +17,7 @@ from support.clocks.blocking import until
 from support.kubernetes.audit import Entry, requested
 from support.kubernetes.control_plane import ControlPlane, shared_control_plane
 from support.kubernetes.kubectl import Kubectl
+from support.kubernetes.manifests import made, secret
 from support.kubernetes.operator import OperatorProcess
 from support.kubernetes.pods import Pods
 from support.postgres.server import PostgresServer, require_binaries
@@ -60,6 +61,15 @@ class Installation:
         """What PostgreSQL says to it."""
         dsn = self.database.dsn("postgres")
         return self.database.run("psql", "-X", "-A", "-t", "-d", dsn, "-c", statement).strip()
+
+    def gateway(self, name: str, **spec: Any) -> list[dict[str, Any]]:
+        """The objects of one more gateway, with a database of its own, which is made here."""
+        if name not in self.sql("select datname from pg_database").split():
+            self.sql(f"create database {name}")
+        dsn = {"secretKeyRef": {"name": f"database-{name}", "key": "dsn"}}
+        whole = gateway_spec(reachable_address()) | {"store": {"postgresql": {"dsn": dsn}}} | spec
+        database = secret(f"database-{name}", dsn=self.database.dsn(name))
+        return [database, made("WebhookGateway", name, whole)]
 
     def settle(self) -> None:
         """Until nothing is left to be told, and nothing has been for a while."""
@@ -109,13 +119,7 @@ def installation(
     Kubectl(plane.admin).run("create", "namespace", name)
     kubectl = Kubectl(plane.admin, name)
     database = PostgresServer(require_binaries()).create().start()
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "database"},
-        "stringData": {"dsn": database.dsn("postgres")},
-    }
-    kubectl.apply(secret)
+    kubectl.apply(secret("database", dsn=database.dsn("postgres")))
     settings = {
         "image": "hookplane:test",
         "watchNamespaces": [name],
@@ -124,13 +128,13 @@ def installation(
     own = kubeconfig or plane.admin
     operator = OperatorProcess(own, name, settings, folder)
     pods = Pods(kubectl, folder / "pods")
-    made = Installation(plane, kubectl, operator, pods, database, settings, folder, own)
+    whole = Installation(plane, kubectl, operator, pods, database, settings, folder, own)
     try:
         operator.start()
         pods.start()
-        yield made
+        yield whole
     finally:
-        made.operator.kill()
+        whole.operator.kill()
         pods.stop()
         database.remove()
         kubectl.run("delete", "namespace", name, "--wait=false")

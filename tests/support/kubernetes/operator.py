@@ -28,8 +28,12 @@ class OperatorProcess:
         settings: dict[str, Any],
         folder: Path,
         name: str = "operator-0",
+        wall: Path | None = None,
     ) -> None:
+        """`wall`: a file by which its time of day is wrong: see `support.cluster.shifted_wall`."""
         self.name = name
+        under = ["-m", "support.cluster.shifted_wall", str(wall)] if wall else ["-m"]
+        self._command = [sys.executable, *under, "hookplane_cli", "operator"]
         self.log = folder / f"{name}.log"
         self.health = free_port()
         file = folder / f"{name}.yaml"
@@ -59,7 +63,7 @@ class OperatorProcess:
     def spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hookplane_cli", "operator"],
+                self._command,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -69,6 +73,12 @@ class OperatorProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None: it runs."""
+        assert self._process is not None
+        return self._process.poll()
 
     def kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -80,6 +90,9 @@ class OperatorProcess:
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(PATIENCE)
+
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")

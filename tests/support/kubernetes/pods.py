@@ -55,6 +55,8 @@ class Pods:
     folder: Path
     skip: frozenset[str] = frozenset()
     """Deployments that somebody else plays."""
+    look_seconds: float = 0.3
+    """How often it looks at Deployments."""
     pods: dict[str, Pod] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -94,7 +96,7 @@ class Pods:
         return "\n".join(x.log.read_text(errors="replace")[-2000:] for x in self.pods.values())
 
     def _run(self) -> None:
-        while not self._stop.wait(0.3):
+        while not self._stop.wait(self.look_seconds):
             with contextlib.suppress(AssertionError, subprocess.SubprocessError):
                 self._round()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
+from support.cluster.cache import cache_folder
 from support.cluster.missing import left_out
 
 
@@ -21,8 +21,7 @@ def promtool(*arguments: str | Path, given: str | None = None) -> str:
 
 def _binary() -> str:
     """Skips the test when there is none, and fails it in CI."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    unpacked = Path(cache) / "hookplane" / "tools" / "promtool"
+    unpacked = cache_folder() / "tools" / "promtool"
     found = str(unpacked) if unpacked.exists() else shutil.which("promtool")
     if found is None:
         left_out("promtool is not installed; scripts/test-tools unpacks it")

@@ -66,6 +66,7 @@ RESERVED = (
     "TE, Trailer, Expect, webhook-* or hookplane-*"
 )
 HEADERS = f"headers may not set {RESERVED}"
+FORWARDED = f"forwardHeaders may not name {RESERVED}"
 CUSTOM_HEADERS = f"header, idHeader and timestampHeader may not be {RESERVED}"
 UNIQUE_HEADERS = "names of headers must be unique without regard to case"
 UNIQUE_PARAMETERS = "names of parameters must be unique without regard to case"
@@ -80,6 +81,7 @@ SIGNED_TIME = (
     "content must contain {timestamp} when timestamp is set: an unsigned time proves nothing"
 )
 SIGNED_BODY = "content must contain {body}: else anyone may change the body"
+SIGNED_PARTS = "what stands in braces must be one of {id}, {timestamp}, {method}, {url}, {body}"
 TIME_SOURCE = "content has {timestamp}, so timestamp must say where it comes from"
 ID_SOURCE = "content has {id}, so idHeader must say where it comes from"
 ROTATION = "rotation is for generated keys; remove keys or rotation"
@@ -131,6 +133,18 @@ ROWS: list[tuple[str, Object, Object]] = [
         SIGNED_TIME,
         generic(content="{timestamp}.{body}", timestamp={"header": "T"}),
         generic(content="{body}", timestamp={"header": "T"}),
+    ),
+    # what stands in braces is known; braces of JSON are text
+    (
+        SIGNED_PARTS,
+        generic(content='{"a": "{body}{url}", "{}": {1}}'),
+        generic(content="{time}.{body}"),
+    ),
+    # the same for deliveries
+    (
+        SIGNED_PARTS,
+        subscription(signing={"scheme": "Custom", "custom": {"header": "X", "content": "{id}"}}),
+        subscription(signing={"scheme": "Custom", "custom": {"header": "X", "content": "{ID}"}}),
     ),
     # a time from somewhere
     (
@@ -226,15 +240,21 @@ ROWS: list[tuple[str, Object, Object]] = [
     ),
     # size, the bound itself is allowed
     (
-        "maxBodySize is at most 16Mi",
-        endpoint(limits={"maxBodySize": "16Mi"}),
-        endpoint(limits={"maxBodySize": "16777217"}),
+        "maxBodySize is at most 32Mi",
+        endpoint(limits={"maxBodySize": "32Mi"}),
+        endpoint(limits={"maxBodySize": "33554433"}),
     ),
     # a bucket that fills in no time
     (
         "per must be longer than 0s",
         endpoint(limits={"rate": {"requests": 1, "per": "1ms"}}),
         endpoint(limits={"rate": {"requests": 1, "per": "0s"}}),
+    ),
+    # room that one body would not fit in
+    (
+        "unverifiedBytes must be at least 32Mi, which one body may have",
+        gateway(receiver={"limits": {"unverifiedBytes": "32Mi"}}),
+        gateway(receiver={"limits": {"unverifiedBytes": "33554431"}}),
     ),
     # --- WebhookSubscription
     # one source: two of them
@@ -269,6 +289,8 @@ ROWS: list[tuple[str, Object, Object]] = [
     (HEADERS, headers("Authorization"), headers("X-A", "hOST")),
     # ours
     (HEADERS, headers("X-Webhook-Id"), headers("Webhook-Id")),
+    # headers to be passed on: the same
+    (FORWARDED, target(forwardHeaders=["X-Request-Id"]), target(forwardHeaders=["X-A", "HOST"])),
     # and ours by the other prefix
     (HEADERS, headers("X-Hookplane"), headers("hookplane-replay")),
     # unique in lower case

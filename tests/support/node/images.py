@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from support.cluster.cache import cache_folder
 from support.kubernetes.control_plane import ROOT
-from support.node.node import PAUSE, cache_folder
+from support.node.node import PAUSE
 
 FILES: Final = ROOT / "tests" / "images"
 HOOKPLANE: Final = "localhost/hookplane:test"

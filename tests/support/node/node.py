@@ -21,6 +21,7 @@ from pathlib import Path
 from string import Template
 from typing import Final, TextIO
 
+from support.cluster.cache import cache_folder
 from support.cluster.keeper import InsideKeeper, die_with_parent
 from support.kubernetes.control_plane import ControlPlane, Site
 from support.kubernetes.kubectl import Kubectl
@@ -51,11 +52,6 @@ _SYSCTLS: Final = (
     "vm/panic_on_oom",
 )
 """What a kubelet sets for the whole machine."""
-
-
-def cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "hookplane"
 
 
 def missing(binaries: Path) -> list[str]:

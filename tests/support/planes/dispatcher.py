@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig, Source, operational_endpoint
 from hookplane.config.subscription import HttpTargetConfig, RetryConfig, SubscriptionConfig
+from hookplane.evaluation.limits import EvaluationLimits
+from hookplane.evaluation.pool import EvaluationPool, Judged
 from hookplane.process.membership import Membership, SingleProcess
 from hookplane.reporting.operational import OperationalEventPublisher
 from hookplane.sealing import Sealer
@@ -32,6 +35,7 @@ from hookplane.tracing import Tracer
 from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.metrics import DispatcherMetrics
+from hookplane_dispatcher.reading.bystanders import Bystanders
 from hookplane_dispatcher.reading.content_cache import ContentCache
 from hookplane_dispatcher.reading.log_reader import LogReader
 from hookplane_dispatcher.settings import DispatcherSettings
@@ -77,6 +81,27 @@ class Watched:
         return call
 
 
+class Awaited:
+    """Evaluator processes, which a loop waits for as it does for the store."""
+
+    def __init__(self, pool: EvaluationPool, loop: VirtualLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+        self.close = pool.close
+        self.ends = pool.ends
+
+    @property
+    def starts(self) -> int:
+        return self._pool.starts
+
+    async def evaluate(self, *arguments: Any) -> Judged:
+        self._loop.busy += 1
+        try:
+            return await self._pool.evaluate(*arguments)
+        finally:
+            self._loop.busy -= 1
+
+
 class World:
     """Everything around a dispatcher, and the dispatcher."""
 
@@ -101,6 +126,16 @@ class World:
         rows = [self._endpoint_row(name) for name in names]
         await self.store.apply_config(ConfigChange(upserts=tuple(rows)))
 
+    async def make_endpoint_again(
+        self, before: str, name: str, *readers: SubscriptionConfig
+    ) -> None:
+        """It has the log of its predecessor, and these read it at once; others are as they were."""
+        row = replace(self._endpoint_row(name), predecessor=before)
+        read = [x.model_copy(update={"endpoints": (name,)}) for x in readers]
+        rows = [ConfigRow(ConfigKind.SUBSCRIPTION, x.uid, x.dump(self.sealer)) for x in read]
+        plans = tuple(CursorPlan(x.uid, x.endpoints, x.start_from) for x in read)
+        await self.store.apply_config(ConfigChange(upserts=(row, *rows), cursors=plans))
+
     async def operational(self) -> str:
         uid = operational_endpoint("default")
         await self.endpoint(uid)
@@ -119,7 +154,15 @@ class World:
 
     async def subscribe(self, config: SubscriptionConfig) -> SubscriptionConfig:
         """Adds or changes a subscription."""
-        row = ConfigRow(ConfigKind.SUBSCRIPTION, config.uid, config.dump(self.sealer))
+        return await self._write(config)
+
+    async def make_again(self, before: SubscriptionConfig, uid: str) -> SubscriptionConfig:
+        """It is deleted, and made in the same place."""
+        return await self._write(before.model_copy(update={"uid": uid}), before.uid)
+
+    async def _write(self, config: SubscriptionConfig, before: str = "") -> SubscriptionConfig:
+        document = config.dump(self.sealer)
+        row = ConfigRow(ConfigKind.SUBSCRIPTION, config.uid, document, predecessor=before)
         plan = CursorPlan(config.uid, config.endpoints, config.start_from)
         await self.store.apply_config(ConfigChange(upserts=(row,), cursors=(plan,)))
         return config
@@ -173,16 +216,22 @@ class World:
             settings=self.settings,
             membership=membership,
             tracer=tracer,
+            expressions=self.expressions(),
         )
         await self.dispatcher.start()
         return self.dispatcher
+
+    def expressions(self) -> EvaluationPool:
+        """The processes themselves; no time passes while they are at work."""
+        pool = EvaluationPool(EvaluationLimits(cpu_seconds=0.3), now=self.loop.time)
+        return cast(EvaluationPool, Awaited(pool, self.loop))
 
     async def start_worker(self, config: SubscriptionConfig) -> SubscriptionWorker:
         """One worker without anything that polls, so that weeks pass quickly."""
         settings = DispatcherSettings(poll_seconds=100 * HOUR, look_seconds=100 * HOUR)
         metrics = DispatcherMetrics(CollectorRegistry())
         bodies = ContentCache(self.store, lambda uid: ("default", uid), 1 << 20, 4)
-        logs = LogReader(self.store, settings.poll_seconds, 4, settings.tail_bytes)
+        logs = LogReader(self.store, settings.poll_seconds, 4, settings.tail_bytes, lambda: None)
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,
@@ -196,6 +245,8 @@ class World:
             OperationalEventPublisher(self.store, self.clock),
             settings,
             SingleProcess(),
+            Bystanders(self.store),
+            self.expressions(),
             asyncio.Semaphore(1),
         )
         worker = SubscriptionWorker(dependencies, config)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry
 
 from hookplane.applied_config import AppliedConfig
@@ -23,7 +23,7 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import LOOKED_THROUGH, Configurator
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.errors import ApiError
+from hookplane_operator.kube.errors import ApiError, Forbidden
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
@@ -73,6 +73,9 @@ class Place:
         self.kube = kube
         self.objects = Objects()
         self.clock = ManualClock(CLOCK.now())
+        self.namespaces: dict[str, str | None] = {}
+        """Name → uid, where it is another than usual; None: there is none."""
+        self.namespaces_forbidden = False
         self.refused: set[Name] = set()
         self.meanwhile: Callable[[], None] = lambda: None
         """Called whenever a Service is read."""
@@ -88,6 +91,7 @@ class Place:
             self.clock,
             lambda *_: True,
             dict,
+            self._namespace,
             looked_through,
         )
 
@@ -106,6 +110,12 @@ class Place:
         assert isinstance(gateway, WebhookGateway)
         applied = await AppliedConfig.load(self.store, SEALERS)
         return GatewayRuntime(gateway, Secret("dsn"), self.store, applied)
+
+    async def _namespace(self, name: str) -> Object | None:
+        if self.namespaces_forbidden:
+            raise Forbidden(403, "no")
+        uid = self.namespaces.get(name, f"uid-of-{name}")
+        return None if uid is None else {"metadata": {"name": name, "uid": uid}}
 
     async def _service(self, name: Name) -> Object | None:
         self.meanwhile()
@@ -132,7 +142,7 @@ async def _nothing(_: Name) -> None:
 
 def nowhere() -> Kube:
     """A client that is never asked."""
-    return Kube(ApiClient(), Metrics(CollectorRegistry()))
+    return Kube(Configuration(), Metrics(CollectorRegistry()))
 
 
 @asynccontextmanager

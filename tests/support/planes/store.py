@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.ids import event_id
@@ -30,18 +31,24 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.protocol import Store
 from hookplane.store.queries import Page, SubscriptionStats
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane.store.sqlite.folder import DATABASE_FILE
 from support.clocks.manual import START, ManualClock
-from support.postgres.server import database
+from support.postgres.clock import DatabaseClock
+from support.postgres.server import database, shared_server
 
 HOUR: Millis = 3_600_000
 DAY: Millis = 24 * HOUR
+ERA: Millis = 6 * HOUR
+"""What a partition of PostgreSQL holds."""
 
-OpenStore = Callable[[Path, Clock], AbstractAsyncContextManager[Store]]
+S = TypeVar("S", bound=Store)
+OpenStore = Callable[[Path, ManualClock], AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
-async def open_sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
-    store = await SQLiteStore.open(folder, clock)
+async def closing_store(opening: Awaitable[S]) -> AsyncIterator[S]:
+    """What `open` of a driver gives, until the end."""
+    store = await opening
     try:
         yield store
     finally:
@@ -49,17 +56,33 @@ async def open_sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_postgres(_folder: Path, clock: Clock) -> AsyncIterator[Store]:
+async def open_sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
+    async with closing_store(SQLiteStore.open(folder, clock)) as store:
+        yield store
+
+
+@asynccontextmanager
+async def open_postgres(_folder: Path, clock: ManualClock) -> AsyncIterator[Store]:
+    """The database tells the time of the clock as well."""
     async with database() as settings:
-        store = await PostgresStore.open(settings, clock)
-        try:
+        await DatabaseClock.install(settings, shared_server().folder, clock)
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
             yield store
-        finally:
-            await store.close()
 
 
 DRIVERS: dict[str, OpenStore] = {"sqlite": open_sqlite, "postgres": open_postgres}
 """Every driver passes the conformance suite."""
+
+
+async def lose(store: Store, folder: Path, *events: str) -> None:
+    """The rows of these events are gone, though retention did not remove them. `folder`: that of
+    SQLite."""
+    if isinstance(store, PostgresStore):
+        async with store.connections.use(Purpose.OTHER) as db:
+            await db.execute("delete from event where event_id = any($1)", events)
+        return
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as file, file:
+        file.executemany("delete from event where event_id = ?", [(x,) for x in events])
 
 
 class EventIds:
@@ -121,17 +144,6 @@ class Scene:
             await self.append(endpoint, **changes)
         return await self.store.read_log(endpoint, before, number)
 
-    async def pass_time(self, millis: Millis) -> None:
-        """On the clock of leases as well, which on PostgreSQL is the database's."""
-        self.clock.advance(millis)
-        if isinstance(self.store, PostgresStore):
-            async with self.store.connections.use(Purpose.OTHER) as db:
-                await db.execute(
-                    "update process set expires_at = expires_at - $1, "
-                    "registered_at = registered_at - $1",
-                    millis,
-                )
-
     async def owner(self, uid: str = "s") -> Owner:
         return Owner(self.store, uid, await self.store.claim(uid))
 
@@ -166,13 +178,13 @@ class Owner:
     def __init__(self, store: Store, uid: str, claimed: Claimed) -> None:
         self.claimed = claimed
         self._store = store
-        self._uid = uid
+        self.uid = uid
         self._number = claimed.flush_number
 
     async def flush(self, **content: Any) -> Flush:
         """Writes the next flush and returns it."""
         self._number += 1
-        flush = Flush(self._uid, self.claimed.epoch, self._number)
+        flush = Flush(self.uid, self.claimed.epoch, self._number)
         flush = replace(flush, **content)
         await self._store.flush(flush)
         return flush

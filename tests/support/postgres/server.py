@@ -232,6 +232,16 @@ async def database(server: PostgresServer | None = None) -> AsyncIterator[StoreA
         await server.drop_database(name)
 
 
+@asynccontextmanager
+async def connected(settings: StoreAccess) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of somebody else to the database of a store."""
+    db = await asyncpg.connect(settings.dsn.reveal().decode())
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
 def _user() -> str | None:
     """PostgreSQL refuses to run as root."""
     if os.getuid() != 0:

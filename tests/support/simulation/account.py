@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -12,13 +11,11 @@ from hookplane.clock import Millis
 from hookplane.store.believed_time import SKEW
 from hookplane.store.config_store import ConfigChange, ConfigKind
 from hookplane.store.delivery_store import ROWS_AT_ONCE, DeliveryState
-from hookplane.store.event_numbers import sequence_of
 from hookplane.store.queries import SubscriptionStats
-from hookplane.store.sqlite import status
-from support.clocks.virtual import START
 from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
 from support.simulation.processes import SimulatedProcess, SimulationLoop
 from support.simulation.reader import AcceptedEvent, Log, Reader
+from support.simulation.stores import StoreView
 from support.simulation.targets import Arrival, EventClass, Targets
 
 MOST_IN_FLIGHT: Final = 16
@@ -38,54 +35,89 @@ class Account:
     """Compares the store, the targets and this record."""
 
     def __init__(
-        self, db: sqlite3.Connection, loop: SimulationLoop, targets: Targets, weather: Weather
+        self, view: StoreView, loop: SimulationLoop, targets: Targets, weather: Weather
     ) -> None:
-        self._db = db
+        self._view = view
         self._loop = loop
         self._targets = targets
         self._weather = weather
         self.events: dict[str, AcceptedEvent] = {}
         self.readers: dict[str, Reader] = {}
+        self._ids: dict[int, str] = {}
+        """Event, as its body says → its id, which never changes."""
         self._places: dict[str, tuple[str, int]] = {}
         """Event → endpoint and number, of those that were there when they were answered."""
-        self._told: dict[str, float] = {}
-        """Event → when it came by the clock of its receiver, which retention goes by."""
+        self._logs: dict[str, Log] = {}
+        """As of the last check."""
         self._removable_until = 0.0
         """What came later is not removed by any retention yet."""
         self._processes: dict[int, str] = {}
+        self._by_target: dict[str, Reader] = {}
+        self._successors: dict[str, str] = {}
+        """Uid of an object that was made again → that of the one that came after it."""
+        self.most_retrying = 0
+        """Deliveries of one subscription at once."""
         self._failed: Violated | None = None
-
-    def close(self) -> None:
-        self._db.close()
 
     # What happened ------------------------------------------------------------------------------
 
-    def accepted(self, endpoint: str, event: str, kind: str, event_class: EventClass) -> None:
-        """A receiver answered 2xx."""
+    def accepted(
+        self, number: int, endpoint: str, event: str, kind: str, event_class: EventClass
+    ) -> None:
+        """A receiver answered 2xx, with this id."""
+        self._check_id(number, event)
         if event in self.events:
             return
         known = AcceptedEvent(endpoint, kind, event_class, self._loop.time())
         self.events[event] = known
-        if place := self._find(event):
+        if place := self._view.place(event):
             self._places[event] = place
-            self._told[event] = self._told_of(event)
-        for uid, reader in self.readers.items():
-            if event_class is EventClass.GOOD and event not in self._targets.tried[uid]:
+        for reader in self.readers.values():
+            if event_class is EventClass.GOOD and event not in self._targets.tried[reader.target]:
                 reader.waiting[event] = known
 
-    def configured(self, db: sqlite3.Connection, change: ConfigChange) -> None:
+    def configured(self, change: ConfigChange) -> None:
         """Seen at the commit of a change: who reads what from here on."""
-        rows = db.execute("select uid, endpoint, floor, head from endpoint")
-        logs = {uid: Log(age, sequence_of(x), sequence_of(y)) for uid, age, x, y in rows}
+        for row in change.upserts:
+            if row.predecessor and row.predecessor not in self._successors:
+                self._made_again(row.kind, row.predecessor, row.uid)
+        logs = self._logs = self._view.logs()
         for kind, uid in change.deletes:
             if kind is ConfigKind.SUBSCRIPTION:
                 self.readers[uid].deleted = True
         documents = {x.uid: orjson.loads(x.document or b"{}") for x in change.upserts}
         for plan in change.cursors:
-            reader = self.readers.setdefault(plan.subscription, Reader())
+            reader = self._reader(plan.subscription)
             reader.deleted = False
             reader.read(set(plan.endpoints), str(plan.start_from), logs)
             reader.note_document(documents[plan.subscription])
+
+    def _reader(self, uid: str) -> Reader:
+        """One that is new has a target of its name."""
+        if uid not in self.readers:
+            self.readers[uid] = self._by_target[uid] = Reader(uid)
+        return self.readers[uid]
+
+    def _made_again(self, kind: ConfigKind, former: str, uid: str) -> None:
+        """It goes on where its predecessor was."""
+        self._successors[former] = uid
+        if kind is ConfigKind.SUBSCRIPTION:
+            reader = self.readers[uid] = self.readers.pop(former)
+            reader.owner = ""
+            reader.stale_sends.clear()
+            return
+        for reader in self.readers.values():
+            reader.follow(former, uid)
+        self._places = {
+            event: (uid if endpoint == former else endpoint, number)
+            for event, (endpoint, number) in self._places.items()
+        }
+
+    def called_now(self, uid: str) -> str:
+        """The uid of an object after it was made again, however often."""
+        while uid in self._successors:
+            uid = self._successors[uid]
+        return uid
 
     def replayed(self, uid: str, states: AbstractSet[DeliveryState]) -> None:
         """Somebody asks for events in these states once more."""
@@ -101,7 +133,7 @@ class Account:
         """Something goes on, for so long from now, that may hold up events of these
         subscriptions; none named: of all."""
         until = self._loop.time() + seconds
-        for uid in uids or list(self.readers):
+        for uid in map(self.called_now, uids or list(self.readers)):
             if uid in self.readers:
                 reader = self.readers[uid]
                 reader.hindered_until = max(reader.hindered_until, until)
@@ -122,9 +154,10 @@ class Account:
                 reader.owner = owner
                 reader.stale_sends.clear()
 
-    def arrived(self, uid: str, arrival: Arrival) -> None:
+    def arrived(self, target: str, arrival: Arrival) -> None:
         """A target got a request."""
-        reader = self.readers.get(uid)
+        self._check_id(arrival.number, arrival.event)
+        reader = self._by_target.get(target)
         if reader is None:
             return
         reader.waiting.pop(arrival.event, None)
@@ -132,26 +165,19 @@ class Account:
             reader.stale_sends[arrival.process] += 1
             if reader.stale_sends[arrival.process] > MOST_IN_FLIGHT:
                 self.fail(
-                    f"{uid}: {arrival.process} goes on sending, though {reader.owner} owns it"
+                    f"{target}: {arrival.process} goes on sending, though {reader.owner} owns it"
                 )
-        if arrival.success and not arrival.replay and (place := self._find(arrival.event)):
+        if arrival.success and not arrival.replay and (place := self._view.place(arrival.event)):
             reader.first_success.setdefault(place, self._loop.time())
+
+    def _check_id(self, number: int, event: str) -> None:
+        known = self._ids.setdefault(number, event)
+        if event != known:
+            self.fail(f"event {number} is {event} now and was {known} before")
 
     def fail(self, message: str) -> None:
         """For where an exception would end in the wrong place: the next `check` raises it."""
         self._failed = self._failed or Violated(message)
-
-    def _find(self, event: str) -> tuple[str, int] | None:
-        row = self._db.execute(
-            "select p.uid, e.number from event e join endpoint p on p.endpoint = e.number >> 40"
-            " where e.event_id = ?",
-            (event,),
-        ).fetchone()
-        return None if row is None else (row[0], sequence_of(row[1]))
-
-    def _told_of(self, event: str) -> float:
-        row = self._db.execute("select received from event where event_id = ?", (event,))
-        return float(row.fetchone()[0] - START) / 1000
 
     # What must hold at any moment ---------------------------------------------------------------
 
@@ -161,17 +187,15 @@ class Account:
             raise self._failed
         if self._loop.stuck:
             raise Violated("a process is busy without an end")
-        heads = self._heads()
+        self._logs = self._view.logs()
+        heads = {uid: log.head for uid, log in self._logs.items()}
         present = [uid for uid, reader in self.readers.items() if not reader.deleted]
-        for stats in status.subscription_stats(self._db, present):
+        for stats in self._view.stats(present):
             reader = self.readers[stats.subscription]
             self._check_sum(reader, stats, heads)
             self._check_twice(reader, stats)
             self._check_lively(reader, stats)
-
-    def _heads(self) -> dict[str, int]:
-        found = self._db.execute("select uid, head from endpoint")
-        return {uid: sequence_of(head) for uid, head in found}
+            self.most_retrying = max(self.most_retrying, stats.retrying)
 
     def _check_sum(self, reader: Reader, stats: SubscriptionStats, heads: dict[str, int]) -> None:
         """Counters grow only, so what a replay brings from one end to another counts as both; rows
@@ -187,13 +211,15 @@ class Account:
             raise Violated(f"{stats.subscription}: {total} events are its own, not as in {stats}")
 
     def _check_twice(self, reader: Reader, stats: SubscriptionStats) -> None:
-        again = sum(x - 1 for x in self._targets.successes[stats.subscription].values())
+        again = sum(x - 1 for x in self._targets.successes[reader.target].values())
         if again > MOST_IN_FLIGHT * max(reader.claims - 1, 0):
             raise Violated(f"{stats.subscription}: {again} sent twice in {reader.claims} claims")
 
     def _check_lively(self, reader: Reader, stats: SubscriptionStats) -> None:
         now = self._loop.time()
-        if stats.state.disabled_at or reader.strict:
+        if stats.state.disabled_at:  # until somebody resumes it
+            reader.hindered_until = max(reader.hindered_until, now)
+        if reader.strict:
             return
         since = self.waits_since(stats.subscription)
         if since is not None and now - max(since, reader.hindered_until) > LIVELY_SECONDS:
@@ -217,8 +243,7 @@ class Account:
 
     def _is_removed(self, place: tuple[str, int]) -> bool:
         endpoint, number = place
-        found = self._db.execute("select floor from endpoint where uid = ?", (endpoint,))
-        return number <= sequence_of(found.fetchone()[0])
+        return number <= self._logs[endpoint].floor
 
     # What must hold in the end ------------------------------------------------------------------
 
@@ -235,17 +260,17 @@ class Account:
     ) -> None:
         accepted = self.events[event]
         if state is None and self._is_removed(self._places[event]):
-            if min(accepted.at, self._told[event]) > self._removable_until:
+            if accepted.at > self._removable_until:
                 raise Violated(f"{event} was removed, which came at {accepted.at:.0f}")
             return
-        expected = self._expected(uid, reader, event, state)
+        expected = self._expected(reader, event, state)
         if state not in expected:
             raise Violated(f"{uid}: {event} ({accepted.event_class}) is {state}, not {expected}")
 
     def _expected(
-        self, uid: str, reader: Reader, event: str, state: DeliveryState | None
+        self, reader: Reader, event: str, state: DeliveryState | None
     ) -> set[DeliveryState]:
-        if event in self._targets.delivered[uid]:
+        if event in self._targets.delivered[reader.target]:
             # the answer may be lost with a process, and every later attempt fail
             sent = {DeliveryState.DELIVERED, DeliveryState.DEAD}
         else:
@@ -282,7 +307,7 @@ class WatchedConnection:
         return number
 
     async def claim(self, uid: str, number: int | None = None, most: int = ROWS_AT_ONCE) -> Any:
-        token = AT_COMMIT.set(lambda _db: self._account.claimed(uid, number))
+        token = AT_COMMIT.set(lambda: self._account.claimed(uid, number))
         try:
             return await self._store.claim(uid, number, most)
         finally:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from hookplane.clock import Millis
@@ -58,7 +59,7 @@ RETRY_SECONDS: Final = 600.0
 
 
 async def publish(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
-    for _ in range(chance.choice([1, 3, 20, 100])):
+    for _ in range(chance.choice(traits.bursts)):
         event_class = traits.draw_class(chance)
         world.publish(chance.choice(world.endpoints), chance.choice(TYPES), event_class)
 
@@ -170,9 +171,10 @@ async def trouble(world: SimulationWorld, _traits: Traits, chance: random.Random
     uid = chance.choice(list(world.subscriptions))
     seconds = chance.choice([1, 20, 300, 900])
     world.account.hinder(uid, seconds=seconds + RETRY_SECONDS)
-    world.targets.trouble[uid] = chance.choice(TROUBLES)
+    target = world.account.readers[uid].target
+    world.targets.trouble[target] = chance.choice(TROUBLES)
     await asyncio.sleep(seconds)
-    world.targets.trouble.pop(uid, None)
+    world.targets.trouble.pop(target, None)
 
 
 # People -------------------------------------------------------------------------------------------
@@ -205,6 +207,15 @@ async def remove(world: SimulationWorld, _traits: Traits, chance: random.Random)
     """For ever, or for a while: what comes back goes on where it was."""
     uid = chance.choice(list(world.subscriptions))
     seconds = chance.choice([None, 0, 30, 300])
+    kept = await _deleted(world, uid)
+    if seconds is not None:
+        await asyncio.sleep(seconds)
+        world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+        await world.edit(lambda: Edit(subscriptions=tuple(kept)))
+
+
+async def _deleted(world: SimulationWorld, uid: str) -> list[SubscriptionConfig]:
+    """What it was like; empty if it is not there any more, or nothing else would be left."""
     kept: list[SubscriptionConfig] = []
 
     def leave() -> Edit:
@@ -214,10 +225,65 @@ async def remove(world: SimulationWorld, _traits: Traits, chance: random.Random)
         return Edit(deleted=((ConfigKind.SUBSCRIPTION, uid),))
 
     await world.edit(leave)
-    if seconds is not None:
+    return kept
+
+
+async def make_again(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """A subscription gets another uid, in one round of the operator or in two."""
+    uid, seconds = chance.choice(list(world.subscriptions)), chance.choice([None, 0, 30, 300])
+    new = world.fresh_name("again")
+    world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+    if seconds is None:
+        await world.edit(lambda: _successor(world.subscriptions.get(uid), new))
+        return
+    kept = await _deleted(world, uid)
+    await asyncio.sleep(seconds)
+    world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+    for config in kept:
+        await world.edit(partial(_successor, config, new))
+
+
+def _successor(config: SubscriptionConfig | None, uid: str) -> Edit:
+    """Nothing where there is none."""
+    if config is None:
+        return Edit()
+    made = config.model_copy(update={"uid": uid, "suspended": False})
+    return Edit(subscriptions=(made,), predecessors={uid: config.uid})
+
+
+async def renew(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """An endpoint gets another uid: whoever reads it goes on, or leaves it for a while."""
+    lasting = world.account.called_now(LASTING)
+    former, seconds = chance.choice(world.endpoints), chance.choice([None, None, 0, 30, 300])
+    new = world.fresh_name("renewed")
+    readers: set[str] = set()
+    if seconds is not None and former != lasting:
+        await world.edit(partial(_left, world, former, readers))
         await asyncio.sleep(seconds)
-        world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
-        await world.edit(lambda: Edit(subscriptions=tuple(kept)))
+    await world.edit(partial(_renewed, world, former, new, readers))
+
+
+def _left(world: SimulationWorld, endpoint: str, readers: set[str]) -> Edit:
+    """It is gone; `readers` gets those who read it."""
+    left = [x for x in world.subscriptions.values() if endpoint in x.endpoints]
+    readers.update(x.uid for x in left)
+    world.account.hinder(*readers, seconds=2 * CLAIM_SECONDS)
+    without = tuple(_without(x, endpoint) for x in left)
+    return Edit((), without, ((ConfigKind.ENDPOINT, endpoint),))
+
+
+def _renewed(world: SimulationWorld, former: str, new: str, readers: set[str]) -> Edit:
+    """`readers`: those who left it, besides those who read it now."""
+    if former not in world.endpoints:
+        return Edit()
+    reading = {x.uid for x in world.subscriptions.values() if former in x.endpoints} | readers
+    world.account.hinder(*reading, seconds=2 * CLAIM_SECONDS)
+    joined = tuple(
+        x.model_copy(update={"endpoints": tuple(sorted({*x.endpoints, new} - {former}))})
+        for x in world.subscriptions.values()
+        if x.uid in reading
+    )
+    return Edit((new,), joined, predecessors={new: former})
 
 
 async def grow(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
@@ -235,17 +301,12 @@ async def grow(world: SimulationWorld, _traits: Traits, chance: random.Random) -
 
 async def drop(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
     """An endpoint goes, and comes back under its name or as another."""
-    gone = chance.choice([x for x in world.endpoints if x != LASTING])
+    lasting = world.account.called_now(LASTING)
+    gone = chance.choice([x for x in world.endpoints if x != lasting])
     back = gone if chance.random() < 0.5 else world.fresh_name("endpoint")
     readers: set[str] = set()
 
-    def leave() -> Edit:
-        left = [x for x in world.subscriptions.values() if gone in x.endpoints]
-        readers.update(x.uid for x in left)
-        world.account.hinder(*readers, seconds=2 * CLAIM_SECONDS)
-        return Edit((), tuple(_without(x, gone) for x in left), ((ConfigKind.ENDPOINT, gone),))
-
-    await world.edit(leave)
+    await world.edit(partial(_left, world, gone, readers))
     await asyncio.sleep(chance.choice([0, 1, 60]))
     world.account.hinder(*readers, seconds=2 * CLAIM_SECONDS)
     await world.edit(
@@ -281,6 +342,9 @@ async def resume(world: SimulationWorld, _traits: Traits, chance: random.Random)
     await world.resume(chance.choice(list(world.subscriptions.values())))
 
 
+MADE_AGAIN: Final = (make_again, renew)
+"""Actions that are planned apart from all others, and only in some seeds."""
+
 WEIGHTS: Final[dict[Act, float]] = {
     publish: 12,
     crash: 3,
@@ -308,4 +372,4 @@ WEIGHTS: Final[dict[Act, float]] = {
 }
 """Action → how often it is drawn among those that a seed has."""
 
-ACTIONS: Final[dict[str, Act]] = {act.__name__: act for act in WEIGHTS}
+ACTIONS: Final[dict[str, Act]] = {act.__name__: act for act in (*WEIGHTS, *MADE_AGAIN)}

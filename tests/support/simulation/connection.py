@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 STATEMENT_SECONDS: Final = 5.0
 """After so long without an answer a call fails."""
-AT_COMMIT: ContextVar[Callable[[sqlite3.Connection], None] | None] = ContextVar("commit")
+AT_COMMIT: ContextVar[Callable[[], None] | None] = ContextVar("commit")
 """What is to be seen at the moment at which a write is committed, before any other."""
 
 
@@ -61,12 +61,12 @@ class InlineWorker:
         self,
         job: Callable[[sqlite3.Connection], T],
         future: asyncio.Future[T],
-        seen: Callable[[sqlite3.Connection], None] | None,
+        seen: Callable[[], None] | None,
     ) -> None:
         try:
             outcome = job(self._db)
             if seen is not None:
-                seen(self._db)
+                seen()
         except sqlite3.Error as error:
             _end(future, unavailable(error))
         except Exception as error:  # it belongs to whoever waits for the job

@@ -46,8 +46,10 @@ class Reading:
 
 @dataclass
 class Reader:
-    """One subscription."""
+    """One subscription, whatever its uid is now."""
 
+    target: str
+    """The name of its target."""
     types: tuple[str, ...] | None = None
     """What it wants; None: not known yet."""
     readings: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
@@ -103,6 +105,15 @@ class Reader:
         """It is one of its own events, as long as it does not leave."""
         spans = self.readings.get(endpoint, [])
         return any(span.start < number and span.end is None for span in spans)
+
+    def follow(self, former: str, now: str) -> None:
+        """An endpoint was made again, and has its log."""
+        if former in self.readings:
+            self.readings[now] = self.readings.pop(former)
+        self.first_success = {
+            (now if endpoint == former else endpoint, number): at
+            for (endpoint, number), at in self.first_success.items()
+        }
 
     def wants(self, kind: str) -> bool:
         """By its filter now."""

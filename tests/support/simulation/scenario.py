@@ -11,14 +11,16 @@ from typing import Final
 from hookplane.store.delivery_store import ReplayJob, ReplayPhase
 from hookplane.store.queries import SubscriptionStats
 from support.simulation.account import Violated
-from support.simulation.actions import ACTIONS, LASTING, WEIGHTS
+from support.simulation.actions import ACTIONS, LASTING, MADE_AGAIN, TYPES, WEIGHTS
+from support.simulation.targets import EventClass
 from support.simulation.traits import Traits
 from support.simulation.world import DISPATCHERS, Edit, SimulationWorld
 
 CALM_SECONDS: Final = 6 * 3_600.0
 """How long everything may take to end when nothing goes wrong any more."""
 LOOK_SECONDS: Final = 60.0
-CHECK_SECONDS: Final = 20.0
+MADE_AGAIN_EVERY: Final = 3
+"""In one of so many seeds objects are made again; the plans of others are what they always were."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,22 @@ class Planned:
 class Scenario:
     """A run of one seed."""
 
-    def __init__(self, world: SimulationWorld, seed: int) -> None:
+    def __init__(self, seed: int) -> None:
         chance = random.Random(seed)
-        self._world = world
-        self._seed = seed
-        self._traits = Traits.draw(chance, list(ACTIONS))
+        self.seed = seed
+        self._traits = Traits.draw(chance, [x.__name__ for x in WEIGHTS]).for_seed(seed)
+        self.rows = self._traits.rows
+        """Of a subscription that a dispatcher has in memory."""
         self.plan = _draw_plan(chance, self._traits)
+        if seed % MADE_AGAIN_EVERY == 0:
+            self.plan += _draw_made_again(random.Random(seed + 2), self._traits)
+            self.plan.sort(key=lambda x: x.at)
+        self._world: SimulationWorld
         self._under_way: list[asyncio.Task[None]] = []
 
-    async def run(self, places: Iterable[int]) -> None:
+    async def run(self, world: SimulationWorld, places: Iterable[int]) -> None:
         """Carries out these places of the plan. Raises Violated."""
+        self._world = world
         await self._begin()
         checking = asyncio.create_task(self._check())
         course = asyncio.create_task(self._take_its_course([self.plan[x] for x in places]))
@@ -56,17 +64,19 @@ class Scenario:
         await self._check_end()
 
     async def _begin(self) -> None:
-        world, chance = self._world, random.Random(self._seed + 1)
+        world, chance = self._world, random.Random(self.seed + 1)
         names = [f"shop{number}" for number in range(self._traits.subscriptions)]
         drawn = tuple(self._traits.draw_subscription(name, chance) for name in names)
         await world.edit(lambda: Edit(("orders", LASTING), drawn))
         for name in DISPATCHERS:
             world.start(name)
+        for _ in range(self._traits.backlog):
+            world.publish(LASTING, TYPES[0], EventClass.POISON)
 
     async def _check(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            self._world.account.check()
+            await asyncio.sleep(self._traits.check_seconds)
+            self._world.check()
 
     async def _take_its_course(self, plan: list[Planned]) -> None:
         await self._act(plan)
@@ -96,10 +106,14 @@ class Scenario:
         while found := [x for x in await self._stats() if left(x)]:
             if world.loop.time() > deadline:
                 raise Violated(f"{found[0].subscription} does not end: {found[0]}")
-            for stats in found:
-                if stats.state.disabled_at:
-                    await world.resume(world.subscriptions[stats.subscription])
+            await self._resume(found)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _resume(self, found: Iterable[SubscriptionStats]) -> None:
+        """What is disabled sends nothing until somebody says so, replays neither."""
+        for stats in found:
+            if stats.state.disabled_at:
+                await self._world.resume(self._world.subscriptions[stats.subscription])
 
     async def _wait_for_replays(self) -> None:
         world = self._world
@@ -107,6 +121,7 @@ class Scenario:
         while running := [x for x in await world.store.replays() if self._is_running(x)]:
             if world.loop.time() > deadline:
                 raise Violated(f"{running[0].uid} does not end: {running[0]}")
+            await self._resume(await self._stats())
             await asyncio.sleep(LOOK_SECONDS)
 
     def _is_running(self, job: ReplayJob) -> bool:
@@ -124,10 +139,18 @@ class Scenario:
 
     async def _check_end(self) -> None:
         world = self._world
-        world.account.check()
+        world.check()
         for uid in world.subscriptions:
             rows = await world.deliveries(uid)
             world.account.check_end(uid, {x.entry.event_id: x.state for x in rows})
+
+
+def _draw_made_again(chance: random.Random, traits: Traits) -> list[Planned]:
+    names = [x.__name__ for x in MADE_AGAIN]
+    return [
+        Planned(chance.uniform(0, traits.seconds), chance.choice(names), chance.randrange(1 << 32))
+        for _ in range(chance.randint(1, 6))
+    ]
 
 
 def _draw_plan(chance: random.Random, traits: Traits) -> list[Planned]:

@@ -48,7 +48,10 @@ class Arrival:
 
     at: float
     process: str
+    number: int
+    """Which event it is, as its body says."""
     event: str
+    """Its `webhook-id`."""
     event_class: EventClass
     success: bool
     replay: bool
@@ -77,7 +80,8 @@ class Targets:
         """What a target does with a request; what it does it does even if nobody waits for it."""
         name = request.url.reveal().decode().removeprefix("http://").split(".", maxsplit=1)[0]
         trouble = self.trouble.get(name, WELL)
-        event_class = EventClass(json.loads(request.body)["class"])
+        body = json.loads(request.body)
+        event_class = EventClass(body["class"])
         status = trouble.status
         if status == 200:
             status = self._answers.get(event_class, 200)
@@ -87,6 +91,7 @@ class Targets:
         arrival = Arrival(
             self._loop.time(),
             process.name,
+            body["n"],
             headers["webhook-id"],
             event_class,
             status == 200 and seconds < timeout,

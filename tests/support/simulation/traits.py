@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig, SubscriptionConfig
@@ -15,6 +15,10 @@ SECONDS: Final = (180.0, 360.0, 360.0, 720.0, 1_800.0)
 ACTIONS: Final = (10, 20, 60)
 SCHEDULES: Final = ((500, 2_000, 8_000), (5_000, 60_000, 600_000), (30_000,) * 9)
 SHORT_SCHEDULE: Final = (100, 200)
+ROWS: Final = 6
+"""Unfinished deliveries in a dispatcher's memory: so few that most seeds have more."""
+EVERY: Final = 200
+"""One of so many seeds has very many subscriptions, another one very many deliveries that fail."""
 PRESENT: Final = 0.55
 """The share of kinds of actions that a seed has: what is never absent hides what it mends."""
 
@@ -32,6 +36,14 @@ class Traits:
     gone: float
     """The share that is answered 410 each time."""
     subscriptions: int
+    bursts: tuple[int, ...] = (1, 3, 20, 100)
+    """How many events are published at once."""
+    backlog: int = 0
+    """Events at the beginning that are answered 400 each time."""
+    rows: int = ROWS
+    """Of a subscription that a dispatcher has in memory."""
+    check_seconds: float = 20.0
+    """How often record and store are compared."""
 
     @classmethod
     def draw(cls, chance: random.Random, kinds: list[str]) -> Traits:
@@ -44,6 +56,10 @@ class Traits:
             gone=chance.choice([0.0, 0.0, 0.0, 0.02]),
             subscriptions=chance.choice([1, 2, 4, 12]),
         )
+
+    def for_seed(self, seed: int) -> Traits:
+        """Some seeds are larger than others."""
+        return replace(self, **_LARGE.get(seed % EVERY, {}))
 
     def draw_class(self, chance: random.Random) -> EventClass:
         """What targets make of a new event."""
@@ -68,4 +84,34 @@ class Traits:
             circuit=CircuitConfig(failures=chance.choice([3, 10, 50])),
             disable_after=0,
         )
-        return config
+        return config.model_copy(update=_FAILING) if self.backlog else config
+
+
+_LARGE: Final[dict[int, dict[str, Any]]] = {
+    60: {
+        "subscriptions": 3_000,
+        "seconds": 360.0,
+        "actions": 20,
+        "bursts": (1, 2),
+        "check_seconds": 300.0,
+    },
+    160: {
+        "subscriptions": 2,
+        "seconds": 1_800.0,
+        "poison": 0.1,
+        "gone": 0.0,
+        "backlog": 12_000,
+        "rows": 200,
+        "check_seconds": 60.0,
+    },
+}
+"""Seed, modulo EVERY → what is not drawn."""
+_FAILING: Final[dict[str, Any]] = {
+    "endpoints": ("orders", "users"),
+    "types": (),
+    "strict": False,
+    "max_in_flight": 16,
+    "rate": None,
+    "retry": RetryConfig(schedule=(600_000,) * 3, jitter_percent=20),
+}
+"""Subscriptions of a backlog: all of it is retrying at the same time."""

@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import json
 import random
-import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,25 +29,31 @@ from hookplane.store.event_log import NewEvent
 from hookplane.store.maintenance import Retention
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import DeliveryRow, Page
-from hookplane.store.sqlite.connection import connect_reader
-from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.settings import DispatcherSettings
 from hookplane_dispatcher.transports.http.target import HttpTransport
-from support.simulation.account import Account
-from support.simulation.connection import AT_COMMIT, InlineWorker, StoreConnection, Weather
+from support.simulation.account import Account, Violated
+from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
+from support.simulation.postgres_side import PostgresSide
 from support.simulation.processes import SimulatedProcess, SimulationLoop
+from support.simulation.stores import SimulatedStore, SqliteSide
 from support.simulation.targets import EventClass, ProcessEgress, Targets
 
 DISPATCHERS: Final = ("a", "b", "c")
 RECEIVERS: Final = ("r", "s")
+SQLITE: Final = "sqlite"
+POSTGRES: Final = "postgres"
 OPERATOR: Final = "operator"
 """It also does what keeps the store within its bounds."""
-ROWS: Final = 6
-"""Unfinished deliveries in a dispatcher's memory: so few that most seeds have more."""
-KEEP_ATTEMPTS: Final[Millis] = 1_000 * 86_400_000
-"""Longer than any clock is behind: by them a listing tells what was delivered."""
-MOST_PAGES: Final = (1 << 32) - 2
+BODY_BYTES: Final = 1 << 16
+"""Contents in a dispatcher's memory: some thirty events."""
+TAIL_BYTES: Final = 1 << 13
+"""Newest events in a dispatcher's memory, without their contents: some twenty."""
+ONE_READ: Final = 1 << 12
+"""What a single read may take beyond its budget."""
+SPARE_ROWS: Final = 64
+"""Of a subscription, besides those that memory is for: what is under way, not flushed, or a page of
+a replay."""
 PROVIDER_TRIES: Final = 200
 """How often a provider sends a request again that was not answered 2xx."""
 
@@ -71,12 +76,28 @@ class Edit:
     endpoints: tuple[str, ...] = ()
     subscriptions: tuple[SubscriptionConfig, ...] = ()
     deleted: tuple[tuple[ConfigKind, str], ...] = ()
+    predecessors: Mapping[str, str] = field(default_factory=dict)
+    """Uid of an object that was made again → its former one."""
+
+    def renamed(self, called_now: Callable[[str], str]) -> Edit:
+        """Endpoints that were made again are meant by their former uids too."""
+        return replace(
+            self,
+            endpoints=tuple(map(called_now, self.endpoints)),
+            subscriptions=tuple(
+                x.model_copy(update={"endpoints": tuple(sorted(set(map(called_now, x.endpoints))))})
+                for x in self.subscriptions
+            ),
+            deleted=tuple((kind, called_now(uid)) for kind, uid in self.deleted),
+        )
 
     def change(self, sealer: Sealer) -> ConfigChange:
         """As the store takes it."""
-        rows = [ConfigRow(ConfigKind.ENDPOINT, x, _endpoint(x, sealer)) for x in self.endpoints]
-        rows += [
-            ConfigRow(ConfigKind.SUBSCRIPTION, x.uid, x.dump(sealer)) for x in self.subscriptions
+        documents = [(ConfigKind.ENDPOINT, x, _endpoint(x, sealer)) for x in self.endpoints]
+        documents += [(ConfigKind.SUBSCRIPTION, x.uid, x.dump(sealer)) for x in self.subscriptions]
+        rows = [
+            ConfigRow(kind, uid, document, predecessor=self.predecessors.get(uid, ""))
+            for kind, uid, document in documents
         ]
         plans = [CursorPlan(x.uid, x.endpoints, x.start_from) for x in self.subscriptions]
         return ConfigChange(tuple(rows), self.deleted, tuple(plans))
@@ -99,6 +120,7 @@ class RunningDispatcher:
 
     process: SimulatedProcess
     connection: StoreConnection
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     dispatcher: Dispatcher | None = None
     membership: Membership | None = None
 
@@ -106,8 +128,12 @@ class RunningDispatcher:
 class SimulationWorld:
     """Everything, and what one can do to it."""
 
-    def __init__(self, loop: SimulationLoop, folder: Path, seed: int) -> None:
+    def __init__(
+        self, loop: SimulationLoop, folder: Path, seed: int, rows: int, driver: str = SQLITE
+    ) -> None:
+        """`rows`: of a subscription that a dispatcher has in memory. `driver`: of the store."""
         self.loop = loop
+        self._rows = rows
         self.chance = random.Random(seed)
         self.weather = Weather(loop, self.chance)
         self.targets = Targets(loop)
@@ -119,39 +145,39 @@ class SimulationWorld:
         self._offsets: Counter[str] = Counter()
         """How wrong the wall clock of each machine is."""
         self._folder = folder
+        self._driver = driver
         self._ended: list[SimulatedProcess] = []
         self._ids = itertools.count(1)
         self._fresh = itertools.count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._config_turn = asyncio.Lock()
-        self.store: SQLiteStore
+        self._side: SimulatedStore
+        self.store: Any
+        """For the world itself; nothing goes wrong with it."""
         self.account: Account
         self.receivers: list[tuple[SimulatedProcess, StoreConnection]] = []
         self.operator: StoreConnection
         self._keeper: SimulatedProcess
-        self._writer: sqlite3.Connection
         self._time_of_retention: BelievedTime
 
     async def open(self) -> None:
         """The store, the receivers and the operator; no dispatcher runs yet."""
-        self.store = await SQLiteStore.open(
-            self._folder, self.weather, make_worker=self._make_worker
-        )
-        reader = connect_reader(self._folder / "hookplane.db")
-        self.account = Account(reader, self.loop, self.targets, self.weather)
+        self._side = await self._open_side()
+        self.store = self._side.of_process(SimulatedProcess(self.loop, "world"))
+        self.account = Account(self._side.view, self.loop, self.targets, self.weather)
         self.targets.on_arrival = self.account.arrived
         self.receivers = [self._connect(name) for name in RECEIVERS]
         self._keeper, self.operator = self._connect(OPERATOR)
         self._time_of_retention = BelievedTime(self._keeper)
 
-    def _make_worker(self, name: str, db: sqlite3.Connection, *_: Any) -> InlineWorker:
-        if name == "store-writer":
-            self._writer = db
-        return InlineWorker(self.weather, db)
+    async def _open_side(self) -> SimulatedStore:
+        if self._driver == SQLITE:
+            return await SqliteSide.open(self._folder, self.weather)
+        return PostgresSide(self._folder, self.weather)
 
     def _connect(self, name: str) -> tuple[SimulatedProcess, StoreConnection]:
         process = SimulatedProcess(self.loop, name)
-        return process, StoreConnection(self.store, self.weather, process)
+        return process, StoreConnection(self._side.of_process(process), self.weather, process)
 
     async def close(self) -> None:
         """Ends every process and the store."""
@@ -164,8 +190,7 @@ class SimulationWorld:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self.store.close()
-        self.account.close()
+        await self._side.close()
 
     # Config -------------------------------------------------------------------------------------
 
@@ -173,7 +198,7 @@ class SimulationWorld:
         """What the operator does in one round: one transaction, tried until it is written. `make`
         is called when it is its turn."""
         async with self._config_turn:
-            edit = make()
+            edit = make().renamed(self.account.called_now)
             change = edit.change(self.sealer)
             await self._until_written(lambda: self._write(change))
             self._note(edit)
@@ -183,10 +208,14 @@ class SimulationWorld:
         await self.edit(lambda: Edit(subscriptions=self._known(uid, fields)))
 
     def _known(self, uid: str, fields: dict[str, Any]) -> tuple[SubscriptionConfig, ...]:
-        config = self.subscriptions.get(uid)
+        config = self.subscriptions.get(self.account.called_now(uid))
         return () if config is None else (config.model_copy(update=fields),)
 
     def _note(self, edit: Edit) -> None:
+        former = set(edit.predecessors.values())
+        self.endpoints = [x for x in self.endpoints if x not in former]
+        self.subscriptions = {x: y for x, y in self.subscriptions.items() if x not in former}
+        self.counts["made again"] += len(former)
         self.endpoints += [x for x in edit.endpoints if x not in self.endpoints]
         self.subscriptions |= {x.uid: x for x in edit.subscriptions}
         for kind, uid in edit.deleted:
@@ -194,10 +223,7 @@ class SimulationWorld:
                 del self.subscriptions[uid]
 
     async def _write(self, change: ConfigChange) -> None:
-        def committed(db: sqlite3.Connection) -> None:
-            self.account.configured(db, change)
-
-        token = AT_COMMIT.set(committed)
+        token = AT_COMMIT.set(lambda: self.account.configured(change))
         try:
             await self.operator.apply_config(change)
         finally:
@@ -226,6 +252,7 @@ class SimulationWorld:
         body = json.dumps({"n": number, "class": event_class}).encode()
         for attempt in range(PROVIDER_TRIES):
             process, connection = self.chance.choice(self.receivers)
+            endpoint = self.account.called_now(endpoint)
             event = NewEvent(
                 endpoint,
                 f"evt_{number:020d}{attempt:06d}",
@@ -234,14 +261,14 @@ class SimulationWorld:
                 (("content-type", "application/json"),),
                 body,
                 dedup_key=str(number).encode(),
-                dedup_until=process.now() + 86_400_000 * 400,
+                dedup_window=86_400_000 * 400,
             )
             try:
                 appended = await connection.append(event)
             except (StoreUnavailable, UnknownObject):
                 await asyncio.sleep(self.chance.uniform(0.5, 5))
                 continue
-            self.account.accepted(endpoint, appended.event_id, kind, event_class)
+            self.account.accepted(number, endpoint, appended.event_id, kind, event_class)
             self.counts["accepted"] += 1
             return
 
@@ -266,6 +293,7 @@ class SimulationWorld:
 
     async def _begin(self, running: RunningDispatcher, store: Any) -> None:
         process = running.process
+        running.registry = CollectorRegistry()
 
         def presence() -> Presence:
             ready = running.dispatcher is not None and running.dispatcher.ready
@@ -281,8 +309,10 @@ class SimulationWorld:
             clock=process,
             random=self.chance,
             activity=_StrictLog(self.account),
-            registry=CollectorRegistry(),
-            settings=DispatcherSettings(rows=ROWS),
+            registry=running.registry,
+            settings=DispatcherSettings(
+                body_bytes=BODY_BYTES, tail_bytes=TAIL_BYTES, rows=self._rows
+            ),
             membership=membership,
         )
         await membership.start()
@@ -307,9 +337,13 @@ class SimulationWorld:
         """With SIGKILL."""
         running = self.dispatchers[name]
         if running.process.alive:
-            running.process.kill()
-            self._ended.append(running.process)
+            self._end(running.process)
             self.counts["crashes"] += 1
+
+    def _end(self, process: SimulatedProcess) -> None:
+        process.kill()
+        self._side.ended(process)
+        self._ended.append(process)
 
     async def stop(self, name: str) -> None:
         """With SIGTERM: it leaves in order, unless somebody kills it meanwhile."""
@@ -323,8 +357,7 @@ class SimulationWorld:
                 await dispatcher.stop(10_000)
             if membership is not None:
                 await membership.stop()
-            running.process.kill()
-            self._ended.append(running.process)
+            self._end(running.process)
 
         running.process.spawn(leave())
         self.counts["stops"] += 1
@@ -350,7 +383,7 @@ class SimulationWorld:
         more = True
         while more:
             with suppress(StoreUnavailable):
-                retention = Retention(age, KEEP_ATTEMPTS, most_bytes)
+                retention = Retention(age, age, most_bytes)
                 step = await self.operator.expire(retention, self._time_of_retention.now())
                 more = step.more
                 self.counts["expired"] += step.events
@@ -358,8 +391,8 @@ class SimulationWorld:
             await asyncio.sleep(0.05)
 
     def fill_disk(self, is_full: bool) -> None:
-        """The file of the store cannot grow; what is free in it is still used."""
-        self._writer.execute(f"pragma max_page_count = {1 if is_full else MOST_PAGES}")
+        """The files of the store cannot grow; what is free in them is still used."""
+        self._side.fill_disk(is_full)
 
     async def deliveries(self, uid: str) -> list[DeliveryRow]:
         """All of a subscription, as a listing shows them page by page."""
@@ -370,6 +403,26 @@ class SimulationWorld:
             rows += page.rows
             before = page.following
         return rows
+
+    def check(self) -> None:
+        """What must hold at any moment. Raises Violated."""
+        self.account.check()
+        for name, running in self.dispatchers.items():
+            if running.process.alive and running.dispatcher is not None:
+                self._check_memory(name, running.registry)
+
+    def _check_memory(self, name: str, registry: CollectorRegistry) -> None:
+        for gauge, most in self._budgets().items():
+            found = registry.get_sample_value(gauge)
+            if found is None or found > most:
+                raise Violated(f"{name} has {found} {gauge}, {most} at most")
+
+    def _budgets(self) -> dict[str, int]:
+        return {
+            "hookplane_body_bytes": BODY_BYTES + ONE_READ,
+            "hookplane_tail_bytes": TAIL_BYTES,
+            "hookplane_rows_in_memory": len(self.account.readers) * (self._rows + SPARE_ROWS),
+        }
 
     def fresh_name(self, kind: str) -> str:
         """One that nothing had before."""

@@ -37,6 +37,17 @@ PRESET: Final = Preset(
     # A redelivery sends what the delivery sent, under its GUID.
     variants=(Variant(HUB_SHA256, Source(extractor="github_key"), repeats_identical=True),),
     event_type=Source(extractor="github_type"),
+    facts=(
+        "x-github-event",
+        "x-github-delivery",
+        "x-github-hook-id",
+        "x-github-hook-installation-target-id",
+        "x-github-hook-installation-target-type",
+        "x-github-enterprise-host",
+        "x-github-enterprise-version",
+    ),
+    # "Payloads are capped at 25 MB"; what was refused GitHub never sends again by itself.
+    max_body_size=25 << 20,
     generated_key=GeneratedKind.HEX,
     extractors=MappingProxyType(
         {

@@ -36,6 +36,14 @@ PRESET: Final = Preset(
         Variant(token("x-gitlab-token"), Source(extractor="gitlab_key"), repeats_identical=True),
     ),
     event_type=Source(header="x-gitlab-event"),
+    facts=(
+        "x-gitlab-event",
+        "x-gitlab-instance",
+        "x-gitlab-webhook-uuid",
+        "x-gitlab-event-uuid",
+        "idempotency-key",
+    ),
+    max_body_size=25 << 20,  # GitLab sends nothing that is larger
     generated_key=GeneratedKind.HEX,
     extractors=MappingProxyType(
         {

@@ -49,6 +49,14 @@ PRESET: Final = Preset(
         ),
     ),
     event_type=Source(header="x-shopify-topic"),
+    facts=(
+        *_WHERE,
+        *_SUBSCRIPTION,
+        "x-shopify-webhook-id",
+        "x-shopify-event-id",
+        "x-shopify-triggered-at",
+        "x-shopify-test",
+    ),
     extractors=MappingProxyType(
         {"shopify_key": Extractor(shopify_key, (*_BY_WEBHOOK.headers, *_BY_EVENT.headers))}
     ),

@@ -3,7 +3,7 @@ be ten thousand subscriptions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from hookplane.store.sql import load_statements
 _SQL: Final = load_statements("hookplane.store.postgres", "config.sql")
 _NAMES: Final = {ConfigKind.ENDPOINT: "endpoints", ConfigKind.SUBSCRIPTION: "subscriptions"}
 
+Former = Mapping[ConfigKind, Mapping[str, str]]
+"""Uid of each object that takes over → uid of its predecessor."""
+
 
 async def apply_config(
     db: Db, change: ConfigChange, now: Millis, fence: WriterFence | None = None
@@ -26,15 +29,20 @@ async def apply_config(
     changes nothing."""
     async with db.transaction():
         await check_fence(db, fence)
-        version: int = await db.fetchval(_SQL["lock_version"])
-        rows = await _different(db, (*change.upserts, *_tombstones(change)))
+        ((version, now),) = await db.fetch(_SQL["lock_version"], now)
+        rows = await _different(db, change.rows)
         if is_new := bool(rows):
             version += 1
             await db.execute(_SQL["write_rows"], *_columns(rows), version, now)
             await db.execute(_SQL["set_version"], version)
+        if change.places:
+            await db.execute(_SQL["set_places"], *map(list, zip(*change.places, strict=True)))
         joins = _joins(change.cursors)
         rows = await _touching(db, rows)
-        await _lock_endpoints(db, rows, joins)
+        former = {kind: _predecessors(kind, rows) for kind in ConfigKind}
+        await _lock_endpoints(db, rows, joins, former)
+        await _lock_subscriptions(db, rows, change.cursors, former)
+        await _take_over(db, former)
         for kind in ConfigKind:
             await _keep_and_delete(db, kind, rows, now)
         if change.cursors:
@@ -49,8 +57,20 @@ async def load_config(db: Db, after: int) -> tuple[int, list[ConfigRow]]:
     return rows[0][0], documents
 
 
-def _tombstones(change: ConfigChange) -> Iterable[ConfigRow]:
-    return (ConfigRow(kind, uid, None) for kind, uid in change.deletes)
+async def leave_logs(
+    db: Db,
+    subscriptions: Sequence[str],
+    wanted: tuple[Sequence[str], Sequence[str]] = ((), ()),
+) -> int:
+    """These read no log any more but those that they want (subscription and endpoint, as columns);
+    how many deliveries expire by that."""
+    expired: int = await db.fetchval(_SQL["leave_cursors"], subscriptions, *wanted)
+    return expired
+
+
+async def endpoints_of(db: Db, subscription: str) -> tuple[str, ...]:
+    """Uids of what it reads."""
+    return tuple(uid for (uid,) in await db.fetch(_SQL["endpoints_of"], subscription))
 
 
 async def _different(db: Db, rows: Iterable[ConfigRow]) -> list[ConfigRow]:
@@ -77,19 +97,51 @@ def _columns(rows: Iterable[ConfigRow]) -> tuple[list[Any], list[Any], list[Any]
     return [x.kind for x in rows], [x.uid for x in rows], [x.document for x in rows]
 
 
+def _predecessors(kind: ConfigKind, rows: Iterable[ConfigRow]) -> dict[str, str]:
+    """Uid → uid of whom it takes over from."""
+    return {x.uid: x.predecessor for x in rows if x.kind is kind and x.predecessor}
+
+
 def _joins(plans: Sequence[CursorPlan]) -> list[list[str]]:
     """Subscription, endpoint and start of all that plans want to be read, as columns."""
     pairs = [(plan.subscription, x, str(plan.start_from)) for plan in plans for x in plan.endpoints]
     return [[pair[i] for pair in pairs] for i in range(3)]
 
 
-async def _lock_endpoints(db: Db, rows: Sequence[ConfigRow], joins: list[list[str]]) -> None:
-    """Locks all of them at once and before any subscription. Everybody who locks both keeps to this
-    order, so that no two wait for each other."""
-    joined = await db.fetch(_SQL["find_joined"], *joins)
+async def _lock_endpoints(
+    db: Db, rows: Sequence[ConfigRow], joins: list[list[str]], former: Former
+) -> None:
+    """Locks all of them at once, under the uids that they have so far, and before any subscription.
+    Everybody who locks both keeps to this order, so that no two wait for each other."""
+    subscriptions, endpoints, starts = joins
+    former_readers, former_endpoints = former[ConfigKind.SUBSCRIPTION], former[ConfigKind.ENDPOINT]
+    readers = [former_readers.get(uid, uid) for uid in subscriptions]
+    read = [former_endpoints.get(uid, uid) for uid in endpoints]
+    joined = await db.fetch(_SQL["find_joined"], readers, read, starts)
     written = [row.uid for row in rows if row.kind is ConfigKind.ENDPOINT]
-    if uids := written + [uid for (uid,) in joined]:
+    if uids := [*written, *former_endpoints.values(), *(uid for (uid,) in joined)]:
         await db.execute(_SQL["lock_endpoints"], uids)
+
+
+async def _lock_subscriptions(
+    db: Db, rows: Sequence[ConfigRow], plans: Sequence[CursorPlan], former: Former
+) -> None:
+    """Likewise, with those that read an endpoint which somebody takes over."""
+    written = [row.uid for row in rows if row.kind is ConfigKind.SUBSCRIPTION]
+    planned = [plan.subscription for plan in plans]
+    uids = [*written, *planned, *former[ConfigKind.SUBSCRIPTION].values()]
+    endpoints = list(former[ConfigKind.ENDPOINT].values())
+    if uids or endpoints:
+        await db.execute(_SQL["lock_subscriptions"], uids, endpoints)
+
+
+async def _take_over(db: Db, former: Former) -> None:
+    """Gives rows of predecessors the uids of those that came after them."""
+    if heirs := former[ConfigKind.ENDPOINT]:
+        taken = await db.fetch(_SQL["take_over_endpoints"], [*heirs], [*heirs.values()])
+        await db.execute(_SQL["refuse_owners"], [endpoint for (endpoint,) in taken])
+    if heirs := former[ConfigKind.SUBSCRIPTION]:
+        await db.execute(_SQL["take_over_subscriptions"], [*heirs], [*heirs.values()])
 
 
 async def _keep_and_delete(
@@ -100,8 +152,6 @@ async def _keep_and_delete(
     namespaces = {row.uid: row.namespace for row in rows if row.document is not None}
     kept = list(namespaces)
     deleted = [row.uid for row in rows if row.document is None]
-    if kind is ConfigKind.SUBSCRIPTION and rows:
-        await db.execute(_SQL["lock_subscriptions"], kept + deleted)
     if kept and kind is ConfigKind.ENDPOINT:
         await db.execute(_SQL["keep_endpoints"], kept, list(namespaces.values()))
         await db.execute(_SQL["open_logs"], kept)
@@ -118,7 +168,6 @@ async def _carry_out(db: Db, plans: Sequence[CursorPlan], joins: list[list[str]]
     unknown = await db.fetchrow(_SQL["find_unknown"], uids, endpoints)
     if unknown is not None:
         raise UnknownObject(f'no {unknown[0]} "{unknown[1]}"')
-    await db.execute(_SQL["lock_subscriptions"], uids)
     await db.execute(_SQL["join_cursors"], *joins)
-    await db.execute(_SQL["leave_cursors"], uids, *joins[:2])
+    await leave_logs(db, uids, (joins[0], joins[1]))
     await db.execute(_SQL["set_planned"], uids)

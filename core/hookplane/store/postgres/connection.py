@@ -45,6 +45,7 @@ class Purpose(StrEnum):
     INGEST = "ingest"
     INGEST_HELD = "ingest held"
     FLUSH = "flush"
+    FLUSH_HELD = "flush held"
     READ = "read"
     OTHER = "other"
 
@@ -53,12 +54,14 @@ SIZES: Final = {
     Purpose.INGEST: 1,
     Purpose.INGEST_HELD: 2,
     Purpose.FLUSH: 1,
+    Purpose.FLUSH_HELD: 2,
     Purpose.READ: 3,
     Purpose.OTHER: 2,
 }
-"""Connections of a process; with the one that listens and the session, 11 at most."""
+"""Connections of a process; with the one that listens and the session, 13 at most."""
 _OF_PURPOSE: Final[Mapping[str, Mapping[str, str]]] = {
-    Purpose.INGEST: {"lock_timeout": "200ms"}  # all endpoints wait for it
+    Purpose.INGEST: {"lock_timeout": "200ms"},  # all endpoints wait for it
+    Purpose.FLUSH: {"lock_timeout": "200ms"},  # and all subscriptions for this one
 }
 """What differs from SESSION."""
 

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
 from hookplane.store.access import StoreAccess
-from hookplane.store.config_store import ConfigChange, ConfigRow
+from hookplane.store.believed_time import BelievedTime
+from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
 from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
     ROWS_AT_ONCE,
+    Asked,
     Claimed,
     Delivery,
     DeliveryState,
     Flush,
     NewReplay,
+    NotPassed,
+    Passage,
     ReplayJob,
     ReplayPage,
     Rest,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
-from hookplane.store.grouping import GroupCommit
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
 from hookplane.store.operator_store import Orphan, WriterFence
 from hookplane.store.postgres import config, flush, ingest, listings, log, processes, status
-from hookplane.store.postgres.append_queue import AppendQueue
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.faults import LockTimeout, MissingPartition, is_unknown
+from hookplane.store.postgres.held_queue import (
+    HELD_APPENDS,
+    HELD_FLUSHES,
+    AppendQueue,
+    FlushQueue,
+    HeldQueue,
+)
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.migrate import require_schema
 from hookplane.store.postgres.notify_bridge import NotifyBridge
@@ -64,28 +73,23 @@ from hookplane.store.queries import (
     Page,
     SubscriptionStats,
 )
-from hookplane.store.write_groups import (
-    flush_bounds,
-    flush_weight,
-    logs_that_grew,
-)
+from hookplane.store.write_groups import logs_that_grew
 
 P = ParamSpec("P")
 T = TypeVar("T")
 OnConnection = Callable[Concatenate[Db, P], Awaitable[T]]
 
-FLUSHES: Final = flush_bounds(4_000)
-
 
 class PostgresStore:
     """Implements `hookplane.store.protocol.Store`. One for each process."""
 
-    def __init__(self, connections: Connections, numbers: PostgresIdMap, clock: Clock) -> None:
+    def __init__(self, connections: Connections, id_map: PostgresIdMap, clock: Clock) -> None:
         """Use `open`."""
         self.connections = connections
         """For whoever looks at the database besides this store."""
-        self._numbers = numbers
+        self._id_map = id_map
         self._clock = clock
+        self._time = BelievedTime(clock)
         self._partitions = PartitionIndex()
         self._seen: dict[str, Seen] = {}
         """Subscription → what this process knows of what others did to it."""
@@ -94,25 +98,31 @@ class PostgresStore:
         self._notifier = LocalNotifier()
         self._session = ProcessSession(connections)
         self._bridge = NotifyBridge(connections, self._notifier, self._missed)
-        self._appends = AppendQueue(
+        self._appends: AppendQueue = HeldQueue(
+            HELD_APPENDS,
             partial(self._commit_appends, Purpose.INGEST),
-            self._find_held,
+            self._find_held_logs,
             partial(self._commit_appends, Purpose.INGEST_HELD),
         )
-        self._flushes = GroupCommit(self._commit_flushes, flush_weight, FLUSHES)
+        self._flushes: FlushQueue = HeldQueue(
+            HELD_FLUSHES,
+            partial(self._commit_flushes, Purpose.FLUSH),
+            self._find_held_subscriptions,
+            partial(self._commit_flushes, Purpose.FLUSH_HELD),
+        )
 
     @classmethod
     async def open(cls, settings: StoreAccess, clock: Clock) -> PostgresStore:
         """Raises StoreUnavailable, and StoreUnfit for a schema that is missing or too old, for
         rights that are missing, and behind a pooler."""
-        connections, numbers = Connections(settings), PostgresIdMap()
+        connections, id_map = Connections(settings), PostgresIdMap()
         try:
             await connections.open()
             async with connections.use(Purpose.OTHER) as db:
                 await require_schema(db)
                 await make_partitions(db)
-                await numbers.load(db)
-            store = cls(connections, numbers, clock)
+                await id_map.load(db)
+            store = cls(connections, id_map, clock)
             await store._bridge.start()
         except BaseException:
             await connections.close()
@@ -139,10 +149,10 @@ class PostgresStore:
         """Makes room for what is appended in the next hours; how many partitions were missing."""
         return await self._write(make_partitions)
 
-    async def add_orphans(self, orphans: Sequence[Orphan]) -> None:
+    async def add_orphans(self, orphans: Sequence[Orphan], now: Millis, keep: Millis) -> None:
         """Generated Secrets whose objects are gone."""
         if orphans:
-            await self._write(add_orphans, orphans)
+            await self._write(add_orphans, orphans, now, keep)
 
     async def due_orphans(self, now: Millis) -> list[Orphan]:
         """Some of those that are to be deleted by now."""
@@ -155,13 +165,16 @@ class PostgresStore:
     # Config -------------------------------------------------------------------------------------
 
     async def apply_config(self, change: ConfigChange) -> int:
-        version, is_new = await self._write(self._apply_config, change, self._clock.now())
+        version, is_new = await self._write(self._apply_config, change, self._time.latest())
         if is_new:
             self._bridge.ring(Topic.CONFIG)
         return version
 
     async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
-        return await self._read(config.load_config, after)
+        return await self._read(self._load_config, after)
+
+    async def endpoints_of(self, subscription: str) -> tuple[str, ...]:
+        return await self._write(config.endpoints_of, subscription)
 
     # Ingest -------------------------------------------------------------------------------------
 
@@ -169,7 +182,7 @@ class PostgresStore:
         return await self._appends.submit(event)
 
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
-        await self._write(add_reports, self._numbers, reports)
+        await self._write(add_reports, self._id_map, reports)
 
     # Processes ----------------------------------------------------------------------------------
 
@@ -206,39 +219,45 @@ class PostgresStore:
     async def claim(
         self, subscription: str, process: int | None = None, most: int = ROWS_AT_ONCE
     ) -> Claimed:
-        return await self._write(flush.claim, self._numbers, subscription, process, most)
+        return await self._write(flush.claim, self._id_map, subscription, process, most)
 
     async def waiting(
         self, subscription: str, rest: Rest, most: int
     ) -> tuple[tuple[Delivery, ...], Rest | None]:
-        return await self._read(flush.waiting, self._numbers, subscription, rest, most)
+        return await self._read(flush.waiting, self._id_map, subscription, rest, most)
 
     async def open_rows(
         self, subscription: str, places: Sequence[tuple[LogId, int]]
     ) -> tuple[Delivery, ...]:
-        return await self._read(flush.open_rows, self._numbers, subscription, places)
+        return await self._read(flush.open_rows, self._id_map, subscription, places)
 
     async def release(self, subscription: str, epoch: int) -> None:
         await self._write(flush.release, subscription, epoch)
         self._bridge.ring(Topic.SUBSCRIPTION, [subscription])
 
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
-        return await self._read(log.read_log, self._numbers, self._partitions, log_id, after, limit)
+        return await self._read(log.read_log, self._id_map, self._partitions, log_id, after, limit)
 
     async def floor(self, log_id: LogId) -> int:
         return await self._read(log.floor, log_id)
 
     async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
         return await self._read(
-            log.read_contents, self._numbers, self._partitions, log_id, sequences
+            log.read_contents, self._id_map, self._partitions, log_id, sequences
         )
 
     async def flush(self, flush: Flush) -> None:
         await self._flushes.submit(flush)
 
+    async def pass_over(self, passages: Sequence[Passage]) -> NotPassed:
+        return await self._write(flush.pass_over, self._id_map, passages)
+
     async def request_resume(self, subscription: str) -> None:
         await self._write(flush.request_resume, subscription)
         self._bridge.ring(Topic.SUBSCRIPTION, [subscription])
+
+    async def asked(self) -> Mapping[str, Asked]:
+        return await self._read(flush.asked)
 
     async def resume_requested(self, subscription: str) -> int:
         return await self._read(flush.resume_requested, subscription)
@@ -259,7 +278,7 @@ class PostgresStore:
         return await self._read(running_replays, subscription)
 
     async def replay_page(self, uid: str, limit: int) -> ReplayPage:
-        return await self._write(replay_page, self._numbers, uid, limit)
+        return await self._write(replay_page, self._id_map, uid, limit)
 
     async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
         return await self._write(replays, namespace)
@@ -280,7 +299,7 @@ class PostgresStore:
         return await self._write(status.activity)
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
-        return await self._write(listings.find_event, self._numbers, event_id)
+        return await self._write(listings.find_event, self._id_map, event_id)
 
     async def events(
         self,
@@ -288,17 +307,17 @@ class PostgresStore:
         log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
     ) -> Listed[EventRow]:
-        return await self._write(listings.events, self._numbers, page, log_id, type)
+        return await self._write(listings.events, self._id_map, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
     ) -> Listed[DeliveryRow]:
-        return await self._write(listings.deliveries, self._numbers, page, subscription, states)
+        return await self._write(listings.deliveries, self._id_map, page, subscription, states)
 
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
     ) -> Listed[AttemptRow]:
-        return await self._write(listings.attempts, self._numbers, page, subscription, event_id)
+        return await self._write(listings.attempts, self._id_map, page, subscription, event_id)
 
     # Housekeeping -------------------------------------------------------------------------------
 
@@ -346,17 +365,25 @@ class PostgresStore:
         except LockTimeout as error:
             raise StoreUnavailable(str(error)) from error
 
-    async def _find_held(self, log_ids: set[LogId]) -> set[LogId]:
+    async def _find_held_logs(self, log_ids: set[LogId]) -> set[LogId]:
         async with self.connections.use(Purpose.INGEST_HELD) as db:
             return await ingest.find_held(db, log_ids)
 
-    async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
-        return await self._with_partitions(lambda: self._write_flushes(flushes))
+    async def _commit_flushes(
+        self, purpose: Purpose, flushes: Sequence[Flush]
+    ) -> Sequence[StoreError | None]:
+        return await self._with_partitions(lambda: self._write_flushes(purpose, flushes))
 
-    async def _write_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
-        async with self.connections.use(Purpose.FLUSH) as db:
+    async def _find_held_subscriptions(self, subscriptions: set[str]) -> set[str]:
+        async with self.connections.use(Purpose.FLUSH_HELD) as db:
+            return await flush.find_held(db, subscriptions)
+
+    async def _write_flushes(
+        self, purpose: Purpose, flushes: Sequence[Flush]
+    ) -> Sequence[StoreError | None]:
+        async with self.connections.use(purpose) as db:
             now = self._clock.now()
-            return await flush.write_flushes(db, self._numbers, now, flushes, self._seen)
+            return await flush.write_flushes(db, self._id_map, now, flushes, self._seen)
 
     async def _with_partitions(self, write: Callable[[], Awaitable[T]]) -> T:
         """Writes; where the partition of this era is missing, it is made first. So no process needs
@@ -369,13 +396,25 @@ class PostgresStore:
 
     async def _apply_config(self, db: Db, change: ConfigChange, now: Millis) -> tuple[int, bool]:
         applied = await config.apply_config(db, change, now, self._fence)
-        await self._numbers.load(db)
+        await self._id_map.load(db)
         return applied
+
+    async def _load_config(self, db: Db, after: int) -> tuple[int, list[ConfigRow]]:
+        """Whoever follows the configuration knows the numbers of what is new, and under which uid
+        something goes on that was made again."""
+        version, rows = await config.load_config(db, after)
+        living = [row for row in rows if row.document is not None]
+        await self._id_map.know(
+            db,
+            endpoints=[x.uid for x in living if x.kind is ConfigKind.ENDPOINT],
+            subscriptions=[x.uid for x in living if x.kind is ConfigKind.SUBSCRIPTION],
+        )
+        return version, rows
 
     def _missed(self) -> None:
         self._notifier.tell(Topic.CONFIG)
         self._notifier.tell(Topic.PROCESSES)
-        for endpoint in self._numbers.endpoints:
+        for endpoint in self._id_map.endpoints:
             self._notifier.tell(Topic.EVENTS, endpoint)
-        for subscription in self._numbers.subscriptions:
+        for subscription in self._id_map.subscriptions:
             self._notifier.tell(Topic.SUBSCRIPTION, subscription)

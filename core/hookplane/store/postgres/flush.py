@@ -10,14 +10,23 @@ from typing import Any, Final
 from hookplane.clock import Millis
 from hookplane.errors import LeaseLost, OwnedElsewhere, StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
-from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
+from hookplane.store.delivery_store import (
+    Asked,
+    Claimed,
+    Delivery,
+    Flush,
+    NotPassed,
+    Passage,
+    ReplayProgress,
+    Rest,
+)
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
-from hookplane.store.rows import delivery_of, waiting_of
+from hookplane.store.rows import asked_of, delivery_of, waiting_of
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
@@ -27,9 +36,7 @@ _DELIVERY_COLUMNS: Final = 11
 _ATTEMPT_COLUMNS: Final = 11
 
 
-async def claim(
-    db: Db, numbers: PostgresIdMap, uid: str, process: int | None, most: int
-) -> Claimed:
+async def claim(db: Db, id_map: PostgresIdMap, uid: str, process: int | None, most: int) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject, LeaseLost,
     OwnedElsewhere."""
     async with db.transaction():
@@ -39,13 +46,14 @@ async def claim(
         deliveries = await db.fetch(_SQL["find_open_deliveries"], subscription, most)
         rest = await db.fetchrow(_SQL["find_rest"], subscription, most)
     epoch, flush_number, resume_requested, state = row
-    await numbers.know(db, numbers=[found[0] for found in deliveries])
+    endpoints = [endpoint for endpoint, _, _ in cursors]
+    await id_map.know(db, endpoints=endpoints, numbers=[found[0] for found in deliveries])
     return Claimed(
         epoch=epoch,
         flush_number=flush_number,
         cursors={endpoint: sequence_of(position) for endpoint, position, _ in cursors},
         heads={endpoint: sequence_of(head) for endpoint, _, head in cursors},
-        deliveries=tuple(delivery_of(numbers, *found) for found in deliveries),
+        deliveries=tuple(delivery_of(id_map, *found) for found in deliveries),
         state=unpack_state(state.encode()),
         resume_requested=resume_requested,
         rest=None if rest is None else Rest(*rest),
@@ -53,24 +61,24 @@ async def claim(
 
 
 async def waiting(
-    db: Db, numbers: PostgresIdMap, uid: str, rest: Rest, most: int
+    db: Db, id_map: PostgresIdMap, uid: str, rest: Rest, most: int
 ) -> tuple[tuple[Delivery, ...], Rest | None]:
     """Rows from a place on. Raises UnknownObject."""
-    await numbers.know(db, subscriptions=[uid])
-    place = (numbers.subscription(uid), rest.due, rest.number)
+    await id_map.know(db, subscriptions=[uid])
+    place = (id_map.subscription(uid), rest.due, rest.number)
     rows = [tuple(row) for row in await db.fetch(_SQL["find_waiting"], *place, most + 1)]
-    await numbers.know(db, numbers=[row[0] for row in rows])
-    return waiting_of(numbers, rows, most, rest.left)
+    await id_map.know(db, numbers=[row[0] for row in rows])
+    return waiting_of(id_map, rows, most, rest.left)
 
 
 async def open_rows(
-    db: Db, numbers: PostgresIdMap, uid: str, places: Sequence[tuple[LogId, int]]
+    db: Db, id_map: PostgresIdMap, uid: str, places: Sequence[tuple[LogId, int]]
 ) -> tuple[Delivery, ...]:
     """Those that have a row. Raises UnknownObject."""
-    await numbers.know(db, subscriptions=[uid], endpoints=[endpoint for endpoint, _ in places])
-    events = [event_number(numbers.endpoint(x), sequence) for x, sequence in places]
-    rows = await db.fetch(_SQL["find_open_rows"], numbers.subscription(uid), events)
-    return tuple(delivery_of(numbers, *row) for row in rows)
+    await id_map.know(db, subscriptions=[uid], endpoints=[endpoint for endpoint, _ in places])
+    events = [event_number(id_map.endpoint(x), sequence) for x, sequence in places]
+    rows = await db.fetch(_SQL["find_open_rows"], id_map.subscription(uid), events)
+    return tuple(delivery_of(id_map, *row) for row in rows)
 
 
 async def release(db: Db, uid: str, epoch: int) -> None:
@@ -84,6 +92,11 @@ async def request_resume(db: Db, uid: str) -> None:
         raise UnknownObject(f'no subscription "{uid}"')
 
 
+async def asked(db: Db) -> Mapping[str, Asked]:
+    """What was asked, by subscription."""
+    return asked_of(await db.fetch(_SQL["find_asked"]))
+
+
 async def resume_requested(db: Db, uid: str) -> int:
     """Raises UnknownObject."""
     count: int | None = await db.fetchval(_SQL["resume_requested"], uid)
@@ -92,9 +105,37 @@ async def resume_requested(db: Db, uid: str) -> int:
     return count
 
 
+async def find_held(db: Db, subscriptions: Iterable[str]) -> set[str]:
+    """Those of them whose row somebody else has locked at this moment."""
+    return {uid for (uid,) in await db.fetch(_SQL["find_held"], list(subscriptions))}
+
+
+async def pass_over(db: Db, id_map: PostgresIdMap, passages: Sequence[Passage]) -> NotPassed:
+    """Moves cursors of many subscriptions together, and waits for none. The statement that moves
+    them sees all that those wrote who had the locks before."""
+    await id_map.know(db, endpoints={x.endpoint for x in passages})
+    epochs = {x.subscription: x.epoch for x in passages}
+    owned = list(epochs), list(epochs.values())
+    async with db.transaction():
+        free = {row[0]: row[1] for row in await db.fetch(_SQL["lock_owned"], *owned)}
+        await db.execute(_SQL["pass_over"], *_columns(3, _passing(id_map, free, passages)))
+        left = len(free) < len(epochs)
+        ours = {uid for (uid,) in await db.fetch(_SQL["find_owned"], *owned)} if left else set(free)
+    return NotPassed(frozenset(epochs.keys() - ours), frozenset(ours - free.keys()))
+
+
+def _passing(
+    id_map: PostgresIdMap, free: Mapping[str, int], passages: Iterable[Passage]
+) -> Iterator[tuple[int, int, int]]:
+    for uid, _, log_id, upto in passages:
+        endpoint = id_map.endpoints.get(log_id)
+        if uid in free and endpoint is not None:
+            yield free[uid], endpoint, event_number(endpoint, upto)
+
+
 async def write_flushes(
     db: Db,
-    numbers: PostgresIdMap,
+    id_map: PostgresIdMap,
     now: Millis,
     flushes: Sequence[Flush],
     seen: dict[str, Seen],
@@ -102,20 +143,20 @@ async def write_flushes(
     """Writes the flushes of several owners: in one statement when none has anything rare. Those
     that have, and those whose subscription somebody else changed before, go in a transaction that
     locks. `seen`: what is known of each subscription; it is kept up to date."""
-    await numbers.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
+    await id_map.know(db, endpoints={x for flush in flushes for x in _endpoints(flush)})
     written: set[int] = set()
     if not any(flush.shift_due or flush.replays for flush in flushes):
         touched = [seen.get(x.subscription, Seen()).touched_for(x) for x in flushes]
-        written.update(await _write(db, numbers, now, flushes, touched))
+        written.update(await _write(db, id_map, now, flushes, touched))
     late = [place for place in range(len(flushes)) if place not in written]
     if late:
-        turns = await _write_locked(db, numbers, now, [flushes[x] for x in late], seen)
+        turns = await _write_locked(db, id_map, now, [flushes[x] for x in late], seen)
         written.update(late[place] for place in turns)
     return _outcomes(flushes, written)
 
 
 async def _write_locked(
-    db: Db, numbers: PostgresIdMap, now: Millis, flushes: Sequence[Flush], seen: dict[str, Seen]
+    db: Db, id_map: PostgresIdMap, now: Millis, flushes: Sequence[Flush], seen: dict[str, Seen]
 ) -> set[int]:
     """Locks the subscriptions, so that nobody else changes them meanwhile, and writes. Returns the
     places of the flushes that were written."""
@@ -128,20 +169,20 @@ async def _write_locked(
             if count != seen.get(uid, Seen()).touched
         }
         known = ChainMap(news, seen)
-        right = [await _counted_once(db, numbers, x, found, seen, known) for x in flushes]
+        right = [await _counted_once(db, id_map, x, found, seen, known) for x in flushes]
         counts = [found.get(x.subscription, (0, 0))[1] for x in flushes]
         await db.execute(_SQL["shift_due"], *_columns(4, map(_shift, right)))
-        turns = await _write(db, numbers, now, right, counts)
+        turns = await _write(db, id_map, now, right, counts)
         for place in (place for place, is_new in turns.items() if is_new):
             for progress in right[place].replays:
-                await _advance_replay(db, numbers, now, progress)
+                await _advance_replay(db, id_map, now, progress)
     seen.update(news)
     return set(turns)
 
 
 async def _counted_once(
     db: Db,
-    numbers: PostgresIdMap,
+    id_map: PostgresIdMap,
     flush: Flush,
     found: Mapping[str, tuple[int, int]],
     seen: Mapping[str, Seen],
@@ -152,10 +193,10 @@ async def _counted_once(
     subscription, count = found.get(flush.subscription, (0, 0))
     if seen.get(flush.subscription, Seen()).touched_for(flush) == count:
         return flush
-    events = _columns(2, numbers_of(flush, numbers))
+    events = _columns(2, numbers_of(flush, id_map))
     rows = await db.fetch(_SQL["find_expired"], subscription, *events)
     expired = {event for (event,) in rows}
-    return without_expired(flush, numbers, expired, known.get(flush.subscription, Seen()))
+    return without_expired(flush, id_map, expired, known.get(flush.subscription, Seen()))
 
 
 async def _admitted(db: Db, uid: str, process: int | None) -> int:
@@ -175,13 +216,13 @@ async def _admitted(db: Db, uid: str, process: int | None) -> int:
 
 async def _write(
     db: Db,
-    numbers: PostgresIdMap,
+    id_map: PostgresIdMap,
     now: Millis,
     flushes: Sequence[Flush],
     touched: Sequence[int],
 ) -> dict[int, bool]:
     """Place of each flush that is written → whether it was written now and not before."""
-    rows = _BatchRows(numbers, flushes)
+    rows = _BatchRows(id_map, flushes)
     found = await db.fetch(
         _SQL["write"],
         *_columns(11, map(_turn, flushes)),
@@ -232,8 +273,8 @@ class _BatchRows:
     """Rows of a group of flushes, each with the ordinal of its flush. Those of an endpoint that is
     gone are left out."""
 
-    def __init__(self, numbers: PostgresIdMap, flushes: Sequence[Flush]) -> None:
-        self._endpoints = numbers.endpoints
+    def __init__(self, id_map: PostgresIdMap, flushes: Sequence[Flush]) -> None:
+        self._endpoints = id_map.endpoints
         self._flushes = list(enumerate(flushes, 1))
 
     def cursors(self) -> Iterator[tuple[int, int, int]]:
@@ -262,12 +303,12 @@ class _BatchRows:
 
 
 async def _advance_replay(
-    db: Db, numbers: PostgresIdMap, now: Millis, progress: ReplayProgress
+    db: Db, id_map: PostgresIdMap, now: Millis, progress: ReplayProgress
 ) -> None:
     position = None
     if progress.position is not None:
         uid, sequence = progress.position
-        position = event_number(numbers.endpoint(uid), sequence)
+        position = event_number(id_map.endpoint(uid), sequence)
     counts = (progress.matched, progress.delivered, progress.failed, progress.exhausted)
     await db.execute(_SQL["advance_replay"], position, *counts, progress.uid)
     completed = await db.fetchval(_SQL["complete_replay"], now, progress.uid)

@@ -72,6 +72,12 @@ update subscription set owner = null where uid = $1 and epoch = $2;
 update subscription set resume_requested = resume_requested + 1 where uid = $1 and deleted_at = 0
 returning resume_requested;
 
+-- name: find_asked
+-- Resumes and running replays of all subscriptions, a line for each replay.
+select s.uid, s.resume_requested, r.uid from subscription s
+left join replay r on r.subscription = s.subscription and r.phase = 'Running'
+where s.deleted_at = 0 and (s.resume_requested > 0 or r.uid is not null);
+
 -- name: resume_requested
 -- How often a resume was asked for.
 select resume_requested from subscription where uid = $1;
@@ -165,6 +171,44 @@ select nth, true as is_new from turn
 union all
 select g.nth, false from given g
 join locked l on l.uid = g.uid and l.epoch = g.epoch and l.flush_number = g.number;
+
+-- name: find_held
+-- Subscriptions whose row is locked. Those that are free are locked for the time of this statement.
+with free as materialized (
+  select uid from subscription where uid = any($1::text[]) for no key update skip locked
+)
+select uid from subscription where uid = any($1::text[]) and uid not in (select uid from free);
+
+-- name: lock_owned
+-- Locks those of these subscriptions that nobody else has locked and whose epoch is the one given, in
+-- the order in which all who lock several do it.
+select s.uid, s.subscription from subscription s
+join unnest($1::text[], $2::bigint[]) as g(uid, epoch) on s.uid = g.uid and s.epoch = g.epoch
+order by s.subscription for no key update of s skip locked;
+
+-- name: find_owned
+-- Those of these subscriptions whose epoch is the one given, locked or not.
+select s.uid from subscription s
+join unnest($1::text[], $2::bigint[]) as g(uid, epoch) on s.uid = g.uid and s.epoch = g.epoch;
+
+-- name: pass_over
+-- Moves cursors of subscriptions that are locked forward, never back, and counts what they pass as
+-- filtered: reckoned from where each cursor is now, so that nothing is counted twice.
+with passing as materialized (
+  select c.subscription, c.endpoint, c.position, g.upto
+  from unnest($1::int[], $2::int[], $3::bigint[]) as g(subscription, endpoint, upto)
+  join cursor c on c.subscription = g.subscription and c.endpoint = g.endpoint
+  where c.left_at is null and c.position < g.upto
+),
+counted as (
+  update subscription s set filtered = s.filtered + g.number
+  from (
+    select subscription, sum(upto - position)::bigint as number from passing group by subscription
+  ) g
+  where s.subscription = g.subscription
+)
+update cursor c set position = p.upto from passing p
+where c.subscription = p.subscription and c.endpoint = p.endpoint;
 
 -- name: lock
 -- Locks the subscriptions of a group in the order in which all who lock several do it. A statement that

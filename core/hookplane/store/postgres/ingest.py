@@ -91,6 +91,6 @@ def _row(event: NewEvent, spare: bytes | None) -> tuple[Any, ...]:
         event.body,
         key,
         None if key is None else body_fingerprint(event.body),
-        event.dedup_until,
+        event.dedup_window,
         spare,
     )

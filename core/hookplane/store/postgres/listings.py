@@ -20,50 +20,56 @@ from hookplane.store.storable_text import unpack_headers
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
-async def find_event(db: Db, numbers: PostgresIdMap, event_id: str) -> tuple[LogEntry, Content]:
+async def find_event(db: Db, id_map: PostgresIdMap, event_id: str) -> tuple[LogEntry, Content]:
     """Raises UnknownObject."""
     row = await db.fetchrow(_SQL["find_event"], event_id)
     if row is None:
         raise UnknownObject(f'no event "{event_id}"')
     *entry, headers, body = row
-    await numbers.know(db, numbers=[row[0]])
-    return entry_of(numbers, *entry), Content(unpack_headers(headers), body)
+    await id_map.know(db, numbers=[row[0]])
+    return entry_of(id_map, *entry), Content(unpack_headers(headers), body)
 
 
 async def events(
-    db: Db, numbers: PostgresIdMap, page: Page, endpoint: str | None, type_: str | None
+    db: Db, id_map: PostgresIdMap, page: Page, endpoint: str | None, type_: str | None
 ) -> Listed[EventRow]:
     """Of one endpoint and type, or of all. Raises UnknownObject."""
-    await numbers.know(db, endpoints=[] if endpoint is None else [endpoint])
-    number = None if endpoint is None else numbers.endpoint(endpoint)
+    number = None if endpoint is None else await _number(db, "endpoint", endpoint)
     found = await _found(db, listings.events(page, number, type_))
-    await numbers.know(db, numbers=[row[0] for row in found.rows])
-    rows = [EventRow(entry_of(numbers, *row)) for row in found.rows]
+    await id_map.know(db, numbers=[row[0] for row in found.rows])
+    rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 async def deliveries(
-    db: Db, numbers: PostgresIdMap, page: Page, uid: str, states: frozenset[DeliveryState]
+    db: Db, id_map: PostgresIdMap, page: Page, uid: str, states: frozenset[DeliveryState]
 ) -> Listed[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
-    await numbers.know(db, subscriptions=[uid])
-    wanted = states or frozenset(DeliveryState)
-    found = await _found(db, listings.deliveries(page, numbers.subscription(uid), wanted))
-    await numbers.know(db, numbers=[row[0] for row in found.rows])
-    rows = [delivery_row_of(numbers, uid, *row) for row in found.rows]
+    number, wanted = await _number(db, "subscription", uid), states or frozenset(DeliveryState)
+    found = await _found(db, listings.deliveries(page, number, wanted))
+    await id_map.know(db, numbers=[row[0] for row in found.rows])
+    rows = [delivery_row_of(id_map, uid, *row) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 async def attempts(
-    db: Db, numbers: PostgresIdMap, page: Page, subscription: str | None, event_id: str | None
+    db: Db, id_map: PostgresIdMap, page: Page, subscription: str | None, event_id: str | None
 ) -> Listed[AttemptRow]:
     """By event, newest first, and within it the newest attempt first; a page never ends within an
     event, so it may be longer than its limit. Raises UnknownObject for the subscription."""
-    await numbers.know(db, subscriptions=[] if subscription is None else [subscription])
-    number = None if subscription is None else numbers.subscription(subscription)
+    number = None if subscription is None else await _number(db, "subscription", subscription)
+    await id_map.know(db, subscriptions=[] if subscription is None else [subscription])
     found = await _found(db, listings.attempts(page, number, event_id))
-    await numbers.know(db, numbers=[row[1] for row in found.rows])
-    return Listed(attempt_rows_of(numbers, found.rows), found.following, found.looked_at)
+    await id_map.know(db, numbers=[row[1] for row in found.rows])
+    return Listed(attempt_rows_of(id_map, found.rows), found.following, found.looked_at)
+
+
+async def _number(db: Db, kind: str, uid: str) -> int:
+    """As the store has it now: what this process knows of it may be gone. Raises UnknownObject."""
+    number: int | None = await db.fetchval(_SQL[f"number_of_{kind}"], uid)
+    if number is None:
+        raise UnknownObject(f'no {kind} "{uid}"')
+    return number
 
 
 async def _found(db: Db, steps: Steps[Found]) -> Found:

@@ -18,13 +18,14 @@ _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
 
 
 async def read_log(
-    db: Db, numbers: PostgresIdMap, partitions: PartitionIndex, uid: str, after: int, limit: int
+    db: Db, id_map: PostgresIdMap, partitions: PartitionIndex, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
-    await numbers.know(db, endpoints=[uid])
-    endpoint = numbers.endpoint(uid)
+    await id_map.know(db, endpoints=[uid])
+    endpoint = id_map.endpoint(uid)
     first, last = event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK)
-    rows = await db.fetch(_SQL["read_log"], first, last, partitions.least(first), limit)
+    known = partitions.last(first)
+    rows = await db.fetch(_SQL["read_log"], first, last, known.era, limit, known.number)
     for number, era, *_ in (rows[0], rows[-1]) if rows else ():
         partitions.saw(number, era)
     return [LogEntry(uid, row[0] & SEQUENCE_MASK, *row[2:]) for row in rows]
@@ -39,14 +40,16 @@ async def floor(db: Db, uid: str) -> int:
 
 
 async def read_contents(
-    db: Db, numbers: PostgresIdMap, partitions: PartitionIndex, uid: str, sequences: Sequence[int]
+    db: Db, id_map: PostgresIdMap, partitions: PartitionIndex, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """The contents of those of these events that are still there. Raises UnknownObject."""
-    await numbers.know(db, endpoints=[uid])
-    endpoint = numbers.endpoint(uid)
+    await id_map.know(db, endpoints=[uid])
+    endpoint = id_map.endpoint(uid)
     wanted = [event_number(endpoint, sequence) for sequence in sequences]
-    least = partitions.least(min(wanted, default=0))
-    rows = await db.fetch(_SQL["read_contents"], endpoint, wanted, least)
+    era = partitions.last(min(wanted, default=0)).era
+    rows = await db.fetch(_SQL["read_contents"], endpoint, wanted, era)
+    if len(rows) < len(wanted) and era:  # retention took some, or the log went back
+        rows = await db.fetch(_SQL["read_contents"], endpoint, wanted, 0)
     return {
         number & SEQUENCE_MASK: Content(unpack_headers(headers), body)
         for number, headers, body in rows

@@ -13,7 +13,9 @@ from hookplane.store.postgres.db import Db
 _PACKAGE: Final = "hookplane.store.postgres"
 _LOCK: Final = 0x686F6F6B
 """Advisory lock: one migration at a time."""
-OLDEST_SCHEMA: Final = 9
+_PATIENCE: Final = "10s"
+"""How long it waits for any lock, that one too; what it does itself may last."""
+OLDEST_SCHEMA: Final = 18
 """What this version needs at least; newer schemas are fine, because they only add."""
 
 
@@ -30,6 +32,7 @@ async def bring_up_to_date(settings: StoreAccess) -> tuple[int, int]:
 async def migrate(db: Db) -> tuple[int, int]:
     """The version before and after. Each migration is one transaction; they only add, so processes
     of the version before go on while and after they run."""
+    await db.execute(f"set lock_timeout = '{_PATIENCE}'; set statement_timeout = 0")
     await db.execute(f"select pg_advisory_lock({_LOCK})")
     try:
         await db.execute(f"create schema if not exists {SCHEMA}")
@@ -41,7 +44,6 @@ async def migrate(db: Db) -> tuple[int, int]:
         scripts = migrations()
         for number, script in enumerate(scripts[before:], before + 1):
             async with db.transaction():
-                await db.execute("set local statement_timeout = 0; set local lock_timeout = '10s'")
                 await db.execute(script)
                 await db.execute("insert into migration (version) values ($1)", number)
         return before, max(before, len(scripts))

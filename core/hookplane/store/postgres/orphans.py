@@ -13,9 +13,10 @@ from hookplane.store.sql import load_statements
 _SQL: Final = load_statements("hookplane.store.postgres", "orphans.sql")
 
 
-async def add_orphans(db: Db, orphans: Sequence[Orphan]) -> None:
-    columns = zip(*((x.namespace, x.name, x.owner, x.due) for x in orphans), strict=True)
-    await db.execute(_SQL["add"], *map(list, columns))
+async def add_orphans(db: Db, orphans: Sequence[Orphan], now: Millis, keep: Millis) -> None:
+    """See OperatorStore."""
+    columns = zip(*((x.namespace, x.name, x.owner) for x in orphans), strict=True)
+    await db.execute(_SQL["add"], *map(list, columns), now, keep)
 
 
 async def due_orphans(db: Db, now: Millis) -> list[Orphan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from hookplane.store.event_numbers import endpoint_of
 
@@ -10,12 +10,24 @@ MOST: Final = 64
 """Steps that are remembered of one log; an era is 6 hours."""
 
 
+class EraStart(NamedTuple):
+    """The first event that was seen of an era."""
+
+    number: int
+    era: int
+
+
+UNKNOWN: Final = EraStart(0, 0)
+
+
 class PartitionIndex:
-    """The eras of an endpoint's events never go back. So whoever knows the era of one event knows
-    that no event behind it lies in an earlier one."""
+    """The eras of a log's events go back only where the log leaves one too far ahead, and the store
+    knows where that was. So whoever knows the era of one event knows that no event behind it lies
+    in an earlier one, unless the log went back since."""
 
     def __init__(self) -> None:
         self._steps: dict[int, dict[int, int]] = {}
+        """Endpoint → era → number."""
 
     def saw(self, number: int, era: int) -> None:
         """Of an event that was read. Only the first event seen of an era is kept."""
@@ -24,9 +36,10 @@ class PartitionIndex:
         if known is None or number < known:
             steps[era] = number
             if len(steps) > MOST:
-                del steps[min(steps)]
+                del steps[min(steps, key=steps.__getitem__)]
 
-    def least(self, number: int) -> int:
-        """No event with this number or a greater one lies in an earlier era; 0: not known."""
+    def last(self, number: int) -> EraStart:
+        """The last step up to this event."""
         steps = self._steps.get(endpoint_of(number), {})
-        return max((era for era, first in steps.items() if first <= number), default=0)
+        found = (EraStart(first, era) for era, first in steps.items() if first <= number)
+        return max(found, default=UNKNOWN)

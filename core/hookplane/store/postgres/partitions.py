@@ -30,7 +30,7 @@ async def drop_partitions(db: Db) -> bool:
     """Drops the oldest of each table if it can go; whether another try may find more."""
     dropped = [
         await db.fetchval(_SQL["drop"], parent, era)
-        for parent, era in await db.fetch(_SQL["find_past"])
+        for parent, era in await db.fetch(_SQL["find_past"], AHEAD)
     ]
     return any(dropped)
 

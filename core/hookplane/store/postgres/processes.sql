@@ -3,9 +3,13 @@
 update process set ended = true where role = $1 and instance = $2 and not ended;
 
 -- name: forget_old
--- Removes processes that ended more than a day ago and own nothing.
-delete from process p where ended and expires_at < now_millis() - 86400000
-  and not exists (select 1 from subscription s where s.owner = p.process);
+-- Removes processes that ended more than a day ago and own nothing. What somebody holds is left for
+-- another time.
+delete from process where process in (
+  select process from process p where ended and expires_at < now_millis() - 86400000
+    and not exists (select 1 from subscription s where s.owner = p.process)
+  for update skip locked
+);
 
 -- name: hold
 -- Takes a lock that ends with this connection, under the number of the process that serves it.
@@ -42,10 +46,14 @@ select process, xmin::text::bigint as pulse, case
 from process where not ended;
 
 -- name: declare_dead
--- Ends those that are still as they were seen: a row that was waited for is looked at anew.
-update process p set ended = true from unnest($1::bigint[], $2::bigint[]) as g(process, pulse)
-where p.process = g.process and p.xmin::text::bigint = g.pulse and not p.ended
-returning p.process;
+-- Ends those that are still as they were seen. A row that somebody holds is left for the next look: who
+-- waited for it would lose the session that tells others that he is alive.
+update process set ended = true where process in (
+  select p.process from process p join unnest($1::bigint[], $2::bigint[]) as g(process, pulse)
+    on p.process = g.process and p.xmin::text::bigint = g.pulse
+  where not p.ended for update of p skip locked
+)
+returning process;
 
 -- name: find_members
 -- Processes that have not ended, the oldest first.

@@ -1,9 +1,12 @@
 -- name: read_log
--- `era`: at least that of the event before. $1 is raised to the floor, because what lies below it is
--- hidden although its partition may still be there.
+-- `era`: at least $3, that of the event $5 before, unless the log went back to an earlier era since. $1 is
+-- raised to the floor, because what lies below it is hidden although its partition may still be there.
 select number, era, event_id, received, type, size from event
 where number > greatest($1, (select floor from endpoint where endpoint = ($2::bigint >> 40)::int))
-  and number <= $2 and era >= $3
+  and number <= $2 and era >= case
+    when $5 >= (select back_at from endpoint where endpoint = ($2::bigint >> 40)::int) then $3
+    else 0
+  end
 order by number limit $4;
 
 -- name: find_floor
@@ -11,7 +14,7 @@ order by number limit $4;
 select floor from endpoint where uid = $1;
 
 -- name: read_contents
--- Headers and bodies of the events that are still visible.
+-- Headers and bodies of the events that are still visible, as far as they lie in era $3 or later.
 select e.number, e.headers, e.body from event e
 join endpoint p on p.endpoint = $1 and e.number > p.floor
 where e.number = any($2::bigint[]) and e.era >= $3;
@@ -70,35 +73,39 @@ cross join lateral (
 ) d;
 
 -- name: find_outcomes
--- What became of each of these events for a subscription; the last column says whether the event was
--- there before the subscription. Attempts are made after their event was stored: only what the newer
+-- What became of each of these events for a subscription; the last column says whether the event came
+-- before the subscription, or while it did not read the endpoint. Attempts are made after their event was stored: only what the newer
 -- partitions do not have is looked for in the older ones, where a clock that jumped may have put it.
 select
   w.number,
   case
     when d.state is not null then d.state
     when w.number > c.position and c.left_at is null then 'pending'
-    when w.number > c.position and w.number <= c.left_at then 'expired'
-    when w.number > c.position then null
+    when w.number > c.position and w.number > c.left_at then null
     when exists (
       select 1 from attempt a
       where a.event_id = w.event_id and a.subscription = $1 and a.success and a.era >= w.era
-        and a.at >= (select attempts_floor from store)
     ) or exists (
       select 1 from attempt a
       where a.event_id = w.event_id and a.subscription = $1 and a.success and a.era < w.era
-        and a.at >= (select attempts_floor from store)
     ) then 'delivered'
+    when w.number > c.position or w.number <= b.left_at then 'expired'
     else 'filtered'
   end,
-  d.attempts, d.due, d.status_code, d.error, w.number <= c.start
+  d.attempts, d.due, d.status_code, d.error,
+  w.number <= c.start or coalesce(w.number > b.left_at and w.number <= b.upto, false)
 from unnest($2::bigint[], $3::text[], $4::bigint[]) as w(number, event_id, era)
 join cursor c on c.subscription = $1 and c.endpoint = (w.number >> 40)::int
-left join delivery d on d.subscription = $1 and d.event = w.number;
+left join delivery d on d.subscription = $1 and d.event = w.number
+left join lateral (
+  select a.left_at, a.upto from absence a
+  where a.subscription = $1 and a.after < w.number and a.after >= c.endpoint::bigint << 40
+  order by a.after desc limit 1
+) b on true;
 
 -- name: find_results
--- Of each of these events how often it was tried for a subscription, and the last result; as far as
--- attempts are kept.
+-- Of each of these events, which are visible, how often it was tried for a subscription, and the last
+-- result.
 select w.event_id, t.times, t.codes[1], t.errors[1]
 from unnest($2::text[]) as w(event_id)
 cross join lateral (
@@ -108,7 +115,6 @@ cross join lateral (
     array_agg(a.error order by a.at desc, a.attempt desc) as errors
   from attempt a
   where a.event_id = w.event_id and a.subscription = $1
-    and a.at >= (select attempts_floor from store)
 ) t
 where t.codes is not null;
 
@@ -135,7 +141,8 @@ from (
 group by s.event_id order by s.event_id desc;
 
 -- name: find_attempts
--- Attempts of these events that are kept, the newest event first and its last attempt first.
+-- Attempts of these events that are kept, the newest event first and its last attempt first: those that are
+-- not too old, and all of an event that is visible.
 select
   t.subscription, t.event, t.event_id, t.at, t.number, t.duration, t.success, t.status_code, t.error,
   t.answer, t.replay
@@ -143,7 +150,10 @@ from unnest($1::text[]) as w(event_id)
 cross join lateral (
   select * from attempt a
   where a.event_id = w.event_id and ($2::int is null or a.subscription = $2)
-    and a.at >= (select attempts_floor from store)
+    and (
+      a.at >= (select attempts_floor from store)
+      or a.event > (select floor from endpoint p where p.endpoint = (a.event >> 40)::int)
+    )
   offset 0
 ) t
 order by t.event_id desc, t.at desc, t.attempt desc;
@@ -215,7 +225,15 @@ select
   (select sum(head) from endpoint), (select sum(floor) from endpoint),
   (select sum(duplicates + conflicts + last_rejected) from endpoint_report),
   (select sum(count) from rejection),
-  (select sum(epoch + flush_number + resume_requested + expired) from subscription),
+  (select sum(epoch + flush_number + resume_requested + expired + filtered) from subscription),
   (select count(*) from delivery),
   (select sum(matched + delivered + failed + finished + 1) from replay)
 from store s;
+
+-- name: number_of_endpoint
+-- Of one that may be gone by now.
+select endpoint from endpoint where uid = $1;
+
+-- name: number_of_subscription
+-- Likewise.
+select subscription from subscription where uid = $1;

@@ -60,7 +60,7 @@ async def replays(db: Db, namespace: str | None) -> list[ReplayJob]:
     return [job_of(*row) for row in await db.fetch(_SQL["find_replays"], namespace)]
 
 
-async def replay_page(db: Db, numbers: PostgresIdMap, uid: str, limit: int) -> ReplayPage:
+async def replay_page(db: Db, id_map: PostgresIdMap, uid: str, limit: int) -> ReplayPage:
     """The next candidates. Raises UnknownObject."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         job = await db.fetchrow(_SQL["find_job"], uid)
@@ -72,8 +72,8 @@ async def replay_page(db: Db, numbers: PostgresIdMap, uid: str, limit: int) -> R
         steps = candidates(replay, subscription, position, (since, until), states, limit)
         found = await answered(db, steps)
     last = [] if found.position is None else [found.position]
-    await numbers.know(db, numbers=[*last, *(row[0] for row in found.rows)])
-    return replay_page_of(numbers, *found)
+    await id_map.know(db, numbers=[*last, *(row[0] for row in found.rows)])
+    return replay_page_of(id_map, *found)
 
 
 async def _fix_ranges(db: Db, replay: NewReplay, job: int, subscription: int) -> None:

@@ -8,17 +8,17 @@ on conflict (uid) do nothing
 returning replay, subscription;
 
 -- name: insert_log_ranges
--- The logs as far as they are settled now.
+-- The logs as far as they are settled now, with what a leave expired.
 insert into replay_range (replay, after, upto)
-select $1, e.floor, c.position from cursor c join endpoint e using (endpoint)
-where c.subscription = $2 and c.position > e.floor;
+select $1, e.floor, coalesce(c.left_at, c.position) from cursor c join endpoint e using (endpoint)
+where c.subscription = $2 and coalesce(c.left_at, c.position) > e.floor;
 
 -- name: insert_row_ranges
 -- What has a row although its cursor has not passed it yet.
 insert into replay_range (replay, after, upto)
 select $1, d.event - 1, d.event from delivery d
 join cursor c on c.subscription = d.subscription and c.endpoint = (d.event >> 40)::int
-where d.subscription = $2 and d.event > c.position
+where d.subscription = $2 and d.event > coalesce(c.left_at, c.position)
 on conflict (replay, after) do nothing;
 
 -- name: insert_id_ranges
@@ -27,7 +27,7 @@ insert into replay_range (replay, after, upto)
 select distinct $1::int, e.number - 1, e.number from event e
 join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
 join cursor c on c.subscription = $2 and c.endpoint = p.endpoint
-where e.event_id = any($3::text[]) and (e.number <= c.position or exists (
+where e.event_id = any($3::text[]) and (e.number <= coalesce(c.left_at, c.position) or exists (
   select 1 from delivery d where d.subscription = $2 and d.event = e.number
 ));
 

@@ -14,14 +14,14 @@ from hookplane.store.storable_text import storable
 _SQL: Final = load_statements("hookplane.store.postgres", "reports.sql")
 
 
-async def add_reports(db: Db, numbers: PostgresIdMap, reports: Sequence[EndpointReport]) -> None:
+async def add_reports(db: Db, id_map: PostgresIdMap, reports: Sequence[EndpointReport]) -> None:
     """Reports of endpoints that are gone are left out. In the order of the endpoints, because
     other receivers write theirs at the same time."""
-    await numbers.know(db, endpoints=[report.endpoint for report in reports])
+    await id_map.know(db, endpoints=[report.endpoint for report in reports])
     known = sorted(
-        (numbers.endpoints[report.endpoint], i)
+        (id_map.endpoints[report.endpoint], i)
         for i, report in enumerate(reports)
-        if report.endpoint in numbers.endpoints
+        if report.endpoint in id_map.endpoints
     )
     async with db.transaction():
         for endpoint, i in known:

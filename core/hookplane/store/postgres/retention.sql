@@ -1,6 +1,6 @@
--- name: now
--- The time by the database's clock.
-select now_millis();
+-- name: clock
+-- The time by the database's clock, and how long an era is.
+select now_millis(), era_millis from store;
 
 -- name: lock
 -- One process at a time tidies up; the lock ends with the connection, however that ends.
@@ -20,42 +20,78 @@ group by namespace, case when namespace = '' then endpoint end;
 -- name: find_old
 -- For some logs that begin with what arrived before $1, where their floor is to be. A log loses only
 -- what comes before its first event that is younger, whatever time others behind that one tell. Its
--- first event is the one behind the floor; where that is missing, it is looked for.
-select p.endpoint, p.floor, coalesce((
-    select v.number - 1 from event v
-    where v.number > p.floor and v.number <= p.floor + $2 and v.received >= $1
-    order by v.number limit 1
-  ), least(p.floor + $2, p.head))
-from endpoint p
-where p.head > greatest(p.floor, p.endpoint::bigint << 40) and $1 > coalesce(
-    (select v.received from event v where v.number = p.floor + 1 limit 1),
-    (select v.received from event v where v.number > p.floor and v.number <= p.head
-     order by v.number limit 1)
-  )
-limit $2;
+-- first event is the one behind the floor; where that is missing, it is looked for. Events of which nobody
+-- knows when they arrived go with an old one behind them: where a log begins with many of those, a few
+-- further behind are looked at, each twice as far as the one before. $3: now; $4: how long an era is.
+with seen as not materialized (
+  select number, arrived_1(received, era, $4, $3) as arrived from event
+),
+front as not materialized (
+  select p.endpoint, p.floor, p.head, coalesce(
+      (select v.arrived from seen v where v.number = p.floor + 1 limit 1),
+      (select v.arrived from seen v where v.number > p.floor and v.number <= p.head
+       order by v.number limit 1),
+      (select v.arrived from generate_series(0, 39) as k join seen v on v.number = p.floor + (1::bigint << k)
+       where v.number <= p.head and v.arrived is not null order by k limit 1)
+    ) as arrived
+  from endpoint p
+  where p.head > greatest(p.floor, p.endpoint::bigint << 40)
+  offset 0
+),
+begun as not materialized (
+  select f.*, (
+      select v.number from seen v
+      where v.number > f.floor and v.number <= f.floor + $2 and v.arrived >= $1
+      order by v.number limit 1
+    ) as young
+  from front f where f.arrived < $1
+  offset 0
+),
+ended as not materialized (
+  select b.endpoint, b.floor, coalesce((
+      select v.number from seen v
+      where v.number > b.floor and v.number < coalesce(b.young, b.floor + $2 + 1) and v.arrived < $1
+      order by v.number desc limit 1
+    ), case when b.young is null then least(b.floor + $2, b.head) end) as upto
+  from begun b
+  offset 0
+)
+select endpoint, floor, upto from ended where upto > floor limit $2::int;
 
 -- name: oldest_of
--- The first events of the logs of $1, those that arrived within $3 ms of the first of all. Numbers
--- are dense: a log begins right behind its floor, and little more is read than what is given.
-with front as materialized (
-  select p.floor, e.received
+-- The first events of the logs of $1, those that arrived within $3 ms of the first of all. A log begins
+-- right behind its floor, and little more is read than what is given; where that event is missing, the
+-- first one is looked for. $4: now, when all arrived of which nobody knows; $5: how long an era is.
+with seen as not materialized (
+  select number, event_id, size, coalesce(arrived_1(received, era, $5, $4), $4) as arrived from event
+),
+front as materialized (
+  select e.number - 1 as floor, e.arrived
   from endpoint p
-  cross join lateral (select v.received from event v where v.number = p.floor + 1 limit 1) e
+  cross join lateral (
+    select coalesce(
+      (select v.number from event v where v.number = p.floor + 1 limit 1),
+      (select v.number from event v where v.number > p.floor and v.number <= p.head
+       order by v.number limit 1)
+    ) as number
+    offset 0
+  ) f
+  join seen e using (number)
   where p.endpoint = any($1::int[])
 )
-select e.event_id, e.number, e.size
+select e.arrived, e.event_id, e.number, e.size
 from (
   select floor, coalesce((
-    select v.number from event v
-    where v.number > floor and v.number <= floor + $2 and v.received > until
+    select v.number from seen v
+    where v.number > floor and v.number <= floor + $2 and v.arrived > until
     order by v.number limit 1
   ), floor + $2 + 1) as stop
-  from (select floor, received, min(received) over () + $3::bigint as until from front) f
-  where received <= until
+  from (select floor, arrived, min(arrived) over () + $3::bigint as until from front) f
+  where arrived <= until
   offset 0 -- once for each log, and not again in each partition
 ) s
 cross join lateral (
-  select v.event_id, v.number, v.size from event v
+  select v.arrived, v.event_id, v.number, v.size from seen v
   where v.number > s.floor and v.number < s.stop order by v.number
 ) e
 limit $2::int;
@@ -131,13 +167,15 @@ select raise_floor_1($1, $2, $3);
 select attempts_floor from store;
 
 -- name: count_attempts
--- Bounded, so that a long pause does not make it last for ever.
+-- How many are hidden that were not before; those of events that are visible go with these. Bounded, so that a
+-- long pause does not make it last for ever.
 select count(*) from (
-  select 1 from attempt where at >= $1 and at < $2 limit 1000000
+  select 1 from attempt a left join endpoint p on p.endpoint = (a.event >> 40)::int
+  where a.at >= $1 and a.at < $2 and (p.endpoint is null or a.event <= p.floor) limit 1000000
 ) hidden;
 
 -- name: set_attempts_floor
--- Hides all attempts before a time.
+-- Hides all attempts before a time, but for those of events that are visible.
 update store set attempts_floor = $1;
 
 -- name: remove_keys
@@ -153,14 +191,30 @@ delete from config where document is null and changed_at <= $1;
 
 -- name: find_deleted_subscription
 -- One subscription that was deleted long enough ago to be removed.
-select subscription from subscription where deleted_at > 0 and deleted_at <= $1 limit 1
+select subscription, uid from subscription where deleted_at > 0 and deleted_at <= $1 limit 1
 for no key update skip locked;
 
 -- name: remove_some_rows
--- Removes at most so many deliveries, so that no transaction gets long.
-delete from delivery where (subscription, event) in (
-  select subscription, event from delivery where subscription = $1 limit $2
-);
+-- Removes at most so many deliveries, so that no transaction gets long: how many, and how many of them expire
+-- because they are not done. What was delivered once and was replayed is not among these.
+with gone as (
+  delete from delivery where (subscription, event) in (
+    select subscription, event from delivery where subscription = $1 limit $2
+  )
+  returning *
+),
+lost as materialized (
+  select count(*) as number from gone d
+  where d.state <> 'dead' and not (d.replay <> '' and exists (
+    select 1 from attempt a
+    where a.event_id = d.event_id and a.subscription = d.subscription and a.success
+  ))
+),
+counted as (
+  update subscription set expired = expired + (select number from lost), touched = touched + 1
+  where subscription = $1
+)
+select (select count(*) from gone), (select number from lost);
 
 -- name: remove_ranges
 -- Removes the ranges of all jobs of a subscription.
@@ -173,6 +227,10 @@ delete from replay where subscription = $1;
 -- name: remove_cursors
 -- Removes the cursors of a subscription.
 delete from cursor where subscription = $1;
+
+-- name: remove_absences
+-- Removes when a subscription was away from its endpoints.
+delete from absence where subscription = $1;
 
 -- name: remove_subscription
 -- Removes the subscription itself, after all that refers to it.
@@ -189,6 +247,10 @@ limit 1 for no key update skip locked;
 -- name: remove_left_cursors
 -- Removes the cursors that subscriptions left at an endpoint.
 delete from cursor where endpoint = $1;
+
+-- name: remove_absences_there
+-- Removes when subscriptions were away from an endpoint.
+delete from absence where (after >> 40)::integer = $1;
 
 -- name: remove_rejections
 -- Removes an endpoint's counts of rejections.

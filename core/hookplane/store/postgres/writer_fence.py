@@ -16,21 +16,22 @@ async def take_over(db: Db, fence: WriterFence, *, over: str = "") -> None:
     """Makes the database this owner's from this term on; `over`: an owner that it may be taken
     from. Raises StoreInUse, StaleWriter."""
     async with db.transaction():
-        owner, term = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
+        owner, term, holder = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
         if owner not in ("", fence.owner, over):
             raise StoreInUse(owner)
-        if owner == fence.owner and term > fence.term:
-            raise StaleWriter(f"term {fence.term} has passed; now it is {term}")
-        if (owner, term) != (fence.owner, fence.term):
-            await db.execute(_SQL["take"], fence.owner, fence.term)
+        if WriterFence(owner, term, holder) == fence:
+            return
+        if owner == fence.owner and term >= fence.term:
+            raise StaleWriter(term, holder)
+        await db.execute(_SQL["take"], fence.owner, fence.term, fence.holder)
 
 
 async def check_fence(db: Db, fence: WriterFence | None) -> None:
     """Within the transaction that writes. Raises StoreInUse, StaleWriter."""
     if fence is None:
         return
-    owner, term = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
+    owner, term, holder = await db.fetchrow(_SQL["lock"])  # type: ignore[misc]
     if owner != fence.owner:
         raise StoreInUse(owner)
-    if term != fence.term:
-        raise StaleWriter(f"term {fence.term} has passed; now it is {term}")
+    if (term, holder) != (fence.term, fence.holder):
+        raise StaleWriter(term, holder)

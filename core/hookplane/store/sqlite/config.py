@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
+
+import orjson
 
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
@@ -18,19 +22,34 @@ _DELETE: Final = {
 }
 
 
-def apply_config(db: sqlite3.Connection, change: ConfigChange, now: Millis) -> tuple[int, bool]:
-    """The version and whether it is new. Raises UnknownObject and then changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a change."""
+
+    version: int
+    is_new: bool
+    without_owner: frozenset[str]
+    """Subscriptions that anybody may claim now."""
+
+
+def apply_config(db: sqlite3.Connection, change: ConfigChange, now: Millis) -> Applied:
+    """Raises UnknownObject and then changes nothing."""
+    without_owner: set[str] = set()
     with transaction(db):
         version = _version(db)
-        rows = [row for row in (*change.upserts, *_tombstones(change)) if _differs(db, row)]
+        rows = [row for row in change.rows if _differs(db, row)]
+        for row in rows:
+            if row.predecessor:
+                without_owner |= _take_over(db, row)
         for row in rows:
             _write(db, row, version + 1, now)
+        db.executemany(_SQL["set_place"], change.places)
         db.execute(_SQL["open_logs"])
         for plan in change.cursors:
             _Plan(db, plan).carry_out()
         if rows:
             db.execute(_SQL["set_version"], (version + 1,))
-    return version + bool(rows), bool(rows)
+    return Applied(version + bool(rows), bool(rows), frozenset(without_owner))
 
 
 def load_config(db: sqlite3.Connection, after: int) -> tuple[int, list[ConfigRow]]:
@@ -41,18 +60,37 @@ def load_config(db: sqlite3.Connection, after: int) -> tuple[int, list[ConfigRow
     return version, [ConfigRow(ConfigKind(kind), *rest) for kind, *rest in rows]
 
 
+def leave_logs(db: sqlite3.Connection, subscription: int, endpoints: Iterable[int] = ()) -> None:
+    """A subscription reads no log any more but these."""
+    wanted = subscription, orjson.dumps(list(endpoints)).decode()
+    for statement in ("expire_unread", "leave_cursors"):
+        db.execute(_SQL[statement], wanted)
+
+
+def endpoints_of(db: sqlite3.Connection, subscription: str) -> tuple[str, ...]:
+    """Uids of what it reads."""
+    return tuple(uid for (uid,) in db.execute(_SQL["endpoints_of"], (subscription,)))
+
+
 def _version(db: sqlite3.Connection) -> int:
     version: int = db.execute(_SQL["find_version"]).fetchone()[0]
     return version
 
 
-def _tombstones(change: ConfigChange) -> list[ConfigRow]:
-    return [ConfigRow(kind, uid, None) for kind, uid in change.deletes]
-
-
 def _differs(db: sqlite3.Connection, row: ConfigRow) -> bool:
     stored = db.execute(_SQL["find_document"], (row.kind, row.uid)).fetchone() or (None,)
     return bool(stored[0] != row.document)
+
+
+def _take_over(db: sqlite3.Connection, row: ConfigRow) -> set[str]:
+    """Uids of subscriptions that have no owner from now on."""
+    names = (row.uid, row.predecessor)
+    if row.kind is ConfigKind.SUBSCRIPTION:
+        db.execute(_SQL["take_over_subscription"], names)
+        return set(names)
+    if not db.execute(_SQL["take_over_endpoint"], names).rowcount:
+        return set()
+    return {uid for (uid,) in db.execute(_SQL["refuse_owners"], (row.uid,))}
 
 
 def _write(db: sqlite3.Connection, row: ConfigRow, version: int, now: Millis) -> None:
@@ -84,10 +122,16 @@ class _Plan:
             if endpoint not in read:
                 was_here = endpoint in cursors
                 position = head if was_here else self._start_in(endpoint, head, floor)
-                self._db.execute(_SQL["join_cursor"], (self._subscription, endpoint, position))
-        for endpoint in read - {endpoint for endpoint, _, _ in wanted}:
-            self._leave(endpoint)
+                self._join(endpoint, position)
+        kept = {endpoint for endpoint, _, _ in wanted}
+        if read - kept:
+            leave_logs(self._db, self._subscription, kept)
         self._db.execute(_SQL["set_planned"], (self._subscription,))
+
+    def _join(self, endpoint: int, position: int) -> None:
+        self._db.execute(_SQL["forget_absences"], (self._subscription, endpoint))
+        for statement in ("keep_absence", "join_cursor"):
+            self._db.execute(_SQL[statement], (self._subscription, endpoint, position))
 
     def _endpoint(self, uid: str) -> tuple[int, int, int]:
         row: tuple[int, int, int] | None
@@ -109,7 +153,3 @@ class _Plan:
             return floor
         row = self._db.execute(_SQL["first_since"], (floor, head, start)).fetchone()
         return head if row is None else int(row[0])
-
-    def _leave(self, endpoint: int) -> None:
-        self._db.execute(_SQL["count_left"], (self._subscription, endpoint))
-        self._db.execute(_SQL["leave_cursor"], (self._subscription, endpoint))

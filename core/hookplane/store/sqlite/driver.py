@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
+from hookplane.store.believed_time import BelievedTime
 from hookplane.store.config_store import ConfigChange, ConfigRow
 from hookplane.store.counted_once import Seen
 from hookplane.store.delivery_store import (
     ROWS_AT_ONCE,
+    Asked,
     Claimed,
     Delivery,
     DeliveryState,
     Flush,
     NewReplay,
+    NotPassed,
+    Passage,
     ReplayJob,
     ReplayPage,
     Rest,
@@ -96,13 +100,14 @@ class SQLiteStore:
         writer, reader, lister = connections
         self._folder = folder
         self._clock = clock
+        self._time = BelievedTime(clock)
         self._writer = make_worker("store-writer", writer, on_fatal, folder.lost)
         self._reader = make_worker("store-reader", reader)
         self._lister = make_worker("store-lister", lister)
         self._seen: dict[str, Seen] = {}
         """Subscription → what this process knows of what others did to it."""
-        self._numbers = SQLiteIdMap()
-        self._numbers.load(reader)
+        self._id_map = SQLiteIdMap()
+        self._id_map.load(reader)
         self._processes = Processes(clock)
         self._notifier = LocalNotifier()
         self._appends = GroupCommit(self._commit_appends, event_weight, APPENDS)
@@ -142,13 +147,18 @@ class SQLiteStore:
     # Config -------------------------------------------------------------------------------------
 
     async def apply_config(self, change: ConfigChange) -> int:
-        version, is_new = await self._write(self._apply_config, change, self._clock.now())
-        if is_new:
+        applied = await self._write(self._apply_config, change, self._time.latest())
+        for subscription in applied.without_owner:
+            self._processes.release(subscription)
+        if applied.is_new:
             self._notifier.tell(Topic.CONFIG)
-        return version
+        return applied.version
 
     async def load_config(self, after: int) -> tuple[int, list[ConfigRow]]:
         return await self._read(config.load_config, after)
+
+    async def endpoints_of(self, subscription: str) -> tuple[str, ...]:
+        return await self._read(config.endpoints_of, subscription)
 
     # Ingest -------------------------------------------------------------------------------------
 
@@ -156,7 +166,7 @@ class SQLiteStore:
         return await self._appends.submit(event)
 
     async def report_endpoints(self, reports: Sequence[EndpointReport]) -> None:
-        await self._write(add_reports, self._numbers, reports)
+        await self._write(add_reports, self._id_map, reports)
 
     # Processes ----------------------------------------------------------------------------------
 
@@ -190,17 +200,17 @@ class SQLiteStore:
         self, subscription: str, process: int | None = None, most: int = ROWS_AT_ONCE
     ) -> Claimed:
         self._processes.admit(subscription, process)
-        return await self._write(flush.claim, self._numbers, subscription, most)
+        return await self._write(flush.claim, self._id_map, subscription, most)
 
     async def waiting(
         self, subscription: str, rest: Rest, most: int
     ) -> tuple[tuple[Delivery, ...], Rest | None]:
-        return await self._read(flush.waiting, self._numbers, subscription, rest, most)
+        return await self._read(flush.waiting, self._id_map, subscription, rest, most)
 
     async def open_rows(
         self, subscription: str, places: Sequence[tuple[LogId, int]]
     ) -> tuple[Delivery, ...]:
-        return await self._read(flush.open_rows, self._numbers, subscription, places)
+        return await self._read(flush.open_rows, self._id_map, subscription, places)
 
     async def release(self, subscription: str, epoch: int) -> None:
         if await self._read(flush.epoch, subscription) == epoch:
@@ -208,23 +218,29 @@ class SQLiteStore:
             self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
-        return await self._read(log.read_log, self._numbers, log_id, after, limit)
+        return await self._read(log.read_log, self._id_map, log_id, after, limit)
 
     async def floor(self, log_id: LogId) -> int:
         return await self._read(log.floor, log_id)
 
     async def read_contents(self, log_id: LogId, sequences: Sequence[int]) -> dict[int, Content]:
-        return await self._read(log.read_contents, self._numbers, log_id, sequences)
+        return await self._read(log.read_contents, self._id_map, log_id, sequences)
 
     async def flush(self, flush: Flush) -> None:
         await self._flushes.submit(flush)
+
+    async def pass_over(self, passages: Sequence[Passage]) -> NotPassed:
+        return await self._write(flush.pass_over, self._id_map, passages)
 
     async def request_resume(self, subscription: str) -> None:
         await self._write(flush.request_resume, subscription)
         self._notifier.tell(Topic.SUBSCRIPTION, subscription)
 
+    async def asked(self) -> Mapping[str, Asked]:
+        return await self._read(flush.asked)
+
     async def resume_requested(self, subscription: str) -> int:
-        return await self._read(flush.resume_requested, self._numbers, subscription)
+        return await self._read(flush.resume_requested, self._id_map, subscription)
 
     # Replay -------------------------------------------------------------------------------------
 
@@ -242,7 +258,7 @@ class SQLiteStore:
         return await self._read(running_replays, subscription)
 
     async def replay_page(self, uid: str, limit: int) -> ReplayPage:
-        return await self._list(replay_page, self._numbers, uid, limit)
+        return await self._list(replay_page, self._id_map, uid, limit)
 
     async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
         return await self._list(replays, namespace)
@@ -259,7 +275,7 @@ class SQLiteStore:
         return await self._list(status.subscription_stats, subscriptions)
 
     async def find_event(self, event_id: str) -> tuple[LogEntry, Content]:
-        return await self._list(listings.find_event, self._numbers, event_id)
+        return await self._list(listings.find_event, self._id_map, event_id)
 
     async def events(
         self,
@@ -267,22 +283,23 @@ class SQLiteStore:
         log_id: LogId | None = None,
         type: str | None = None,  # noqa: A002
     ) -> Listed[EventRow]:
-        return await self._list(listings.events, self._numbers, page, log_id, type)
+        return await self._list(listings.events, self._id_map, page, log_id, type)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]
     ) -> Listed[DeliveryRow]:
-        return await self._list(listings.deliveries, self._numbers, page, subscription, states)
+        return await self._list(listings.deliveries, self._id_map, page, subscription, states)
 
     async def attempts(
         self, page: Page, subscription: str | None = None, event_id: str | None = None
     ) -> Listed[AttemptRow]:
-        return await self._list(listings.attempts, self._numbers, page, subscription, event_id)
+        return await self._list(listings.attempts, self._id_map, page, subscription, event_id)
 
     # Housekeeping -------------------------------------------------------------------------------
 
     async def expire(self, retention: Retention, now: Millis) -> Expired:
-        events = await self._write(expire_events, retention, now)
+        latest = max(now, self._time.latest())
+        events = await self._write(expire_events, retention, now, latest)
         attempts = await self._write(expire_attempts, retention, now)
         keys = await self._write(expire_keys, now)
         swept = await self._write(self._sweep, now)
@@ -291,7 +308,7 @@ class SQLiteStore:
             events=events.events,
             attempts=attempts.attempts,
             dedup_keys=keys.dedup_keys,
-            skipped_deliveries=events.skipped_deliveries,
+            skipped_deliveries=events.skipped_deliveries + swept.skipped_deliveries,
             more=any(step.more for step in (events, attempts, keys, swept)),
             surplus=events.surplus,
         )
@@ -308,7 +325,7 @@ class SQLiteStore:
         return await self._lister.run(Priority.OTHER, _bind(job, *args, **kwargs))
 
     async def _commit_appends(self, events: list[NewEvent]) -> Sequence[Appended | StoreError]:
-        append = _bind(ingest.append_group, events)
+        append = _bind(ingest.append_group, events, self._time.now())
         outcomes = await self._writer.run(Priority.INGEST, append)
         for endpoint in logs_that_grew(events, outcomes):
             self._notifier.tell(Topic.EVENTS, endpoint)
@@ -316,20 +333,20 @@ class SQLiteStore:
 
     async def _commit_flushes(self, flushes: list[Flush]) -> Sequence[StoreError | None]:
         now = self._clock.now()
-        write = _bind(flush.write_flushes, self._numbers, now, flushes, self._seen)
+        write = _bind(flush.write_flushes, self._id_map, now, flushes, self._seen)
         return await self._writer.run(Priority.FLUSH, write)
 
     def _apply_config(
         self, db: sqlite3.Connection, change: ConfigChange, now: Millis
-    ) -> tuple[int, bool]:
+    ) -> config.Applied:
         applied = config.apply_config(db, change, now)
-        self._numbers.load(db)
+        self._id_map.load(db)
         return applied
 
     def _sweep(self, db: sqlite3.Connection, now: Millis) -> Expired:
         swept, changed = sweep_deleted(db, now)
         if changed:
-            self._numbers.load(db)
+            self._id_map.load(db)
         return swept
 
 

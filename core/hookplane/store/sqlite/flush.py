@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import ChainMap
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -12,12 +12,21 @@ import orjson
 from hookplane.clock import Millis
 from hookplane.errors import StaleOwner, UnknownObject
 from hookplane.store.counted_once import Seen, numbers_of, without_expired
-from hookplane.store.delivery_store import Claimed, Delivery, Flush, ReplayProgress, Rest
+from hookplane.store.delivery_store import (
+    Asked,
+    Claimed,
+    Delivery,
+    Flush,
+    NotPassed,
+    Passage,
+    ReplayProgress,
+    Rest,
+)
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
-from hookplane.store.rows import delivery_of, waiting_of
+from hookplane.store.rows import asked_of, delivery_of, waiting_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
@@ -27,7 +36,7 @@ from hookplane.store.sqlite.id_map import SQLiteIdMap
 _SQL: Final = load_statements("hookplane.store.sqlite", "flush.sql")
 
 
-def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, most: int) -> Claimed:
+def claim(db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, most: int) -> Claimed:
     """Raises the epoch and reads what the new owner starts from. Raises UnknownObject."""
     with transaction(db):
         row = db.execute(_SQL["raise_epoch"], (uid,)).fetchone()
@@ -42,7 +51,7 @@ def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, most: int) -> 
         flush_number=flush_number,
         cursors={endpoint: sequence_of(position) for endpoint, position, _ in cursors},
         heads={endpoint: sequence_of(head) for endpoint, _, head in cursors},
-        deliveries=tuple(delivery_of(numbers, *row) for row in deliveries),
+        deliveries=tuple(delivery_of(id_map, *row) for row in deliveries),
         state=unpack_state(state),
         resume_requested=resume_requested,
         rest=None if rest is None else Rest(*rest),
@@ -50,21 +59,21 @@ def claim(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, most: int) -> 
 
 
 def waiting(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, rest: Rest, most: int
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, rest: Rest, most: int
 ) -> tuple[tuple[Delivery, ...], Rest | None]:
     """Rows from a place on. Raises UnknownObject."""
-    place = (numbers.subscription(uid), rest.due, rest.number)
+    place = (id_map.subscription(uid), rest.due, rest.number)
     rows = db.execute(_SQL["find_waiting"], (*place, most + 1)).fetchall()
-    return waiting_of(numbers, rows, most, rest.left)
+    return waiting_of(id_map, rows, most, rest.left)
 
 
 def open_rows(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, places: Sequence[tuple[LogId, int]]
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, places: Sequence[tuple[LogId, int]]
 ) -> tuple[Delivery, ...]:
     """Those that have a row. Raises UnknownObject."""
-    events = [event_number(numbers.endpoint(x), sequence) for x, sequence in places]
-    values = (numbers.subscription(uid), orjson.dumps(events).decode())
-    return tuple(delivery_of(numbers, *row) for row in db.execute(_SQL["find_open_rows"], values))
+    events = [event_number(id_map.endpoint(x), sequence) for x, sequence in places]
+    values = (id_map.subscription(uid), orjson.dumps(events).decode())
+    return tuple(delivery_of(id_map, *row) for row in db.execute(_SQL["find_open_rows"], values))
 
 
 def epoch(db: sqlite3.Connection, uid: str) -> int | None:
@@ -80,16 +89,43 @@ def request_resume(db: sqlite3.Connection, uid: str) -> None:
             raise UnknownObject(f'no subscription "{uid}"')
 
 
-def resume_requested(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str) -> int:
+def asked(db: sqlite3.Connection) -> Mapping[str, Asked]:
+    """What was asked, by subscription."""
+    return asked_of(db.execute(_SQL["find_asked"]))
+
+
+def resume_requested(db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str) -> int:
     """Raises UnknownObject."""
-    subscription = numbers.subscription(uid)
+    subscription = id_map.subscription(uid)
     count: int = db.execute(_SQL["resume_requested"], (subscription,)).fetchone()[0]
     return count
 
 
+def pass_over(
+    db: sqlite3.Connection, id_map: SQLiteIdMap, passages: Sequence[Passage]
+) -> NotPassed:
+    """Moves cursors of many subscriptions together. Nothing is held: there is one writer."""
+    given = orjson.dumps(list(_places(id_map, passages))).decode()
+    with transaction(db):
+        db.execute(_SQL["count_passed"], (given,))
+        db.execute(_SQL["pass_over"], (given,))
+        lost = {row[0] for row in db.execute(_SQL["find_lost"], (given,))}
+    uids = (x.subscription for x in passages)
+    return NotPassed(frozenset(x for x in uids if id_map.subscriptions.get(x, 0) in lost))
+
+
+def _places(
+    id_map: SQLiteIdMap, passages: Sequence[Passage]
+) -> Iterator[tuple[int, int, int, int]]:
+    """As the statements have them. Of an endpoint that is gone, 0: no cursor is moved."""
+    for uid, epoch, log_id, upto in passages:
+        endpoint = id_map.endpoints.get(log_id, 0)
+        yield id_map.subscriptions.get(uid, 0), epoch, endpoint, event_number(endpoint, upto)
+
+
 def write_flushes(
     db: sqlite3.Connection,
-    numbers: SQLiteIdMap,
+    id_map: SQLiteIdMap,
     now: Millis,
     flushes: Sequence[Flush],
     seen: dict[str, Seen],
@@ -100,7 +136,7 @@ def write_flushes(
     news = dict[str, Seen]()
     try:
         with transaction(db):
-            outcomes = [_write(db, numbers, now, flush, ChainMap(news, seen)) for flush in flushes]
+            outcomes = [_write(db, id_map, now, flush, ChainMap(news, seen)) for flush in flushes]
     except DATA_ERRORS as error:
         raise rejected(error) from error
     seen.update(news)
@@ -109,12 +145,12 @@ def write_flushes(
 
 def _write(
     db: sqlite3.Connection,
-    numbers: SQLiteIdMap,
+    id_map: SQLiteIdMap,
     now: Millis,
     flush: Flush,
     seen: MutableMapping[str, Seen],
 ) -> StaleOwner | None:
-    subscription = numbers.subscriptions.get(flush.subscription, 0)
+    subscription = id_map.subscriptions.get(flush.subscription, 0)
     known = seen.get(flush.subscription, Seen()).touched_for(flush)
     if not _take_turn(db, flush, subscription, known):
         turn = (subscription, flush.epoch, flush.number)
@@ -124,11 +160,11 @@ def _write(
         (touched,) = found
         bounds = db.execute(_SQL["find_bounds"], (subscription,))
         news = seen[flush.subscription] = Seen.of(touched, bounds)
-        flush = _counted_once(db, numbers, flush, subscription, news)
+        flush = _counted_once(db, id_map, flush, subscription, news)
         _take_turn(db, flush, subscription, touched)
     if flush.shift_due:
         db.execute(_SQL["shift_due"], (flush.shift_due, subscription))
-    rows = _FlushRows(subscription, numbers, now)
+    rows = _FlushRows(subscription, id_map, now)
     for statement, values in (
         ("advance_cursor", rows.cursors(flush)),
         ("remove_delivery", rows.removes(flush)),
@@ -137,7 +173,7 @@ def _write(
         db.executemany(_SQL[statement], values)
     bulk.insert(db, _SQL["insert_attempt"], list(rows.attempts(flush)))
     for progress in flush.replays:
-        _advance_replay(db, numbers, now, progress)
+        _advance_replay(db, id_map, now, progress)
     return None
 
 
@@ -147,12 +183,12 @@ def _take_turn(db: sqlite3.Connection, flush: Flush, subscription: int, touched:
 
 
 def _counted_once(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, flush: Flush, subscription: int, seen: Seen
+    db: sqlite3.Connection, id_map: SQLiteIdMap, flush: Flush, subscription: int, seen: Seen
 ) -> Flush:
     """The flush without what is counted as expired already."""
-    places = orjson.dumps(list(numbers_of(flush, numbers))).decode()
+    places = orjson.dumps(list(numbers_of(flush, id_map))).decode()
     rows = db.execute(_SQL["find_expired"], (subscription, places))
-    return without_expired(flush, numbers, {event for (event,) in rows}, seen)
+    return without_expired(flush, id_map, {event for (event,) in rows}, seen)
 
 
 def _turn(flush: Flush, subscription: int, touched: int) -> tuple[Any, ...]:
@@ -176,9 +212,9 @@ def _repeated(db: sqlite3.Connection, subscription: int, flush: Flush) -> StaleO
 class _FlushRows:
     """Rows of one flush. Those of an endpoint that is gone are left out."""
 
-    def __init__(self, subscription: int, numbers: SQLiteIdMap, now: Millis) -> None:
+    def __init__(self, subscription: int, id_map: SQLiteIdMap, now: Millis) -> None:
         self._subscription = subscription
-        self._endpoints = numbers.endpoints
+        self._endpoints = id_map.endpoints
         self._now = now
 
     def cursors(self, flush: Flush) -> Iterator[tuple[int, int, int]]:
@@ -203,12 +239,12 @@ class _FlushRows:
 
 
 def _advance_replay(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, now: Millis, progress: ReplayProgress
+    db: sqlite3.Connection, id_map: SQLiteIdMap, now: Millis, progress: ReplayProgress
 ) -> None:
     position = None
     if progress.position is not None:
         uid, sequence = progress.position
-        position = event_number(numbers.endpoint(uid), sequence)
+        position = event_number(id_map.endpoint(uid), sequence)
     db.execute(
         _SQL["advance_replay"],
         (

@@ -53,6 +53,39 @@ where subscription = ?2 and state = 'retrying';
 update cursor set position = ?3
 where subscription = ?1 and endpoint = ?2 and left_at is null and position < ?3;
 
+-- name: count_passed
+-- Counts as filtered what the cursors of many subscriptions are about to pass, for those whose epoch is
+-- the one given: reckoned from where each cursor is now, so that nothing is counted twice.
+update subscription as s set filtered = s.filtered + g.number
+from (
+  select o.subscription, sum((p.value ->> 3) - c.position) as number
+  from json_each(?1) p
+  cross join subscription o on o.subscription = p.value ->> 0 and o.epoch = p.value ->> 1
+  cross join cursor c on c.subscription = o.subscription and c.endpoint = p.value ->> 2
+  where c.left_at is null and c.position < p.value ->> 3
+  group by o.subscription
+) g
+where s.subscription = g.subscription;
+
+-- name: pass_over
+-- Moves these cursors forward, never back.
+update cursor as c set position = g.upto
+from (
+  select o.subscription, p.value ->> 2 as endpoint, p.value ->> 3 as upto
+  from json_each(?1) p
+  cross join subscription o on o.subscription = p.value ->> 0 and o.epoch = p.value ->> 1
+) g
+where c.subscription = g.subscription and c.endpoint = g.endpoint
+  and c.left_at is null and c.position < g.upto;
+
+-- name: find_lost
+-- Which of these subscriptions have another epoch now.
+select distinct p.value ->> 0 from json_each(?1) p
+where not exists (
+  select 1 from subscription o
+  where o.subscription = p.value ->> 0 and o.epoch = p.value ->> 1
+);
+
 -- name: remove_delivery
 -- Removes the row of a delivery that has ended well.
 delete from delivery where subscription = ? and event = ?;
@@ -153,6 +186,12 @@ order by due, event limit ?4;
 -- Counts a request to close the circuit; the owner compares the count with the one it knows.
 update subscription set resume_requested = resume_requested + 1 where uid = ? and deleted_at = 0
 returning resume_requested;
+
+-- name: find_asked
+-- Resumes and running replays of all subscriptions, a line for each replay.
+select s.uid, s.resume_requested, r.uid from subscription s
+left join replay r on r.subscription = s.subscription and r.phase = 'Running'
+where s.deleted_at = 0 and (s.resume_requested > 0 or r.uid is not null);
 
 -- name: resume_requested
 -- How often a resume was asked for.

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.store.dedup_identity import body_fingerprint, identity_within_log, spare_keys
 from hookplane.store.event_log import Appended, NewEvent
@@ -23,14 +24,14 @@ _FIND_SAME_ID: Final = _SQL["find_same_id"]
 
 
 def append_group(
-    db: sqlite3.Connection, events: Sequence[NewEvent]
+    db: sqlite3.Connection, events: Sequence[NewEvent], now: Millis
 ) -> list[Appended | UnknownObject]:
-    """One transaction. Raises RejectedEvent, without storing anything, when a value of any event
-    cannot be stored."""
+    """One transaction. `now`: by the clock of the store. Raises RejectedEvent, without storing
+    anything, when a value of any event cannot be stored."""
     try:
         with transaction(db):
             spares = list(spare_keys(events))
-            group = _GroupRows(db, events, spares)
+            group = _GroupRows(db, events, spares, now)
             outcomes = list(map(group.place, events, spares))
             group.write()
             return outcomes
@@ -69,15 +70,17 @@ class _GroupRows:
         db: sqlite3.Connection,
         events: Sequence[NewEvent],
         spares: Sequence[bytes | None],
+        now: Millis,
     ) -> None:
         self._db = db
+        self._now = now
         uids = orjson.dumps(list({event.endpoint for event in events})).decode()
         rows = db.execute(_SQL["find_heads"], (uids,))
         self._heads = {uid: _Head(endpoint, head) for uid, endpoint, head in rows}
         self._content: int = db.execute(_SQL["last_content"]).fetchone()[0]
         self._seen = self._find_keys(events, spares)
         self._placed: dict[tuple[int, bytes | str], NewEvent] = {}
-        self._events: list[tuple[int, str, int, str, int, int]] = []
+        self._events: list[tuple[int, str, int, str, int, int, int]] = []
         self._contents: list[tuple[int, bytes, bytes]] = []
         self._keys: list[tuple[int, bytes, str, bytes, int]] = []
 
@@ -123,7 +126,7 @@ class _GroupRows:
             row = self._db.execute(_FIND_SAME_ID, (key, head.endpoint)).fetchone()
             return row and _Original(key, row[0] != event.body)
         found = self._seen.get((head.endpoint, key))
-        if found is None or found.expires <= event.received:
+        if found is None or found.expires <= self._now:
             return None
         return _Original(found.event_id, found.fingerprint != body_fingerprint(event.body))
 
@@ -134,9 +137,10 @@ class _GroupRows:
         head.received = max(head.received, received, 1)
         self._placed[head.endpoint, key] = event
         content = self._content = self._content + 1
-        row = (number, event.event_id, received, storable(event.type), len(body), content)
-        self._events.append(row)
+        told = (number, event.event_id, received, storable(event.type), len(body))
+        self._events.append((*told, content, self._now))
         self._contents.append((content, pack_headers(event.headers), body))
         if isinstance(key, bytes):
-            known = (head.endpoint, key, event.event_id, body_fingerprint(body), event.dedup_until)
+            expires = self._now + event.dedup_window
+            known = (head.endpoint, key, event.event_id, body_fingerprint(body), expires)
             self._keys.append(known)

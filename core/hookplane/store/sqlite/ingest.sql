@@ -20,7 +20,8 @@ where e.event_id = ? and e.number >> 40 = ?;
 
 -- name: insert_event
 -- Adds an event to its log.
-insert into event (number, event_id, received, type, size, content) values (?, ?, ?, ?, ?, ?);
+insert into event (number, event_id, received, type, size, content, arrived)
+values (?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_content
 -- Adds the headers and the body of an event.

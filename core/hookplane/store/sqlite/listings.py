@@ -20,53 +20,53 @@ _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 
 def find_event(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, event_id: str
+    db: sqlite3.Connection, id_map: SQLiteIdMap, event_id: str
 ) -> tuple[LogEntry, Content]:
     """Raises UnknownObject."""
     row = db.execute(_SQL["find_event"], (event_id,)).fetchone()
     if row is None:
         raise UnknownObject(f'no event "{event_id}"')
     *entry, headers, body = row
-    return entry_of(numbers, *entry), Content(unpack_headers(headers), body)
+    return entry_of(id_map, *entry), Content(unpack_headers(headers), body)
 
 
 def events(
     db: sqlite3.Connection,
-    numbers: SQLiteIdMap,
+    id_map: SQLiteIdMap,
     page: Page,
     endpoint: str | None,
     type_: str | None,
 ) -> Listed[EventRow]:
     """Of one endpoint and type, or of all. Raises UnknownObject."""
-    number = None if endpoint is None else numbers.endpoint(endpoint)
+    number = None if endpoint is None else id_map.endpoint(endpoint)
     found = answered(db, listings.events(page, number, type_))
-    rows = [EventRow(entry_of(numbers, *row)) for row in found.rows]
+    rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 def deliveries(
     db: sqlite3.Connection,
-    numbers: SQLiteIdMap,
+    id_map: SQLiteIdMap,
     page: Page,
     uid: str,
     states: frozenset[DeliveryState],
 ) -> Listed[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
     wanted = states or frozenset(DeliveryState)
-    found = answered(db, listings.deliveries(page, numbers.subscription(uid), wanted))
-    rows = [delivery_row_of(numbers, uid, *row) for row in found.rows]
+    found = answered(db, listings.deliveries(page, id_map.subscription(uid), wanted))
+    rows = [delivery_row_of(id_map, uid, *row) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 def attempts(
     db: sqlite3.Connection,
-    numbers: SQLiteIdMap,
+    id_map: SQLiteIdMap,
     page: Page,
     subscription: str | None,
     event_id: str | None,
 ) -> Listed[AttemptRow]:
     """By event, newest first, and within it the newest attempt first; a page never ends within an
     event, so it may be longer than its limit. Raises UnknownObject for the subscription."""
-    number = None if subscription is None else numbers.subscription(subscription)
+    number = None if subscription is None else id_map.subscription(subscription)
     found = answered(db, listings.attempts(page, number, event_id))
-    return Listed(attempt_rows_of(numbers, found.rows), found.following, found.looked_at)
+    return Listed(attempt_rows_of(id_map, found.rows), found.following, found.looked_at)

@@ -19,10 +19,10 @@ _SQL: Final = load_statements("hookplane.store.sqlite", "queries.sql")
 
 
 def read_log(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, after: int, limit: int
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
-    endpoint = numbers.endpoint(uid)
+    endpoint = id_map.endpoint(uid)
     bounds = (event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK), limit)
     rows = db.execute(_SQL["read_log"], bounds)
     return [LogEntry(uid, number & SEQUENCE_MASK, *rest) for number, *rest in rows]
@@ -37,10 +37,10 @@ def floor(db: sqlite3.Connection, uid: str) -> int:
 
 
 def read_contents(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, sequences: Sequence[int]
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, sequences: Sequence[int]
 ) -> dict[int, Content]:
     """The contents of those of these events that are still there. Raises UnknownObject."""
-    endpoint = numbers.endpoint(uid)
+    endpoint = id_map.endpoint(uid)
     wanted = orjson.dumps([event_number(endpoint, sequence) for sequence in sequences]).decode()
     rows = db.execute(_SQL["read_contents"], (wanted,))
     return {

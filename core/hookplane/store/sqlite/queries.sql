@@ -65,12 +65,34 @@ cross join delivery d on d.subscription = ?4 and d.event < below.value and d.eve
   ), 0);
 
 -- name: find_outcomes
--- What became of each of these events for a subscription; the last column says whether the event was
--- there before the subscription. The other two lists help databases with partitions.
-select o.number, o.state, o.attempts, o.due, o.status_code, o.error, o.number <= o.start
+-- What became of each of these events for a subscription; the last column says whether the event came
+-- before the subscription, or while it did not read the endpoint. The last list helps databases with
+-- partitions.
+select
+  e.number,
+  case
+    when d.state is not null then d.state
+    when e.number > c.position and c.left_at is null then 'pending'
+    when e.number > c.position and e.number > c.left_at then null
+    when exists (
+      select 1 from attempt a
+      where a.event_id = i.value and a.subscription = ?1 and a.success = 1
+    ) then 'delivered'
+    when e.number > c.position or e.number <= b.left_at then 'expired'
+    else 'filtered'
+  end,
+  d.attempts, d.due, d.status_code, d.error,
+  e.number <= c.start or coalesce(e.number > b.left_at and e.number <= b.upto, 0)
 from json_each(?2) w
-cross join outcome o on o.number = w.value and o.subscription = ?1
-where json_array_length(?3) = json_array_length(?4);
+cross join json_each(?3) i on i.key = w.key
+cross join event e on e.number = w.value
+cross join cursor c on c.subscription = ?1 and c.endpoint = e.number >> 40
+left join delivery d on d.subscription = ?1 and d.event = e.number
+left join absence b on b.subscription = ?1 and b.after = (
+  select max(a.after) from absence a
+  where a.subscription = ?1 and a.after < e.number and a.after >= c.endpoint << 40
+)
+where ?4 is not null;
 
 -- name: find_results
 -- Of each of these events how often it was tried for a subscription, and the last result; as far as

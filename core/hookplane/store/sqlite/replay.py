@@ -48,7 +48,7 @@ def replays(db: sqlite3.Connection, namespace: str | None) -> list[ReplayJob]:
     return [job_of(*row) for row in db.execute(_SQL["find_replays"], (namespace,))]
 
 
-def replay_page(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, limit: int) -> ReplayPage:
+def replay_page(db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, limit: int) -> ReplayPage:
     """The next candidates. Raises UnknownObject."""
     job = db.execute(_SQL["find_job"], (uid,)).fetchone()
     if job is None:
@@ -58,7 +58,7 @@ def replay_page(db: sqlite3.Connection, numbers: SQLiteIdMap, uid: str, limit: i
         return ReplayPage((), None, True)
     between, wanted = (since, until), orjson.loads(states)
     steps = candidates(replay, subscription, position, between, wanted, limit)
-    return replay_page_of(numbers, *answered(db, steps))
+    return replay_page_of(id_map, *answered(db, steps))
 
 
 def _create(db: sqlite3.Connection, replay: NewReplay) -> None:

@@ -10,17 +10,17 @@ insert into replay (
 returning replay;
 
 -- name: insert_log_ranges
--- The logs as far as they are settled now.
+-- The logs as far as they are settled now, with what a leave expired.
 insert into replay_range (replay, after, upto)
-select ?1, e.floor, c.position from cursor c join endpoint e using (endpoint)
-where c.subscription = ?2 and c.position > e.floor;
+select ?1, e.floor, coalesce(c.left_at, c.position) from cursor c join endpoint e using (endpoint)
+where c.subscription = ?2 and coalesce(c.left_at, c.position) > e.floor;
 
 -- name: insert_row_ranges
 -- What has a row although its cursor has not passed it yet.
 insert into replay_range (replay, after, upto)
 select ?1, d.event - 1, d.event from delivery d
 join cursor c on c.subscription = d.subscription and c.endpoint = d.event >> 40
-where d.subscription = ?2 and d.event > c.position;
+where d.subscription = ?2 and d.event > coalesce(c.left_at, c.position);
 
 -- name: insert_id_ranges
 -- The events with these ids that were settled or have a row.
@@ -28,7 +28,7 @@ insert into replay_range (replay, after, upto)
 select distinct ?1, e.number - 1, e.number from json_each(?3) ids
 join event e on e.event_id = ids.value
 join cursor c on c.subscription = ?2 and c.endpoint = e.number >> 40
-where e.number <= c.position or exists (
+where e.number <= coalesce(c.left_at, c.position) or exists (
   select 1 from delivery d where d.subscription = ?2 and d.event = e.number
 );
 

@@ -16,12 +16,12 @@ _SQL: Final = load_statements("hookplane.store.sqlite", "reports.sql")
 
 
 def add_reports(
-    db: sqlite3.Connection, numbers: SQLiteIdMap, reports: Sequence[EndpointReport]
+    db: sqlite3.Connection, id_map: SQLiteIdMap, reports: Sequence[EndpointReport]
 ) -> None:
     """Reports of endpoints that are gone are left out."""
     with transaction(db):
         for report in reports:
-            if (endpoint := numbers.endpoints.get(report.endpoint)) is not None:
+            if (endpoint := id_map.endpoints.get(report.endpoint)) is not None:
                 _add(db, endpoint, report)
 
 

@@ -11,6 +11,7 @@ import orjson
 from hookplane.clock import Millis
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.retention import (
+    FAR_AHEAD,
     KEEP_DELETED,
     SLICE,
     STEP_ROWS,
@@ -21,6 +22,7 @@ from hookplane.store.retention import (
     floors_to_free,
 )
 from hookplane.store.sql import load_statements
+from hookplane.store.sqlite.config import leave_logs
 from hookplane.store.sqlite.connection import transaction
 
 _SQL: Final = load_statements("hookplane.store.sqlite", "retention.sql")
@@ -31,12 +33,15 @@ FREE_PAGES: Final = 4_096
 """So much free space (16 MB) stays in the file for what comes next."""
 
 
-def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
-    """Removes events that are too old, then the oldest of whoever has stored most."""
+def expire_events(
+    db: sqlite3.Connection, retention: Retention, now: Millis, latest: Millis
+) -> Expired:
+    """Removes events that are too old, then the oldest of whoever has stored most. `latest`: what
+    is after it nobody believes."""
     with transaction(db):
         before = _count(db, "count_expired")
-        old = _remove_old(db, now - retention.events)
-        surplus, left = _remove_surplus(db, retention.total_bytes, STEP_ROWS - old)
+        old = _remove_old(db, now - retention.events, latest)
+        surplus, left = _remove_surplus(db, retention.total_bytes, latest, STEP_ROWS - old)
         skipped = _count(db, "count_expired") - before
         if db.execute(_SQL["end_replays"], (now,)).rowcount:
             db.execute(_SQL["remove_ended_ranges"])
@@ -47,8 +52,9 @@ def expire_events(db: sqlite3.Connection, retention: Retention, now: Millis) -> 
 def expire_attempts(db: sqlite3.Connection, retention: Retention, now: Millis) -> Expired:
     """Removes the oldest attempts."""
     with transaction(db):
-        oldest = (now - retention.attempts, STEP_ROWS)
-        removed = db.execute(_SQL["remove_attempts"], oldest).rowcount
+        removed = db.execute(
+            _SQL["remove_attempts"], (now - retention.attempts, STEP_ROWS, now + FAR_AHEAD)
+        ).rowcount
     return Expired(attempts=removed, more=removed >= STEP_ROWS)
 
 
@@ -60,19 +66,19 @@ def expire_keys(db: sqlite3.Connection, now: Millis) -> Expired:
 
 
 def sweep_deleted(db: sqlite3.Connection, now: Millis) -> tuple[Expired, bool]:
-    """Removes what is left of one deleted subscription and one deleted endpoint, and whether
-    numbers changed."""
-    until = now - KEEP_DELETED
+    """Removes what is left of one deleted subscription, nobody having taken it over, and of one
+    deleted endpoint, and whether numbers changed."""
+    until, expired = now - KEEP_DELETED, 0
     with transaction(db):
         db.execute(_SQL["remove_tombstones"], (until,))
         subscription = db.execute(_SQL["find_deleted_subscription"], (until,)).fetchone()
         if subscription is not None:
-            _remove_subscription(db, *subscription)
+            expired = _remove_subscription(db, *subscription)
         endpoint = db.execute(_SQL["find_empty_endpoint"], (until,)).fetchone()
         if endpoint is not None:
             _remove_endpoint(db, *endpoint)
     found = subscription is not None or endpoint is not None
-    return Expired(more=found), found
+    return Expired(skipped_deliveries=expired, more=found), found
 
 
 def shrink_file(db: sqlite3.Connection) -> None:
@@ -83,12 +89,14 @@ def shrink_file(db: sqlite3.Connection) -> None:
         db.executescript(f"pragma incremental_vacuum({STEP_PAGES})")
 
 
-def _remove_old(db: sqlite3.Connection, cutoff: Millis) -> int:
-    found = db.execute(_SQL["find_old"], (cutoff, STEP_ROWS)).fetchall()
+def _remove_old(db: sqlite3.Connection, cutoff: Millis, latest: Millis) -> int:
+    found = db.execute(_SQL["find_old"], (cutoff, STEP_ROWS, latest)).fetchall()
     return _raise_floors(db, bounded(found, STEP_ROWS))
 
 
-def _remove_surplus(db: sqlite3.Connection, total: int, rows: int) -> tuple[int, int]:
+def _remove_surplus(
+    db: sqlite3.Connection, total: int, latest: Millis, rows: int
+) -> tuple[int, int]:
     """Events that went, of `rows` at most, and bytes that are still too many."""
     found = db.execute(_SQL["find_holders"])
     holders = [Holder(size, orjson.loads(endpoints)) for size, endpoints in found]
@@ -96,14 +104,15 @@ def _remove_surplus(db: sqlite3.Connection, total: int, rows: int) -> tuple[int,
     for holder, excess in excesses(holders, total):
         if left <= 0 or removed >= rows:
             break
-        wanted, freed = floors_to_free(_oldest_of(db, holder, rows - removed), min(excess, left))
+        oldest = _oldest_of(db, holder, latest, rows - removed)
+        wanted, freed = floors_to_free(oldest, min(excess, left))
         removed, left = removed + _raise_floors(db, wanted), left - freed
     return removed, left
 
 
-def _oldest_of(db: sqlite3.Connection, holder: Holder, rows: int) -> list[Stored]:
+def _oldest_of(db: sqlite3.Connection, holder: Holder, latest: Millis, rows: int) -> list[Stored]:
     endpoints = orjson.dumps(holder.endpoints).decode()
-    return [Stored(*row) for row in db.execute(_SQL["oldest_of"], (endpoints, rows, SLICE))]
+    return [Stored(*row) for row in db.execute(_SQL["oldest_of"], (endpoints, rows, SLICE, latest))]
 
 
 def _raise_floors(db: sqlite3.Connection, wanted: Mapping[int, int]) -> int:
@@ -122,24 +131,35 @@ def _raise_floor(db: sqlite3.Connection, endpoint: int, wanted: int) -> int:
     return new - old
 
 
-def _remove_subscription(db: sqlite3.Connection, subscription: int) -> None:
+def _remove_subscription(db: sqlite3.Connection, subscription: int) -> int:
+    """How many deliveries expire with it. What one step leaves somebody may still take over."""
+    before = _count(db, "expired_of", subscription)
+    leave_logs(db, subscription)
+    db.execute(_SQL["expire_some_rows"], (subscription, STEP_ROWS))
+    expired = _count(db, "expired_of", subscription) - before
     rows = db.execute(_SQL["remove_some_rows"], (subscription, STEP_ROWS)).rowcount
-    if rows >= STEP_ROWS:
-        return
-    for statement in (
-        "remove_ranges",
-        "remove_replays",
-        "remove_cursors",
-        "remove_subscription",
-    ):
-        db.execute(_SQL[statement], (subscription,))
+    if rows < STEP_ROWS:
+        for statement in (
+            "remove_ranges",
+            "remove_replays",
+            "remove_cursors",
+            "remove_absences",
+            "remove_subscription",
+        ):
+            db.execute(_SQL[statement], (subscription,))
+    return expired
 
 
 def _remove_endpoint(db: sqlite3.Connection, endpoint: int) -> None:
-    for statement in ("remove_left_cursors", "remove_rejections", "remove_endpoint"):
+    for statement in (
+        "remove_left_cursors",
+        "remove_absences_there",
+        "remove_rejections",
+        "remove_endpoint",
+    ):
         db.execute(_SQL[statement], (endpoint,))
 
 
-def _count(db: sqlite3.Connection, statement: str) -> int:
-    count: int = db.execute(_SQL[statement]).fetchone()[0]
+def _count(db: sqlite3.Connection, statement: str, *of: int) -> int:
+    count: int = db.execute(_SQL[statement], of).fetchone()[0]
     return count

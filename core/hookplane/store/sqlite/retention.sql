@@ -5,39 +5,75 @@ group by namespace, case when namespace = '' then endpoint end;
 
 -- name: find_old
 -- For some logs that begin with what arrived before ?1, where their floor is to be. A log loses only
--- what comes before its first event that is younger, whatever time others behind that one tell.
-select p.endpoint, p.floor, coalesce((
-    select e.number - 1 from event e
-    where e.number > p.floor and e.number <= p.floor + ?2 and e.received >= ?1
-    order by e.number limit 1
-  ), min(p.floor + ?2, p.head))
-from endpoint p
-where p.head > max(p.floor, p.endpoint << 40) and ?1 > (
-  select e.received from event e where e.number > p.floor and e.number <= p.head
-  order by e.number limit 1
+-- what comes before its first event that is younger, whatever time others behind that one tell. Events of
+-- which nobody knows when they arrived go with an old one behind them: where a log begins with many of
+-- those, a few further behind are looked at, each twice as far as the one before. ?3: now. An event
+-- arrived when the store or its receiver told, whichever is later and not still to come.
+with recursive seen as not materialized (
+  select number, nullif(max(
+      iif(received <= ?3, received, -1), iif(arrived between 1 and ?3, arrived, -1)
+    ), -1) as arrived
+  from event
+),
+distance (far) as (values (1) union all select far * 2 from distance where far < 1 << 39),
+front as not materialized (
+  select p.endpoint, p.floor, p.head, coalesce(
+      (select v.arrived from seen v where v.number > p.floor and v.number <= p.head
+       order by v.number limit 1),
+      (select v.arrived from distance cross join seen v on v.number = p.floor + far
+       where v.number <= p.head and v.arrived is not null order by far limit 1)
+    ) as arrived
+  from endpoint p
+  where p.head > max(p.floor, p.endpoint << 40)
+),
+begun as materialized (
+  select f.endpoint, f.floor, f.head, (
+      select v.number from seen v
+      where v.number > f.floor and v.number <= f.floor + ?2 and v.arrived >= ?1
+      order by v.number limit 1
+    ) as young
+  from front f where f.arrived < ?1
+),
+ended as materialized (
+  select b.endpoint, b.floor, coalesce((
+      select v.number from seen v
+      where v.number > b.floor and v.number < coalesce(b.young, b.floor + ?2 + 1) and v.arrived < ?1
+      order by v.number desc limit 1
+    ), iif(b.young is null, min(b.floor + ?2, b.head), null)) as upto
+  from begun b
 )
-limit ?2;
+select endpoint, floor, upto from ended where upto > floor limit ?2;
 
 -- name: oldest_of
--- The first events of the logs of ?1, those that arrived within ?3 ms of the first of all. Numbers
--- are dense: a log begins right behind its floor, and little more is read than what is given.
-with front as materialized (
-  select p.floor, e.received
+-- The first events of the logs of ?1, those that arrived within ?3 ms of the first of all. A log begins
+-- behind its floor, and little more is read than what is given. ?4: now, when all arrived of which
+-- nobody knows.
+with seen as not materialized (
+  select number, event_id, size, coalesce(nullif(max(
+      iif(received <= ?4, received, -1), iif(arrived between 1 and ?4, arrived, -1)
+    ), -1), ?4) as arrived
+  from event
+),
+front as materialized (
+  select e.number - 1 as floor, e.arrived
   from json_each(?1) wanted
   cross join endpoint p on p.endpoint = wanted.value
-  cross join event e on e.number = p.floor + 1
+  cross join seen e on e.number = (
+    select v.number from event v where v.number > p.floor and v.number <= p.head
+    order by v.number limit 1
+  )
 ),
 slice as (
   select floor, until, coalesce((
-    select e.number from event e
-    where e.number > floor and e.number <= floor + ?2 and e.received > until
+    select e.number from seen e
+    where e.number > floor and e.number <= floor + ?2 and e.arrived > until
     order by e.number limit 1
   ), floor + ?2 + 1) as stop
-  from (select floor, received, min(received) over () + ?3 as until from front)
-  where received <= until
+  from (select floor, arrived, min(arrived) over () + ?3 as until from front)
+  where arrived <= until
 )
-select e.event_id, e.number, e.size
-from slice s cross join event e on e.number > s.floor and e.number < s.stop
+select e.arrived, e.event_id, e.number, e.size
+from slice s cross join seen e on e.number > s.floor and e.number < s.stop
 limit ?2;
 
 -- name: find_floor
@@ -113,9 +149,11 @@ where endpoint = ?1;
 delete from event where number > ? and number <= ?;
 
 -- name: remove_attempts
--- Looks at the oldest only, so that finding nothing costs nothing.
+-- Looks at the oldest only, so that finding nothing costs nothing. An attempt stays as long as its event. One
+-- whose time is still to come by more than a day (?3), because a clock was wrong, goes with it.
 delete from attempt where attempt in (
-  select attempt from (select attempt, at from attempt order by attempt limit ?2) where at < ?1
+  select attempt from (select attempt, event, at from attempt order by attempt limit ?2) a
+  where (at < ?1 or at > ?3) and not exists (select 1 from event e where e.number = a.event)
 );
 
 -- name: remove_keys
@@ -128,11 +166,26 @@ delete from dedup where (endpoint, key) in (
 -- One subscription that was deleted long enough ago to be removed.
 select subscription from subscription where deleted_at > 0 and deleted_at <= ? limit 1;
 
+-- name: expire_some_rows
+-- Of the next rows those that are not done; not what was delivered once and was replayed.
+update subscription set expired = expired + (
+  select count(*) from (select * from delivery where subscription = ?1 order by event limit ?2) d
+  where d.state <> 'dead' and not (d.replay <> '' and exists (
+    select 1 from attempt a
+    where a.event_id = d.event_id and a.subscription = d.subscription and a.success
+  ))
+)
+where subscription = ?1;
+
 -- name: remove_some_rows
--- Removes at most so many deliveries, so that no transaction gets long.
+-- Removes at most so many deliveries, the same ones, so that no transaction gets long.
 delete from delivery where (subscription, event) in (
-  select subscription, event from delivery where subscription = ? limit ?
+  select subscription, event from delivery where subscription = ?1 order by event limit ?2
 );
+
+-- name: expired_of
+-- How much of one subscription has expired.
+select expired from subscription where subscription = ?;
 
 -- name: remove_ranges
 -- Removes the ranges of all jobs of a subscription.
@@ -145,6 +198,10 @@ delete from replay where subscription = ?;
 -- name: remove_cursors
 -- Removes the cursors of a subscription.
 delete from cursor where subscription = ?;
+
+-- name: remove_absences
+-- Removes when a subscription was away from its endpoints.
+delete from absence where subscription = ?;
 
 -- name: remove_subscription
 -- Removes the subscription itself, after all that refers to it.
@@ -165,6 +222,10 @@ limit 1;
 -- name: remove_left_cursors
 -- Removes the cursors that subscriptions left at an endpoint.
 delete from cursor where endpoint = ?;
+
+-- name: remove_absences_there
+-- Removes when subscriptions were away from an endpoint.
+delete from absence where after >> 40 = ?;
 
 -- name: remove_rejections
 -- Removes an endpoint's counts of rejections.

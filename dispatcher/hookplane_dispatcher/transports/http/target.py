@@ -8,9 +8,10 @@ from typing import Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import HttpTargetConfig, OAuth2Config, SubscriptionConfig
+from hookplane.evaluation.pool import EvaluationPool
+from hookplane.evaluation.transformer import Transformer
 from hookplane.filters.event import EventView
-from hookplane.filters.transform import make_transform
-from hookplane.network.headers import USER_AGENT
+from hookplane.providers.registry import FACTS
 from hookplane.signatures.deliver import make_signer
 from hookplane_dispatcher.egress.client import (
     EgressClient,
@@ -20,6 +21,7 @@ from hookplane_dispatcher.egress.client import (
 )
 from hookplane_dispatcher.egress.oauth2 import NoToken, TokenSource
 from hookplane_dispatcher.transports.http.answer import outcome_of
+from hookplane_dispatcher.transports.http.facts import told
 from hookplane_dispatcher.transports.transport import Outcome, Send
 
 REPLAY_HEADER: Final = "hookplane-replay"
@@ -34,10 +36,10 @@ class HttpTransport:
         self._egress = egress
         self._sender = _Sender(egress, clock)
 
-    def target(self, config: SubscriptionConfig) -> RequestBuilder:
+    def target(self, config: SubscriptionConfig, pool: EvaluationPool) -> RequestBuilder:
         """See Transport."""
         assert isinstance(config.target, HttpTargetConfig)  # noqa: S101 - the table says so
-        return RequestBuilder(config, config.target, self._sender)
+        return RequestBuilder(config, config.target, self._sender, pool)
 
     async def close(self) -> None:
         """See Transport."""
@@ -48,26 +50,32 @@ class RequestBuilder:
     """A PreparedTarget: everything that a document says about requests, prepared once."""
 
     def __init__(
-        self, config: SubscriptionConfig, target: HttpTargetConfig, sender: _Sender
+        self,
+        config: SubscriptionConfig,
+        target: HttpTargetConfig,
+        sender: _Sender,
+        pool: EvaluationPool,
     ) -> None:
         """Raises InvalidValue when a key or an expression is not usable."""
         self._target = target
         self._sender = sender
         self._url = target.url.reveal().decode()
         self._signer = make_signer(config.signing)
-        self._transform = make_transform(config.transform)
+        self._transformer = Transformer(config, pool)
         self._own = [(name.lower(), value.reveal().decode()) for name, value in target.headers]
         self._own_names = {name for name, _ in self._own}
+        self._passed = FACTS | set(target.forward_headers)
 
-    def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
-        """See PreparedTarget. Headers of the target win over ours, but never over the
-        signature's."""
+    async def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
+        """See PreparedTarget. Headers of the target win over ours and those of the event, but
+        never over the signature's; no header is sent twice."""
         target = self._target
-        payload = self._transform(event)
-        headers = [("user-agent", USER_AGENT), *map(_clean, payload.headers)]
-        if self._own_names:
-            headers = [header for header in headers if header[0] not in self._own_names]
-        headers += self._signer.headers(event.event_id, now // 1000, self._url, payload.body)
+        payload = await self._transformer.payload(event)
+        signed = self._signer.headers(event.event_id, now // 1000, self._url, payload.body)
+        taken = self._own_names.union(name for name, _ in signed)
+        speaking = map(_clean, told(event, payload.headers, self._passed))
+        headers = [header for header in speaking if header[0] not in taken]
+        headers += signed
         headers += self._own
         if replay:
             headers.append((REPLAY_HEADER, replay))

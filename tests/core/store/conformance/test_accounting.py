@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending, Gap
+from hookplane.store.delivery_store import Counters, Delivery, DeliveryState, Ending, Span
 from hookplane.store.event_log import LogEntry
 from hookplane.store.maintenance import Retention
 from support.clocks.manual import START, ManualClock
@@ -234,7 +234,7 @@ async def test_a_gap_is_counted_by_its_flush(scene: Scene) -> None:
     await scene.subscription("s")
     owner = await scene.owner()
     await scene.fill(4)
-    await owner.flush(cursors={"e": 3}, counters=Counters(expired=3), gaps=(Gap("e", 0, 3),))
+    await owner.flush(cursors={"e": 3}, counters=Counters(expired=3), gaps=(Span("e", 0, 3),))
     status = await scene.status()
     assert (status.counters.expired, status.pending) == (3, 1)
     await scene.store.expire(Retention(DAY, DAY, 0), scene.clock.now())
@@ -251,7 +251,7 @@ async def test_what_retention_took_of_a_gap_is_not_counted_again(
     await scene.store.expire(Retention(DAY, DAY, kept), scene.clock.now())
     assert (await scene.status()).counters.expired == taken
     assert await scene.store.floor("e") == taken
-    await owner.flush(cursors={"e": 4}, counters=Counters(expired=4), gaps=(Gap("e", 0, 4),))
+    await owner.flush(cursors={"e": 4}, counters=Counters(expired=4), gaps=(Span("e", 0, 4),))
     status = await scene.status()
     assert (status.counters.expired, status.pending) == (4, 0)
 
@@ -261,5 +261,5 @@ async def test_a_gap_of_an_endpoint_that_left_is_counted_with_it(scene: Scene) -
     owner = await scene.owner()
     await scene.fill(2)
     await scene.subscription("s", endpoints=())
-    await owner.flush(cursors={"e": 2}, counters=Counters(expired=2), gaps=(Gap("e", 0, 2),))
+    await owner.flush(cursors={"e": 2}, counters=Counters(expired=2), gaps=(Span("e", 0, 2),))
     assert (await scene.status()).counters.expired == 2

@@ -14,9 +14,9 @@ from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntr
 from hookplane.store.notifications import Topic
 from hookplane.store.queries import Page
 from support.clocks.manual import START
-from support.planes.store import Scene
+from support.planes.store import DAY, Scene
 
-LATER = START + 1_000
+WINDOW = 1_000
 
 
 async def test_an_event_comes_back_as_it_was(scene: Scene) -> None:
@@ -53,25 +53,25 @@ async def test_contents_that_are_not_there_are_absent(scene: Scene) -> None:
 
 
 async def test_a_duplicate_gets_the_id_of_its_original(scene: Scene) -> None:
-    first = scene.event(dedup_key=b"k", dedup_until=LATER)
-    second = scene.event(dedup_key=b"k", dedup_until=LATER)
+    first = scene.event(dedup_key=b"k", dedup_window=WINDOW)
+    second = scene.event(dedup_key=b"k", dedup_window=WINDOW)
     await scene.store.append(first)
     assert await scene.store.append(second) == Appended(first.event_id, duplicate=True)
     assert len(await scene.store.read_log("e", 0, 10)) == 1
 
 
 async def test_duplicates_within_a_group_are_one_event(scene: Scene) -> None:
-    events = [scene.event(dedup_key=b"k", dedup_until=LATER) for _ in range(20)]
+    events = [scene.event(dedup_key=b"k", dedup_window=WINDOW) for _ in range(20)]
     outcomes = await asyncio.gather(*(scene.store.append(event) for event in events))
     assert {outcome.event_id for outcome in outcomes} == {events[0].event_id}
     assert [outcome.duplicate for outcome in outcomes] == [False] + [True] * 19
 
 
 async def test_another_body_under_the_same_key_is_a_conflict(scene: Scene) -> None:
-    first = scene.event(dedup_key=b"k", dedup_until=LATER, body=b"1")
-    second = scene.event(dedup_key=b"k", dedup_until=LATER, body=b"2")
+    first = scene.event(dedup_key=b"k", dedup_window=WINDOW, body=b"1")
+    second = scene.event(dedup_key=b"k", dedup_window=WINDOW, body=b"2")
     outcomes = await asyncio.gather(scene.store.append(first), scene.store.append(second))
-    later = await scene.append(dedup_key=b"k", dedup_until=LATER, body=b"3")
+    later = await scene.append(dedup_key=b"k", dedup_window=WINDOW, body=b"3")
     assert list(outcomes) == [Appended(first.event_id), Appended(first.event_id, True, True)]
     assert later == Appended(first.event_id, True, True)
     assert (await scene.store.read_contents("e", [1]))[1].body == b"1"
@@ -79,17 +79,33 @@ async def test_another_body_under_the_same_key_is_a_conflict(scene: Scene) -> No
 
 async def test_keys_belong_to_their_endpoint(scene: Scene) -> None:
     await scene.endpoints("f")
-    await scene.append("e", dedup_key=b"k", dedup_until=LATER)
-    assert not (await scene.append("f", dedup_key=b"k", dedup_until=LATER)).duplicate
+    await scene.append("e", dedup_key=b"k", dedup_window=WINDOW)
+    assert not (await scene.append("f", dedup_key=b"k", dedup_window=WINDOW)).duplicate
 
 
 async def test_a_key_is_free_again_when_its_window_has_ended(scene: Scene) -> None:
-    await scene.append(dedup_key=b"k", dedup_until=LATER)
+    await scene.append(dedup_key=b"k", dedup_window=WINDOW)
     scene.clock.advance(1_000)
-    again = scene.event(dedup_key=b"k", dedup_until=LATER + 1_000)
+    again = scene.event(dedup_key=b"k", dedup_window=WINDOW)
     assert await scene.store.append(again) == Appended(again.event_id)
-    third = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)
+    third = await scene.append(dedup_key=b"k", dedup_window=WINDOW)
     assert third == Appended(again.event_id, duplicate=True)
+
+
+@pytest.mark.parametrize("days", [2, -2], ids=["ahead", "behind"])
+async def test_a_receiver_whose_clock_is_wrong_knows_repeats(scene: Scene, days: int) -> None:
+    """The clock of the store tells for all receivers how long a key is known."""
+    known: dict[str, Any] = {"dedup_key": b"k", "dedup_window": DAY}
+    first = await scene.append(**known)
+    wrong = replace(scene.event(**known), received=START + days * DAY)
+    assert await scene.store.append(wrong) == Appended(first.event_id, duplicate=True)
+    scene.clock.advance(DAY - 1)
+    assert (await scene.store.append(wrong)).duplicate
+    scene.clock.advance(1)
+    assert await scene.store.append(wrong) == Appended(wrong.event_id)
+    assert await scene.append(**known) == Appended(wrong.event_id, duplicate=True)
+    scene.clock.advance(DAY)
+    assert not (await scene.append(**known)).duplicate
 
 
 async def test_without_a_key_the_event_id_is_the_key(scene: Scene) -> None:
@@ -203,7 +219,7 @@ async def test_what_is_not_there_is_unknown(scene: Scene) -> None:
 
 
 async def test_the_same_event_twice_in_one_group_is_one(scene: Scene) -> None:
-    plain, keyed = scene.event(), scene.event(dedup_key=b"k", dedup_until=LATER)
+    plain, keyed = scene.event(), scene.event(dedup_key=b"k", dedup_window=WINDOW)
     group = (plain, plain, replace(plain, body=b"other"), keyed, keyed)
     outcomes = await asyncio.gather(*(scene.store.append(event) for event in group))
     assert outcomes == [
@@ -217,7 +233,7 @@ async def test_the_same_event_twice_in_one_group_is_one(scene: Scene) -> None:
 
 
 async def test_the_same_event_with_the_same_key_later_is_a_duplicate(scene: Scene) -> None:
-    event = scene.event(dedup_key=b"k", dedup_until=LATER)
+    event = scene.event(dedup_key=b"k", dedup_window=WINDOW)
     await scene.store.append(event)
     assert await scene.store.append(event) == Appended(event.event_id, duplicate=True)
     assert len(await scene.store.read_log("e", 0, 10)) == 1
@@ -225,7 +241,7 @@ async def test_the_same_event_with_the_same_key_later_is_a_duplicate(scene: Scen
 
 async def test_the_same_key_in_one_group_belongs_to_each_endpoint(scene: Scene) -> None:
     await scene.endpoints("f")
-    group = [scene.event(uid, dedup_key=b"k", dedup_until=LATER) for uid in ("e", "f", "e", "f")]
+    group = [scene.event(uid, dedup_key=b"k", dedup_window=WINDOW) for uid in ("e", "f", "e", "f")]
     outcomes = await asyncio.gather(*(scene.store.append(event) for event in group))
     assert [x.event_id for x in outcomes] == [group[i].event_id for i in (0, 1, 0, 1)]
     assert [x.duplicate for x in outcomes] == [False, False, True, True]
@@ -233,7 +249,7 @@ async def test_the_same_key_in_one_group_belongs_to_each_endpoint(scene: Scene) 
 
 async def test_a_key_and_an_event_id_of_the_same_bytes_are_two(scene: Scene) -> None:
     plain = scene.event()
-    keyed = scene.event(dedup_key=plain.event_id.encode(), dedup_until=LATER)
+    keyed = scene.event(dedup_key=plain.event_id.encode(), dedup_window=WINDOW)
     outcomes = await asyncio.gather(*(scene.store.append(event) for event in (plain, keyed)))
     assert outcomes == [Appended(plain.event_id), Appended(keyed.event_id)]
 
@@ -241,20 +257,20 @@ async def test_a_key_and_an_event_id_of_the_same_bytes_are_two(scene: Scene) -> 
 async def test_a_key_holds_until_its_window_ends_and_a_duplicate_does_not_extend_it(
     scene: Scene,
 ) -> None:
-    first = await scene.append(dedup_key=b"k", dedup_until=LATER)
+    first = await scene.append(dedup_key=b"k", dedup_window=WINDOW)
     scene.clock.advance(999)
-    again = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)
+    again = await scene.append(dedup_key=b"k", dedup_window=WINDOW)
     assert again == Appended(first.event_id, duplicate=True)
     scene.clock.advance(1)
-    assert not (await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000)).duplicate
+    assert not (await scene.append(dedup_key=b"k", dedup_window=WINDOW)).duplicate
 
 
 async def test_a_key_that_is_used_again_is_that_of_the_newer_body(scene: Scene) -> None:
-    await scene.append(dedup_key=b"k", dedup_until=LATER, body=b"old")
+    await scene.append(dedup_key=b"k", dedup_window=WINDOW, body=b"old")
     scene.clock.advance(1_000)
-    newer = await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000, body=b"new")
+    newer = await scene.append(dedup_key=b"k", dedup_window=WINDOW, body=b"new")
     outcomes = [
-        await scene.append(dedup_key=b"k", dedup_until=LATER + 1_000, body=body)
+        await scene.append(dedup_key=b"k", dedup_window=WINDOW, body=body)
         for body in (b"new", b"old")
     ]
     assert outcomes == [Appended(newer.event_id, True), Appended(newer.event_id, True, True)]

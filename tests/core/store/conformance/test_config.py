@@ -155,6 +155,17 @@ async def test_a_subscription_that_is_deleted_again_has_a_day_again(scene: Scene
     assert await scene.store.subscription_stats(["s"]) != []
 
 
+@pytest.mark.parametrize("back", [2 * DAY, 365 * DAY])
+async def test_what_is_deleted_while_a_clock_is_behind_has_a_day(scene: Scene, back: int) -> None:
+    await scene.subscription("s")
+    scene.clock.shift = -back
+    version = await scene.delete(SUBSCRIPTION, "s")
+    scene.clock.shift = 0
+    await scene.store.expire(Retention(DAY, DAY, 1 << 30), scene.clock.now())
+    assert await scene.store.subscription_stats(["s"]) != []
+    assert [x.document for x in (await scene.store.load_config(version - 1))[1]] == [None]
+
+
 async def test_bytes_move_with_an_endpoint_that_changes_its_namespace(scene: Scene) -> None:
     await scene.endpoints("f", namespace="old", document=b"1")
     await scene.append("f", body=b"xxx")

@@ -7,14 +7,13 @@ import asyncio
 from typing import Any
 
 from hookplane.store.event_log import Appended, NewEvent
-from support.clocks.manual import START
 from support.planes.store import Scene
 
-LATER = START + 1_000
+WINDOW = 1_000
 
 
 def keyed(scene: Scene, body: bytes, **changes: Any) -> NewEvent:
-    known: dict[str, Any] = {"dedup_key": b"k", "dedup_until": LATER, "repeats_identical": True}
+    known: dict[str, Any] = {"dedup_key": b"k", "dedup_window": WINDOW, "repeats_identical": True}
     return scene.event(**known | {"body": body} | changes)
 
 
@@ -102,11 +101,11 @@ async def test_within_a_group_the_first_of_a_key_decides_how_it_is_read(scene: S
 
 async def test_each_body_is_remembered_for_its_own_window(scene: Scene) -> None:
     await scene.store.append(keyed(scene, b"1"))
-    other = keyed(scene, b"2", dedup_until=LATER + 1_000)
+    other = keyed(scene, b"2", dedup_window=2 * WINDOW)
     await scene.store.append(other)
-    scene.clock.advance(1_000)
-    first = keyed(scene, b"1", dedup_until=LATER + 1_000)
-    repeat = keyed(scene, b"2", dedup_until=LATER + 1_000)
+    scene.clock.advance(WINDOW)
+    first = keyed(scene, b"1")
+    repeat = keyed(scene, b"2")
     assert await together(scene, repeat, first) == [
         Appended(other.event_id, duplicate=True),
         Appended(first.event_id),

@@ -8,8 +8,9 @@ from hookplane.clock import Millis
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.maintenance import Retention
+from hookplane.store.queries import Page
 from support.clocks.manual import START
-from support.planes.store import DAY, Scene, delivery
+from support.planes.store import DAY, Scene, attempt, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 
@@ -179,6 +180,52 @@ async def test_an_endpoint_that_joins_again_counts_from_then_on(scene: Scene) ->
     assert (status.pending, status.counters.expired) == (4, 2)
     await scene.subscription("s", [])
     assert (await scene.status()).counters.expired == 6
+
+
+async def test_a_listing_tells_what_a_leave_expired_from_what_was_filtered(scene: Scene) -> None:
+    """However often it comes back."""
+    await scene.subscription("s")
+    owner, (unwanted, sent, waiting) = await scene.owner(), await scene.fill(3)
+    await owner.skip(unwanted)
+    await scene.subscription("s", [])
+    await owner.flush(attempts=(attempt(sent),))  # it was under way, and counts as expired
+    foreign = await scene.fill(1)
+    known = {
+        unwanted.event_id: DeliveryState.FILTERED,
+        sent.event_id: DeliveryState.DELIVERED,
+        waiting.event_id: DeliveryState.EXPIRED,
+    }
+    assert await scene.states() == known
+    for _ in range(2):
+        await scene.subscription("s")
+        assert await scene.states() == known
+        (later,) = await scene.fill(1)
+        known[later.event_id] = DeliveryState.EXPIRED
+        await scene.subscription("s", [])
+        foreign += await scene.fill(1)
+    await scene.subscription("s")
+    assert await scene.states() == known
+    (last,) = await scene.fill(1)
+    await (await scene.owner()).skip(last)
+    assert await scene.states() == known | {last.event_id: DeliveryState.FILTERED}
+    expired = frozenset({DeliveryState.EXPIRED})
+    rows = (await scene.store.deliveries(Page(), "s", expired)).rows
+    assert {x.entry.event_id for x in rows} == {x for x, y in known.items() if y in expired}
+
+
+async def test_an_absence_is_of_its_own_endpoint_and_subscription(scene: Scene) -> None:
+    await scene.endpoints("f", "g")
+    for uid in ("s", "t"):
+        await scene.subscription(uid, ["e", "f", "g"])
+    entries = {uid: await scene.fill(2, uid) for uid in ("e", "f", "g")}
+    for endpoints in (["e", "g"], ["e", "f", "g"]):
+        await scene.subscription("s", endpoints)
+    for uid in ("s", "t"):
+        await (await scene.owner(uid)).skip(*(x[-1] for x in entries.values()))
+    filtered = {x.event_id: DeliveryState.FILTERED for uid in ("e", "f", "g") for x in entries[uid]}
+    assert await scene.states("t") == filtered
+    left = {x.event_id: DeliveryState.EXPIRED for x in entries["f"]}
+    assert await scene.states("s") == filtered | left
 
 
 async def test_a_start_that_changes_later_moves_nothing(scene: Scene) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from hookplane.ids import event_id
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
 from hookplane.store.retention import SLICE
-from support.planes.store import DAY, Scene, delivery
+from support.planes.store import DAY, Scene, delivery, lose
 
 KIB = b"x" * 1024
 YEAR = 365 * DAY
@@ -119,7 +121,7 @@ async def test_what_is_too_old_goes_first_and_makes_room(tenants: Scene) -> None
     tenants.clock.advance(DAY + 1)
     await tenants.fill(8, "noisy/a", body=KIB)
     step = await tenants.store.expire(Retention(DAY, DAY, 8 << 10), tenants.clock.now())
-    assert step == Expired(events=5)
+    assert (step.events, step.surplus) == (5, 0)
     assert await kept(tenants) == {"noisy/a": 8}
 
 
@@ -137,3 +139,23 @@ async def test_events_age_behind_many_that_were_taken(tenants: Scene) -> None:
     while step.more:
         step = await tenants.store.expire(Retention(DAY, DAY, 1 << 30), tenants.clock.now())
     assert await kept(tenants) == {"quiet/a": 2, "noisy/b": 3}
+
+
+@pytest.mark.parametrize("number", [1, 3, 600])
+async def test_a_log_whose_first_events_are_missing_loses_the_next_ones(
+    tenants: Scene, tmp_path: Path, number: int
+) -> None:
+    gone = await tenants.fill(number, "noisy/a", body=b"")
+    await tenants.fill(5, "noisy/a", body=KIB)
+    await lose(tenants.store, tmp_path, *(x.event_id for x in gone))
+    await expire(tenants, 2 << 10)
+    assert await kept(tenants) == {"noisy/a": 2}
+
+
+async def test_one_that_tells_an_early_time_takes_nothing_along(tenants: Scene) -> None:
+    """A receiver's clock is behind: its event has an early id besides."""
+    await tenants.fill(5, "noisy/a", body=KIB)
+    early = tenants.clock.now() - 30 * DAY
+    await tenants.append("noisy/a", event_id=event_id(early), received=early, body=KIB)
+    assert await expire(tenants, 4 << 10) == Expired(events=2)
+    assert await kept(tenants) == {"noisy/a": 4}

@@ -14,7 +14,7 @@ from hookplane.store.delivery_store import (
     Counters,
     DeliveryState,
     Flush,
-    Gap,
+    Span,
     TargetHealth,
 )
 from hookplane.store.notifications import Topic
@@ -117,7 +117,7 @@ async def test_cursors_never_move_back(scene: Scene) -> None:
 async def test_counters_and_state_stay_unless_written(scene: Scene) -> None:
     owner = await scene.owner()
     everything = Counters(1, 2, 3, 4, 5, 6, 7)
-    gaps = (Gap("e", 0, everything.expired),)
+    gaps = (Span("e", 0, everything.expired),)
     await owner.flush(counters=everything, gaps=gaps, state=TargetHealth(last_success=9))
     await owner.flush(counters=Counters(delivered=1))
     status = await scene.status()

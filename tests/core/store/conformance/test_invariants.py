@@ -49,7 +49,7 @@ class World:
 
     async def append(self, keys: Keys) -> None:
         """All at once, so that they share groups."""
-        events = [self.scene.event(dedup_key=bytes([key]), dedup_until=START + DAY) for key in keys]
+        events = [self.scene.event(dedup_key=bytes([key]), dedup_window=DAY) for key in keys]
         outcomes = await asyncio.gather(*(self.scene.store.append(event) for event in events))
         for key, event, outcome in zip(keys, events, outcomes, strict=True):
             assert outcome.duplicate == (key in self.ids)

@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import pytest
+
+from hookplane.errors import UnknownObject
+from hookplane.store.config_store import ConfigKind
 from hookplane.store.delivery_store import DeliveryState, ReplayProgress
 from hookplane.store.event_log import LogEntry
 from hookplane.store.listings import JUDGED
+from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Listed, Page
-from support.planes.store import Owner, Scene
+from support.planes.store import DAY, Owner, Scene
 
+ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION
 MORE = JUDGED + 50
 T = TypeVar("T")
 DELIVERED = frozenset({DeliveryState.DELIVERED})
@@ -90,3 +96,21 @@ async def test_a_replay_goes_on_behind_what_it_did_not_want(scene: Scene) -> Non
         exhausted = page.exhausted
         await owner.advance(ReplayProgress("r", page.position, exhausted=exhausted))
     assert [x.sequence for x in found] == [1, MORE + 1]
+
+
+async def test_what_is_gone_for_good_is_unknown(scene: Scene) -> None:
+    await scene.subscription("s")
+    everything, retention = Page(10), Retention(DAY, DAY, 1 << 30)
+    assert (await scene.store.deliveries(everything, "s", frozenset())).rows == []
+    await scene.delete(SUBSCRIPTION, "s")
+    await scene.delete(ENDPOINT, "e")
+    scene.clock.advance(DAY + 1)
+    for _ in range(3):
+        await scene.store.expire(retention, scene.clock.now())
+    for asked in (
+        scene.store.deliveries(everything, "s", frozenset()),
+        scene.store.attempts(everything, "s"),
+        scene.store.events(everything, log_id="e"),
+    ):
+        with pytest.raises(UnknownObject):
+            await asked

@@ -137,7 +137,7 @@ async def world(scene: Scene) -> World:
 async def fill(scene: Scene, uid: str) -> list[LogEntry]:
     """Five events without a key and one with the key that every log has."""
     entries = await scene.fill(5, uid)
-    return entries + await scene.fill(1, uid, dedup_key=b"k", dedup_until=START + 9 * DAY)
+    return entries + await scene.fill(1, uid, dedup_key=b"k", dedup_window=9 * DAY)
 
 
 async def settle(owner: Owner, log: list[LogEntry]) -> None:
@@ -323,15 +323,15 @@ async def test_a_cancelled_replay_leaves_what_others_have_still_to_read(world: W
 
 async def test_a_key_that_ends_leaves_the_same_key_of_other_logs(world: World) -> None:
     scene = world.scene
-    until = {"e": START + 2 * DAY, "f": START + DAY, "g": START + 2 * DAY}
+    windows = {"e": 2 * DAY, "f": DAY, "g": 2 * DAY}
     first = {}
-    for uid, end in until.items():
+    for uid, window in windows.items():
         for key in (b"1", b"2"):
-            end_of_key = end + (DAY if key == b"2" else 0)
-            first[uid, key] = await scene.append(uid, dedup_key=key, dedup_until=end_of_key)
+            longer = window + (DAY if key == b"2" else 0)
+            first[uid, key] = await scene.append(uid, dedup_key=key, dedup_window=longer)
     await world.age(KEEP_ALL, DAY)
     again = {
-        (uid, key): await scene.append(uid, dedup_key=key, dedup_until=START + 9 * DAY)
+        (uid, key): await scene.append(uid, dedup_key=key, dedup_window=9 * DAY)
         for uid, key in first
     }
     assert {x for x, appended in again.items() if not appended.duplicate} == {("f", b"1")}

@@ -96,7 +96,7 @@ async def test_no_clock_of_the_store_ends_a_process(scene: Scene) -> None:
     await scene.subscription("s")
     a, b = await join(scene, "a"), await join(scene, "b")
     await scene.store.claim("s", a)
-    await scene.pass_time(LEASE + 1)
+    scene.clock.advance(LEASE + 1)
     assert await scene.store.members() == []
     with pytest.raises(OwnedElsewhere):
         await scene.store.claim("s", b)

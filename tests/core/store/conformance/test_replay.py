@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase, ReplayProgress
+from hookplane.store.config_store import ConfigKind
+from hookplane.store.delivery_store import (
+    Asked,
+    DeliveryState,
+    ReplayJob,
+    ReplayPhase,
+    ReplayProgress,
+)
 from hookplane.store.event_log import LogEntry
 from hookplane.store.maintenance import Retention
 from hookplane.store.notifications import Topic
@@ -16,7 +24,8 @@ from support.planes.store import DAY, Owner, Scene, attempt, delivery
 
 DEAD, DELIVERED = DeliveryState.DEAD, DeliveryState.DELIVERED
 FILTERED, RETRYING = DeliveryState.FILTERED, DeliveryState.RETRYING
-ALL = frozenset({DEAD, DELIVERED, FILTERED, RETRYING})
+EXPIRED = DeliveryState.EXPIRED
+ALL = frozenset({DEAD, DELIVERED, FILTERED, EXPIRED, RETRYING})
 
 
 async def history(scene: Scene) -> list[LogEntry]:
@@ -50,13 +59,14 @@ async def candidates(scene: Scene, limit: int = 100) -> dict[int, DeliveryState]
         ({DELIVERED}, {1: DELIVERED}),
         ({FILTERED, DEAD}, {2: FILTERED, 5: DEAD, 7: DEAD}),
         ({RETRYING, DELIVERED}, {1: DELIVERED, 4: RETRYING}),
+        ({DEAD, DELIVERED, FILTERED}, {1: DELIVERED, 2: FILTERED, 5: DEAD, 7: DEAD}),
         # All: what is pending or being sent is left to its own
         (ALL, {1: DELIVERED, 2: FILTERED, 4: RETRYING, 5: DEAD, 7: DEAD}),
-        ({DEAD, DELIVERED, FILTERED}, {1: DELIVERED, 2: FILTERED, 4: RETRYING, 5: DEAD, 7: DEAD}),
+        (ALL - {RETRYING}, {1: DELIVERED, 2: FILTERED, 4: RETRYING, 5: DEAD, 7: DEAD}),
     ],
 )
 async def test_a_range_takes_the_states_asked_for(
-    scene: Scene, states: set[DeliveryState], found: dict[int, DeliveryState]
+    scene: Scene, states: AbstractSet[DeliveryState], found: dict[int, DeliveryState]
 ) -> None:
     await history(scene)
     await scene.replay(states=frozenset(states))
@@ -103,6 +113,23 @@ async def test_events_from_before_the_subscription_can_be_replayed(scene: Scene)
     await scene.subscription("s")
     await scene.replay(states=ALL)
     assert await candidates(scene) == {1: FILTERED, 2: FILTERED}
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_what_a_leave_expired_can_be_replayed(scene: Scene, comes_back: bool) -> None:
+    entries = await history(scene)
+    await scene.subscription("s", [])
+    await scene.fill(2)  # nobody's
+    if comes_back:
+        await scene.subscription("s")
+    await scene.replay(states=frozenset({EXPIRED}))
+    assert await candidates(scene) == {6: EXPIRED}
+    await scene.replay("by-id", ids=tuple(x.event_id for x in entries[4:6]), states=ALL)
+    page = await scene.store.replay_page("by-id", 10)
+    assert [x.state for x in page.candidates] == [DEAD, EXPIRED]
+    # what it delivers is delivered, though it stays counted as expired
+    await (await scene.owner()).flush(attempts=(attempt(entries[5], replay="r"),))
+    assert (await scene.states())[entries[5].event_id] == DELIVERED
 
 
 async def test_a_replay_runs_once(scene: Scene) -> None:
@@ -285,3 +312,21 @@ async def test_what_was_delivered_before_its_replay_does_not_expire(scene: Scene
     await expire_all(scene)
     counters = (await scene.status()).counters
     assert (counters.delivered, counters.expired) == (1, 3)
+
+
+async def test_what_was_asked_of_all_subscriptions_is_told_at_once(scene: Scene) -> None:
+    await history(scene)
+    for uid in ("t", "u", "gone"):
+        await scene.subscription(uid)
+    assert await scene.store.asked() == {}
+    for uid in ("t", "t", "gone"):
+        await scene.store.request_resume(uid)
+    await scene.delete(ConfigKind.SUBSCRIPTION, "gone")
+    await scene.replay("r1")
+    await scene.replay("r2")
+    await scene.replay("r3")
+    await scene.store.cancel_replay("r2")
+    assert await scene.store.asked() == {
+        "t": Asked(resumes=2),
+        "s": Asked(replays=frozenset({"r1", "r3"})),
+    }

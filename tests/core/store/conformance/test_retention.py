@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from hookplane.errors import UnknownObject
@@ -10,7 +12,7 @@ from hookplane.store.delivery_store import DeliveryState, ReplayProgress
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
 from support.clocks.manual import START
-from support.planes.store import DAY, HOUR, Scene, attempt, delivery
+from support.planes.store import DAY, ERA, HOUR, Scene, attempt, delivery
 
 KEEP_ALL = Retention(365 * DAY, 365 * DAY, 1 << 40)
 ONE_DAY = Retention(DAY, DAY, 1 << 40)
@@ -115,9 +117,10 @@ async def test_attempts_have_a_time_of_their_own(scene: Scene) -> None:
     await scene.subscription("s")
     entries = await scene.fill(2)
     owner = await scene.owner()
-    await owner.flush(attempts=(attempt(entries[0]), attempt(entries[1], at=START + HOUR)))
+    await owner.deliver(entries[0])
+    await owner.flush(attempts=(attempt(entries[1], at=START + HOUR),))
     scene.clock.advance(DAY + 1)
-    assert await expire(scene, Retention(365 * DAY, DAY, 1 << 40)) == Expired(attempts=1)
+    assert await expire(scene, ONE_DAY) == Expired(events=2, attempts=1, skipped_deliveries=1)
     rows = (await scene.store.attempts(Page(), "s")).rows
     assert [row.attempt.event_id for row in rows] == [entries[1].event_id]
 
@@ -132,19 +135,36 @@ async def test_attempts_outlive_their_events(scene: Scene) -> None:
     assert [row.attempt for row in rows] == [attempt(entry)]
 
 
+async def test_attempts_that_are_dated_ahead_are_in_nobodys_way(scene: Scene) -> None:
+    """The clock of the process that made them was a year ahead."""
+    await scene.subscription("s")
+    ahead, honest = await scene.fill(2)
+    owner = await scene.owner()
+    await owner.flush(
+        attempts=tuple(attempt(ahead, at=START + 365 * DAY, number=n) for n in range(600))
+    )
+    await owner.deliver(honest)
+    scene.clock.advance(HOUR)
+    await expire(scene, Retention(DAY, HOUR // 2, 1 << 40))
+    assert (await scene.store.attempts(Page(1_000), None, ahead.event_id)).rows
+    scene.clock.advance(DAY)
+    await expire(scene, ONE_DAY)
+    assert (await scene.store.attempts(Page(), None, honest.event_id)).rows == []
+
+
 async def test_keys_go_when_their_window_has_ended(scene: Scene) -> None:
     for i in range(3):
-        await scene.append(dedup_key=bytes([i]), dedup_until=START + i)
+        await scene.append(dedup_key=bytes([i]), dedup_window=i)
     assert await expire(scene, KEEP_ALL) == Expired(dedup_keys=1)
     scene.clock.advance(2)
     assert await expire(scene, KEEP_ALL) == Expired(dedup_keys=2)
 
 
 async def test_a_key_outlives_its_event(scene: Scene) -> None:
-    first = await scene.append(dedup_key=b"k", dedup_until=START + 9 * DAY)
+    first = await scene.append(dedup_key=b"k", dedup_window=9 * DAY)
     scene.clock.advance(DAY + 1)
     await expire(scene, ONE_DAY)
-    again = await scene.append(dedup_key=b"k", dedup_until=START + 9 * DAY)
+    again = await scene.append(dedup_key=b"k", dedup_window=9 * DAY)
     assert (again.event_id, again.duplicate) == (first.event_id, True)
     with pytest.raises(UnknownObject):
         await scene.store.find_event(first.event_id)
@@ -177,7 +197,7 @@ async def test_one_that_tells_an_early_time_takes_nothing_along(scene: Scene, be
     read = await scene.store.read_log("e", 0, 10)
     assert [x for x in read if x.event_id in {y.event_id for y in young}] == young
     assert (await scene.status()).pending == 5
-    scene.clock.advance(DAY + 1)
+    scene.clock.advance(DAY + ERA + 1)
     assert await expire(scene, ONE_DAY) == Expired(events=5, skipped_deliveries=5)
 
 
@@ -191,3 +211,66 @@ async def test_every_log_loses_what_is_old(scene: Scene) -> None:
     scene.clock.advance(DAY - 1)
     assert await expire(scene, ONE_DAY) == Expired(events=3)
     assert [await scene.store.floor(x) for x in "efg"] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("ahead", [-400 * DAY, -30 * DAY, 30 * DAY, 400 * DAY])
+async def test_a_log_of_one_receiver_whose_clock_is_wrong_is_kept_as_long(
+    scene: Scene, ahead: int
+) -> None:
+    """Nobody else ever appended to it."""
+    for _ in range(3):
+        await scene.append(received=scene.clock.now() + ahead)
+    scene.clock.advance(DAY - 1)
+    assert await expire(scene, ONE_DAY) == Expired()
+    scene.clock.advance(ERA + 2)
+    assert await expire(scene, ONE_DAY) == Expired(events=3)
+
+
+@pytest.mark.parametrize("number", [1, 3, 1_200])
+async def test_a_log_that_begins_in_the_future_loses_what_is_old(scene: Scene, number: int) -> None:
+    """All clocks told another time for a while."""
+    scene.clock.advance(400 * DAY)
+    events = [scene.event() for _ in range(number)]
+    await asyncio.gather(*map(scene.store.append, events))
+    scene.clock.advance(-400 * DAY)
+    assert await expire(scene, ONE_DAY) == Expired()
+    for _ in range(number):
+        await scene.append()
+    scene.clock.advance(DAY - 1)
+    assert await expire(scene, ONE_DAY) == Expired()
+    scene.clock.advance(ERA + 2)
+    (young,) = await scene.fill(1)
+    assert (await expire(scene, ONE_DAY)).events == 2 * number
+    assert await scene.store.read_log("e", 0, 10) == [young]
+
+
+async def test_what_comes_from_the_future_last_is_not_old(scene: Scene) -> None:
+    await scene.fill(2)
+    scene.clock.advance(400 * DAY)
+    await scene.append()
+    scene.clock.advance(-399 * DAY + ERA)
+    assert await expire(scene, ONE_DAY) == Expired(events=2)
+    assert [x.sequence for x in await scene.store.read_log("e", 0, 10)] == [3]
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 20 * HOUR])
+async def test_attempts_stay_as_long_as_their_events(scene: Scene, ahead: int) -> None:
+    """What comes behind an event of a receiver whose clock is ahead is kept as long as that one."""
+    await scene.subscription("s")
+    await scene.append(received=scene.clock.now() + ahead)
+    await scene.append()
+    first, second = await scene.store.read_log("e", 0, 10)
+    owner = await scene.owner()
+    await owner.skip(first)
+    await owner.deliver(second)
+    scene.clock.advance(DAY + ahead - HOUR // 2)
+    await expire(scene, ONE_DAY)
+    assert await scene.states() == {
+        first.event_id: DeliveryState.FILTERED,
+        second.event_id: DeliveryState.DELIVERED,
+    }
+    assert len((await scene.store.attempts(Page(), "s")).rows) == 1
+    scene.clock.advance(ERA + HOUR)
+    await expire(scene, ONE_DAY)
+    assert await scene.store.read_log("e", 0, 10) == []
+    assert (await scene.store.attempts(Page(), "s")).rows == []

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.maintenance import Retention
 from hookplane.store.retention import KEEP_DELETED
-from support.clocks.manual import START
 from support.planes.store import DAY, Scene
 
 KEEP = Retention(DAY, DAY, 1 << 40)
@@ -35,7 +34,7 @@ async def test_what_is_nobodys_is_not_counted(scene: Scene) -> None:
 async def test_duplicates_count_once(scene: Scene) -> None:
     await scene.endpoints("shop/a", namespace="shop")
     for _ in range(3):
-        await scene.append("shop/a", body=b"xx", dedup_key=b"k", dedup_until=START + DAY)
+        await scene.append("shop/a", body=b"xx", dedup_key=b"k", dedup_window=DAY)
     assert await scene.store.stored_bytes() == {"shop": 2}
 
 

@@ -12,18 +12,17 @@ from hookplane.store.config_store import ConfigKind
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.driver import PostgresStore
 from support.clocks.manual import ManualClock
-from support.planes.store import Scene
+from support.planes.store import Scene, closing_store
 from support.postgres.server import database
 
 
 @pytest.fixture
 async def store() -> AsyncIterator[PostgresStore]:
-    async with database() as settings:
-        opened = await PostgresStore.open(settings, SystemClock())
-        try:
-            yield opened
-        finally:
-            await opened.close()
+    async with (
+        database() as settings,
+        closing_store(PostgresStore.open(settings, SystemClock())) as opened,
+    ):
+        yield opened
 
 
 async def test_another_document_waits_for_no_append(store: PostgresStore) -> None:

@@ -28,7 +28,7 @@ from hookplane.store.postgres.driver import PostgresStore
 from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
 from support.cluster.ports import free_port
-from support.planes.store import DAY, Scene
+from support.planes.store import DAY, Scene, closing_store
 from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 
 VERSIONS = (None, 16, 18)
@@ -39,8 +39,7 @@ PGBOUNCER = Path("/usr/sbin/pgbouncer")
 async def use(settings: StoreAccess) -> None:
     """A round of everything that a process does."""
     clock = ManualClock()
-    store = await PostgresStore.open(settings, clock)
-    try:
+    async with closing_store(PostgresStore.open(settings, clock)) as store:
         scene = Scene(store, clock)
         await scene.endpoints("e")
         await scene.subscription("s")
@@ -48,10 +47,8 @@ async def use(settings: StoreAccess) -> None:
         await (await scene.owner()).deliver(*entries)
         assert (await scene.status()).counters.delivered == 3
         clock.advance(2 * DAY)
-        expired = await store.expire(Retention(DAY, DAY, 1 << 40), clock.now())
+        expired = await store.expire(Retention(DAY, DAY, 0), clock.now())
         assert (expired.events, expired.attempts) == (3, 3)
-    finally:
-        await store.close()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -61,15 +58,18 @@ async def test_every_version_does(version: int | None) -> None:
 
 
 async def test_our_limits_are_in_force() -> None:
-    async with database() as settings:
-        store = await PostgresStore.open(settings, ManualClock())
-        try:
-            for purpose, wait in {Purpose.FLUSH: "1s", Purpose.INGEST: "200ms"}.items():
-                async with store.connections.use(purpose) as db:
-                    for name, value in (SESSION | {"lock_timeout": wait}).items():
-                        assert await db.fetchval("select current_setting($1)", name) == value
-        finally:
-            await store.close()
+    async with (
+        database() as settings,
+        closing_store(PostgresStore.open(settings, ManualClock())) as store,
+    ):
+        for purpose, wait in {
+            Purpose.READ: "1s",
+            Purpose.FLUSH: "200ms",
+            Purpose.INGEST: "200ms",
+        }.items():
+            async with store.connections.use(purpose) as db:
+                for name, value in (SESSION | {"lock_timeout": wait}).items():
+                    assert await db.fetchval("select current_setting($1)", name) == value
 
 
 async def test_a_role_without_rights_on_tables_but_dml_is_enough() -> None:
@@ -209,14 +209,11 @@ async def test_a_password_from_a_file_that_changes(
         settings = await _as(tls_server, plain, "secure")
         settings = replace(settings, password_file=password, tls_ca_file=authority.file)
         await use(settings)
-        store = await PostgresStore.open(settings, ManualClock())
-        try:
+        async with closing_store(PostgresStore.open(settings, ManualClock())) as store:
             async with tls_server.admin() as db:
                 await db.execute("alter role secure password 'the second one'")
             password.write_text("the second one")
             await Scene(store, ManualClock()).endpoints("e", "f")  # a connection is new
-        finally:
-            await store.close()
         password.write_text("a wrong one")
         with pytest.raises(StoreUnfit, match="password"):
             await PostgresStore.open(settings, ManualClock())

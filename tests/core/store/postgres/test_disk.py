@@ -15,7 +15,7 @@ from hookplane.errors import StoreUnavailable
 from hookplane.store.postgres.driver import PostgresStore
 from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
-from support.planes.store import Scene
+from support.planes.store import Scene, closing_store
 from support.postgres.server import PostgresServer, database, require_binaries
 
 DISK_MB = 160
@@ -43,11 +43,8 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(small_disk: Path) 
     try:
         async with database(server) as connection:
             clock = ManualClock()
-            store = await PostgresStore.open(connection, clock)
-            try:
+            async with closing_store(PostgresStore.open(connection, clock)) as store:
                 await _fill_and_free(Scene(store, clock), server, small_disk / "filler")
-            finally:
-                await store.close()
     finally:
         server.remove()
 
@@ -102,15 +99,12 @@ async def test_a_restored_backup_delivers_again_what_it_does_not_know() -> None:
             await asyncio.to_thread(backup.start)
             await asyncio.to_thread(backup.promote)
             name = settings.dsn.reveal().decode().rpartition("/")[2].partition("?")[0]
-            restored = await PostgresStore.open(backup.settings(name), clock)
-            try:
+            async with closing_store(PostgresStore.open(backup.settings(name), clock)) as restored:
                 scene = Scene(restored, clock, scene.ids)
                 assert await restored.read_log("e", 0, 10) == kept
                 claimed = (await scene.owner()).claimed
                 assert claimed.cursors == {"e": 1}  # so 2 is delivered again, and then 3
                 assert [entry.sequence for entry in await scene.fill(1)] == [4]
-            finally:
-                await restored.close()
             await asyncio.to_thread(server.start)  # to drop the database
     finally:
         backup.remove()

@@ -18,7 +18,7 @@ from hookplane.store.delivery_store import Counters, Flush
 from hookplane.store.notifications import Topic
 from hookplane.store.postgres.driver import PostgresStore
 from support.clocks.manual import ManualClock
-from support.planes.store import Scene
+from support.planes.store import Scene, closing_store
 from support.postgres.proxy import Cut, FaultProxy, fault_proxy
 from support.postgres.server import PostgresServer, database, require_binaries, shared_server
 
@@ -33,14 +33,13 @@ async def behind_proxy() -> AsyncIterator[tuple[Scene, FaultProxy]]:
         port = str(shared_server().port)
         dsn = settings.dsn.reveal().decode().replace(f":{port}/", f":{proxy.port}/")
         clock = ManualClock()
-        store = await PostgresStore.open(replace(settings, dsn=Secret(dsn)), clock)
-        try:
+        async with closing_store(
+            PostgresStore.open(replace(settings, dsn=Secret(dsn)), clock)
+        ) as store:
             scene = Scene(store, clock)
             await scene.endpoints("e")
             await scene.append()  # its statement is prepared now
             yield scene, proxy
-        finally:
-            await store.close()
 
 
 async def append_again(scene: Scene, **changes: Any) -> None:
@@ -60,8 +59,7 @@ async def append_again(scene: Scene, **changes: Any) -> None:
 async def test_a_group_whose_fate_is_unknown_is_stored_once(cut: Cut, key: bytes | None) -> None:
     async with behind_proxy() as (scene, proxy):
         proxy.cut_next(b"a marked body", cut)
-        until = scene.clock.now() + 60_000
-        appended = await scene.append(body=b"a marked body", dedup_key=key, dedup_until=until)
+        appended = await scene.append(body=b"a marked body", dedup_key=key, dedup_window=60_000)
         assert proxy.cuts == 1
         assert not appended.duplicate
         log = await scene.store.read_log("e", 1, 10)
@@ -118,8 +116,7 @@ def own_server() -> Iterator[PostgresServer]:
 async def test_a_restart_loses_nothing(own_server: PostgresServer, sent: signal.Signals) -> None:
     async with database(own_server) as settings:
         clock = ManualClock()
-        store = await PostgresStore.open(settings, clock)
-        try:
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
             scene = Scene(store, clock)
             await scene.endpoints("e")
             accepted = {(await scene.append()).event_id for _ in range(EVENTS)}
@@ -130,8 +127,6 @@ async def test_a_restart_loses_nothing(own_server: PostgresServer, sent: signal.
             await append_again(scene)
             found = {entry.event_id for entry in await store.read_log("e", 0, 1_000)}
             assert accepted <= found
-        finally:
-            await store.close()
 
 
 async def test_a_promoted_standby_is_another_database(own_server: PostgresServer) -> None:
@@ -145,16 +140,15 @@ async def test_a_promoted_standby_is_another_database(own_server: PostgresServer
                 f"postgresql://postgres@127.0.0.1:{own_server.port},127.0.0.1:{standby.port}"
                 f"/{name}?sslmode=disable"
             )
-            store = await PostgresStore.open(StoreAccess(Secret(both)), ManualClock())
-            try:
+            async with closing_store(
+                PostgresStore.open(StoreAccess(Secret(both)), ManualClock())
+            ) as store:
                 scene = Scene(store, ManualClock())
                 await scene.endpoints("e")
                 await asyncio.to_thread(own_server.stop, signal.SIGQUIT)
                 await asyncio.to_thread(standby.promote)
                 with pytest.raises(StoreReplaced):
                     await scene.endpoints("f")
-            finally:
-                await store.close()
             await asyncio.to_thread(own_server.start)  # to drop the database
     finally:
         standby.remove()

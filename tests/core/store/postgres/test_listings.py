@@ -9,6 +9,7 @@ from hookplane.store.listings import ATTEMPTS_SCANNED, JUDGED, PASSED_OVER, SCAN
 from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.driver import PostgresStore
+from support.planes.store import closing_store
 from support.postgres.server import database
 
 EVENTS = 60_000
@@ -29,21 +30,20 @@ async def split(db: Db, replay: int) -> None:
 
 
 async def test_a_page_touches_a_bounded_part_of_the_database() -> None:
-    async with database() as settings:
-        store = await PostgresStore.open(settings, SystemClock())
-        try:
-            await fill(store, EVENTS)
-            dead = await add_replay(store, "dead", "tried")
-            states = frozenset({DeliveryState.DELIVERED})
-            delivered = await add_replay(store, "delivered", "tried", states=states)
-            async with store.connections.use(Purpose.OTHER) as db:
-                await split(db, delivered)
-                older = await db.fetchval(
-                    "select event_id from event where number = $1", FIRST + EVENTS // 2
-                )
-                for name, steps in pages(older, dead, delivered):
-                    costs = await explained(db, steps)
-                    assert sum(x.rows for x in costs) <= MOST_ROWS, name
-                    assert sum(x.buffers for x in costs) <= MOST_BUFFERS, name
-        finally:
-            await store.close()
+    async with (
+        database() as settings,
+        closing_store(PostgresStore.open(settings, SystemClock())) as store,
+    ):
+        await fill(store, EVENTS)
+        dead = await add_replay(store, "dead", "tried")
+        states = frozenset({DeliveryState.DELIVERED})
+        delivered = await add_replay(store, "delivered", "tried", states=states)
+        async with store.connections.use(Purpose.OTHER) as db:
+            await split(db, delivered)
+            older = await db.fetchval(
+                "select event_id from event where number = $1", FIRST + EVENTS // 2
+            )
+            for name, steps in pages(older, dead, delivered):
+                costs = await explained(db, steps)
+                assert sum(x.rows for x in costs) <= MOST_ROWS, name
+                assert sum(x.buffers for x in costs) <= MOST_BUFFERS, name

@@ -10,13 +10,19 @@ import pytest
 
 from hookplane.errors import StoreUnfit
 from hookplane.store.access import StoreAccess
+from hookplane.store.dedup_identity import body_fingerprint
+from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.event_log import Appended
+from hookplane.store.maintenance import Retention
 from hookplane.store.postgres import migrate as module
 from hookplane.store.postgres.connection import Connections, Purpose
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import migrate, migrations
 from support.clocks.manual import ManualClock
-from support.planes.store import Scene, fill_namespaces
+from support.planes.store import DAY, Scene, closing_store, fill_namespaces
+from support.postgres import version_before
+from support.postgres.clock import DatabaseClock
 from support.postgres.server import database, shared_server
 
 NEXT = """
@@ -24,7 +30,16 @@ alter table event add column made_up text not null default '';
 create table made_up (id integer primary key);
 """
 
+ONE_DAY = Retention(DAY, DAY, 1 << 40)
+
 TAKEN_BACK = {
+    18: "drop function append_4",
+    17: "drop table absence",
+    16: "drop function append_3; alter table endpoint drop column back_at",
+    15: "drop function arrived_1",
+    14: "alter table store drop column holder",
+    13: "alter table config drop column place",
+    12: "select 'it replaces a function and adds nothing'",
     11: "drop index delivery_by_due",
     10: "drop index delivery_by_replay",
     9: "alter table process drop column session, drop column server",
@@ -99,22 +114,18 @@ async def test_one_that_fails_leaves_the_version_before(monkeypatch: pytest.Monk
 async def test_data_of_the_version_before_knows_whose_it_is() -> None:
     async with database() as settings:
         clock = ManualClock()
-        store = await PostgresStore.open(settings, clock)
-        try:
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
             await fill_namespaces(Scene(store, clock))
             async with store.connections.use(Purpose.OTHER) as db:
                 await go_back(db, to=2)
             assert (await run(settings))[0] == 2
             assert await store.stored_bytes() == {"shop": 3}
-        finally:
-            await store.close()
 
 
 async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_their_heads() -> None:
     async with database() as settings:
         clock = ManualClock()
-        store = await PostgresStore.open(settings, clock)
-        try:
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
             scene = Scene(store, clock)
             await scene.subscription("s", [])
             async with store.connections.use(Purpose.OTHER) as db:
@@ -124,15 +135,76 @@ async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_the
             await scene.append("f")
             await scene.subscription("s", ["f"])
             assert (await scene.status()).pending == 0
-        finally:
-            await store.close()
+
+
+async def test_what_the_version_before_stores_is_read_and_goes_when_it_is_old() -> None:
+    """Before its schema was changed, and since: a process of that version goes on."""
+    async with database() as settings:
+        clock = ManualClock()
+        await DatabaseClock.install(settings, shared_server().folder, clock)
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            async with store.connections.use(Purpose.OTHER) as db:
+                await go_back(db, to=14)
+                await version_before.append_before_eras(db, "evt_1", clock.now())
+                assert (await run(settings))[0] == 14
+                await version_before.append_before_eras(db, "evt_2", clock.now())
+            await scene.append(event_id="evt_3")
+            read = await store.read_log("e", 0, 10)
+            assert [x.event_id for x in read] == ["evt_1", "evt_2", "evt_3"]
+            assert len(await store.read_contents("e", [1, 2, 3])) == 3
+            clock.advance(DAY)
+            assert (await store.expire(ONE_DAY, clock.now())).events == 0
+            clock.advance(1)
+            assert (await store.expire(ONE_DAY, clock.now())).events == 3
+
+
+async def test_the_version_before_and_this_one_know_each_others_keys() -> None:
+    async with database() as settings:
+        clock = ManualClock()
+        await DatabaseClock.install(settings, shared_server().folder, clock)
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            print_, until = body_fingerprint(b""), clock.now() + DAY
+            ours = await scene.append(body=b"", dedup_key=b"ours", dedup_window=DAY)
+            async with store.connections.use(Purpose.OTHER) as db:
+                first = await version_before.append(
+                    db, "evt_1", clock.now(), b"theirs", print_, until
+                )
+                repeat = await version_before.append(
+                    db, "evt_2", clock.now(), b"ours", print_, until
+                )
+            assert (first, repeat) == (None, ours.event_id)
+            repeated = await scene.append(body=b"", dedup_key=b"theirs", dedup_window=DAY)
+            assert repeated == Appended("evt_1", duplicate=True)
+
+
+async def test_what_a_leave_expired_before_is_told_with_the_rights_that_there_were() -> None:
+    async with database() as settings:
+        clock = ManualClock()
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            await scene.subscription("s")
+            (entry,) = await scene.fill(1)
+            for endpoints in ([], ["e"]):
+                await scene.subscription("s", endpoints)
+            async with store.connections.use(Purpose.OTHER) as db:
+                await go_back(db, to=16)
+                await db.execute("create role writer; grant delete on cursor to writer, public")
+                await run(settings)
+                granted = "select has_table_privilege('writer', 'absence', 'insert')"
+                assert await db.fetchval(granted)
+                await db.execute("drop owned by writer; drop role writer")
+            assert await scene.states() == {entry.event_id: DeliveryState.EXPIRED}
 
 
 async def test_an_old_process_goes_on_with_the_next_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     async with database() as settings:
         clock = ManualClock()
-        running = await PostgresStore.open(settings, clock)
-        try:
+        async with closing_store(PostgresStore.open(settings, clock)) as running:
             scene = Scene(running, clock)
             await scene.endpoints("e")
             await scene.append()
@@ -141,11 +213,7 @@ async def test_an_old_process_goes_on_with_the_next_schema(monkeypatch: pytest.M
             assert await run(settings) == (len(scripts), len(scripts) + 1)
             monkeypatch.undo()
             await scene.append()
-            again = await PostgresStore.open(settings, clock)  # back to the version before
-            try:
+            # back to the version before
+            async with closing_store(PostgresStore.open(settings, clock)) as again:
                 await Scene(again, clock, scene.ids).append()
                 assert len(await again.read_log("e", 0, 10)) == 3
-            finally:
-                await again.close()
-        finally:
-            await running.close()

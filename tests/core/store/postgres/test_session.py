@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from hookplane.clock import SystemClock
@@ -22,8 +21,15 @@ from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.session import SETTINGS
 from hookplane.store.process_registry import Presence, Role, Sighting
 from support.clocks.until import until
+from support.planes.store import closing_store
 from support.postgres.proxy import fault_proxy
-from support.postgres.server import PostgresServer, database, require_binaries, shared_server
+from support.postgres.server import (
+    PostgresServer,
+    connected,
+    database,
+    require_binaries,
+    shared_server,
+)
 
 CHILD = Path(__file__).with_name("register_until_killed.py")
 READY = Presence(ready=True, version=1)
@@ -66,11 +72,8 @@ class Registered:
 
 @asynccontextmanager
 async def registered(settings: StoreAccess, name: str) -> AsyncIterator[Registered]:
-    store = await PostgresStore.open(settings, SystemClock())
-    try:
+    async with closing_store(PostgresStore.open(settings, SystemClock())) as store:
         yield Registered(settings, store, await store.register(Role.DISPATCHER, name, READY))
-    finally:
-        await store.close()
 
 
 @asynccontextmanager
@@ -83,18 +86,9 @@ async def two(server: PostgresServer | None = None) -> AsyncIterator[tuple[Regis
         yield a, b
 
 
-@asynccontextmanager
-async def admin(settings: StoreAccess) -> AsyncIterator[asyncpg.Connection]:
-    db = await asyncpg.connect(settings.dsn.reveal().decode())
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
 async def cut(of: Registered) -> None:
     """Ends its connection from the server's side, and returns when it has ended."""
-    async with admin(of.settings) as db:
+    async with connected(of.settings) as db:
         session = "select session from hookplane.process where process = $1"
         pid = await db.fetchval(session, of.process)
         await db.execute("select pg_terminate_backend($1)", pid)
@@ -182,7 +176,7 @@ async def test_a_server_that_was_restarted_tells_of_nobody_until_he_is_back() ->
 
 async def test_heartbeats_of_the_version_before_are_seen() -> None:
     """It holds no lock, and knows of no pulse."""
-    async with database() as settings, registered(settings, "a") as a, admin(settings) as db:
+    async with database() as settings, registered(settings, "a") as a, connected(settings) as db:
         old = await db.fetchval(OF_THE_VERSION_BEFORE)
         first = await a.sees(old)
         assert (first.gone, await a.sees(old)) == (False, first)
@@ -237,7 +231,7 @@ async def test_the_server_asks_for_a_machine_that_says_nothing() -> None:
 @pytest.mark.parametrize("jump", [-3_600_000, 8_500, 3_600_000])
 async def test_no_step_of_the_clock_of_the_database_decides_who_owns(jump: int) -> None:
     """What a live process owns stays its own; what a dead one owned goes to the next."""
-    async with two() as (a, b), admin(a.settings) as db:
+    async with two() as (a, b), connected(a.settings) as db:
         row = ConfigRow(ConfigKind.SUBSCRIPTION, "s", b"{}")
         await a.store.apply_config(ConfigChange(upserts=(row,)))
         await a.store.claim("s", a.process)
@@ -261,3 +255,28 @@ async def test_no_step_of_the_clock_of_the_database_decides_who_owns(jump: int) 
             await until(claimed, "the subscription of the dead one")
         finally:
             await watching.stop()
+
+
+async def test_a_locked_row_of_one_process_ends_nobody_elses_session() -> None:
+    """Somebody holds the row of a dead process: the others are declared dead all the same, and
+    whoever declares it stays."""
+    async with two() as (a, b), registered(a.settings, "c") as c:
+        await asyncio.gather(cut(b), cut(c))
+        gone = [await a.sees(b.process), await a.sees(c.process)]
+        async with connected(a.settings) as db, db.transaction():
+            lock = "select 1 from hookplane.process where process = $1 for update"
+            await db.execute(lock, b.process)
+            await a.store.declare_dead(gone)
+            assert [x.process for x in await a.store.look(a.process)] == [b.process]
+        await a.store.declare_dead(gone)
+        assert await a.store.look(a.process) == []
+
+
+async def test_a_locked_row_of_one_that_ended_long_ago_lets_others_register() -> None:
+    async with database() as settings, connected(settings) as db:
+        old = await db.fetchval(OF_THE_VERSION_BEFORE)
+        await db.execute("update hookplane.process set ended = true where process = $1", old)
+        async with db.transaction():
+            await db.execute("select 1 from hookplane.process where process = $1 for update", old)
+            async with registered(settings, "a") as a:
+                assert a.process != old

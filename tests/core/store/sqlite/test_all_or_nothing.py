@@ -51,13 +51,16 @@ async def furnish(folder: Path) -> None:
     async with open_sqlite(folder, clock) as store:
         scene = Scene(store, clock)
         await scene.endpoints("e", "f", "empty", namespace="shop")
-        await scene.subscription("s", ["e", "f"], "Earliest")
+        await scene.endpoints("old", namespace="noisy")
+        await scene.subscription("s", ["e", "f", "old"], "Earliest")
         await scene.subscription("t", ["e", "f"], "Earliest")
         await scene.subscription("gone", ["e", "empty"], "Earliest")
         entries = await scene.fill(5)
-        others = await scene.fill(2, "f", dedup_key=b"k", dedup_until=START)
+        others = await scene.fill(2, "f", dedup_key=b"k", dedup_window=1)
+        (removed,) = await scene.fill(1, "old", body=b"x" * 1000)
         owner = await scene.owner("s")
-        await owner.deliver(entries[0], others[0])
+        await owner.deliver(entries[0], others[0], removed)
+        await store.expire(Retention(DAY, DAY, 500), clock.now())
         await owner.hold(delivery(entries[1]), delivery(entries[2], DeliveryState.DEAD))
         await owner.flush(upserts=(delivery(entries[4]),))
         await scene.owner("t")
@@ -75,7 +78,7 @@ def append(db: sqlite3.Connection, _numbers: SQLiteIdMap) -> object:
     events = [
         NewEvent(uid, f"evt_{uid}", START, "t", (), b"body", b"key", LATER) for uid in ("e", "f")
     ]
-    return append_group(db, events)
+    return append_group(db, events, START)
 
 
 def change_config(db: sqlite3.Connection, _numbers: SQLiteIdMap) -> object:
@@ -89,9 +92,9 @@ def change_config(db: sqlite3.Connection, _numbers: SQLiteIdMap) -> object:
     return apply_config(db, change, START)
 
 
-def flush(db: sqlite3.Connection, numbers: SQLiteIdMap) -> object:
+def flush(db: sqlite3.Connection, id_map: SQLiteIdMap) -> object:
     """A group of two, the first of which writes all that a flush can."""
-    (entry,) = read_log(db, numbers, "e", 3, 1)
+    (entry,) = read_log(db, id_map, "e", 3, 1)
     everything = Flush(
         "s",
         epoch=1,
@@ -105,13 +108,13 @@ def flush(db: sqlite3.Connection, numbers: SQLiteIdMap) -> object:
         replays=(ReplayProgress("r", delivered=1, exhausted=True),),
     )
     other = Flush("t", epoch=1, number=1, cursors={"f": 1}, counters=Counters(filtered=1))
-    return write_flushes(db, numbers, START, [everything, other], {})
+    return write_flushes(db, id_map, START, [everything, other], {})
 
 
-def report(db: sqlite3.Connection, numbers: SQLiteIdMap) -> None:
+def report(db: sqlite3.Connection, id_map: SQLiteIdMap) -> None:
     """Of two endpoints."""
     reports = [EndpointReport(uid, duplicates=1, rejected={"TooLarge": 1}) for uid in ("e", "f")]
-    add_reports(db, numbers, reports)
+    add_reports(db, id_map, reports)
 
 
 def replay(ids: tuple[str, ...] = ()) -> Write:
@@ -120,9 +123,9 @@ def replay(ids: tuple[str, ...] = ()) -> Write:
     return lambda db, _numbers: create_replay(db, new)
 
 
-def replay_by_id(db: sqlite3.Connection, numbers: SQLiteIdMap) -> object:
-    ids = tuple(entry.event_id for entry in read_log(db, numbers, "e", 0, 5))
-    return replay(ids)(db, numbers)
+def replay_by_id(db: sqlite3.Connection, id_map: SQLiteIdMap) -> object:
+    ids = tuple(entry.event_id for entry in read_log(db, id_map, "e", 0, 5))
+    return replay(ids)(db, id_map)
 
 
 WRITES: dict[str, Write] = {
@@ -135,8 +138,8 @@ WRITES: dict[str, Write] = {
     "replay of a range": replay(),
     "replay by id": replay_by_id,
     "cancel": lambda db, _: cancel_replay(db, "r", START),
-    "old events": lambda db, _: expire_events(db, Retention(DAY, DAY, 1 << 30), LATER),
-    "too many events": lambda db, _: expire_events(db, KEEP_NOTHING, START),
+    "old events": lambda db, _: expire_events(db, Retention(DAY, DAY, 1 << 30), LATER, LATER),
+    "too many events": lambda db, _: expire_events(db, KEEP_NOTHING, START, START),
     "old attempts": lambda db, _: expire_attempts(db, KEEP_NOTHING, LATER),
     "old keys": lambda db, _: expire_keys(db, LATER),
     "deleted objects": lambda db, _: sweep_deleted(db, LATER),

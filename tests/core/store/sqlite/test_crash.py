@@ -15,6 +15,7 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.store.sqlite.worker import EXIT_CODE
 from support.clocks.manual import ManualClock
 from support.cluster.missing import left_out
+from support.planes.store import closing_store
 
 PROGRAM = Path(__file__).with_name("append_until_killed.py")
 TIMEOUT = 60.0
@@ -53,12 +54,9 @@ async def acknowledged(process: asyncio.subprocess.Process, number: int) -> list
 
 async def stored(folder: Path) -> list[str]:
     """The log after a restart; sequences are dense."""
-    store = await SQLiteStore.open(folder, ManualClock())
-    try:
+    async with closing_store(SQLiteStore.open(folder, ManualClock())) as store:
         log = await store.read_log("e", 0, 1_000_000)
         contents = await store.read_contents("e", [entry.sequence for entry in log[-50:]])
-    finally:
-        await store.close()
     assert [entry.sequence for entry in log] == list(range(1, len(log) + 1))
     assert len(contents) == min(50, len(log))
     return [entry.event_id for entry in log]

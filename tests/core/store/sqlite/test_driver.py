@@ -15,12 +15,20 @@ import pytest
 
 from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
 from hookplane.store.delivery_store import Counters
-from hookplane.store.maintenance import Retention
+from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
 from support.clocks.manual import ManualClock
-from support.planes.store import DAY, Scene, attempt, delivery, fill_namespaces, open_sqlite
+from support.planes.store import (
+    DAY,
+    Scene,
+    attempt,
+    closing_store,
+    delivery,
+    fill_namespaces,
+    open_sqlite,
+)
 
 MEGABYTE = 1 << 20
 
@@ -77,8 +85,7 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
 async def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path) -> None:
     clock = ManualClock()
-    store = await SQLiteStore.open(tmp_path, clock, max_bytes=MEGABYTE)
-    try:
+    async with closing_store(SQLiteStore.open(tmp_path, clock, max_bytes=MEGABYTE)) as store:
         scene = Scene(store, clock)
         await scene.endpoints("e")
         await scene.subscription("s")
@@ -88,8 +95,6 @@ async def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path) -> 
         await store.expire(Retention(DAY, DAY, MEGABYTE // 4), clock.now())
         (entry,) = await scene.fill(1, body=b"x" * 10_000)
         assert entry.sequence == len(accepted) + 1
-    finally:
-        await store.close()
 
 
 async def fill_up(scene: Scene) -> list[str]:
@@ -175,6 +180,7 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
     async with open_sqlite(tmp_path, clock) as store:
         await fill_namespaces(Scene(store, clock))
     with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
+        db.execute("drop table absence")
         db.execute("alter table endpoint drop column namespace")
         db.execute("alter table subscription drop column known_endpoint")
         db.execute("alter table subscription drop column touched")
@@ -182,9 +188,43 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
         db.execute("alter table cursor drop column skipped_upto")
         db.execute("drop index delivery_by_replay")
         db.execute("drop index delivery_by_due")
+        db.execute("alter table config drop column place")
+        db.execute("alter table event drop column arrived")
         db.execute("pragma user_version = 1")
     async with open_sqlite(tmp_path, clock) as store:
         assert await store.stored_bytes() == {"shop": 3}
+
+
+async def test_data_of_the_version_before_goes_when_it_is_old(tmp_path: Path) -> None:
+    """Of its events only the time is known that their receiver told."""
+    clock = ManualClock()
+    async with open_sqlite(tmp_path, clock) as store:
+        await Scene(store, clock).endpoints("e")
+        await Scene(store, clock).fill(2)
+    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
+        db.execute("drop table absence")
+        db.execute("alter table event drop column arrived")
+        db.execute("pragma user_version = 7")
+    async with open_sqlite(tmp_path, clock) as store:
+        clock.advance(DAY)
+        assert await store.expire(Retention(DAY, DAY, 1 << 30), clock.now()) == Expired()
+        clock.advance(1)
+        assert (await store.expire(Retention(DAY, DAY, 1 << 30), clock.now())).events == 2
+
+
+async def test_a_clock_that_leaps_for_a_moment_makes_no_event_older(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with open_sqlite(tmp_path, clock) as store:
+        scene = Scene(store, clock)
+        await scene.endpoints("e")
+        for shift in (-30 * DAY, 30 * DAY):
+            clock.shift = shift
+            await scene.append()
+        clock.shift = 0
+        clock.advance(DAY)
+        assert await store.expire(Retention(DAY, DAY, 1 << 30), clock.now()) == Expired()
+        clock.advance(1)
+        assert (await store.expire(Retention(DAY, DAY, 1 << 30), clock.now())).events == 2
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

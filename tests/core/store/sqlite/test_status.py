@@ -46,10 +46,10 @@ class Writes:
         self._selects = 0
         self.done = 0
 
-    def between(self, statement: str, numbers: SQLiteIdMap) -> None:
+    def between(self, statement: str, id_map: SQLiteIdMap) -> None:
         if statement.lstrip().lower().startswith(("select", "with")):
             self._selects += 1
         if self._selects == 2 and not self.done:
             self.done = 1
             flush = Flush("s", 1, 1, cursors={"e": 2}, counters=Counters(filtered=2))
-            assert write_flushes(self._writer, numbers, START, [flush], {}) == [None]
+            assert write_flushes(self._writer, id_map, START, [flush], {}) == [None]

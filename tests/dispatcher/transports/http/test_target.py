@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hookplane.config.subscription import HttpTargetConfig, OAuth2Config
+from hookplane.evaluation.pool import EvaluationPool
 from hookplane.filters.event import EventView
 from hookplane.secret import Secret
+from hookplane.signatures.signing import CustomFormat, SigningConfig, SigningScheme
 from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.transports.http.target import HttpTransport
-from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind
+from hookplane_dispatcher.transports.transport import Outcome, OutcomeKind, Send
 from support.clocks.manual import ManualClock
 from support.planes.dispatcher import subscription
 
 TARGET, TOKENS = "https://shop.example.com/hook", "https://login.example.com/token"
 EVENT = EventView("evt_1", "t", "orders", "shop", 1_800_000_000_000, (("x-other", "1"),), b"{}")
+UNSIGNED = SigningConfig(scheme=SigningScheme.NONE)
 OAUTH2 = OAuth2Config(token_url=TOKENS, client_id="me", client_secret=Secret("s3cret"))
 
 
@@ -52,22 +56,25 @@ class Network:
     def to(self, url: str) -> list[OutboundRequest]:
         return [x for x in self.requests if x.url.reveal().decode() == url]
 
-    def sender(self, **fields: Any) -> Callable[[], Outcome]:
+    def sender(
+        self, event: EventView = EVENT, signing: SigningConfig = UNSIGNED, **fields: Any
+    ) -> Callable[[], Outcome]:
         """Sends the event once."""
         given = {"url": Secret(TARGET), "host": "shop.example.com", "timeout": 10_000}
         target = HttpTransport(self, self.clock).target(
-            subscription(target=HttpTargetConfig(**(given | fields)))
+            subscription(target=HttpTargetConfig(**(given | fields)), signing=signing),
+            EvaluationPool(),
         )
 
         def send() -> Outcome:
-            return asyncio.run(_finished(target.prepare(EVENT, self.clock.now())()))
+            return asyncio.run(_finished(target.prepare(event, self.clock.now())))
 
         return send
 
 
-async def _finished(outcome: Any) -> Outcome:
-    found: Outcome = await outcome
-    return found
+async def _finished(prepared: Awaitable[Send]) -> Outcome:
+    send = await prepared
+    return await send()
 
 
 def values(request: OutboundRequest, name: str) -> list[str]:
@@ -76,13 +83,34 @@ def values(request: OutboundRequest, name: str) -> list[str]:
 
 def test_headers_of_the_target_win_over_ours_and_the_others_stay() -> None:
     network = Network()
-    network.sender(headers=(("User-Agent", Secret("shop")), ("X-Source", Secret("chat"))))()
-    (request,) = network.requests
-    assert values(request, "user-agent") == ["shop"]
-    assert values(request, "x-source") == ["chat"]
-    network.sender()()
-    (ours,) = values(network.requests[1], "user-agent")
-    assert ours.startswith("hookplane")
+    own = (("X-Other", Secret("mine")), ("X-Source", Secret("chat")))
+    network.sender(headers=own, forward_headers=("x-other",))()
+    network.sender(forward_headers=("x-other",))()
+    with_own, without = network.requests
+    assert values(with_own, "x-other") == ["mine"]
+    assert values(with_own, "x-source") == ["chat"]
+    assert values(without, "x-other") == ["1"]
+
+
+def test_no_header_of_a_sender_stands_beside_one_of_the_signature() -> None:
+    """Whoever reads the first of two would take what the sender wrote for what is signed."""
+    form = CustomFormat(
+        header="X-GitHub-Event",
+        id_header="Idempotency-Key",
+        timestamp_header="CE-Time",
+        content="{id}.{timestamp}.{body}",
+    )
+    names = ("x-github-event", "idempotency-key", "ce-time")
+    event = replace(EVENT, headers=tuple((name, "of the sender") for name in names))
+    network = Network()
+    signing = SigningConfig(scheme=SigningScheme.CUSTOM, keys=(Secret("k" * 16),), custom=form)
+    network.sender(event, signing)()
+    network.sender(event)()
+    signed, unsigned = network.requests
+    assert values(signed, "idempotency-key") == [event.event_id]
+    assert [len(values(signed, name)) for name in names] == [1, 1, 1]
+    assert "of the sender" not in dict(signed.headers).values()
+    assert [values(unsigned, name) for name in names] == [["of the sender"]] * 3
 
 
 def test_a_token_goes_with_the_request_in_place_of_any_other_authorization() -> None:

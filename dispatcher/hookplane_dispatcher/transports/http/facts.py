@@ -1,0 +1,41 @@
+"""What a delivery says of its event besides the body, so that a consumer which understands the
+provider can stand behind Hookplane unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Final
+
+from hookplane.filters.event import EventView
+from hookplane.filters.transform import header_text
+from hookplane.network.headers import Headers
+
+TYPE_HEADER: Final = "hookplane-event-type"
+ENDPOINT_HEADER: Final = "hookplane-endpoint"
+_CLOUD_EVENT: Final = "ce-"
+"""Attributes of a CloudEvent in the binary mode of HTTP (protocol binding §3.1)."""
+
+
+def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[str, str]]:
+    """All headers that speak of an event: `described`, which say what the bytes are, its type and
+    endpoint, and those of its request whose names are in `passed`, as they came. Attributes of a
+    CloudEvent pass too, unless `described` has its own."""
+    taken = {name for name, _ in described}
+    is_cloud_event = any(name.startswith(_CLOUD_EVENT) for name in taken)
+    return [
+        *described,
+        (TYPE_HEADER, _type(event)),
+        (ENDPOINT_HEADER, f"{event.namespace}/{event.endpoint}"),
+        *(
+            header
+            for header in event.headers
+            if header[0] not in taken
+            and (header[0] in passed or (header[0].startswith(_CLOUD_EVENT) and not is_cloud_event))
+        ),
+    ]
+
+
+def _type(event: EventView) -> str:
+    """As it is, blanks included, unless there are characters in it that no header has."""
+    is_plain = event.type.isascii() and event.type.isprintable()
+    return event.type if is_plain else header_text(event.type)

@@ -1,0 +1,3 @@
+module hookplane.dev/tests/http-target
+
+go 1.26.0

@@ -1,0 +1,31 @@
+"""Processes of earlier versions, which go on while those of this version start."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookplane.clock import Millis
+from hookplane.store.postgres.db import Db
+
+_APPEND: Final = """
+select original from append_3(array['e'], array[$1], array[$2::bigint], array['t'],
+  array['[]'::bytea], array[''::bytea], array[$3::bytea], array[$4::bytea], array[$5::bigint],
+  array[null::bytea])
+"""
+_APPEND_BEFORE_ERAS: Final = """
+select * from append_2(array['e'], array[$1], array[$2::bigint], array['t'], array['[]'::bytea],
+  array[''::bytea], array[null::bytea], array[null::bytea], array[0::bigint], array[null::bytea])
+"""
+
+
+async def append(
+    db: Db, event: str, received: Millis, key: bytes, fingerprint: bytes, until: Millis
+) -> str | None:
+    """Of the version before, to the log of `e`. The id of the original of a repeat."""
+    rows = await db.fetch(_APPEND, event, received, key, fingerprint, until)
+    return rows[0][0] if rows else None
+
+
+async def append_before_eras(db: Db, event: str, received: Millis) -> None:
+    """Of the versions that knew no far eras (schema 15 at most), to the log of `e`."""
+    await db.execute(_APPEND_BEFORE_ERAS, event, received)
