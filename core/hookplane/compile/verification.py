@@ -38,6 +38,7 @@ from hookplane.signatures.scheme import (
     Timestamp,
     TimeUnit,
 )
+from hookplane.signatures.template import check_template
 
 PATH: Final = "spec.verification"
 
@@ -81,6 +82,7 @@ class VerificationCompiler:
         scheme = variant.signature if own is None else _scheme(own, self.problems)
         if scheme is not None:
             self._check_keys(scheme, keys)
+            self._check_content(scheme)
         return scheme
 
     def handshake(self) -> str | None:
@@ -155,6 +157,11 @@ class VerificationCompiler:
         if rotation is not None:
             message = f"is for generated keys; {self.preset.name} has none"
             self.problems.error(f"{PATH}.rotation", message)
+
+    def _check_content(self, scheme: SignatureScheme) -> None:
+        if scheme.algorithm is not Algorithm.EQUALITY:
+            with self.problems.checking(f"{PATH}.signature.content"):
+                check_template(scheme.content)
 
     def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
         for index, key in enumerate(keys):

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hookplane.errors import InvalidValue
 from hookplane.ids import RandomBytes
 from hookplane.secret import Secret
-from hookplane.signatures.form import encode, signed_content
+from hookplane.signatures.form import encode
 from hookplane.signatures.keys import HMAC_HASHES, SHORTEST_KEY
 from hookplane.signatures.signing import CustomFormat, GeneratedKind, SigningConfig, SigningScheme
+from hookplane.signatures.template import signed_content
 
 V1_PREFIX: Final = "whsec_"
 V1A_PREFIX: Final = "whsk_"

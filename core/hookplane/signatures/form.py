@@ -1,22 +1,16 @@
-"""What a scheme makes of texts: a header is read and written, its signatures are decoded, and the
-bytes that are signed are put together from a template."""
+"""What a scheme makes of texts: a header is read and written, and its signatures are decoded."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from hookplane.network.headers import header_bytes
 from hookplane.signatures.scheme import Encoding, Layout, SignatureScheme
 
 MAX_SIGNATURES: Final = 8
 """More in one header is not a rotation but an attempt to make us work."""
-BODY_ONLY: Final = "{body}"
-_PLACEHOLDER: Final = re.compile(r"(\{(?:id|timestamp|method|url|body)\})")
 
 
 class SignatureElements(NamedTuple):
@@ -75,37 +69,6 @@ _READERS: Final[dict[Layout, Callable[[SignatureScheme, str], SignatureElements]
     Layout.KEY_VALUE: _read_key_value,
     Layout.VERSIONED: _read_versioned,
 }
-
-
-# What is signed: literal text with {id} {timestamp} {method} {url} {body} filled in ---------------
-
-
-def signed_content(template: str, body: bytes, values: Mapping[str, str]) -> bytes:
-    """The bytes to sign. `values`: placeholder in braces → text, for all but {body}."""
-    if template == BODY_ONLY:
-        return body
-    return b"".join(
-        [
-            body if part == BODY_ONLY else header_bytes(values.get(part, part))
-            for part in _parts(template)
-        ]
-    )
-
-
-@lru_cache(maxsize=1024)
-def delimiter_after_id(template: str) -> str:
-    """The character that ends {id} in the signed bytes; an id with it in it could be cut
-    elsewhere, so that other contents have the same signature. Empty: there is none."""
-    parts = _parts(template)
-    if "{id}" not in parts:
-        return ""
-    rest = parts[parts.index("{id}") + 1 :]
-    return "" if not rest or _PLACEHOLDER.fullmatch(rest[0]) else rest[0][0]
-
-
-@lru_cache(maxsize=1024)
-def _parts(template: str) -> tuple[str, ...]:
-    return tuple(part for part in _PLACEHOLDER.split(template) if part)
 
 
 # Bytes as text, read strictly: one text for the same bytes, and nothing else is let through -------

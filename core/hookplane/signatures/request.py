@@ -19,9 +19,10 @@ from hookplane.clock import Millis
 from hookplane.errors import InvalidValue
 from hookplane.network.headers import TEXT_ERRORS
 from hookplane.secret import Secret
-from hookplane.signatures.form import encode, signed_content, write_header
+from hookplane.signatures.form import encode, write_header
 from hookplane.signatures.keys import HMAC_HASHES, key_bytes
 from hookplane.signatures.scheme import Algorithm, KeyEncoding, SignatureScheme, TimeUnit
+from hookplane.signatures.template import signed_content
 
 _PRIVATE_PREFIX: Final = {"whpk_": "whsk_"}
 """Standard Webhooks writes the two halves of a pair with different prefixes."""

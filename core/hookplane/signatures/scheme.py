@@ -63,7 +63,7 @@ class Timestamp(BaseModel):
     """None: it is the element `timestamp_key` of the signature header."""
     unit: TimeUnit = TimeUnit.SECONDS
     tolerance: Millis | None = 300_000
-    """None: signed, but of any age."""
+    """None: signed, but of any age; only in documents that an older version has compiled."""
 
 
 class SignatureScheme(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -13,16 +14,20 @@ from hookplane.signatures.form import (
     MAX_SIGNATURES,
     SignatureElements,
     decode,
-    delimiter_after_id,
     read_header,
-    signed_content,
 )
 from hookplane.signatures.keys import VerificationKey
 from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
+from hookplane.signatures.template import refused_id, refused_url, signed_content
 from hookplane.units import parse_time
 
-MAX_DIGITS: Final = 15
-"""Milliseconds until the year 33,658; longer numbers are not times."""
+_DIGITS: Final = re.compile(r"[0-9]{1,15}")
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+"""No such text begins or ends with another one, so that it ends at one place whatever stands beside
+it in what is signed (`signatures.template`). Numbers have as many digits as now for that."""
 
 
 class VerifyFailure(StrEnum):
@@ -98,6 +103,7 @@ def _verify(
     found = _signatures(scheme, request)
     id_ = _id(scheme, request)
     time = _time_text(scheme, request, found)
+    _check_url(scheme, request)
     values = {"{id}": id_, "{timestamp}": time, "{method}": request.method, "{url}": request.url}
     content = signed_content(scheme.content, request.body, values)
     candidates = _decoded(scheme, found.signatures)
@@ -126,12 +132,16 @@ def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
     if scheme.id_header is None:
         return ""
     value = _required(request, scheme.id_header)
-    delimiter = delimiter_after_id(scheme.content)
-    if delimiter and delimiter in value:
-        raise _Refused(
-            VerifyFailure.MALFORMED, f'header {scheme.id_header} must not contain "{delimiter}"'
-        )
+    why = refused_id(scheme.content, value)
+    if why:
+        raise _Refused(VerifyFailure.MALFORMED, f"header {scheme.id_header} {why}")
     return value
+
+
+def _check_url(scheme: SignatureScheme, request: SignedRequest) -> None:
+    why = refused_url(scheme.content, request.url, request.body)
+    if why:
+        raise _Refused(VerifyFailure.MALFORMED, f"the signed URL {why}")
 
 
 def _time_text(scheme: SignatureScheme, request: SignedRequest, found: SignatureElements) -> str:
@@ -173,7 +183,7 @@ def _tried(count: int) -> str:
 
 
 def _checked_time(timestamp: Timestamp, text: str, now: Millis) -> Millis:
-    at = _millis(timestamp.unit, text)
+    at = _millis(timestamp.unit, text, now)
     off = now - at
     if timestamp.tolerance is not None and abs(off) > timestamp.tolerance:
         side = "old" if off > 0 else "in the future"
@@ -185,18 +195,23 @@ def _checked_time(timestamp: Timestamp, text: str, now: Millis) -> Millis:
     return at
 
 
-def _millis(unit: TimeUnit, text: str) -> Millis:
+def _millis(unit: TimeUnit, text: str, now: Millis) -> Millis:
     if unit is TimeUnit.RFC3339:
         return _rfc3339(text)
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+    scale = 1000 if unit is TimeUnit.SECONDS else 1
+    digits = len(str(now // scale))
+    if _DIGITS.fullmatch(text) is None or len(text) != digits:
         raise _Refused(
-            VerifyFailure.MALFORMED, f"the signed time is not a number of {unit.lower()}"
+            VerifyFailure.MALFORMED,
+            f"the signed time is not a number of {unit.lower()} with {digits} digits",
         )
-    return int(text) * (1000 if unit is TimeUnit.SECONDS else 1)
+    return int(text) * scale
 
 
 def _rfc3339(text: str) -> Millis:
     try:
-        return parse_time(text)
+        if _RFC3339.fullmatch(text) is not None:
+            return parse_time(text)
     except InvalidValue:
-        raise _Refused(VerifyFailure.MALFORMED, "the signed time is not an RFC 3339 time") from None
+        pass
+    raise _Refused(VerifyFailure.MALFORMED, "the signed time is not an RFC 3339 time")

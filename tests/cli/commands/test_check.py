@@ -52,6 +52,22 @@ def test_a_member_that_no_event_has_is_told_with_those_that_it_has(tmp_path: Pat
     )
 
 
+def test_a_signature_that_can_be_read_in_two_ways_is_told(tmp_path: Path) -> None:
+    manifest = tmp_path / "partner.yaml"
+    manifest.write_text(
+        secret_text("s", k="k" * 16)
+        + endpoint_text(
+            "{provider: Generic, verification: {keys: [{secretKeyRef: {name: s, key: k}}], "
+            "signature: {header: X-Sig, idHeader: X-Id, content: '{id}{body}'}}}"
+        )
+    )
+    result = check("-f", tmp_path)
+    assert result.exit_code == 1
+    assert 'spec.verification.signature.content: "{id}{body}" can be read in two ways' in (
+        result.output
+    )
+
+
 def test_problems_name_place_object_field_and_remedy(tmp_path: Path) -> None:
     payments, chatbot = tmp_path / "payments.yaml", tmp_path / "chatbot.yaml"
     payments.write_text(

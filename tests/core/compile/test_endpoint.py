@@ -155,6 +155,14 @@ def test_all_axes_of_a_generic_endpoint() -> None:
     assert (endpoint.suspended, endpoint.not_ready, compiled.wanted) == (True, "", ())
 
 
+def test_what_is_not_signed_may_be_written_in_any_order() -> None:
+    text = secret_text("s", k="k" * 16) + endpoint_text(
+        f"{{provider: Generic, verification: {{keys: {REF}, signature: {{header: X, content: "
+        "'{id}{body}', idHeader: I, algorithm: Equality}}}"
+    )
+    assert said(compiled_of(text)) == []
+
+
 def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
     key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     spec = f"provider: Discord, verification: {{keys: {REF}}}"
@@ -212,6 +220,11 @@ def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
             "'{timestamp}{body}', timestamp: {header: T, tolerance: 48h}}}}",
             'spec.verification.signature.timestamp.tolerance: "48h" is out of bounds; it can be '
             "1s to 24h",
+        ),
+        (
+            f"{{provider: Generic, verification: {{keys: {REF}, signature: {{header: X, content: "
+            "'{id}{body}', idHeader: I}}}",
+            'spec.verification.signature.content: "{id}{body}" can be read in two ways',
         ),
         (
             "{deduplication: {window: 0s}}",

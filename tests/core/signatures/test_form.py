@@ -1,16 +1,10 @@
-"""Headers are read as they are written, and what is signed cannot be cut in two ways."""
+"""Headers are read as they are written."""
 
 from __future__ import annotations
 
 import pytest
 
-from hookplane.kinds.base import SIGNED_PARTS
-from hookplane.signatures.form import (
-    delimiter_after_id,
-    read_header,
-    signed_content,
-    write_header,
-)
+from hookplane.signatures.form import read_header, write_header
 from hookplane.signatures.scheme import Layout, SignatureScheme, Timestamp
 
 BESIDE = Timestamp(header="x-time")
@@ -38,27 +32,3 @@ def test_a_header_holds_the_time_only_where_no_other_header_does(
     assert write_header(made, "abc", "17") == header
     elements = read_header(made, header)
     assert (elements.signatures, elements.times) == (("abc",), times)
-
-
-@pytest.mark.parametrize(
-    ("template", "delimiter"),
-    [
-        ("{body}", ""),
-        ("{timestamp}.{body}", ""),
-        ("{id}", ""),
-        ("{body}.{id}", ""),
-        ("{id}{timestamp}", ""),
-        ("{id}.{timestamp}.{body}", "."),
-        ("{timestamp}.{id}::{body}", ":"),
-        ("v0:{id}!", "!"),
-    ],
-)
-def test_what_ends_the_id_in_the_signed_bytes(template: str, delimiter: str) -> None:
-    assert delimiter_after_id(template) == delimiter
-
-
-def test_what_users_may_write_in_braces_is_what_is_filled_in() -> None:
-    values = {f"{{{name}}}": f"<{name}>" for name in SIGNED_PARTS}
-    for placeholder, value in values.items():
-        body = value.encode()
-        assert signed_content(f"({placeholder})", body, values) == b"(" + body + b")"

@@ -21,6 +21,10 @@ _DISCORD_INTERACTIONS: Final = {
     5: "MODAL_SUBMIT",
 }
 
+_TOLERANCE: Final = 15 * 60_000
+"""Webhook events are sent again for up to 10 minutes, and nothing says that they are signed anew.
+https://docs.discord.com/developers/events/webhook-events"""
+
 
 def discord_type(facts: Facts) -> str:
     """`event.type` of a webhook event, or the name of the interaction's type.
@@ -79,7 +83,7 @@ PRESET: Final = Preset(
                 algorithm=Algorithm.ED25519,
                 key_encoding=KeyEncoding.HEX,
                 content="{timestamp}{body}",
-                timestamp=Timestamp(header="x-signature-timestamp", tolerance=None),
+                timestamp=Timestamp(header="x-signature-timestamp", tolerance=_TOLERANCE),
             ),
             Source(extractor="discord_key"),
             # Only interactions have a key, and none is sent again.
