@@ -19,13 +19,13 @@ from hookplane.clock import Clock, Millis
 from hookplane.config.subscription import HttpTargetConfig
 from hookplane.process.membership import Membership
 from hookplane.reporting.activity import ActivityLog
-from hookplane.sealing import Sealer
+from hookplane.sealing import Opener
 from hookplane.store.maintenance import Retention
 from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store
 from hookplane_cli.serving.retention import enforce_retention
 from hookplane_cli.trigger_request import TriggerRequest
-from hookplane_console.console import Console
+from hookplane_console.console import Console, SampleSigning
 from hookplane_console.probes import Health
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.egress.guard import AddressGuard
@@ -41,7 +41,7 @@ class ProcessDependencies:
     """What every part of a process is made of."""
 
     store: Store
-    sealer: Sealer
+    sealer: Opener
     clock: Clock
     activity: ActivityLog
     registry: CollectorRegistry
@@ -210,20 +210,23 @@ class ConsoleRole:
         *,
         listen: str,
         receiver_url: str,
+        may_sign: bool,
         health: Health | None = None,
         stop_delay: Millis = 0,
     ) -> None:
-        """`health`: of all parts of the process; None: the console is the only one."""
+        """`may_sign`: whether it sends samples, for which it opens the keys of endpoints; `health`:
+        of all parts of the process; None: the console is the only one."""
         self._stop_delay = stop_delay
         self.ready = False
         self._console = Console(
             store=made_of.store,
-            sealer=made_of.sealer,
             clock=made_of.clock,
             registry=made_of.registry,
             listen=listen,
             health=health or (lambda: {"console": self.ready}),
-            trigger=TriggerRequest(receiver_url, made_of.clock),
+            signing=SampleSigning(made_of.sealer, TriggerRequest(receiver_url, made_of.clock))
+            if may_sign
+            else None,
             receiver_url=receiver_url,
             on_version=made_of.beat_soon,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -13,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from hookplane.clock import Clock
 from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower, FollowedStore
-from hookplane.sealing import Sealer
+from hookplane.sealing import NoKeys, Opener
+from hookplane.store.config_store import ConfigKind
 from hookplane_console.api.context import MAX_BODY_BYTES, AdminStore, Context
 from hookplane_console.api.directory import Directory
 from hookplane_console.api.routes import add_routes
@@ -30,6 +32,15 @@ class ConsoleStore(AdminStore, FollowedStore, Protocol):
     """What the console needs of a store."""
 
 
+@dataclass(frozen=True, slots=True)
+class SampleSigning:
+    """The right to send samples in a provider's name."""
+
+    opener: Opener
+    """For the keys of endpoints; those of subscriptions are nobody's business here."""
+    trigger: Trigger
+
+
 class Console:
     """Serves health, metrics and the admin API."""
 
@@ -37,24 +48,31 @@ class Console:
         self,
         *,
         store: ConsoleStore,
-        sealer: Sealer,
         clock: Clock,
         registry: CollectorRegistry,
         listen: str,
         health: Health,
-        trigger: Trigger,
+        signing: SampleSigning | None = None,
         receiver_url: str = "",
         on_version: Callable[[], None] = lambda: None,
     ) -> None:
-        """`listen`: HOST:PORT, port 0 takes a free one; `receiver_url`: where endpoints are, for
-        their URLs; `on_version`: called when a newer config version is in force."""
+        """`listen`: HOST:PORT, port 0 takes a free one; `signing`: None for a console that only
+        shows and asks, which needs no key; `receiver_url`: where endpoints are, for their URLs;
+        `on_version`: called when a newer config version is in force."""
         self._host, _, port = listen.rpartition(":")
         self._port = int(port)
         directory = Directory()
-        self._follower = ConfigFollower(store, sealer, directory.apply, on_version)
+        self._follower = ConfigFollower(
+            store,
+            NoKeys() if signing is None else signing.opener,
+            directory.apply,
+            on_version,
+            without_secrets=(ConfigKind.SUBSCRIPTION,),
+        )
         self._app = web.Application(
             client_max_size=MAX_BODY_BYTES, middlewares=[guarded(Guard(self._host)), errors]
         )
+        trigger = None if signing is None else signing.trigger
         add_routes(self._app, Context(store, directory, clock, receiver_url, trigger))
         Probes(health, registry).add_routes(self._app)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

@@ -22,7 +22,7 @@ from hookplane.process.membership import Membership, SingleProcess
 from hookplane.process.rendezvous import owner_of
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
-from hookplane.sealing import Sealer
+from hookplane.sealing import Opener
 from hookplane.steady_clock import LeapWatch
 from hookplane.store.config_store import ConfigKind, ConfigStore
 from hookplane.store.delivery_store import Asked, DeliveryStore
@@ -57,7 +57,7 @@ class Dispatcher:
         self,
         *,
         store: DispatcherStore,
-        sealer: Sealer,
+        sealer: Opener,
         transports: Transports,
         clock: Clock,
         random: Random,

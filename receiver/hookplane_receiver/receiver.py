@@ -16,7 +16,7 @@ from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower, FollowedStore
 from hookplane.reporting.activity import ActivityLog
 from hookplane.reporting.operational import OperationalEventPublisher
-from hookplane.sealing import Sealer
+from hookplane.sealing import Opener
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.event_log import EventLog
 from hookplane.store.queries import Queries
@@ -54,7 +54,7 @@ class Receiver:
         self,
         *,
         store: ReceiverStore,
-        sealer: Sealer,
+        sealer: Opener,
         clock: Clock,
         activity: ActivityLog,
         registry: CollectorRegistry,

@@ -48,7 +48,7 @@ def test_every_namespace_of_ours_holds_pods_to_the_strictest_standard(release: R
     labels = release.kubectl.get("namespace", SYSTEM)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     roles = {x["metadata"]["labels"]["app.kubernetes.io/component"] for x in release.every_pod()}
-    assert roles == {"operator", "postgresql", "receiver", "dispatcher"}
+    assert roles == {"operator", "postgresql", "receiver", "dispatcher", "console"}
 
 
 def test_processes_have_no_rights_that_they_do_not_need(release: Release) -> None:
@@ -109,6 +109,7 @@ def test_network_policies_let_in_no_more_than_the_ports_of_each_role(release: Re
     }
     assert ports["default-receiver"] == [8080, 8081]
     assert ports["default-dispatcher"] == [8081]
+    assert ports["default-console"] == [8081]
     for name, spec in found.items():
         role = name.removeprefix("default-")
         labels = spec["podSelector"]["matchLabels"].items()

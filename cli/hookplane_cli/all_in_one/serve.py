@@ -110,6 +110,7 @@ async def _running(settings: RunSettings, made_of: ProcessDependencies) -> Async
             made_of,
             listen=authority(settings.admin),
             receiver_url=url,
+            may_sign=True,
             health=lambda: {"receiver": receiver.ready, "dispatcher": dispatcher.ready},
         )
         stack.push_async_callback(console.stop)

@@ -18,7 +18,7 @@ from hookplane.errors import StoreReplaced, StoreUnavailable
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.waiting import wait_until_set
 from hookplane.process.membership import Membership
-from hookplane.sealing import Sealer
+from hookplane.sealing import NoKeys, Opener
 from hookplane.sealing_keys import read_sealing_keys
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.protocol import Store
@@ -54,9 +54,8 @@ class Process:
         self._clock = clock
         self._running_role: RunningRole | None = None
         self._has_served = False
-        self._sealer: Sealer | None = None
-        if settings.store.keys is not None:
-            self._sealer = read_sealing_keys(settings.store.keys)
+        keys = settings.store.keys
+        self._sealer: Opener = NoKeys() if keys is None else read_sealing_keys(keys)
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Until `stopped`. What cannot begin raises StoreUnfit, SecretUnreadable or
@@ -96,7 +95,6 @@ class Process:
 
     @asynccontextmanager
     async def _running(self, store: Store, membership: Membership) -> AsyncIterator[RunningRole]:
-        assert self._sealer is not None  # noqa: S101 - the settings demand the file
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:
             activity = open_activity_log(self._settings.log, sys.stdout, clock=self._clock)
@@ -121,9 +119,9 @@ class Process:
 
     @asynccontextmanager
     async def _served_health(self, registry: CollectorRegistry) -> AsyncIterator[None]:
-        """Serves health and metrics of a role that is no console; the console has these routes
-        itself."""
-        if self._settings.health is None or self._role is Role.CONSOLE:
+        """Serves health and metrics at an address of their own: a console answers them as well,
+        but where it listens nobody else may come."""
+        if self._settings.health is None:
             yield
             return
         server = HealthServer(self._settings.health, self._health, registry)
@@ -160,6 +158,7 @@ def make_role(role: Role, settings: ProcessSettings, made_of: ProcessDependencie
                 made_of,
                 listen=authority(settings.listen),
                 receiver_url=settings.receiver_url,
+                may_sign=settings.trigger,
                 stop_delay=delay,
             )
 

@@ -15,6 +15,7 @@ from hookplane.secret import Secret
 from hookplane.store.access import StoreAccess
 from hookplane.store.drivers import Driver, driver_of
 from hookplane.store.maintenance import Retention
+from hookplane.store.process_registry import Role
 from hookplane_cli.options import authority
 from hookplane_cli.process import variables as read
 from hookplane_cli.process.variables import LIMITS, Variable, read_all, unknown_variables
@@ -40,7 +41,7 @@ STORE: Final = (
 PROCESS: Final = (
     *STORE,
     Variable("instance", read.name, None, "Unique among live processes; host name and pid"),
-    Variable("listen", read.address, "[::]:8080", "Where the receiver or console listens"),
+    Variable("listen", read.address, None, "[::]:8080; of a console 127.0.0.1:8090"),
     Variable("tls_listen", read.address, None, "Where TLS ends; [::]:8443 with a certificate"),
     Variable("tls_certificate_file", read.existing_file, None, "What the receiver shows there"),
     Variable("tls_key_file", read.existing_file, None, "Its key; both are read when they change"),
@@ -50,6 +51,7 @@ PROCESS: Final = (
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
+    Variable("trigger", read.switch, "false", "The console may sign samples; it needs the keys"),
     Variable("log", read.one_of("text", "json", "quiet"), "json", "Style of the activity"),
     Variable("stop_delay", read.duration, "0s", "For which it goes on answering when told to stop"),
     Variable("grace", read.duration, "20s", "For what is under way when it stops"),
@@ -63,6 +65,9 @@ PROCESS: Final = (
     Variable("retention_size", read.size, "100Gi", "Bodies of all events together"),
 )
 TLS_LISTEN: Final = ("[::]", 8443)
+LISTEN: Final = ("[::]", 8080)
+CONSOLE_LISTEN: Final = ("127.0.0.1", 8090)
+"""It asks nobody for a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class StoreSettings:
     driver: Driver
     access: StoreAccess
     keys: Path | None
+    """None: nothing that is sealed is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class ProcessSettings:
     allowed_cidrs: tuple[str, ...]
     allow_loopback: bool
     receiver_url: str
+    trigger: bool
+    """Whether a console may sign samples."""
     log: str
     stop_delay: int
     grace: int
@@ -111,17 +119,21 @@ class ProcessSettings:
 def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> ProcessSettings:
     """Raises InvalidValue with all problems, a line each."""
     values, problems = read_all(PROCESS, environment)
+    is_console = role == Role.CONSOLE
+    if is_console and values.get("trigger") is False:
+        values["sealing_keys_file"] = None  # who opens nothing is not to have them
+    elif values.get("sealing_keys_file") is None and not _names(problems, "SEALING_KEYS_FILE"):
+        problems.append("HOOKPLANE_SEALING_KEYS_FILE: it is missing; name a file of sealing keys")
     store, more = _store(values, role)
     problems += more + _half_a_pair(values)
-    if values.get("sealing_keys_file") is None and not _names(problems, "SEALING_KEYS_FILE"):
-        problems.append("HOOKPLANE_SEALING_KEYS_FILE: it is missing; name a file of sealing keys")
     if problems or store is None:
         raise InvalidValue("\n".join(problems))
     retention = (values.pop(f"retention_{x}") for x in ("events", "attempts", "size"))
-    names = ("listen", "health", "trusted_proxies", "allowed_cidrs", "allow_loopback", "log")
+    names = ("health", "trusted_proxies", "allowed_cidrs", "allow_loopback", "trigger", "log")
     return ProcessSettings(
         store=store,
         instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",
+        listen=values["listen"] or (CONSOLE_LISTEN if is_console else LISTEN),
         tls=_tls(values),
         receiver_url=values["receiver_url"] or "",
         stop_delay=values["stop_delay"],

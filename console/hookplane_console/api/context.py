@@ -35,7 +35,8 @@ class Context:
     directory: Directory
     clock: Clock
     receiver_url: str
-    trigger: Trigger
+    trigger: Trigger | None
+    """None: this console has no right to sign."""
 
 
 Handler = Callable[[Context, web.Request], Awaitable[web.Response]]

@@ -14,6 +14,12 @@ from hookplane_console.api.views import Json, endpoint_view
 from hookplane_console.responses import Refusal, json_response, whole
 from hookplane_console.trigger import TriggerRefused
 
+MAY_NOT_SIGN: Final = (
+    "this console may not sign samples, and holds no key for it. Allow it with console.trigger: "
+    "true in the gateway's spec (for a process of your own: HOOKPLANE_TRIGGER=true), or send an "
+    "event from the provider's own page"
+)
+
 
 async def show_all(context: Context, request: web.Request) -> web.Response:
     return whole(await _views(context, context.directory.endpoints(namespace_of(request.query))))
@@ -25,6 +31,8 @@ async def show(context: Context, request: web.Request) -> web.Response:
 
 
 async def trigger(context: Context, request: web.Request) -> web.Response:
+    if context.trigger is None:
+        raise Refusal(403, MAY_NOT_SIGN)
     endpoint = context.directory.endpoint(path_key(request))
     body = object_of(await request.read(), frozenset({"type"}))
     wanted = type_of(text_of(body, "type"))

@@ -316,10 +316,24 @@ class QuotasSpec(Spec):
 
 
 class ConsoleSpec(Spec):
-    """The dashboard and query API."""
+    """The query API, for people who may forward a port to its pod: it listens at the pod's loopback
+    alone, and no Service leads to it."""
 
     enabled: bool = False
     """Whether it runs."""
+    trigger: bool = False
+    """Whether it may send signed samples to endpoints, of all namespaces: it then holds the keys
+    that endpoints verify with. Without this it holds no key."""
+
+    RULES = (
+        Rule(
+            rule="!has(self.trigger) || !self.trigger || (has(self.enabled) && self.enabled)",
+            message="trigger is a right of the console: set enabled: true with it",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        rule_check(self.enabled or not self.trigger, self.RULES[0].message)
 
 
 class GatewaySpec(Spec):
@@ -338,7 +352,7 @@ class GatewaySpec(Spec):
     quotas: QuotasSpec = QuotasSpec()
     """What tenants may use."""
     console: ConsoleSpec = ConsoleSpec()
-    """The dashboard and query API."""
+    """The query API."""
 
 
 class ProcessesStatus(Spec):

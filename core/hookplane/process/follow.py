@@ -13,7 +13,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import InvalidValue, SecretUnreadable, StoreUnavailable
 from hookplane.pacing.waiting import Waker
-from hookplane.sealing import Sealer
+from hookplane.sealing import NoKeys, Opener
 from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
 from hookplane.store.notifications import Notifications, Topic
 
@@ -40,17 +40,20 @@ class ConfigFollower:
     def __init__(
         self,
         store: FollowedStore,
-        sealer: Sealer,
+        opener: Opener,
         apply: Apply,
         on_version: Callable[[], None] = lambda: None,
         kinds: Collection[ConfigKind] = tuple(ConfigKind),
+        without_secrets: Collection[ConfigKind] = (),
     ) -> None:
         """`on_version` is called when a newer version is in force. `kinds`: the kinds that this
-        process needs; rows of others are ignored, so it need not be able to open their secrets."""
+        process needs; rows of others are ignored, so it need not be able to open their secrets.
+        `without_secrets`: those of which it needs all but the secrets, which are read as empty."""
         self._kinds = kinds
         self._on_version = on_version
         self._store = store
-        self._sealer = sealer
+        self._opener = opener
+        self._without_secrets = frozenset(without_secrets)
         self._apply = apply
         self._waker = Waker()
         self.version = 0
@@ -94,4 +97,5 @@ class ConfigFollower:
     def _read(self, row: ConfigRow) -> Document | None:
         if row.document is None:
             return None
-        return _MODELS[row.kind].load(row.uid, row.document, self._sealer)
+        opener = NoKeys() if row.kind in self._without_secrets else self._opener
+        return _MODELS[row.kind].load(row.uid, row.document, opener)

@@ -11,7 +11,6 @@ from hookplane.store.process_registry import Role
 from hookplane_operator.gateways.pods import PodMaker
 from hookplane_operator.kube.kinds import CHILDREN, Object
 from hookplane_operator.kube.names import (
-    CONSOLE,
     HTTP,
     HTTPS,
     METRICS,
@@ -42,10 +41,7 @@ class ChildMaker:
             made += [self._deployment(role, scaled), self._budget(role)]
             if scaled.autoscaling is not None:
                 made.append(self._autoscaler(role, scaled.autoscaling))
-        made.append(self._service(Role.RECEIVER, HTTP, https=self._ends_tls))
-        if Role.CONSOLE in self.roles():
-            made.append(self._service(Role.CONSOLE, CONSOLE))
-        return made + self._ways_in()
+        return [*made, self._service(), *self._ways_in()]
 
     def roles(self) -> dict[Role, Scaled]:
         """Roles whose pods this gateway has, and how many of them."""
@@ -84,12 +80,14 @@ class ChildMaker:
             spec["replicas"] = scaled.replicas
         return self._object("Deployment", role, spec=spec)
 
-    def _service(self, role: Role, port: int, *, https: bool = False) -> Object:
-        ports = [_service_port("http", SERVICE_HTTP, port)]
-        if https:
+    def _service(self) -> Object:
+        """Of the receivers. Nothing else of a gateway is for others to reach: the console listens
+        at the loopback of its pod."""
+        ports = [_service_port("http", SERVICE_HTTP, HTTP)]
+        if self._ends_tls:
             ports.append(_service_port("https", SERVICE_HTTPS, HTTPS))
-        selector = Names(self.gateway).selector(role)
-        return self._object("Service", role, spec={"selector": selector, "ports": ports})
+        selector = Names(self.gateway).selector(Role.RECEIVER)
+        return self._object("Service", Role.RECEIVER, spec={"selector": selector, "ports": ports})
 
     def _budget(self, role: Role) -> Object:
         spec = {
@@ -120,7 +118,7 @@ class ChildMaker:
         """Which connections may come in. Those that go out are checked by the dispatcher, address
         by address: a policy would have to list ranges of the cluster that nobody here knows."""
         front = [HTTP, HTTPS] if self._ends_tls else [HTTP]
-        ports = {Role.RECEIVER: [*front, METRICS], Role.CONSOLE: [CONSOLE]}.get(role, [METRICS])
+        ports = [*front, METRICS] if role is Role.RECEIVER else [METRICS]
         spec = {
             "podSelector": {"matchLabels": Names(self.gateway).selector(role)},
             "policyTypes": ["Ingress"],

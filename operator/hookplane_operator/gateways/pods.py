@@ -29,10 +29,15 @@ OUTBOUND: Final = "outbound"
 _KEYS_OF: Final = {
     Role.RECEIVER: (INBOUND,),
     Role.DISPATCHER: (INBOUND, OUTBOUND),
-    Role.CONSOLE: (INBOUND, OUTBOUND),
+    Role.CONSOLE: (),
 }
 """Which sealing keys each role gets. Receivers face the internet, so they cannot open what
 subscriptions hold."""
+_LISTEN: Final = {
+    Role.RECEIVER: f"[::]:{HTTP}",
+    Role.CONSOLE: f"127.0.0.1:{CONSOLE}",
+}
+"""The console asks nobody who they are, so only those reach it who may forward a port to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,6 @@ class PodMaker:
             ports.insert(0, {"name": "http", "containerPort": HTTP})
         if self._ends_tls(role):
             ports.insert(1, {"name": "https", "containerPort": HTTPS})
-        if role is Role.CONSOLE:
-            ports = [{"name": "http", "containerPort": CONSOLE}]
-        health = "http" if role is Role.CONSOLE else "metrics"
         return {
             "name": role.value,
             "image": self.settings.image,
@@ -84,17 +86,25 @@ class PodMaker:
             "ports": ports,
             "resources": _resources(resources),
             "securityContext": _CONTAINER_SECURITY,
-            "startupProbe": _probe("/healthz", health, period=1, failures=60),
-            "livenessProbe": _probe("/healthz", health, period=10, failures=3),
-            "readinessProbe": _probe("/readyz", health, period=2, failures=2),
+            "startupProbe": _probe("/healthz", period=1, failures=60),
+            "livenessProbe": _probe("/healthz", period=10, failures=3),
+            "readinessProbe": _probe("/readyz", period=2, failures=2),
             "volumeMounts": self._mounts(role),
         }
 
     def _ends_tls(self, role: Role) -> bool:
         return role is Role.RECEIVER and self.gateway.spec.receiver.tls is not None
 
+    def _keys(self, role: Role) -> tuple[str, ...]:
+        """A console opens nothing, unless it is to sign what it sends to endpoints."""
+        if role is Role.CONSOLE and self.gateway.spec.console.trigger:
+            return (INBOUND,)
+        return _KEYS_OF[role]
+
     def _mounts(self, role: Role) -> list[Object]:
-        folders = {"store": STORE_FOLDER, "keys": KEYS_FOLDER}
+        folders = {"store": STORE_FOLDER}
+        if self._keys(role):
+            folders["keys"] = KEYS_FOLDER
         if self._ends_tls(role):
             folders["tls"] = TLS_FOLDER
         return [
@@ -104,11 +114,10 @@ class PodMaker:
 
     def _environment(self, role: Role) -> list[Object]:
         spec = self.gateway.spec
-        listen = CONSOLE if role is Role.CONSOLE else HTTP
         values = {
             "HOOKPLANE_STORE_FILE": f"{STORE_FOLDER}/dsn",
-            "HOOKPLANE_SEALING_KEYS_FILE": KEYS_FOLDER,
-            "HOOKPLANE_LISTEN": f"[::]:{listen}",
+            "HOOKPLANE_SEALING_KEYS_FILE": KEYS_FOLDER if self._keys(role) else "",
+            "HOOKPLANE_LISTEN": _LISTEN.get(role, ""),
             "HOOKPLANE_HEALTH": f"[::]:{METRICS}",
             "HOOKPLANE_STOP_DELAY": STOP_DELAY,
             "HOOKPLANE_GRACE": GRACE,
@@ -128,6 +137,7 @@ class PodMaker:
             values["HOOKPLANE_ALLOWED_CIDRS"] = ",".join(spec.dispatcher.egress.allowed_cidrs)
         if role is Role.CONSOLE:
             values["HOOKPLANE_RECEIVER_URL"] = service_url(self.gateway, self.settings)
+            values["HOOKPLANE_TRIGGER"] = "true" if spec.console.trigger else ""
         pod_name = {"fieldRef": {"fieldPath": "metadata.name"}}
         own = [{"name": "HOOKPLANE_INSTANCE", "valueFrom": pod_name}]
         return own + [{"name": name, "value": value} for name, value in values.items() if value]
@@ -137,9 +147,10 @@ class PodMaker:
         dsn = database.dsn.secret_key_ref
         volumes = [
             _secret_volume("store", dsn.name, [{"key": dsn.key, "path": "dsn"}]),
-            _secret_volume("keys", Names(self.gateway).keys, _items(*_KEYS_OF[role])),
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         ]
+        if keys := self._keys(role):
+            volumes.append(_secret_volume("keys", Names(self.gateway).keys, _items(*keys)))
         tls = self.gateway.spec.receiver.tls
         if tls is not None and role is Role.RECEIVER:
             items = _items(CERTIFICATE, CERTIFICATE_KEY)
@@ -231,9 +242,9 @@ def _secret_volume(name: str, secret: str, items: list[Object]) -> Object:
     return {"name": name, "secret": source}
 
 
-def _probe(path: str, port: str, *, period: int, failures: int) -> Object:
+def _probe(path: str, *, period: int, failures: int) -> Object:
     return {
-        "httpGet": {"path": path, "port": port},
+        "httpGet": {"path": path, "port": "metrics"},
         "periodSeconds": period,
         "timeoutSeconds": 2,
         "failureThreshold": failures,

@@ -38,6 +38,18 @@ def test_the_least_that_is_needed(keys: Path) -> None:
     assert "hunter2" not in repr(found)
 
 
+def test_a_console_listens_at_the_loopback_and_needs_no_keys(keys: Path) -> None:
+    least = {"HOOKPLANE_STORE": DSN}
+    found = process_settings("console", least)
+    assert (found.listen, found.trigger, found.store.keys) == (("127.0.0.1", 8090), False, None)
+    with_keys = least | {"HOOKPLANE_SEALING_KEYS_FILE": str(keys)}
+    assert process_settings("console", with_keys).store.keys is None
+    signing = process_settings("console", with_keys | {"HOOKPLANE_TRIGGER": "true"})
+    assert (signing.trigger, signing.store.keys) == (True, keys)
+    with pytest.raises(InvalidValue, match="HOOKPLANE_SEALING_KEYS_FILE: it is missing"):
+        process_settings("console", least | {"HOOKPLANE_TRIGGER": "true"})
+
+
 def test_tls_needs_a_certificate_and_its_key(keys: Path, tmp_path: Path) -> None:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     certificate.touch()

@@ -246,6 +246,14 @@ def test_trigger(console: RunningConsole) -> None:
     assert post(console, path, {"kind": "x"}, 400)["error"]["field"] == "kind"
 
 
+def test_a_console_without_the_right_shows_all_and_signs_nothing(tmp_path: Path) -> None:
+    with running_console(tmp_path, may_sign=False) as console:
+        assert get(console, "/endpoints/default/orders")["ready"] is True
+        assert get(console, "/subscriptions/default/shop")["ready"] is True
+        refused = post(console, "/endpoints/default/orders/trigger", {}, 403)
+    assert "console.trigger: true in the gateway's spec" in refused["error"]["message"]
+
+
 def test_new_config_is_followed(console: RunningConsole) -> None:
     console.apply(endpoint_row("bot", "chat", not_ready="Secret bot is missing"))
     bot = until(lambda: get(console, "/endpoints?namespace=chat")["items"], "bot")[0]

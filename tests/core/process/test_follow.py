@@ -106,6 +106,16 @@ async def test_kinds_that_a_process_does_not_need_are_not_opened(store: Store) -
     assert (taken.documents, follower.refused) == ({}, {})
 
 
+async def test_secrets_that_a_process_does_not_need_are_read_as_empty(store: Store) -> None:
+    taken = Taken()
+    follower = ConfigFollower(store, SEALER, taken, without_secrets=(ConfigKind.ENDPOINT,))
+    await store.apply_config(ConfigChange(upserts=(row("one"), row("two", sealer=OTHER_SEALER))))
+    await follower.load()
+    found = [x for x in taken.documents.values() if isinstance(x, EndpointConfig)]
+    assert [x.keys for x in found] == [(Secret(""),)] * 2
+    assert follower.refused == {}
+
+
 async def test_a_commit_wakes_it(store: Store) -> None:
     taken = Taken()
     task = asyncio.create_task(ConfigFollower(store, SEALER, taken).run())

@@ -27,6 +27,7 @@ pods:
 SPECS: dict[str, dict[str, Any]] = {
     "smallest": {},
     "console": {"console": {"enabled": True}},
+    "signing console": {"console": {"enabled": True, "trigger": True}},
     "autoscaled": {
         "receiver": {
             "autoscaling": {"maxReplicas": 3},
@@ -90,14 +91,47 @@ def test_pods_are_restricted_and_hold_no_key_to_the_cluster(name: str) -> None:
             assert not [x for x in container["env"] if "secretKeyRef" in str(x)]
 
 
-def test_receivers_cannot_open_what_subscriptions_hold() -> None:
+@pytest.mark.parametrize(("spec", "console"), [("console", []), ("signing console", ["inbound"])])
+def test_no_role_can_open_what_it_does_not_need(spec: str, console: list[str]) -> None:
+    """Receivers cannot open what subscriptions hold, and a console that signs nothing, nothing."""
     mounted = {}
-    for child in children({}):
+    for child in children(SPECS[spec]):
         if child["kind"] == "Deployment":
-            volumes = child["spec"]["template"]["spec"]["volumes"]
-            keys = next(x["secret"] for x in volumes if x["name"] == "keys")
-            mounted[child["metadata"]["name"]] = [x["key"] for x in keys["items"]]
-    assert mounted == {"g-receiver": ["inbound"], "g-dispatcher": ["inbound", "outbound"]}
+            pod = child["spec"]["template"]["spec"]
+            items = [x["secret"]["items"] for x in pod["volumes"] if x["name"] == "keys"]
+            mounts = [x for x in pod["containers"][0]["volumeMounts"] if x["name"] == "keys"]
+            assert len(mounts) == len(items)
+            mounted[child["metadata"]["name"]] = [x["key"] for keys in items for x in keys]
+    assert mounted == {
+        "g-receiver": ["inbound"],
+        "g-dispatcher": ["inbound", "outbound"],
+        "g-console": console,
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [("console", (None, None)), ("signing console", ("true", "/etc/hookplane/keys"))],
+)
+def test_the_console_signs_only_where_the_spec_says_so(
+    spec: str, told: tuple[str | None, str | None]
+) -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS[spec])}
+    [container] = made["Deployment", "g-console"]["spec"]["template"]["spec"]["containers"]
+    env = {x["name"]: x.get("value") for x in container["env"]}
+    assert (env.get("HOOKPLANE_TRIGGER"), env.get("HOOKPLANE_SEALING_KEYS_FILE")) == told
+
+
+def test_nothing_leads_to_the_console() -> None:
+    """No Service, and a policy that lets nobody in but to health and metrics."""
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["console"])}
+    assert [name for kind, name in made if kind == "Service"] == ["g-receiver"]
+    [rule] = made["NetworkPolicy", "g-console"]["spec"]["ingress"]
+    assert [x["port"] for x in rule["ports"]] == [8081]
+    [container] = made["Deployment", "g-console"]["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "metrics", "containerPort": 8081}]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["port"] == "metrics"
 
 
 def test_only_receivers_end_tls() -> None:
@@ -110,8 +144,6 @@ def test_only_receivers_end_tls() -> None:
     assert env["HOOKPLANE_TLS_CERTIFICATE_FILE"] == f"{mounts['tls']}/tls.crt"
     assert env["HOOKPLANE_TLS_KEY_FILE"] == f"{mounts['tls']}/tls.key"
     assert env["HOOKPLANE_TLS_LISTEN"] == "[::]:8443"
-    console = made["Service", "g-console"]["spec"]["ports"]
-    assert [x["name"] for x in console] == ["http"]
 
 
 @pytest.mark.parametrize(
@@ -211,11 +243,11 @@ def test_each_role_listens_where_its_probes_and_services_look() -> None:
             [container] = child["spec"]["template"]["spec"]["containers"]
             env = {x["name"]: x.get("value") for x in container["env"]}
             assert env["HOOKPLANE_HEALTH"] == "[::]:8081"
-            listens[child["metadata"]["name"]] = env["HOOKPLANE_LISTEN"]
+            listens[child["metadata"]["name"]] = env.get("HOOKPLANE_LISTEN")
     assert listens == {
         "g-receiver": "[::]:8080",
-        "g-dispatcher": "[::]:8080",
-        "g-console": "[::]:8090",
+        "g-dispatcher": None,
+        "g-console": "127.0.0.1:8090",
     }
 
 

@@ -134,12 +134,12 @@ class Pods:
                 self._write_secret(own, volume["secret"])
         port, health, tls = free_port(), free_port(), free_port()
         environment = self._environment(name, container, places)
-        if container["args"] == ["console"]:
-            health = port
         environment |= {
-            "HOOKPLANE_LISTEN": f"127.0.0.1:{port}",
+            "HOOKPLANE_LISTEN": f"{_host(container)}:{port}",
             "HOOKPLANE_HEALTH": f"127.0.0.1:{health}",
         }
+        if "HOOKPLANE_RECEIVER_URL" in environment:
+            environment["HOOKPLANE_RECEIVER_URL"] = next((x.url for x in self.of("receiver")), "")
         if "HOOKPLANE_TLS_LISTEN" in environment:
             environment["HOOKPLANE_TLS_LISTEN"] = f"127.0.0.1:{tls}"
         log = home / "log"
@@ -168,6 +168,14 @@ class Pods:
             inside = next((x for x in places if value.startswith(x)), None)
             own[entry["name"]] = places[inside] + value[len(inside) :] if inside else value
         return own
+
+
+def _host(container: dict[str, Any]) -> str:
+    """Where it listens; a console where its template says, since that is what keeps others out."""
+    if container["args"] != ["console"]:
+        return "127.0.0.1"
+    [listen] = [x["value"] for x in container["env"] if x["name"] == "HOOKPLANE_LISTEN"]
+    return str(listen).rpartition(":")[0]
 
 
 def _end(pod: Pod) -> None:

@@ -256,6 +256,12 @@ ROWS: list[tuple[str, Object, Object]] = [
         gateway(receiver={"limits": {"unverifiedBytes": "32Mi"}}),
         gateway(receiver={"limits": {"unverifiedBytes": "33554431"}}),
     ),
+    # a right without whom it is for
+    (
+        "trigger is a right of the console: set enabled: true with it",
+        gateway(console={"enabled": True, "trigger": True}),
+        gateway(console={"trigger": True}),
+    ),
     # --- WebhookSubscription
     # one source: two of them
     (

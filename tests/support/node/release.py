@@ -108,6 +108,7 @@ def gateway(receivers: int, dispatchers: int = 2) -> Object:
     """Spec of the default gateway; subscribers' Services have addresses of the cluster's."""
     return {
         "allowedNamespaces": {"from": "All"},
+        "console": {"enabled": True},
         "receiver": {"replicas": receivers, "resources": {"requests": {"cpu": "50m"}}},
         "dispatcher": {
             "replicas": dispatchers,

@@ -28,7 +28,7 @@ from hookplane.store.delivery_store import (
 )
 from hookplane.store.event_log import EndpointReport, NewEvent
 from hookplane.store.sqlite.driver import SQLiteStore
-from hookplane_console.console import Console
+from hookplane_console.console import Console, SampleSigning
 from hookplane_console.trigger import TriggerRefused, TriggerResult
 from support.clocks.manual import ManualClock
 
@@ -215,13 +215,13 @@ def _attempt(number: int, *, success: bool, code: int, error: str) -> Attempt:
 
 
 @contextmanager
-def running_console(folder: Path) -> Iterator[RunningConsole]:
+def running_console(folder: Path, *, may_sign: bool = True) -> Iterator[RunningConsole]:
     """A console over a filled store."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        with _started(loop, folder) as running:
+        with _started(loop, folder, may_sign=may_sign) as running:
             yield running
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -230,7 +230,9 @@ def running_console(folder: Path) -> Iterator[RunningConsole]:
 
 
 @contextmanager
-def _started(loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[RunningConsole]:
+def _started(
+    loop: asyncio.AbstractEventLoop, folder: Path, *, may_sign: bool
+) -> Iterator[RunningConsole]:
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(30)
 
@@ -238,12 +240,11 @@ def _started(loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[RunningC
     running = RunningConsole(loop, store)
     console = Console(
         store=store,
-        sealer=SEALER,
         clock=ManualClock(NOON),
         registry=running.registry,
         listen="127.0.0.1:0",
         health=lambda: running.parts,
-        trigger=running.trigger,
+        signing=SampleSigning(SEALER, running.trigger) if may_sign else None,
         receiver_url="http://127.0.0.1:8080",
     )
     try:
