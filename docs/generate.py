@@ -1,7 +1,9 @@
-"""`python docs/generate.py [--check]`: the tables of rooms, in `architecture.md` and `rooms.md`.
+"""`python docs/generate.py [--check]`: writes the tables of `architecture.md`, `rooms.md` and
+`spec/providers.md`.
 
-They repeat `contracts.toml`, which `lint-imports` holds against the code, and the first sentence of
-each module's docstring. So the pages can say nothing about the structure that is not so.
+The rooms repeat `contracts.toml`, which `lint-imports` holds against the code, and the first
+sentence of each module's docstring; providers are told from their presets. So the pages can say
+nothing about these that is not so.
 """
 
 from __future__ import annotations
@@ -14,14 +16,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from hookplane.providers.extract import Extractor
+from hookplane.providers.preset import Preset, Variant
+from hookplane.providers.registry import PRESETS, key_reader, reader
+from hookplane.signatures.scheme import Algorithm, SignatureScheme
+from hookplane.units import format_duration
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 CONTRACTS: Final = ROOT / "contracts.toml"
 PACKAGES: Final = ROOT / "docs" / "architecture.md"
 """Has the tables of whole packages; what lies deeper has a page of its own."""
 FOLDERS: Final = ROOT / "docs" / "rooms.md"
+PROVIDERS: Final = ROOT / "docs" / "spec" / "providers.md"
 SOURCE_ROOTS: Final = ("core", "receiver", "dispatcher", "operator", "console", "cli")
 BEGIN: Final = "<!-- rooms: written by docs/generate.py from contracts.toml -->"
 END: Final = "<!-- end of rooms -->"
+PROVIDERS_BEGIN: Final = "<!-- providers: written by docs/generate.py from the presets -->"
+PROVIDERS_END: Final = "<!-- end of providers -->"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,16 +58,55 @@ def generated(contracts: Mapping[str, Any]) -> dict[Path, str]:
     }
     deep = {name: layers for name, layers in levels.items() if "." in name}
     whole = {name: layers for name, layers in levels.items() if "." not in name}
-    return {PACKAGES: _with_tables(PACKAGES, whole), FOLDERS: _with_tables(FOLDERS, deep)}
+    return {
+        PACKAGES: _with_rooms(PACKAGES, whole),
+        FOLDERS: _with_rooms(FOLDERS, deep),
+        PROVIDERS: _between(PROVIDERS, PROVIDERS_BEGIN, PROVIDERS_END, [*_providers(), ""]),
+    }
 
 
-def _with_tables(path: Path, levels: Mapping[str, Sequence[str]]) -> str:
-    before, found, rest = path.read_text("utf-8").partition(BEGIN)
-    _, also_found, after = rest.partition(END)
-    if not (found and also_found):
-        raise ValueError(f"{path.name} needs the lines {BEGIN} and {END}")
+def _with_rooms(path: Path, levels: Mapping[str, Sequence[str]]) -> str:
     tables = [line for name, layers in levels.items() for line in _table(name, layers)]
-    return "\n".join([f"{before}{BEGIN}", "", *tables, f"{END}{after}"])
+    return _between(path, BEGIN, END, tables)
+
+
+def _between(path: Path, begin: str, end: str, lines: Sequence[str]) -> str:
+    before, found, rest = path.read_text("utf-8").partition(begin)
+    _, also_found, after = rest.partition(end)
+    if not (found and also_found):
+        raise ValueError(f"{path.name} needs the lines {begin} and {end}")
+    return "\n".join([f"{before}{begin}", "", *lines, f"{end}{after}"])
+
+
+def _providers() -> Iterator[str]:
+    yield "| provider | signed | age | type | deduplication key |"
+    yield "|---|---|---|---|---|"
+    for name, preset in sorted(PRESETS.items()):
+        for variant in preset.variants:
+            if variant.signature is not None and variant.dedup_key is not None:
+                yield "| " + " | ".join(_provider(name, preset, variant)) + " |"
+
+
+def _provider(name: str, preset: Preset, variant: Variant) -> Iterator[str]:
+    scheme, key = variant.signature, variant.dedup_key
+    if scheme is None or key is None:
+        return
+    time = scheme.timestamp
+    equality = scheme.algorithm is Algorithm.EQUALITY
+    yield f"{name}, key `{variant.key_prefix}…`" if variant.key_prefix else name
+    yield "the key itself" if equality else f"`{scheme.content}`"
+    yield "any" if time is None or time.tolerance is None else format_duration(time.tolerance)
+    yield _told(reader(preset.event_type), scheme)
+    yield _told(key_reader(key), scheme)
+
+
+def _told(extractor: Extractor, scheme: SignatureScheme) -> str:
+    """Where something is read, and whether that is only claimed."""
+    signed = {scheme.id_header} if "{id}" in scheme.content else set()
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(extractor.headers))
+    if not names or set(extractor.headers) <= signed:
+        return names or "body"
+    return f"{names} (not signed)"
 
 
 def _table(container: str, layers: Sequence[str]) -> Iterator[str]:

@@ -110,6 +110,23 @@ async def test_where_repeats_are_identical_another_body_is_another_event(tmp_pat
         assert sample_of(door, "hookplane_conflicts_total") == door.activity.conflicts == 1
 
 
+async def test_one_signed_body_is_one_event_whatever_id_and_type_it_comes_under(
+    tmp_path: Path,
+) -> None:
+    body = b'{"action":"opened","issue":{"id":1}}'
+    scheme = endpoint("github", "GitHub", keys=["k"]).signature
+    assert scheme is not None
+    proof = sign_request(scheme, Secret("k"), method="POST", url="", body=body, id="", now=NOW)
+    claims = [("1", "issues"), ("2", "issues"), ("1", "push"), ("3", "release")]
+    async with open_door(tmp_path, endpoint("github", "GitHub", keys=["k"])) as door:
+        for delivery, kind in claims:
+            claimed = [("X-GitHub-Delivery", delivery), ("X-GitHub-Event", kind)]
+            answer = await door.send("/default/github", body, [*proof, *claimed])
+            assert answer.status == 200
+        (row,) = await door.events("github")
+        assert row.entry.type == "issues.opened"
+
+
 async def test_who_cannot_pass_by_headers_is_refused_before_the_body(tmp_path: Path) -> None:
     """The body never comes; and what comes of it after the answer is no next request."""
     basic = Basic(username="u", passwords=(Secret("p"),))

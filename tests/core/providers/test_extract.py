@@ -232,7 +232,7 @@ def key_of(
 BY_HEADERS = [
     ("GitHub", b"", "x-github-delivery", ("x-github-hook-id", "x-github-event")),
     ("GitLab", b"", "idempotency-key", ("x-gitlab-webhook-uuid", "x-gitlab-instance")),
-    ("GitLab", b"whsec_AAAA", "webhook-id", ("x-gitlab-webhook-uuid", "x-gitlab-instance")),
+    ("GitLab", b"whsec_AAAA", "webhook-id", ()),
     ("Shopify", b"", "x-shopify-webhook-id", ("x-shopify-shop-domain", "x-shopify-topic")),
     ("Shopify", b"", "x-shopify-event-id", ("x-shopify-shop-domain", "x-shopify-name")),
     ("StandardWebhooks", b"", "webhook-id", ()),
@@ -310,6 +310,70 @@ def test_parts_that_are_cut_elsewhere_are_another_key() -> None:
     one = (("x-github-delivery", "a1:b"), ("x-github-hook-id", "c"))
     other = (("x-github-delivery", "a"), ("x-github-hook-id", "1:bc"))
     assert key_of("GitHub", b"", one) != key_of("GitHub", b"", other)
+
+
+DELIVERY = (("x-github-delivery", "a"), ("x-github-hook-id", "1"), ("x-github-event", "push"))
+CLAIMS: list[Headers] = [
+    (("x-github-delivery", "b"), *DELIVERY[1:]),
+    (("x-github-hook-id", "2"), *DELIVERY[:1]),
+    (("x-github-event", "issues"), *DELIVERY[:2]),
+    (*DELIVERY, *FORM),
+    (*DELIVERY, ("content-type", "application/json")),
+    (),
+]
+PUSH = {"before": "a", "after": "b", "repository": {"pushed_at": 1700000000}}
+ISSUE = {"id": 1, "updated_at": "2026-11-21T00:00:00Z"}
+ONE_OCCURRENCE: list[Any] = [
+    PUSH,
+    {"action": "opened", "issue": {"id": 1}},
+    {"action": "created", "comment": {"id": 1}, "issue": {}},
+    {"action": "created", "deployment_status": {"id": 1}},
+    {"action": "submitted", "review": {"id": 1}},
+    {"action": "closed", "issue": ISSUE},
+    {"action": "edited", "comment": {}, "issue": ISSUE},
+    {"action": "synchronize", "pull_request": ISSUE},
+    {"action": "completed", "workflow_run": ISSUE},
+    urlencode({"payload": json.dumps(PUSH)}).encode(),
+]
+
+
+@pytest.mark.parametrize("body", ONE_OCCURRENCE)
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_what_nobody_signed_makes_no_other_event_of_a_body(body: Any, claim: Headers) -> None:
+    key = key_of("GitHub", body, DELIVERY)
+    assert key is not None
+    assert key_of("GitHub", body, claim) == key
+
+
+def test_another_body_is_another_occurrence() -> None:
+    keys = {key_of("GitHub", body, DELIVERY) for body in ONE_OCCURRENCE}
+    assert len(keys) == len(ONE_OCCURRENCE)
+
+
+SENT_AGAIN: list[Any] = [
+    {"action": "added", "member": {"id": 1}, "repository": {"pushed_at": 1}},
+    {"action": "deleted", "starred_at": None, "repository": {"updated_at": "x"}},
+    {"action": "created", "member": {"id": 1}},
+    {"action": "closed", "milestone": ISSUE},
+    {"action": "resolved", "pull_request": ISSUE, "thread": {}},
+    {"action": "edited", "review": {"id": 1}, "pull_request": ISSUE},
+    {"action": "opened", "issue": {"id": None}},
+    {"action": "closed", "issue": {"id": 1}},
+    {"inputs": {}, "ref": "main", "workflow": "x.yml", "repository": {"pushed_at": 1}},
+    {"zen": "Design for failure.", "hook_id": 1},
+    {"after": "b", "repository": {}},
+    [],
+    b"no json",
+    b"payload=%5B%5D",
+]
+
+
+@pytest.mark.parametrize("body", SENT_AGAIN)
+def test_bodies_that_github_sends_about_several_occurrences_go_by_the_delivery(body: Any) -> None:
+    keys = [key_of("GitHub", body, headers) for headers in (DELIVERY, *CLAIMS[:3])]
+    assert len(set(keys)) == len(keys)
+    assert None not in keys
+    assert key_of("GitHub", body) is None
 
 
 def test_long_keys_are_hashed() -> None:

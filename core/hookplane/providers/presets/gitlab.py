@@ -48,7 +48,8 @@ PRESET: Final = Preset(
     extractors=MappingProxyType(
         {
             "gitlab_key": key_of_headers("idempotency-key", beside=_HOOK),
-            "gitlab_signed_key": key_of_headers("webhook-id", beside=_HOOK),
+            # Of the headers it is the only one that is signed.
+            "gitlab_signed_key": key_of_headers("webhook-id"),
         }
     ),
     samples=Samples(("Push Hook", "Merge Request Hook", "Issue Hook"), _gitlab, open=True),
