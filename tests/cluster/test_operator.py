@@ -210,6 +210,23 @@ def test_a_subscription_waits_for_its_endpoint(
     wait_ready(kubectl, "whs", name)
 
 
+def test_misspelt_references_are_told_and_take_nothing_out_of_force(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    url = f"{subscriber.url}/{name}"
+    kubectl.apply(subscription(name, [f"{name}x"], url, delivery=QUICK))
+    message = refused(
+        kubectl, "whs", name, ConditionType.ENDPOINTS_RESOLVED, Reason.ENDPOINT_NOT_FOUND
+    )
+    assert f'did you mean "{name}"?' in message
+    ref = {"secretKeyRef": {"name": name, "key": "key"}}
+    kubectl.apply(endpoint(name, verification={"keys": [ref]}))
+    refused(kubectl, "whe", name, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_FOUND)
+    assert post(kubectl, place.pods, name, "m1") in (200, 202, 204)
+    until(lambda: subscriber.taken(f"/{name}"), "a delivery by the last good specs")
+
+
 def test_a_gateway_that_is_not_there(kubectl: Kubectl, name: str) -> None:
     kubectl.apply(endpoint(name, gatewayRef={"name": "nowhere"}))
     refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.GATEWAY_NOT_FOUND)

@@ -20,7 +20,7 @@ class Problems:
     def __init__(self, resource: Resource) -> None:
         self.namespace = resource.metadata.namespace
         self._kind = kind_of(resource)
-        self._name = resource.metadata.name
+        self.name = resource.metadata.name
         self.found: list[Problem] = []
         self.not_ready = ""
         """Why the object cannot work yet: the first such reason that was met."""
@@ -79,5 +79,5 @@ class Problems:
         reason: Reason,
         absent: Absent | None = None,
     ) -> None:
-        place = (self._kind, self.namespace, self._name, path)
+        place = (self._kind, self.namespace, self.name, path)
         self.found.append(Problem(*place, message, severity, absent, reason))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 from hookplane.compile.model import Absent
@@ -14,6 +16,9 @@ from hookplane.kinds.base import LabelSelector, LabelSelectorRequirement
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import LocalName, SubscriptionSpec
 
+_COMPARED: Final = 200
+"""Names among which one is looked for that was meant."""
+_SHOWN: Final = 3
 _EXISTS: Final = {"Exists": True, "DoesNotExist": False}
 
 
@@ -21,23 +26,23 @@ class Neighbours:
     """The endpoints and subscriptions that objects can refer to, by namespace and name."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
-        known = list(documents)
-        self._endpoints = {
-            (x.namespace, x.name): x
-            for x in known
-            if isinstance(x, EndpointConfig) and not x.builtin
-        }
-        self._subscriptions = {
-            (x.namespace, x.name): x.uid for x in known if isinstance(x, SubscriptionConfig)
-        }
+        self._endpoints: dict[str, dict[str, EndpointConfig]] = {}
+        self._subscriptions: dict[tuple[str, str], SubscriptionConfig] = {}
+        for document in documents:
+            if isinstance(document, SubscriptionConfig):
+                self._subscriptions[document.namespace, document.name] = document
+            elif isinstance(document, EndpointConfig) and not document.builtin:
+                self._endpoints.setdefault(document.namespace, {})[document.name] = document
 
     def subscription(self, namespace: str, name: str) -> str | None:
         """The uid of a subscription; None: there is none of this name."""
-        return self._subscriptions.get((namespace, name))
+        found = self._subscriptions.get((namespace, name))
+        return found.uid if found else None
 
     def endpoints(self, spec: SubscriptionSpec, problems: Problems) -> tuple[str, ...]:
         """Uids of the endpoints that a subscription reads, sorted. One that is not there is a
-        problem and is left out; the others work."""
+        problem, and the others work. Until it is there the subscription leaves none that it reads
+        already: the name may be misspelt, and the backlog of an endpoint that is left is gone."""
         if spec.operational_events:
             return (operational_endpoint(problems.namespace),)
         if spec.endpoint_selector is not None:
@@ -45,27 +50,44 @@ class Neighbours:
         return self._named(spec.endpoint_refs or [], problems)
 
     def _named(self, refs: list[LocalName], problems: Problems) -> tuple[str, ...]:
-        uids = set()
-        for index, ref in enumerate(refs):
-            path = f"spec.endpointRefs[{index}].name"
-            found = self._endpoints.get((problems.namespace, ref.name))
-            if found is None:
-                message = f'there is no WebhookEndpoint "{ref.name}" in this namespace'
-                absent = Absent("WebhookEndpoint", ref.name)
-                problems.missing_part(path, message, Reason.ENDPOINT_NOT_FOUND, absent)
-            else:
-                uids.add(found.uid)
-        return tuple(sorted(uids))
+        there = self._endpoints.get(problems.namespace, {})
+        named = {x.name: there[x.name].uid for x in refs if x.name in there}
+        absent = [(index, x.name) for index, x in enumerate(refs) if x.name not in there]
+        kept = self._not_left(problems) if absent else {}
+        for index, name in absent:
+            problems.missing_part(
+                f"spec.endpointRefs[{index}].name",
+                _not_there(name, there, sorted(kept.keys() - named.keys())),
+                Reason.ENDPOINT_NOT_FOUND,
+                Absent("WebhookEndpoint", name),
+            )
+        return tuple(sorted({*named.values(), *kept.values()}))
+
+    def _not_left(self, problems: Problems) -> dict[str, str]:
+        """Name and uid of the endpoints that are there and that a subscription reads so far."""
+        before = self._subscriptions.get((problems.namespace, problems.name))
+        read = before.endpoints if before else ()
+        there = self._endpoints.get(problems.namespace, {})
+        return {name: x.uid for name, x in there.items() if x.uid in read}
 
     def _selected(self, selector: LabelSelector, problems: Problems) -> tuple[str, ...]:
-        uids = sorted(
-            endpoint.uid
-            for (namespace, _), endpoint in self._endpoints.items()
-            if namespace == problems.namespace and selects(selector, endpoint.labels)
-        )
+        there = self._endpoints.get(problems.namespace, {})
+        uids = sorted(x.uid for x in there.values() if selects(selector, x.labels))
         if not uids:
             problems.note("spec.endpointSelector", "matches no endpoint so far")
         return tuple(uids)
+
+
+def _not_there(name: str, there: Mapping[str, object], kept: list[str]) -> str:
+    """`kept`: names of endpoints that are read until it is there, though nothing names them."""
+    near = difflib.get_close_matches(name, islice(there, _COMPARED), 1)
+    told = f'there is no WebhookEndpoint "{name}" in this namespace'
+    told += f'; did you mean "{near[0]}"?' if near else ""
+    if kept:
+        names = ", ".join(f'"{x}"' for x in kept[:_SHOWN]) + (", …" if len(kept) > _SHOWN else "")
+        told += "" if near else ";"
+        told += f" Until there is one, this goes on reading {names}, which it no longer names"
+    return told
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

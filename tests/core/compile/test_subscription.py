@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from cryptography import x509
@@ -163,6 +164,68 @@ def test_references_hold_to_documents_that_are_in_force() -> None:
     compiled = compiled_of(subscription_text(), SIGNING, known=known)
     assert one_subscription(compiled).endpoints == ("webhookendpoints/default/a",)
     assert said(compiled) == []
+
+
+READ: Final = "webhookendpoints/default/a"
+OTHERS: Final = endpoint_text(name="a") + endpoint_text(name="orders")
+
+
+@pytest.mark.parametrize(
+    ("named", "endpoints", "told"),
+    [
+        (
+            "[{name: ordrs}]",
+            (READ,),
+            'there is no WebhookEndpoint "ordrs" in this namespace; did you mean "orders"? '
+            'Until there is one, this goes on reading "a", which it no longer names',
+        ),
+        (
+            "[{name: ordrs}, {name: orders}]",
+            (READ, "webhookendpoints/default/orders"),
+            'there is no WebhookEndpoint "ordrs" in this namespace; did you mean "orders"? '
+            'Until there is one, this goes on reading "a", which it no longer names',
+        ),
+        (
+            "[{name: a}, {name: xyz}]",
+            (READ,),
+            'there is no WebhookEndpoint "xyz" in this namespace',
+        ),
+    ],
+)
+def test_nobody_leaves_an_endpoint_by_a_misspelt_name(
+    named: str, endpoints: tuple[str, ...], told: str
+) -> None:
+    keys = [generated(f"{name}-verification") for name in ("a", "orders")]
+    before = compiled_of(OTHERS + subscription_text(), SIGNING, *keys)
+    known = (*before.endpoints, *before.subscriptions)
+    compiled = compiled_of(subscription_text(f"endpointRefs: {named}"), SIGNING, known=known)
+    assert one_subscription(compiled).endpoints == endpoints
+    assert [x.message for x in compiled.problems] == [told]
+
+
+def test_an_endpoint_that_is_gone_is_not_kept_for_a_misspelt_name() -> None:
+    before = compiled_of(ENDPOINT + subscription_text(), KEY, SIGNING)
+    compiled = compiled_of(
+        subscription_text("endpointRefs: [{name: gone}]"), SIGNING, known=before.subscriptions
+    )
+    assert one_subscription(compiled).endpoints == ()
+    assert said(compiled) == [
+        'spec.endpointRefs[0].name: there is no WebhookEndpoint "gone" in this namespace'
+    ]
+
+
+def test_many_endpoints_that_are_read_on_are_told_in_short() -> None:
+    names = "abcde"
+    refs = f"endpointRefs: [{', '.join(f'{{name: {x}}}' for x in names)}]"
+    texts = "".join(endpoint_text(name=x) for x in names)
+    keys = [generated(f"{x}-verification") for x in names]
+    before = compiled_of(texts + subscription_text(refs), SIGNING, *keys)
+    known = (*before.endpoints, *before.subscriptions)
+    compiled = compiled_of(subscription_text("endpointRefs: [{name: zz}]"), SIGNING, known=known)
+    (problem,) = compiled.problems
+    assert problem.message.endswith(
+        'this goes on reading "a", "b", "c", …, which it no longer names'
+    )
 
 
 def test_operational_events() -> None:
