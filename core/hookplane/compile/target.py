@@ -54,6 +54,7 @@ class TargetCompiler:
             oauth2=oauth2,
             tls=tls,
             timeout=parse_duration(self.spec.timeout),
+            keep_answers=self.spec.keep_answers,
         )
 
     def _url(self) -> str | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+
+from pydantic import Field
+
 from hookplane.clock import Millis
 from hookplane.config.base import Document, DocumentPart, RateLimit
 from hookplane.secret import Secret
@@ -54,6 +58,9 @@ class HttpTargetConfig(TargetConfig):
     """Names in lower case, of headers of an event that are sent besides those that always are."""
     oauth2: OAuth2Config | None = None
     tls: TLSConfig | None = None
+    keep_answers: bool = Field(default=True, exclude_if=operator.truth)
+    """Whether the first bytes of answers are kept with attempts. Not written when they are:
+    versions before it know no such field."""
 
 
 class RetryConfig(DocumentPart):

@@ -227,6 +227,9 @@ class Target(Spec):
     """Time for one attempt from looking up the address to the end of the answer; 1s to 60s."""
     tls: TargetTLS | None = None
     """TLS towards the target."""
+    keep_answers: bool = True
+    """Whether the first 1,024 bytes of each answer are kept with the attempt. Secrets that were
+    sent are masked in them; false: nothing of an answer is kept but its status."""
 
     RULES = (
         Rule(

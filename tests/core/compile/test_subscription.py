@@ -112,6 +112,23 @@ def test_every_setting_arrives() -> None:
     assert made.target.timeout == 2_000
 
 
+def test_answers_are_kept_unless_somebody_says_otherwise() -> None:
+    """And a document that keeps them is written as before there was a choice."""
+    target = "url: 'https://x.example/in'"
+    kept, dropped = (
+        one_subscription(compiled_of(ENDPOINT + subscription_text("", target + more), KEY, SIGNING))
+        for more in ("", ", keepAnswers: false")
+    )
+    assert kept.target is not None
+    assert dropped.target is not None
+    assert (kept.target.keep_answers, dropped.target.keep_answers) == (True, False)
+    written = [
+        target.model_dump(mode="python", exclude={"url"})
+        for target in (kept.target, dropped.target)
+    ]
+    assert ["keep_answers" in fields for fields in written] == [False, True]
+
+
 def test_strict_sends_one_at_a_time() -> None:
     text = ENDPOINT + subscription_text("delivery: {ordering: Strict}")
     made = one_subscription(compiled_of(text, KEY, SIGNING))

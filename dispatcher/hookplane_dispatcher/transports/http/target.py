@@ -22,6 +22,7 @@ from hookplane_dispatcher.egress.client import (
 from hookplane_dispatcher.egress.oauth2 import NoToken, TokenSource
 from hookplane_dispatcher.transports.http.answer import outcome_of
 from hookplane_dispatcher.transports.http.facts import told
+from hookplane_dispatcher.transports.http.kept import KeptAnswers, kept_answers
 from hookplane_dispatcher.transports.transport import Outcome, Send
 
 REPLAY_HEADER: Final = "hookplane-replay"
@@ -65,6 +66,7 @@ class RequestBuilder:
         self._own = [(name.lower(), value.reveal().decode()) for name, value in target.headers]
         self._own_names = {name for name, _ in self._own}
         self._passed = FACTS | set(target.forward_headers)
+        self._kept = kept_answers(config, target)
 
     async def prepare(self, event: EventView, now: Millis, replay: str = "") -> Send:
         """See PreparedTarget. Headers of the target win over ours and those of the event, but
@@ -82,7 +84,7 @@ class RequestBuilder:
         request = OutboundRequest(
             target.url, tuple(headers), payload.body, target.timeout, target.tls
         )
-        return partial(self._sender.send, request, target.oauth2)
+        return partial(self._sender.send, request, target.oauth2, self._kept)
 
 
 class _Sender:
@@ -93,31 +95,36 @@ class _Sender:
         self._clock = clock
         self._tokens = TokenSource(egress, clock)
 
-    async def send(self, request: OutboundRequest, oauth2: OAuth2Config | None) -> Outcome:
+    async def send(
+        self, request: OutboundRequest, oauth2: OAuth2Config | None, kept: KeptAnswers
+    ) -> Outcome:
         """Never raises: a fault of the egress client is a failed attempt, not the end of a worker.
         The time that a token takes counts towards the request's."""
         try:
             if oauth2 is None:
-                response = await self._egress.post(request)
+                response = kept.of(await self._egress.post(request))
             else:
-                response = await self._with_token(request, oauth2)
+                response = await self._with_token(request, oauth2, kept)
         except Exception as error:
             detail = f"internal error ({type(error).__name__})"
             response = OutboundResponse(0, 0, error=EgressError.PROTOCOL, detail=detail)
         return outcome_of(response, self._clock)
 
-    async def _with_token(self, request: OutboundRequest, oauth2: OAuth2Config) -> OutboundResponse:
+    async def _with_token(
+        self, request: OutboundRequest, oauth2: OAuth2Config, kept: KeptAnswers
+    ) -> OutboundResponse:
         started = self._clock.monotonic()
         try:
             token = await self._tokens.header(oauth2, request.timeout)
         except NoToken as error:
             taken = self._since(started)
-            return OutboundResponse(0, taken, error=EgressError.TOKEN, detail=str(error))
+            failed = OutboundResponse(0, taken, error=EgressError.TOKEN, detail=str(error))
+            return kept.of(failed)
         left = max(1, request.timeout - self._since(started))
         response = await self._egress.post(_authorized(request, token, left))
         if response.status_code == 401:
             self._tokens.rejected(oauth2, token)
-        return response
+        return kept.of(response, token)
 
     def _since(self, started: float) -> Millis:
         return int((self._clock.monotonic() - started) * 1000)

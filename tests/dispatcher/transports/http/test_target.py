@@ -36,6 +36,8 @@ class Network:
         self.status = {TARGET: 200, TOKENS: 200}
         self.requests: list[OutboundRequest] = []
         self.fault: Exception | None = None
+        self.answer = b"answered"
+        """Empty: it echoes the headers of the request."""
         self._tokens = 0
 
     async def post(self, request: OutboundRequest) -> OutboundResponse:
@@ -44,7 +46,7 @@ class Network:
         if self.fault is not None:
             raise self.fault
         self.clock.advance(self.millis[url])
-        body = b"answered"
+        body = self.answer or repr(request.headers).encode()
         if url == TOKENS:
             self._tokens += 1
             body = json.dumps({"access_token": f"t{self._tokens}", "expires_in": 3600}).encode()
@@ -119,6 +121,23 @@ def test_a_token_goes_with_the_request_in_place_of_any_other_authorization() -> 
     assert [send().kind for _ in range(2)] == [OutcomeKind.DELIVERED] * 2
     assert len(network.to(TOKENS)) == 1
     assert [values(x, "authorization") for x in network.to(TARGET)] == [["Bearer t1"]] * 2
+
+
+def test_nothing_that_shows_who_we_are_comes_back_with_an_answer() -> None:
+    network = Network()
+    network.answer = b""
+    own = (("X-Api-Key", Secret("of the target")), ("Authorization", Secret("Bearer fixed-one")))
+    plain = network.sender(headers=own)().answer
+    assert b"('x-api-key', '***'), ('authorization', '***')" in plain
+    renewed = network.sender(oauth2=OAUTH2)().answer
+    assert b"('authorization', '***')" in renewed
+    assert b"Bearer" not in plain + renewed
+
+
+def test_where_no_answers_are_wanted_none_is_told() -> None:
+    network = Network()
+    assert network.sender()().answer == b"answered"
+    assert network.sender(keep_answers=False)().answer == b""
 
 
 def test_what_a_token_takes_counts_towards_the_time_of_the_request() -> None:
