@@ -25,7 +25,8 @@ from hookplane.store.process_registry import Role
 from hookplane.store.protocol import Store
 from hookplane_cli.serving.retention import enforce_retention
 from hookplane_cli.trigger_request import TriggerRequest
-from hookplane_console.console import Console, SampleSigning
+from hookplane_console.api.context import ManifestsView
+from hookplane_console.console import Console, SampleSigning, no_files
 from hookplane_console.probes import Health
 from hookplane_dispatcher.dispatcher import Dispatcher
 from hookplane_dispatcher.egress.guard import AddressGuard
@@ -213,6 +214,7 @@ class ConsoleRole:
         may_sign: bool,
         health: Health | None = None,
         stop_delay: Millis = 0,
+        manifests: ManifestsView = no_files,
     ) -> None:
         """`may_sign`: whether it sends samples, for which it opens the keys of endpoints; `health`:
         of all parts of the process; None: the console is the only one."""
@@ -229,6 +231,7 @@ class ConsoleRole:
             else None,
             receiver_url=receiver_url,
             on_version=made_of.beat_soon,
+            manifests=manifests,
         )
 
     async def start(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,7 +16,7 @@ from hookplane.pacing.run_forever import run_forever
 from hookplane.process.follow import ConfigFollower, FollowedStore
 from hookplane.sealing import NoKeys, Opener
 from hookplane.store.config_store import ConfigKind
-from hookplane_console.api.context import MAX_BODY_BYTES, AdminStore, Context
+from hookplane_console.api.context import MAX_BODY_BYTES, AdminStore, Context, ManifestsView
 from hookplane_console.api.directory import Directory
 from hookplane_console.api.routes import add_routes
 from hookplane_console.middleware import Guard, errors, guarded
@@ -26,6 +26,11 @@ from hookplane_console.trigger import Trigger
 
 SHUTDOWN_SECONDS: Final = 1.0
 """Requests under way get this long when the console stops."""
+
+
+def no_files() -> Mapping[str, Any]:
+    """Objects come from an API server."""
+    return {"loadedTime": None, "problems": [], "fault": ""}
 
 
 class ConsoleStore(AdminStore, FollowedStore, Protocol):
@@ -55,10 +60,12 @@ class Console:
         signing: SampleSigning | None = None,
         receiver_url: str = "",
         on_version: Callable[[], None] = lambda: None,
+        manifests: ManifestsView = no_files,
     ) -> None:
         """`listen`: HOST:PORT, port 0 takes a free one; `signing`: None for a console that only
         shows and asks, which needs no key; `receiver_url`: where endpoints are, for their URLs;
-        `on_version`: called when a newer config version is in force."""
+        `on_version`: called when a newer config version is in force; `manifests`: what the files
+        say, if objects come from files."""
         self._host, _, port = listen.rpartition(":")
         self._port = int(port)
         directory = Directory()
@@ -73,7 +80,7 @@ class Console:
             client_max_size=MAX_BODY_BYTES, middlewares=[guarded(Guard(self._host)), errors]
         )
         trigger = None if signing is None else signing.trigger
-        add_routes(self._app, Context(store, directory, clock, receiver_url, trigger))
+        add_routes(self._app, Context(store, directory, clock, receiver_url, trigger, manifests))
         Probes(health, registry).add_routes(self._app)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         self._following: asyncio.Task[None] | None = None

@@ -67,7 +67,12 @@ async def test_a_change_and_a_mistake(tour: Tour) -> None:
     wrong = PAID.replace("filter", "filtre")
     await tour.save("\n  endpointRefs:\n", wrong, "spec.filtre")
     assert "did you mean" in tour.plane.output()
-    assert "orders-to-shop" in await tour.type("status")
+    status = await tour.type("status")
+    assert "orders-to-shop" in status
+    assert "1 problem in the manifests; what was in force stays so:\n  " in status
+    assert "spec.filtre: unknown field; did you mean" in status
+    await tour.save("\n  endpointRefs:\n", PAID, "no problems any more")
+    assert "problem" not in await tour.type("status")
     await tour.type("trigger", "orders")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 from prometheus_client import CollectorRegistry
@@ -23,11 +23,14 @@ from hookplane_cli.all_in_one.settings import RunSettings
 from hookplane_cli.client.run_file import run_file
 from hookplane_cli.composition import ConsoleRole, DispatcherRole, ProcessDependencies, ReceiverRole
 from hookplane_cli.local.follow import Follower
+from hookplane_cli.local.last_load import LastLoad
 from hookplane_cli.local.reload import Reloader
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
 from hookplane_cli.options import address_taken, authority
 from hookplane_cli.serving.loop import run_until, set_up_collector
 from hookplane_dispatcher.egress.guard import AddressGuard
+
+T = TypeVar("T")
 
 GRACE: Final[Millis] = 10_000
 """Requests and deliveries under way get this long when everything stops."""
@@ -45,9 +48,11 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         await reloader.restore()
         loaded = await reloader.load()
         announcer.first(loaded)
+        last = LastLoad(clock)
+        last.loaded(loaded)
         activity = stack.enter_context(_activity(settings.style, clock))
         made_of = ProcessDependencies(store, sealer, clock, activity, CollectorRegistry())
-        served = await stack.enter_async_context(_running(settings, made_of))
+        served = await stack.enter_async_context(_running(settings, made_of, last))
         facts = stack.enter_context(
             run_file(settings.data, served.url, served.admin, served.tls_url)
         )
@@ -56,13 +61,26 @@ async def serve(settings: RunSettings, clock: Clock, stopped: asyncio.Event) -> 
         )
         announcer.ready(lines, facts)
         set_up_collector()
-        follower = Follower(reloader, clock, announcer.loaded, announcer.fault)
+        follower = Follower(
+            reloader,
+            clock,
+            _each(announcer.loaded, last.loaded),
+            _each(announcer.fault, last.fault),
+        )
         await run_until(
             stopped,
             follower.run(settings.sources, loaded.again_at),
             served.dispatcher.housekeeping(),
         )
         announcer.stopping()
+
+
+def _each(*told: Callable[[T], None]) -> Callable[[T], None]:
+    def tell(what: T) -> None:
+        for one in told:
+            one(what)
+
+    return tell
 
 
 def _reloader(settings: RunSettings, store: SQLiteStore, sealer: Sealer, clock: Clock) -> Reloader:
@@ -96,7 +114,9 @@ class _Served:
 
 
 @asynccontextmanager
-async def _running(settings: RunSettings, made_of: ProcessDependencies) -> AsyncIterator[_Served]:
+async def _running(
+    settings: RunSettings, made_of: ProcessDependencies, last: LastLoad
+) -> AsyncIterator[_Served]:
     """Starts the dispatcher last, so that nothing is sent unless everything can start. At the end
     parts stop in the order in which events pass them."""
     receiver = ReceiverRole(made_of, settings.receiver(), grace=GRACE)
@@ -112,6 +132,7 @@ async def _running(settings: RunSettings, made_of: ProcessDependencies) -> Async
             receiver_url=url,
             may_sign=True,
             health=lambda: {"receiver": receiver.ready, "dispatcher": dispatcher.ready},
+            manifests=last.view,
         )
         stack.push_async_callback(console.stop)
         admin = await _bound(console.start(), settings.admin, "--admin")

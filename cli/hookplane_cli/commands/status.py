@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import click
@@ -10,35 +10,50 @@ import click
 from hookplane.clock import Millis, SystemClock
 from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import ago, table
-from hookplane_cli.human import printable, short_name
+from hookplane_cli.human import counted, printable, short_name
 
 SHOWN_REPLAYS: Final = 10
 """The newest so many jobs."""
+SHOWN_PROBLEMS: Final = 20
+"""Of the manifests."""
+MAX_LINE: Final = 500
 
 
 @click.command(name="status")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
 @client_command
 def command(session: Session, all_namespaces: bool) -> None:
-    """Endpoints and subscriptions, as `kubectl get whe,whs` shows them in a cluster."""
+    """Endpoints and subscriptions, as `kubectl get whe,whs` shows them in a cluster, and what is
+    wrong with the manifests that `hookplane run` follows."""
     where = {"namespace": None if all_namespaces else session.namespace}
     endpoints = session.client.get("/endpoints", where)["items"]
     subscriptions = session.client.get("/subscriptions", where)["items"]
     replays = session.client.get("/replays", where)["items"][:SHOWN_REPLAYS]
+    manifests = session.client.get("/manifests")
     now = SystemClock().now()
     session.show(
-        {"endpoints": endpoints, "subscriptions": subscriptions, "replays": replays},
-        lambda: _text(endpoints, subscriptions, replays, now, all_namespaces),
+        {
+            "endpoints": endpoints,
+            "subscriptions": subscriptions,
+            "replays": replays,
+            "manifests": manifests,
+        },
+        lambda: "\n\n".join(
+            [
+                *_tables(endpoints, subscriptions, replays, now, all_namespaces),
+                *problems_of(manifests),
+            ]
+        ),
     )
 
 
-def _text(
+def _tables(
     endpoints: list[dict[str, Any]],
     subscriptions: list[dict[str, Any]],
     replays: list[dict[str, Any]],
     now: Millis,
     wide: bool,
-) -> str:
+) -> list[str]:
     shown = [endpoint for endpoint in endpoints if not endpoint["builtin"]]
     parts = [
         _table(("ENDPOINT", *_ENDPOINT_TITLES), [_endpoint(x, now, wide) for x in shown]),
@@ -54,7 +69,20 @@ def _text(
             if line
         ),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return [part for part in parts if part]
+
+
+def problems_of(manifests: Mapping[str, Any]) -> list[str]:
+    """What keeps manifests from coming into force."""
+    problems = manifests["problems"]
+    found = [printable(manifests["fault"])] if manifests["fault"] else []
+    if problems:
+        lines = [f"  {printable(x, MAX_LINE)}" for x in problems[:SHOWN_PROBLEMS]]
+        rest = len(problems) - len(lines)
+        lines += [f"  … {counted(rest, 'more problem')}"] if rest else []
+        told = f"{counted(len(problems), 'problem')} in the manifests; what was in force stays so:"
+        found.append("\n".join([told, *lines]))
+    return found
 
 
 def _table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -27,6 +27,10 @@ class AdminStore(Queries, Protocol):
     async def request_resume(self, subscription: str) -> None: ...
 
 
+ManifestsView = Callable[[], Mapping[str, Any]]
+"""`loadedTime`, `problems` and `fault` of the files that objects come from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The console's parts."""
@@ -37,6 +41,7 @@ class Context:
     receiver_url: str
     trigger: Trigger | None
     """None: this console has no right to sign."""
+    manifests: ManifestsView
 
 
 Handler = Callable[[Context, web.Request], Awaitable[web.Response]]

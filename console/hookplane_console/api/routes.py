@@ -7,7 +7,15 @@ from typing import Final
 
 from aiohttp import web
 
-from hookplane_console.api import attempts, deliveries, endpoints, events, replays, subscriptions
+from hookplane_console.api import (
+    attempts,
+    deliveries,
+    endpoints,
+    events,
+    manifests,
+    replays,
+    subscriptions,
+)
 from hookplane_console.api.context import ApiRoute, Context, Routes
 from hookplane_console.api.parameters import check_known
 from hookplane_console.responses import json_response
@@ -21,6 +29,7 @@ ROUTES: Final[Routes] = (
     *deliveries.ROUTES,
     *attempts.ROUTES,
     *replays.ROUTES,
+    *manifests.ROUTES,
 )
 
 
