@@ -234,9 +234,11 @@ def _from_file(file: Path | None, problems: list[str]) -> Secret | None:
         return None
     try:
         return _dsn(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, InvalidValue) as error:
         problems.append(f"HOOKPLANE_STORE_FILE: {error}")
-        return None
+    except UnicodeDecodeError:  # it tells bytes of the text
+        problems.append("HOOKPLANE_STORE_FILE: it is not UTF-8 text")
+    return None
 
 
 def _names(problems: list[str], variable: str) -> bool:

@@ -13,8 +13,10 @@ from typing import Final
 
 from hookplane.clock import Clock
 from hookplane.errors import InvalidValue
+from hookplane.secret import Secret
 from hookplane.store.access import StoreAccess
 from hookplane.store.postgres.driver import PostgresStore
+from hookplane.store.postgres.dsn import readable_dsn
 from hookplane.store.postgres.migrate import bring_up_to_date
 from hookplane.store.protocol import SharedStore
 
@@ -27,6 +29,8 @@ class Driver:
     """What its DSNs begin with, before `://`."""
     example: str
     """A DSN, for messages."""
+    readable: Callable[[Secret], str]
+    """The text of a DSN. Raises InvalidValue, whose message has nothing of it."""
     open: Callable[[StoreAccess, Clock], Awaitable[SharedStore]]
     """Raises StoreUnavailable, StoreUnfit, InvalidValue."""
     migrate: Callable[[StoreAccess], Awaitable[tuple[int, int]]]
@@ -37,6 +41,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
     "postgresql": Driver(
         schemes=("postgresql", "postgres"),
         example="postgresql://user@host:5432/database",
+        readable=readable_dsn,
         open=PostgresStore.open,
         migrate=bring_up_to_date,
     ),
@@ -45,11 +50,12 @@ DRIVERS: Final[Mapping[str, Driver]] = {
 
 
 def driver_of(dsn: str) -> Driver:
-    """The driver that a DSN is for. Raises InvalidValue, whose message never shows the DSN: a
-    password may be in it."""
+    """The driver that a DSN is for and that can read it. Raises InvalidValue, whose message never
+    shows the DSN: a password may be in it."""
     scheme, separator, _ = dsn.partition("://")
     for driver in DRIVERS.values():
         if separator and scheme in driver.schemes:
+            driver.readable(Secret(dsn))
             return driver
     examples = " or ".join(driver.example for driver in DRIVERS.values())
     raise InvalidValue(f"it is a URL such as {examples}")

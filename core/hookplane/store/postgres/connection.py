@@ -13,6 +13,7 @@ import asyncpg
 from hookplane.errors import StoreReplaced, StoreUnfit
 from hookplane.store.access import StoreAccess
 from hookplane.store.postgres.db import Db, Pool
+from hookplane.store.postgres.dsn import readable_dsn
 from hookplane.store.postgres.faults import translated
 from hookplane.store.postgres.identity import DatabaseIdentity, read_identity
 
@@ -128,7 +129,7 @@ class Connections:
     def _arguments(self, purpose: str, more: Mapping[str, str] = _NONE) -> dict[str, Any]:
         settings = self._settings
         arguments: dict[str, Any] = {
-            "dsn": settings.dsn.reveal().decode(),
+            "dsn": readable_dsn(settings.dsn),
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
             "target_session_attrs": "primary",
