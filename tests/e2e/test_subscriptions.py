@@ -85,7 +85,8 @@ async def test_gone_disables_and_resume_goes_on(scene: Scene) -> None:
     assert status["delivery"]["retrying"] == 1
     later = await scene.send()
     assert len(scene.target.received) == 1
-    await scene.plane.api("POST", "/subscriptions/default/shop/resume", {})
+    answer = await scene.plane.api("POST", "/subscriptions/default/shop/resume", {})
+    assert answer == {"namespace": "default", "name": "shop", "state": "Disabled"}
     await scene.arrived(3)
     assert set(scene.target.events[1:]) == {event, later}
 

@@ -29,8 +29,10 @@ async def resume(context: Context, request: web.Request) -> web.Response:
     object_of(await request.read(), frozenset())
     if subscription.suspended:
         raise Refusal(409, "its manifest says suspend: true; set it to false to resume it")
+    views = await _views(context, [subscription])
     await context.store.request_resume(subscription.uid)
-    return json_response({"namespace": subscription.namespace, "name": subscription.name}, 202)
+    answer = {"namespace": subscription.namespace, "name": subscription.name}
+    return json_response({**answer, "state": views[0]["state"] if views else None}, 202)
 
 
 async def _views(context: Context, subscriptions: Sequence[SubscriptionConfig]) -> list[Json]:

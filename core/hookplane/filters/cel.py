@@ -17,6 +17,7 @@ from hookplane.errors import InvalidValue
 from hookplane.filters.checked import FieldOf, places, tree
 from hookplane.filters.event import EventView
 from hookplane.filters.members import MEMBERS, VARIABLE, uses
+from hookplane.filters.patterns import written_patterns
 from hookplane.filters.zones import bad_zones
 
 MAX_RESULT_BYTES: Final = 4 << 20
@@ -25,6 +26,7 @@ _FORM: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS
 """Members come in another order from the engine each time; a retry must have the same bytes."""
 _POSITION: Final = re.compile(r"<input>:([0-9]+):([0-9]+): (.*)")
 _NO_CONTAINER: Final = " (in container '')"
+_BAD_ARGUMENT: Final = "INVALID_ARGUMENT: "
 _MAX_MESSAGE: Final = 300
 _TELLS_NUL: Final = re.compile(r"[\x00-\x08]|\\[xXuU0-7]|bytes")
 """In an expression: what might tell NUL from the character that stands for it."""
@@ -110,9 +112,10 @@ def _with_nul(text: bytes, stand_in: str) -> bytes:
 
 
 def check_expression(text: str, expect_bool: bool) -> None:
-    """Raises InvalidValue when the text does not compile, names a member that no event has, or
-    cannot give a bool."""
+    """Raises InvalidValue when the text does not compile, names a member that no event has, has a
+    regular expression that is none, or cannot give a bool."""
     program = Program(text)
+    _check_patterns(text, program.serialized)
     asks = _check_members(text, program.serialized)
     if not asks:  # the engine takes has(event.type) for event.type where it knows its type
         program = Program(text, _typed_environment())
@@ -140,6 +143,24 @@ def _check_zones(text: str, serialized: bytes) -> None:
             f"{_place(text, serialized, call.number)}: the time zone of {call.function} must be "
             "written out, such as 'Europe/Berlin' or '+02:00'"
         )
+
+
+def _check_patterns(text: str, serialized: bytes) -> None:
+    """Raises InvalidValue for a regular expression that the engine cannot read."""
+    for call, pattern in written_patterns(tree(serialized)):
+        try:
+            value = _reads_pattern().eval(data={VARIABLE: pattern})
+        except RuntimeError as error:
+            raise InvalidValue(f"{_place(text, serialized, call.number)}: {error}") from None
+        if value.type() == cel.Type.ERROR:
+            why = _short(str(value.value()).removeprefix(_BAD_ARGUMENT))
+            raise InvalidValue(f"{_place(text, serialized, call.number)}: {why}")
+
+
+@lru_cache(maxsize=1)
+def _reads_pattern() -> Any:
+    """An expression that asks whether nothing matches the pattern that it is given."""
+    return _environment().compile(f"''.matches({VARIABLE})")
 
 
 def _place(text: str, serialized: bytes, number: int) -> str:

@@ -18,6 +18,7 @@ from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.client.table import table
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
+from support.clocks.blocking import until
 from support.planes.console import (
     SHOP,
     TOP_SECRET,
@@ -154,9 +155,16 @@ def test_replay_says_what_is_wrong(console: RunningConsole) -> None:
 
 def test_resume(console: RunningConsole) -> None:
     before = console.run(console.store.resume_requested(SHOP))
-    assert lines(console, "resume", "shop")[0].startswith("default/shop resumes")
+    assert lines(console, "resume", "shop")[0].startswith("default/shop was not stopped. A pause")
     assert console.run(console.store.resume_requested(SHOP)) == before + 1
     assert "there is: default/shop" in call(console, "resume", "nope", code=1).output
+
+
+def test_resuming_one_that_is_not_ready_promises_nothing(console: RunningConsole) -> None:
+    console.apply(subscription_row(not_ready="no Secret"))
+    until(lambda: not data(console, "status")["subscriptions"][0]["ready"], "it is not ready")
+    (line,) = lines(console, "resume", "shop")
+    assert line == "default/shop is not ready, so nothing is sent; see: hookplane status"
 
 
 def test_trigger(console: RunningConsole) -> None:
