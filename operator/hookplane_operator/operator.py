@@ -40,6 +40,7 @@ from hookplane_operator.referred.services import services_in_use
 from hookplane_operator.routing import JobKind, KeyRouter, Task
 from hookplane_operator.settings import OperatorSettings, Scope
 from hookplane_operator.state.runtime import GatewayRuntime, Name
+from hookplane_operator.state.seen_deletions import SeenDeletions
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.writer import StatusWriter
 from hookplane_operator.watch.knowledge import Knowledge
@@ -69,6 +70,7 @@ class Operator:
         self._election = election
         self._filled = asyncio.Event()
         self._objects = Objects()
+        self._deletions = SeenDeletions()
         self._knowledge = Knowledge(metrics, clock)
         self._user_objects = UserObjects(self._objects, settings, scope)
         self._events = Events(kube, instance)
@@ -93,7 +95,7 @@ class Operator:
         self._configurator = self._make_configurator(kube)
         self._gateways = self._make_gateways(kube, settings, scope, cluster)
         self._collector = self._make_collector()
-        self._sweeper = Sweeper(kube, self._objects, scope, metrics, clock)
+        self._sweeper = Sweeper(kube, self._objects, self._deletions, scope, metrics, clock)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work_on, _job_of, metrics)
         self._router = self._make_router(clock)
@@ -156,6 +158,7 @@ class Operator:
     def _make_router(self, clock: Clock) -> KeyRouter:
         return KeyRouter(
             objects=self._objects,
+            deletions=self._deletions,
             user_objects=self._user_objects,
             secrets=self._secrets,
             gateways=self._gateways,

@@ -14,23 +14,28 @@ from hookplane_operator.gateways.user_objects import UserObject, UserObjects
 from hookplane_operator.kube.kinds import (
     BOUNDS,
     CHILDREN,
+    ENDPOINT,
     GATEWAY,
     NAMESPACE,
     OURS,
     SECRET,
+    SUBSCRIPTION,
     Object,
 )
 from hookplane_operator.kube.names import GATEWAY_LABEL
-from hookplane_operator.kube.objects import ObjectChange, Objects, key_of
+from hookplane_operator.kube.objects import DELETED, GONE, ObjectChange, Objects, key_of, uid_of
 from hookplane_operator.queue import WorkQueue
 from hookplane_operator.referred.polling_cache import Name as ReferredName
 from hookplane_operator.referred.polling_cache import PollingCache
 from hookplane_operator.referred.secrets import Secrets, found_of, name_of
 from hookplane_operator.state.runtime import Name
+from hookplane_operator.state.seen_deletions import SeenDeletions
 from hookplane_operator.status.collector import Collector
 from hookplane_operator.status.gateway_missing import gateway_missing
 
 _BOUNDS: Final = frozenset(x.kind for x in BOUNDS)
+_SWEPT: Final = frozenset({ENDPOINT.kind, SUBSCRIPTION.kind})
+"""Kinds of what is in force until a sweep removes it."""
 
 
 class JobKind(StrEnum):
@@ -60,6 +65,7 @@ class KeyRouter:
         self,
         *,
         objects: Objects,
+        deletions: SeenDeletions,
         user_objects: UserObjects,
         secrets: Secrets,
         gateways: Gateways,
@@ -73,6 +79,7 @@ class KeyRouter:
         """`default`: the gateway of objects that name none. `leads`: whether this replica does.
         `is_writing`: whether a change of a status may be our own."""
         self._objects = objects
+        self._deletions = deletions
         self._user_objects = user_objects
         self._secrets = secrets
         self._gateways = gateways
@@ -102,7 +109,7 @@ class KeyRouter:
         """A watch or a list has it. `type`: of the watch event; None: it was listed."""
         if kind == SECRET.kind:
             found = found_of(body)
-            self._secrets.saw(name_of(found), None if type == "DELETED" else found)
+            self._secrets.saw(name_of(found), None if type in GONE else found)
             return
         if kind in _BOUNDS:
             self._bounds_changed(body["metadata"]["namespace"])
@@ -112,9 +119,9 @@ class KeyRouter:
         if change is ObjectChange.NOTHING or not self._leads():
             return
         if kind in CHILDREN:
-            self._child_changed(before if before and change is ObjectChange.GONE else body)
+            self._child_changed(_whole(before, change, body))
         elif change is not ObjectChange.STATUS:
-            self._spec_changed(kind, body)
+            self._spec_changed(kind, _whole(before, change, body))
         elif kind in OURS:
             self._status_changed(kind, body)
 
@@ -125,11 +132,19 @@ class KeyRouter:
             self._spec_changed(kind, body)
 
     def _taken(self, kind: str, type: str | None, body: Object) -> ObjectChange:  # noqa: A002
+        if kind in _SWEPT:
+            self._note_life(type, body)
         if type is None:
             return self._objects.put(kind, body)
-        if type == "DELETED":
+        if type in GONE:
             return self._objects.remove(kind, body)
         return self._objects.follow(kind, body)
+
+    def _note_life(self, type: str | None, body: Object) -> None:  # noqa: A002
+        if type == DELETED:
+            self._deletions.saw(uid_of(body))
+        elif type not in GONE:
+            self._deletions.lives(uid_of(body))
 
     def _spec_changed(self, kind: str, body: Object) -> None:
         key = key_of(kind, body)
@@ -141,6 +156,7 @@ class KeyRouter:
                 self._queue.enqueue(Task(JobKind.DEFAULT, self._default))
         elif kind == NAMESPACE.kind:
             self.compile_all_again(self._user_objects.all(key.name))
+            self._sweep_again(key.name)
         else:
             self._compile_again(UserObject(key, body))
 
@@ -170,6 +186,12 @@ class KeyRouter:
         for name in list(self._gateways.facts):
             if name[0] == namespace and self._gateways.retry(name):
                 self._queue.enqueue(Task(JobKind.GATEWAY, name))
+
+    def _sweep_again(self, namespace: str) -> None:
+        """What was held in it may have gone with it."""
+        for name, runtime in self._gateways.runtimes.items():
+            if namespace in runtime.held.namespaces:
+                self._queue.enqueue(Task(JobKind.SWEEP, name))
 
     def _compile_again(self, user_object: UserObject) -> None:
         """It is to be compiled again."""
@@ -204,3 +226,8 @@ class KeyRouter:
             self._collector.report_object(
                 user_object.key, missing.result, None, frozenset(), missing.seen
             )
+
+
+def _whole(before: Object | None, change: ObjectChange, body: Object) -> Object:
+    """What is gone as it was: a list that does not have it any more tells but its name."""
+    return before if before is not None and change is ObjectChange.GONE else body

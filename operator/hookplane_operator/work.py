@@ -103,7 +103,7 @@ class Jobs:
         known = name in self._gateways.facts
         again = await self._gateways.reconcile(name)
         runtime = self._gateways.runtimes.get(name)
-        if runtime is not None and runtime.blocked:
+        if runtime is not None and runtime.held:
             self._queue.enqueue(Task(JobKind.SWEEP, name))  # it may have been confirmed by now
         if name not in self._gateways.runtimes:
             self._collector.report_gateway(name, ServedCounts(), None)

@@ -40,6 +40,7 @@ CHILDREN = (
     f'hookplane_operator_children_refused{{{SYSTEM}, gateway="hookplane-system/default", pod="a"}}'
 )
 LOST = f'hookplane_operator_keys_lost{{{SYSTEM}, gateway="hookplane-system/%s", pod="a"}}'
+HELD = f'hookplane_operator_sweep_blocked{{{SYSTEM}, gateway="hookplane-system/default", pod="%s"}}'
 LEADER = f"hookplane_operator_leader{{{SYSTEM}, pod=%r}}"
 
 
@@ -110,6 +111,13 @@ CASES = {
         good={LOST % "default": f"0{HOURS}"},
         labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
         summary="The encryption keys of gateway hookplane-system/default were lost or replaced.",
+    ),
+    "HookplaneDeletionsHeld": Case(
+        bad={HELD % "a": f"37{HOURS}", HELD % "b": f"0{HOURS}"},
+        good={HELD % "a": f"0{HOURS}"},
+        labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
+        summary="37 objects of gateway hookplane-system/default are gone, and nobody was seen "
+        "deleting them.",
     ),
     "HookplaneOperatorIsRefused": Case(
         bad={f'{CALLS}, resource="secrets", code="403"}}': f"0+1{HOURS}"},

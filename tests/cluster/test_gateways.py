@@ -164,26 +164,6 @@ def test_encryption_keys_that_somebody_deletes_are_put_back(
     assert post(kubectl, place.pods, "sealed", "m1") in (200, 202, 204)
 
 
-def test_many_deletions_at_once_wait_for_a_word(kubectl: Kubectl, place: Installation) -> None:
-    names = [f"many-{number}" for number in range(12)]
-    kubectl.apply(*[endpoint(name) for name in names])
-    for name in names:
-        kubectl.until("whe", name, is_ready)
-    before = len(kubectl.list("whe"))
-    place.operator.stop()
-    kubectl.run("delete", "whe", *names)
-    place.operator.start()
-    found = kubectl.until(
-        "whg", "default", lambda x: condition(x, "SweepBlocked").get("status") == "True"
-    )
-    assert found["status"]["resources"]["endpoints"] == before
-    assert post(kubectl, place.pods, names[0], "m1") in (200, 202, 204)
-    count = condition(found, "SweepBlocked")["message"].split()[0]
-    kubectl.run("annotate", "whg", "default", f"hookplane.dev/confirm-deletions={count}")
-    until(lambda: post(kubectl, place.pods, names[0], "m2") == 404, "404")
-    kubectl.until("whg", "default", lambda x: not condition(x, "SweepBlocked"), seconds=90)
-
-
 def test_the_api_server_away_does_not_touch_deliveries(
     kubectl: Kubectl, place: Installation, subscriber: Target
 ) -> None:

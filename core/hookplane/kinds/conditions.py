@@ -355,8 +355,8 @@ CONDITIONS: Final = (
     ConditionInfo(
         ConditionType.SWEEP_BLOCKED,
         (GATEWAY,),
-        "More objects are gone than is plausible, so their rows stay in the store. Only there "
-        "while it is True.",
+        "More objects of some namespaces are gone than is plausible, and nobody was seen deleting "
+        "them, so their rows stay in the store. Only there while it is True.",
         (Reason.TOO_MANY_DELETIONS,),
     ),
     ConditionInfo(

@@ -11,7 +11,9 @@ from hookplane_operator.kube.kinds import GATEWAY, Object
 GATEWAY_LABEL: Final = "hookplane.dev/gateway"
 """Label of everything that a gateway is made of."""
 CONFIRM_DELETIONS: Final = "hookplane.dev/confirm-deletions"
-"""Annotation of a gateway: the number of deletions that are meant."""
+"""Annotation of a gateway: how many deletions are meant, of which namespaces."""
+CONFIRM_ALL: Final = "ALL"
+"""In it, all namespaces together; none of them has capital letters."""
 ROLE: Final = "app.kubernetes.io/component"
 HTTP: Final = 8080
 HTTPS: Final = 8443

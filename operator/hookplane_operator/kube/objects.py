@@ -10,6 +10,11 @@ from typing import Final
 from hookplane.compile.model import ObjectKey
 from hookplane_operator.kube.kinds import Object
 
+DELETED: Final = "DELETED"
+"""Type of a watch event: somebody deleted it."""
+MISSING: Final = "MISSING"
+"""In place of one: a full list does not have it any more."""
+GONE: Final = (DELETED, MISSING)
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 

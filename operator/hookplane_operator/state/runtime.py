@@ -14,6 +14,7 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.secret import Secret
 from hookplane.store.protocol import SharedStore
 from hookplane.units import parse_duration
+from hookplane_operator.state.held_deletions import HeldDeletions
 from hookplane_operator.state.result import ReconcileResult
 
 Name = tuple[str, str]
@@ -54,8 +55,8 @@ class GatewayRuntime:
         self._sweep_wanted = True
         self._swept_at = 0.0
         self._deletions: list[tuple[float, ObjectKey]] = []
-        """When which objects were lost."""
-        self._blocked = 0
+        """When which objects went that nobody was seen deleting."""
+        self._held_deletions = HeldDeletions()
         self._drained: dict[str, frozenset[str]] = {}
 
     @classmethod
@@ -230,9 +231,9 @@ class GatewayRuntime:
         return self._sweep_wanted
 
     @property
-    def blocked(self) -> int:
+    def held(self) -> HeldDeletions:
         """Objects that are gone and whose rows are kept until somebody confirms it."""
-        return self._blocked
+        return self._held_deletions
 
     @property
     def swept_at(self) -> float:
@@ -243,17 +244,17 @@ class GatewayRuntime:
         """What is deleted from now on wants another one."""
         self._swept_at, self._sweep_wanted = now, False
 
-    def record_deletions(self, lost: Iterable[ObjectKey], now: float) -> None:
-        """Objects were removed, and nothing had the name of these any more."""
-        self._deletions += [(now, key) for key in lost]
+    def record_deletions(self, doubted: Iterable[ObjectKey], now: float) -> None:
+        """Objects were removed, and nobody was seen deleting these."""
+        self._deletions += [(now, key) for key in doubted]
         self.record_change()
 
-    def record_blocked(self, count: int) -> None:
-        """So many objects wait for a confirmation; 0: none does any more."""
-        self._blocked = count
+    def record_held(self, held: HeldDeletions) -> None:
+        """These wait for a confirmation."""
+        self._held_deletions = held
 
-    def recently_lost(self, now: float, window_seconds: float) -> set[ObjectKey]:
-        """What was lost within the last `window_seconds`."""
+    def recently_doubted(self, now: float, window_seconds: float) -> set[ObjectKey]:
+        """What went within the last `window_seconds` though nobody was seen deleting it."""
         self._deletions = [(at, x) for at, x in self._deletions if now - at < window_seconds]
         return {key for _, key in self._deletions}
 

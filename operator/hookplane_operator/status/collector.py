@@ -224,7 +224,7 @@ class Collector:
         depends = (
             state.marks,
             runtime.rounds,
-            runtime.blocked,
+            runtime.held,
             members,
             seen.away,
             seen.silent,
@@ -280,7 +280,7 @@ class Collector:
             endpoints=endpoints,
             subscriptions=len(documents) - endpoints,
             version=runtime.applied.newest,
-            blocked=runtime.blocked,
+            held=runtime.held,
         )
         self.report_gateway(runtime.name, served, state.seen)
 

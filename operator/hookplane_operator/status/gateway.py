@@ -16,8 +16,9 @@ from hookplane.kinds.gateway import (
 )
 from hookplane.store.process_registry import Role
 from hookplane.units import format_time
-from hookplane_operator.kube.names import CONFIRM_DELETIONS
+from hookplane_operator.kube.names import CONFIRM_ALL, CONFIRM_DELETIONS
 from hookplane_operator.state.facts import GatewayFacts, Informed
+from hookplane_operator.state.held_deletions import HeldDeletions
 from hookplane_operator.status.conditions import (
     Fact,
     of_trouble,
@@ -28,6 +29,9 @@ from hookplane_operator.status.conditions import (
 from hookplane_operator.status.observation import Observation
 
 _ROLES: Final = (Role.RECEIVER, Role.DISPATCHER)
+_NONE: Final = HeldDeletions()
+_SHOWN: Final = 5
+"""Namespaces that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class ServedCounts:
     subscriptions: int = 0
     version: int = 0
     """The newest that was written."""
-    blocked: int = 0
+    held: HeldDeletions = _NONE
     """Objects whose rows are kept though they are gone."""
 
 
@@ -60,8 +64,8 @@ def gateway_status(
         *_exposed(facts, needed=True),
     ]
     found = with_summaries(found) + _exposed(facts, needed=False)
-    if served.blocked:
-        found.append(_blocked(served.blocked))
+    if served.held:
+        found.append(_blocked(served.held, now))
     if facts.keys_lost:
         reason = Reason.SEALED_WITH_OTHER_KEYS
         found.append(Fact(ConditionType.KEYS_LOST, "True", reason, facts.keys_lost))
@@ -106,14 +110,23 @@ def _exposed(facts: GatewayFacts, *, needed: bool) -> list[Fact]:
     return [Fact(ConditionType.EXPOSED, way_in.truth, way_in.reason, way_in.message)]
 
 
-def _blocked(count: int) -> Fact:
-    return Fact(
-        ConditionType.SWEEP_BLOCKED,
-        "True",
-        Reason.TOO_MANY_DELETIONS,
-        f"{count} objects are gone at once, so their rows are kept and their URLs still answer. If "
-        f"that is meant: kubectl annotate whg … --overwrite {CONFIRM_DELETIONS}={count}",
+def _blocked(held: HeldDeletions, now: Millis) -> Fact:
+    """The namespaces with most, and how each is confirmed; else how all are."""
+    most = sorted(held.namespaces, key=lambda x: (-held.namespaces[x], x))[:_SHOWN]
+    left, today = len(held.namespaces) - len(most), format_time(now)[:10]
+    each = ", ".join(f"{held.namespaces[x]} of {x}" for x in most)
+    words = ",".join(f"{x}={held.namespaces[x]}@{today}" for x in most)
+    message = (
+        f"objects are gone and nobody was seen deleting them: {each}"
+        f"{f' and those of {left} more namespaces' if left else ''}. Their rows are kept and their "
+        f"URLs still answer. If that is meant: kubectl annotate whg … --overwrite "
+        f"{CONFIRM_DELETIONS}={words}"
     )
+    if left:
+        message += f", or for all namespaces {CONFIRM_ALL}={held.total}@{today}"
+    if held.objection:
+        message += f". Of what the annotation says, {held.objection}"
+    return Fact(ConditionType.SWEEP_BLOCKED, "True", Reason.TOO_MANY_DELETIONS, message)
 
 
 def _processes(facts: GatewayFacts, role: Role, seen: Observation | None) -> ProcessesStatus | None:

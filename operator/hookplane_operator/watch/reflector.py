@@ -19,7 +19,7 @@ from hookplane_operator.kube.answers import WatchEvent
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
-from hookplane_operator.kube.objects import uid_of, version_number, version_of
+from hookplane_operator.kube.objects import GONE, MISSING, uid_of, version_number, version_of
 from hookplane_operator.watch.knowledge import Knowledge, KnowledgeSource
 
 WATCH_SECONDS: Final = 40.0
@@ -37,7 +37,8 @@ EVERY_SECONDS: Final = 40.0
 _JITTER: Final = 0.25
 
 Saw = Callable[[str, str | None, Object], None]
-"""Called with a kind, the type of the watch event (None: it was listed), and the object."""
+"""Called with a kind, the type of the watch event (None: it was listed; MISSING: a list does not
+have it any more), and the object."""
 Name = tuple[str, str]
 """Namespace and name."""
 
@@ -90,7 +91,7 @@ class Reflector:
                 await self._interrupted(error)
 
     async def list(self) -> None:
-        """Hands on what there is, and what is gone as deleted. Raises ApiError."""
+        """Hands on what there is, and what is gone as missing. Raises ApiError."""
         begun, version, found = self._knowledge.now(), "", set[Name]()
         async for page in self._kube.pages(
             self._resource, self._namespace, selector=self._selector
@@ -101,7 +102,7 @@ class Reflector:
                 body.setdefault("apiVersion", self._resource.api_version)
                 found.add(self._hand_on(None, body))
         for name in self._known.keys() - found:
-            self._hand_on("DELETED", self._stub(name))
+            self._hand_on(MISSING, self._stub(name))
         self._version, self._listed_at, self._lists_failed = version, begun, 0
         self._knowledge.learned(self.source, begun)
         self.tried.set()
@@ -112,7 +113,7 @@ class Reflector:
     def withdraw(self) -> None:
         """The kind is not there any more, and so is nothing of it."""
         for name in list(self._known):
-            self._hand_on("DELETED", self._stub(name))
+            self._hand_on(MISSING, self._stub(name))
         self._knowledge.forget(self.source)
 
     async def _watch(self) -> None:
@@ -147,7 +148,7 @@ class Reflector:
 
     def _hand_on(self, type: str | None, body: Object) -> Name:  # noqa: A002
         name = body["metadata"].get("namespace", ""), body["metadata"]["name"]
-        if type == "DELETED":
+        if type in GONE:
             self._known.pop(name, None)
         else:
             self._known[name] = uid_of(body)

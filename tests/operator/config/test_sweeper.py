@@ -10,25 +10,23 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hookplane.compile.endpoint import builtin_endpoints
 from hookplane.compile.model import ObjectKey
-from hookplane.config.endpoint import EndpointConfig, Source
+from hookplane.config.endpoint import EndpointConfig
+from hookplane.kinds.gateway import WebhookGateway
 from hookplane.store.event_log import NewEvent
 from hookplane.store.postgres.connection import Purpose
-from hookplane_operator.config.sweeper import (
-    FEW,
-    SOONEST_SECONDS,
-    WINDOW_SECONDS,
-    ListedObjects,
-    Sweeper,
-    plan_sweep,
-)
+from hookplane.units import format_time
+from hookplane_operator.config.deletion_guard import FEW
+from hookplane_operator.config.sweeper import SOONEST_SECONDS, WINDOW_SECONDS, Sweeper
 from hookplane_operator.kube.client import Kube
-from hookplane_operator.kube.kinds import ENDPOINT, SUBSCRIPTION, Object, Resource
+from hookplane_operator.kube.errors import ApiError, Forbidden
+from hookplane_operator.kube.kinds import ENDPOINT, NAMESPACE, SUBSCRIPTION, Object, Resource
+from hookplane_operator.kube.names import CONFIRM_DELETIONS
 from hookplane_operator.metrics import Metrics
 from hookplane_operator.referred.secrets import GENERATED_FOR
 from hookplane_operator.settings import Scope
 from hookplane_operator.state.runtime import GatewayRuntime
+from hookplane_operator.state.seen_deletions import SeenDeletions
 from support.planes.gateway_store import Place, body
 from support.planes.gateway_store import place as made_place
 
@@ -41,14 +39,28 @@ class Cluster:
         self.secrets: dict[tuple[str, str], Object] = {}
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         """Happens once, when everything was listed."""
+        self.namespaces: dict[str, Object | Forbidden | None] = {}
+        """Where they are another than usual; None: there is none."""
+        self.unlisted: set[str] = set()
+        self.whole = True
 
-    async def list(self, resource: Resource, _: str | None, **__: Any) -> AsyncIterator[Object]:
+    async def list(
+        self, resource: Resource, namespace: str | None, **__: Any
+    ) -> AsyncIterator[Object]:
+        if namespace in self.unlisted:
+            raise Forbidden(403, "no list")
         for key, found in self.there.items():
-            if key.kind == resource.kind:
+            if key.kind == resource.kind and namespace in (None, key.namespace):
                 yield found
 
-    async def find(self, _: Resource, namespace: str, name: str) -> Object | None:
-        return self.secrets.get((namespace, name))
+    async def find(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        if resource is not NAMESPACE:
+            assert namespace
+            return self.secrets.get((namespace, name))
+        found = self.namespaces.get(name, {"metadata": {"name": name, "uid": f"uid-of-{name}"}})
+        if isinstance(found, Forbidden):
+            raise found
+        return found
 
     async def delete(self, _: Resource, namespace: str, name: str, uid: str) -> None:
         assert self.secrets.pop((namespace, name))["metadata"]["uid"] == uid
@@ -57,17 +69,20 @@ class Cluster:
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
             await happens()
-        return True
+        return self.whole
 
 
 class Scene:
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, namespaces: tuple[str, ...] = ()) -> None:
+        """`namespaces`: those that the operator looks at; empty: all."""
         self.place = place
         self.cluster = Cluster()
+        self.deletions = SeenDeletions()
         self.sweeper = Sweeper(
             cast(Kube, self.cluster),
             place.objects,
-            Scope("shop", ("shop",), ()),
+            self.deletions,
+            Scope("shop", ("shop",), namespaces),
             Metrics(CollectorRegistry()),
             place.clock,
         )
@@ -78,22 +93,53 @@ class Scene:
         await self.comes(runtime, *names)
         return runtime
 
-    def deleted(self, name: str) -> None:
-        gone = self.cluster.there.pop(ObjectKey(SUBSCRIPTION.kind, "shop", name))
+    def deleted(self, name: str, namespace: str = "shop") -> None:
+        """Nobody was seen doing it."""
+        gone = self.cluster.there.pop(ObjectKey(SUBSCRIPTION.kind, namespace, name))
         self.place.objects.remove(SUBSCRIPTION.kind, gone)
 
-    def seen(self, name: str, *, kind: str = SUBSCRIPTION.kind, uid: str = "") -> ObjectKey:
+    def seen_deleted(self, name: str) -> None:
+        """A watch told it."""
+        self.deletions.saw(f"uid-{name}")
+        self.deleted(name)
+
+    def seen(
+        self,
+        name: str,
+        *,
+        kind: str = SUBSCRIPTION.kind,
+        uid: str = "",
+        namespace: str = "shop",
+    ) -> ObjectKey:
         """There now, and known, but not compiled."""
         made = body(name, kind=kind)
-        made["metadata"] |= {"uid": uid or f"uid-{name}", "labels": {"app": "shop"}}
+        made["metadata"] |= {
+            "namespace": namespace,
+            "uid": uid or f"uid-{name}",
+            "labels": {"app": "shop"},
+        }
         self.place.objects.put(kind, made)
-        key = ObjectKey(kind, "shop", name)
+        key = ObjectKey(kind, namespace, name)
         self.cluster.there[key] = made
         return key
 
-    async def comes(self, runtime: GatewayRuntime, *names: str) -> None:
+    async def comes(self, runtime: GatewayRuntime, *names: str, namespace: str = "shop") -> None:
         """Seen, compiled and written."""
-        await self.compile(runtime, {self.seen(name) for name in names})
+        await self.compile(runtime, {self.seen(name, namespace=namespace) for name in names})
+
+    async def sweep(self, runtime: GatewayRuntime) -> dict[str, int]:
+        """At once, however long ago the last one was. What is in force then."""
+        runtime.begin_sweep(time.monotonic() - SOONEST_SECONDS)
+        await self.sweeper.sweep(runtime)
+        return await self.place.in_force()
+
+    def confirm(self, runtime: GatewayRuntime, words: str) -> None:
+        """`words`: `shop=12`, of today."""
+        today = format_time(self.place.clock.now())[:10]
+        gateway = runtime.gateway
+        notes = {CONFIRM_DELETIONS: f"{words}@{today}"}
+        metadata = gateway.metadata.model_copy(update={"annotations": notes})
+        runtime.renew(WebhookGateway.model_copy(gateway, update={"metadata": metadata}))
 
     async def compile(self, runtime: GatewayRuntime, keys: Iterable[ObjectKey]) -> None:
         runtime.mark_dirty(keys)
@@ -172,8 +218,8 @@ async def test_what_was_made_again_and_is_not_compiled_yet_loses_nothing(scene: 
     again = {scene.seen("orders", kind=ENDPOINT.kind, uid="orders-again")}
     again |= {scene.seen(x, uid=f"{x}-again") for x in names}
     await scene.sweeper.sweep(runtime)
-    assert runtime.blocked == 0
-    assert not runtime.recently_lost(time.monotonic(), WINDOW_SECONDS)
+    assert not runtime.held
+    assert not runtime.recently_doubted(time.monotonic(), WINDOW_SECONDS)
     await scene.compile(runtime, again)
     stats = await scene.place.store.subscription_stats([f"{x}-again" for x in names])
     assert [(x.pending, x.counters.expired) for x in stats] == [(1, 0)] * len(names)
@@ -226,108 +272,128 @@ async def test_only_recent_deletions_count(
 
 
 def lost(count: int) -> list[ObjectKey]:
-    return [ObjectKey(ENDPOINT.kind, "elsewhere", f"lost-{number}") for number in range(count)]
+    return [ObjectKey(ENDPOINT.kind, "shop", f"lost-{number}") for number in range(count)]
 
 
 async def test_what_a_sweep_removed_counts_for_the_next(scene: Scene) -> None:
     runtime = await scene.runtime("a", "b")
     scene.deleted("a")
     await scene.sweeper.sweep(runtime)
-    recent = runtime.recently_lost(time.monotonic(), WINDOW_SECONDS)
+    recent = runtime.recently_doubted(time.monotonic(), WINDOW_SECONDS)
     assert recent == {ObjectKey(SUBSCRIPTION.kind, "shop", "a")}
 
 
-# The plan alone ------------------------------------------------------------------------------
+# Who was seen, and who was not ----------------------------------------------------------------
 
-EVERYWHERE = Scope("system", ("system",), ())
-
-
-def document(uid: str, namespace: str = "a", name: str = "") -> EndpointConfig:
-    return EndpointConfig(
-        uid=uid,
-        namespace=namespace,
-        name=name or uid,
-        path=f"/{namespace}/{uid}",
-        provider="Generic",
-        event_type=Source(header="x-type"),
-    )
+MANY = [f"many-{number}" for number in range(FEW + 2)]
 
 
-def documents(count: int) -> list[EndpointConfig]:
-    return [document(f"u{number}") for number in range(count)]
+async def test_what_was_seen_to_be_deleted_goes_at_once_however_much_it_is(scene: Scene) -> None:
+    runtime = await scene.runtime(*MANY, "stays")
+    for name in MANY:
+        scene.seen_deleted(name)
+    assert await scene.sweep(runtime) == {"stays": 1}
+    assert not runtime.held
+    assert not runtime.recently_doubted(time.monotonic(), WINDOW_SECONDS)
 
 
-def listed(*found: EndpointConfig) -> ListedObjects:
-    keys = {ObjectKey(ENDPOINT.kind, x.namespace, x.name) for x in found}
-    return ListedObjects({x.uid for x in found}, keys)
+async def test_a_namespace_that_misses_much_waits_and_no_other_does(scene: Scene) -> None:
+    runtime = await scene.runtime(*MANY, "stays")
+    await scene.comes(runtime, "theirs", "other", namespace="blog")
+    for name in MANY:
+        scene.deleted(name)
+    scene.deleted("theirs", "blog")
+    assert (await scene.sweep(runtime)).keys() == {*MANY, "stays", "other"}
+    assert runtime.held.namespaces == {"shop": len(MANY)}
+
+
+@pytest.mark.parametrize("change", ["one more is gone", "one came back", "nothing"])
+async def test_what_is_confirmed_goes_though_it_moved_meanwhile(scene: Scene, change: str) -> None:
+    runtime = await scene.runtime(*MANY, "stays", "next")
+    for name in MANY:
+        scene.deleted(name)
+    await scene.sweep(runtime)
+    left = {"stays", "next"}
+    if change == "one more is gone":
+        scene.deleted("next")
+        left = {"stays"}
+    elif change == "one came back":
+        scene.seen(MANY[0])
+        left |= {MANY[0]}
+    await scene.sweep(runtime)
+    assert runtime.held.namespaces == {"shop": len(MANY)}, "the number stays as it was told"
+    scene.confirm(runtime, f"shop={len(MANY)}")
+    assert (await scene.sweep(runtime)).keys() == left
+    assert not runtime.held
+
+
+async def test_what_is_confirmed_makes_nothing_after_it_wait(scene: Scene) -> None:
+    runtime = await scene.runtime(*MANY, "stays", "next")
+    for name in MANY:
+        scene.deleted(name)
+    scene.confirm(runtime, f"shop={len(MANY)}")
+    await scene.sweep(runtime)
+    scene.confirm(runtime, "other=1")
+    scene.deleted("next")
+    assert (await scene.sweep(runtime)).keys() == {"stays"}
 
 
 @pytest.mark.parametrize(
-    ("there", "gone", "recent", "confirmed", "removed", "blocked"),
+    ("namespace", "left"),
     [
-        (100, 10, 0, "", 10, 0),  # as many as always may go
-        (30, 11, 0, "", 0, 11),  # one more, and more than a fifth
-        (100, 20, 0, "", 20, 0),  # a fifth
-        (100, 21, 0, "", 0, 21),  # more
-        (100, 21, 0, "21", 21, 0),  # somebody said so
-        (100, 21, 0, "20", 0, 21),  # somebody said something else
-        (90, 8, 10, "", 8, 0),  # a few went before
-        (80, 8, 14, "", 0, 8),  # together they are too many
-        (5, 0, 50, "", 0, 0),  # nothing is gone now
+        pytest.param(None, set(), id="gone"),
+        pytest.param({"uid": "uid-of-shop", "deletionTimestamp": "now"}, set(), id="going"),
+        pytest.param({"uid": "another"}, set(), id="made-again"),
+        pytest.param({"uid": "uid-of-shop"}, {*MANY}, id="there"),
+        pytest.param(Forbidden(403, "no"), {*MANY}, id="may-not-be-read"),
     ],
 )
-def test_how_much_goes(
-    there: int, gone: int, recent: int, confirmed: str, removed: int, blocked: int
+async def test_a_namespace_that_is_gone_is_no_doubt(
+    scene: Scene, namespace: dict[str, str] | Forbidden | None, left: set[str]
 ) -> None:
-    known = documents(there)
-    before = set(lost(recent))
-    sweep = plan_sweep(known, listed(*known[gone:]), set(), EVERYWHERE, confirmed, before)
-    assert len(sweep.doomed) == removed
-    assert (len(sweep.lost), sweep.blocked) == (removed, blocked)
+    runtime = await scene.runtime(*MANY)
+    for name in MANY:
+        scene.deleted(name)
+    found = {"metadata": namespace} if isinstance(namespace, dict) else namespace
+    scene.cluster.namespaces["shop"] = found
+    assert (await scene.sweep(runtime)).keys() == left
+    assert bool(runtime.held) is bool(left)
 
 
-def test_what_was_made_again_is_no_loss() -> None:
-    former = [document(f"former-{number}", name="churn") for number in range(40)]
-    living, innocent = document("living", name="churn"), document("innocent")
-    sweep = plan_sweep([*former, living, innocent], listed(living), set(), EVERYWHERE)
-    assert {x.uid for x in sweep.doomed} == {"innocent", *(x.uid for x in former)}
-    assert ([x.uid for x in sweep.lost], sweep.blocked) == (["innocent"], 0)
+async def test_what_the_caches_still_have_waits_for_the_watch(scene: Scene) -> None:
+    """A list may be newer than a watch, which is about to tell who deleted it."""
+    runtime = await scene.runtime(*MANY, "stays")
+    for name in MANY:
+        del scene.cluster.there[ObjectKey(SUBSCRIPTION.kind, "shop", name)]
+    assert len(await scene.sweep(runtime)) == len(MANY) + 1
+    assert not runtime.held
 
 
-def test_what_was_made_again_goes_while_losses_wait() -> None:
-    known = [document("former", name="churn"), document("living", name="churn"), *documents(11)]
-    sweep = plan_sweep(known, listed(known[1]), set(), EVERYWHERE)
-    assert [x.uid for x in sweep.doomed] == ["former"]
-    assert (sweep.lost, sweep.blocked) == ((), 11)
+async def test_what_goes_with_its_kind_was_deleted_by_nobody(scene: Scene) -> None:
+    runtime = await scene.runtime(*MANY)
+    for name in MANY[:5]:
+        scene.seen_deleted(name)
+    scene.cluster.whole = False
+    with pytest.raises(ApiError, match="a CRD is being deleted"):
+        await scene.sweep(runtime)
+    for name in MANY[5:]:
+        scene.seen_deleted(name)
+    scene.cluster.whole = True
+    assert (await scene.sweep(runtime)).keys() == {*MANY}
+    assert runtime.held.namespaces == {"shop": len(MANY)}
 
 
-def test_what_was_lost_and_made_again_counts_no_more() -> None:
-    known = documents(30)
-    recent = {ObjectKey(ENDPOINT.kind, x.namespace, x.name) for x in known[1:20]}
-    sweep = plan_sweep(known, listed(*known[1:]), set(), EVERYWHERE, recent=recent)
-    assert ([x.uid for x in sweep.lost], sweep.blocked) == (["u0"], 0)
-
-
-def test_what_is_lost_again_and_again_is_one_loss() -> None:
-    known = documents(20)
-    recent = {ObjectKey(ENDPOINT.kind, x.namespace, x.name) for x in known[:10]}
-    sweep = plan_sweep(known, listed(*known[10:]), set(), EVERYWHERE, recent=recent)
-    assert (len(sweep.lost), sweep.blocked) == (10, 0)
-
-
-def test_the_share_is_of_what_there_is_and_not_of_its_former_lives() -> None:
-    former = [document(f"former-{number}", name="churn") for number in range(200)]
-    living = document("living", name="churn")
-    known = [*former, living, *documents(11)]
-    assert plan_sweep(known, listed(living), set(), EVERYWHERE).blocked == 11
-
-
-def test_a_narrower_scope_removes_nothing() -> None:
-    narrow = Scope("system", ("system",), ("b",))
-    assert plan_sweep(documents(3), listed(), set(), narrow).doomed == ()
-
-
-def test_a_built_in_endpoint_stays_as_long_as_anything_is_in_its_namespace() -> None:
-    known = [*builtin_endpoints(["a", "b"]), document("u1", "a")]
-    sweep = plan_sweep(known, listed(document("u1", "a")), set(), EVERYWHERE)
-    assert [x.namespace for x in sweep.doomed] == ["b"]
+async def test_a_namespace_that_cannot_be_listed_holds_up_no_other() -> None:
+    """As one that was deleted together with the Role that let us list it."""
+    async with made_place() as place:
+        scene = Scene(place, ("shop", "blog"))
+        runtime = await scene.runtime("unknown", "deleted")
+        await scene.comes(runtime, "theirs", "other", namespace="blog")
+        scene.cluster.unlisted = {"shop"}
+        scene.seen_deleted("deleted")
+        scene.deleted("unknown")
+        scene.deleted("theirs", "blog")
+        with pytest.raises(Forbidden):
+            await scene.sweep(runtime)
+        assert (await place.in_force()).keys() == {"unknown", "other"}
+        assert scene.builtin(runtime) == ["shop", "blog"]

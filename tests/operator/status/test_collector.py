@@ -182,7 +182,7 @@ async def test_a_gateway_reports_what_it_serves_and_one_that_is_gone_reports_not
 ) -> None:
     scene.place.objects.put("WebhookGateway", body("default", kind="WebhookGateway"))
     assert "default" in await scene.told()
-    scene.collector.report_gateway(scene.runtime.name, ServedCounts(2, 1, 7, 3), None)
+    scene.collector.report_gateway(scene.runtime.name, ServedCounts(2, 1, 7), None)
     served = scene.paper.last.resources
     assert (served.endpoints, served.subscriptions) == (2, 1)
     scene.paper.offered = []

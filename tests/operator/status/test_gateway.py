@@ -11,7 +11,10 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.store.delivery_store import Counters, TargetHealth
 from hookplane.store.process_registry import Member, Presence, Role
 from hookplane.store.queries import SubscriptionStats
+from hookplane_operator.config.confirmations import Confirmations
+from hookplane_operator.kube.names import CONFIRM_DELETIONS
 from hookplane_operator.state.facts import Blocker, GatewayFacts, Informed, WayIn
+from hookplane_operator.state.held_deletions import HeldDeletions
 from hookplane_operator.status.gateway import ServedCounts, gateway_status
 from hookplane_operator.status.observation import Observation
 
@@ -108,14 +111,23 @@ def test_a_way_in_that_is_not_needed_does_not_decide() -> None:
     assert (condition(made, "Ready")[0], condition(made, "Exposed")[0]) == ("True", "False")
 
 
-def test_blocked_deletions_are_said_with_their_number() -> None:
-    truth, reason, message = condition(status(served=replace(SERVED, blocked=9)), "SweepBlocked")
-    assert (truth, reason, message.split()[0], message[-2:]) == (
-        "True",
-        "TooManyDeletions",
-        "9",
-        "=9",
-    )
+def test_held_deletions_are_said_with_how_each_namespace_is_confirmed() -> None:
+    held = HeldDeletions({"blog": 12, "shop": 37})
+    truth, reason, message = condition(status(served=replace(SERVED, held=held)), "SweepBlocked")
+    assert (truth, reason) == ("True", "TooManyDeletions")
+    assert "37 of shop, 12 of blog" in message
+    said = message.partition(f"{CONFIRM_DELETIONS}=")[2]
+    assert Confirmations.parse(said, NOW) == Confirmations({"shop": 37, "blog": 12})
+
+
+def test_of_many_namespaces_those_with_most_are_named_and_all_can_be_confirmed() -> None:
+    held = HeldDeletions({f"n{number:03}": number for number in range(300)}, '"37" is nothing')
+    message = condition(status(served=replace(SERVED, held=held)), "SweepBlocked")[2]
+    assert "299 of n299" in message
+    assert "those of 295 more namespaces" in message
+    assert f"ALL={held.total}@" in message
+    assert message.endswith('"37" is nothing')
+    assert len(message) < 1024
 
 
 def test_keys_that_are_lost_are_said_and_leave_it_ready() -> None:

@@ -108,10 +108,11 @@ async def test_a_watch_goes_on_where_the_list_and_the_one_before_ended(scene: Sc
     scene.server.there, scene.server.version = [body("a", 3)], 7
     async with running(scene) as server:
         server.tell("ADDED", body("b", 8))
+        server.tell("DELETED", body("b", 9))
         server.tell("BOOKMARK", {"metadata": {"resourceVersion": "12"}})
         server.end()
         await scene.until(lambda: server.watched_from == ["7", "12"])
-    assert scene.seen == [(None, "a", "a"), ("ADDED", "b", "b")]
+    assert scene.seen == [(None, "a", "a"), ("ADDED", "b", "b"), ("DELETED", "b", "b")]
     assert (server.lists, scene.first_lists) == (1, 1)
 
 
@@ -123,7 +124,7 @@ async def test_after_a_restore_the_list_is_the_state(scene: Scene) -> None:
         server.end(ApiError(0, "no answer"))
         await scene.until(lambda: server.watched_from == ["100", "50"])
     assert sorted(scene.seen[2:], key=str) == [
-        ("DELETED", "new", "new"),
+        ("MISSING", "new", "new"),
         (None, "deleted", "deleted"),
         (None, "edited", "edited"),
     ]
@@ -144,10 +145,10 @@ async def test_a_list_that_breaks_makes_nothing_gone(scene: Scene) -> None:
         server.there, server.list_error = [body("b", 1)], ApiError(0, "no answer")
         server.end(ApiError(410, "too old"))
         await scene.until(lambda: server.lists >= 2)
-        assert "DELETED" not in {x[0] for x in scene.seen}
+        assert "MISSING" not in {x[0] for x in scene.seen}
         server.list_error = None
-        await scene.until(lambda: ("DELETED", "a", "a") in scene.seen)
-    assert ("DELETED", "b", "b") not in scene.seen
+        await scene.until(lambda: ("MISSING", "a", "a") in scene.seen)
+    assert ("MISSING", "b", "b") not in scene.seen
 
 
 async def test_where_watching_is_refused_lists_go_on(scene: Scene) -> None:
@@ -174,5 +175,5 @@ async def test_what_is_withdrawn_is_gone(scene: Scene) -> None:
     await scene.reflector.list()
     scene.reflector.withdraw()
     scene.monotonic = 5.0
-    assert scene.seen == [(None, "a", "a"), ("DELETED", "a", "a")]
+    assert scene.seen == [(None, "a", "a"), ("MISSING", "a", "a")]
     assert scene.knowledge.age(ENDPOINT.kind) == 0.0
