@@ -12,9 +12,10 @@ import yaml
 from pydantic import Field, ValidationError
 
 from hookplane.errors import InvalidValue
-from hookplane.kinds.base import ObjectName, Spec
+from hookplane.kinds.base import ObjectName, Spec, SubdomainName
 from hookplane.kinds.gateway import GatewaySpec
 from hookplane.manifests.explain import explain
+from hookplane.network.addresses import OwnPlace
 
 FILE: Final = "HOOKPLANE_OPERATOR_SETTINGS_FILE"
 NAMESPACE: Final = "HOOKPLANE_NAMESPACE"
@@ -76,10 +77,24 @@ class OperatorSettings(Spec):
     """Whether Secrets are watched; that takes the right to list them."""
     cluster_domain: str = "cluster.local"
     """Domain of Services."""
+    own_services: list[SubdomainName] = []
+    """Services of Hookplane's own by their whole names, such as that of the operator's metrics:
+    nothing is delivered there."""
     default_gateway: DefaultGateway = DefaultGateway(enabled=False)
     """The gateway that objects without a gatewayRef use."""
     pods: PodSettings = PodSettings()
     """What all pods of the data plane get."""
+
+    @property
+    def refused_targets(self) -> tuple[str, ...]:
+        """Names of Services that no target may lead to: our own, and the API server's."""
+        return (*self.own_services, f"kubernetes.default.svc.{self.cluster_domain}")
+
+    def own_places(self) -> frozenset[OwnPlace]:
+        """The same, in every form in which a URL may name them."""
+        suffixes = (".svc." + self.cluster_domain, "." + self.cluster_domain)
+        shorter = {x.removesuffix(end) for x in self.refused_targets for end in suffixes}
+        return frozenset(OwnPlace(x.lower()) for x in shorter.union(self.refused_targets))
 
 
 @dataclass(frozen=True, slots=True)

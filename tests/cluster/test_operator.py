@@ -19,7 +19,7 @@ from support.http.subscriber import Target
 from support.kubernetes.control_plane import ROOT
 from support.kubernetes.installation import Installation, installation
 from support.kubernetes.kubectl import Kubectl, condition, is_ready
-from support.kubernetes.manifests import endpoint, key_of, made, post, secret, subscription
+from support.kubernetes.manifests import endpoint, key_of, made, post, secret, service, subscription
 from support.kubernetes.pki import Authority
 
 _names = (f"x{number}" for number in itertools.count())
@@ -196,6 +196,42 @@ def test_services_that_lead_elsewhere_are_refused(
         endpoint(name), made("WebhookSubscription", name, {"endpointRefs": refs, "target": aim})
     )
     assert words in refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+
+
+def test_a_service_of_the_namespace_is_allowed_by_its_address(
+    place: Installation, kubectl: Kubectl, name: str
+) -> None:
+    spec = {"ports": [{"port": 80}], "selector": {"app": name}}
+    metadata = {"name": name}
+    kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+    aim = {"serviceRef": {"name": name}}
+    whole = {"endpointRefs": [{"name": name}], "target": aim}
+    kubectl.apply(endpoint(name), made("WebhookSubscription", name, whole))
+    uid = wait_ready(kubectl, "whs", name)["metadata"]["uid"]
+    rows = place.sql("select uid, convert_from(document, 'utf8') from hookplane.config")
+    found = dict(line.split("|", 1) for line in rows.splitlines())
+    address = kubectl.get("service", name)["spec"]["clusterIP"]
+    assert json.loads(found[uid])["target"]["services"] == [address]
+
+
+@pytest.mark.parametrize("role", ["operator", "postgresql"])
+def test_services_of_hookplane_itself_are_no_targets(
+    kubectl: Kubectl, name: str, role: str
+) -> None:
+    labels = {"app.kubernetes.io/part-of": "hookplane", "app.kubernetes.io/component": role}
+    own = service(name)
+    kubectl.apply(own | {"metadata": own["metadata"] | {"labels": labels}})
+    aim = {"serviceRef": {"name": name}}
+    whole = {"endpointRefs": [{"name": name}], "target": aim}
+    kubectl.apply(endpoint(name), made("WebhookSubscription", name, whole))
+    message = refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+    assert "is Hookplane's own" in message
+
+
+def test_the_api_server_is_no_target(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply(endpoint(name), subscription(name, [name], "https://kubernetes.default.svc/api"))
+    message = refused(kubectl, "whs", name, ConditionType.ACCEPTED, Reason.NOT_ALLOWED)
+    assert "is no target: it is Hookplane's own, or the cluster's" in message
 
 
 def test_a_subscription_waits_for_its_endpoint(

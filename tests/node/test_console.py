@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
+from support.node.real import forwarded
 from support.node.release import Release
 from support.node.tenant import Tenant
 
-TRY: Final = """
+CONNECT: Final = """
 import socket, sys
 try:
     socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()
@@ -23,24 +21,9 @@ except OSError as error:
 """
 
 
-@contextmanager
-def forwarded(release: Release) -> Iterator[int]:
-    """Its port on this machine, as docs/kubernetes.md says."""
-    command = [*release.kubectl.command, "port-forward", "deployment/default-console", ":8090"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = re.search(r"127\.0\.0\.1:(\d+) -> 8090", process.stdout.readline())
-        assert port is not None
-        yield int(port[1])
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_who_may_forward_a_port_reaches_it(release: Release) -> None:
-    with forwarded(release) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with forwarded(release.kubectl, "deployment/default-console", 8090) as url:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         connection.request("GET", "/api/v1/endpoints")
         assert json.load(connection.getresponse())["next"] is None
         connection.close()
@@ -51,7 +34,7 @@ def test_pods_of_tenants_do_not(release: Release, shop: Tenant) -> None:
     address = release.kubectl.get("pod", name)["status"]["podIP"]
 
     def attempt(port: int) -> str:
-        command = ("exec", "subscriber", "--", "python", "-c", TRY, address, str(port))
+        command = ("exec", "subscriber", "--", "python", "-c", CONNECT, address, str(port))
         return shop.kubectl.run(*command).strip()
 
     assert attempt(8090) == "ConnectionRefusedError"

@@ -58,6 +58,20 @@ def test_every_variable_that_is_missing_is_named(given: dict[str, str], missing:
     assert str(raised.value).splitlines() == [f"{name}: it is missing" for name in missing]
 
 
+def test_what_is_ours_is_refused_in_every_form_that_a_url_may_have() -> None:
+    name = "hookplane-operator.system.svc.example.internal"
+    made = parse_settings(f"image: a\nclusterDomain: example.internal\nownServices: [{name}]", "f")
+    assert made.refused_targets == (name, "kubernetes.default.svc.example.internal")
+    assert {host for host, _ in made.own_places()} == {
+        "hookplane-operator.system",
+        "hookplane-operator.system.svc",
+        name,
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.example.internal",
+    }
+
+
 def test_a_scope_without_namespaces_holds_all_and_lists_them_at_once() -> None:
     everywhere, some = Scope("own", ("own",), ()), Scope("own", ("own",), ("a", "b"))
     assert (everywhere.holds("x"), everywhere.lists) == (True, (None,))

@@ -96,6 +96,11 @@ gatewayNamespaces: {{ toJson .Values.gatewayNamespaces }}
 watchNamespaces: {{ toJson .Values.watchNamespaces }}
 watchSecrets: {{ .Values.secrets.watch }}
 clusterDomain: {{ .Values.clusterDomain | quote }}
+ownServices:
+  - {{ printf "%s.%s.svc.%s" (include "hookplane.operator" .) .Release.Namespace .Values.clusterDomain }}
+  {{- if .Values.postgresql.bundled.enabled }}
+  - {{ printf "%s.%s.svc.%s" (include "hookplane.postgresql" .) .Release.Namespace .Values.clusterDomain }}
+  {{- end }}
 defaultGateway:
   enabled: {{ .Values.defaultGateway.enabled }}
   name: {{ .Values.defaultGateway.name | quote }}

@@ -151,7 +151,11 @@ def make_role(role: Role, settings: ProcessSettings, made_of: ProcessDependencie
         case Role.RECEIVER:
             return ReceiverRole(made_of, settings.receiver(), grace=grace, stop_delay=delay)
         case Role.DISPATCHER:
-            guard = AddressGuard(loopback=settings.allow_loopback, allowed=settings.allowed_cidrs)
+            guard = AddressGuard(
+                loopback=settings.allow_loopback,
+                allowed=settings.allowed_cidrs,
+                own=settings.own,
+            )
             return DispatcherRole(made_of, guard, settings.retention, grace=grace)
         case Role.CONSOLE:
             return ConsoleRole(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hookplane.compile.model import Options
 from hookplane.errors import InvalidValue
+from hookplane.network.addresses import OwnPlace, parse_place
 from hookplane.secret import Secret
 from hookplane.store.access import StoreAccess
 from hookplane.store.drivers import Driver, driver_of
@@ -49,6 +50,7 @@ PROCESS: Final = (
     Variable("trusted_proxies", read.ranges, "", "Proxies whose X-Forwarded-For is believed"),
     *LIMITS,
     Variable("allowed_cidrs", read.ranges, "", "Private ranges that targets may live in"),
+    Variable("refused_targets", read.places, "", "HOST or HOST:PORT that no target may lead to"),
     Variable("allow_loopback", read.switch, "false", "Targets may be on this machine"),
     Variable("receiver_url", read.name, None, "Where receivers are, for the console"),
     Variable("trigger", read.switch, "false", "The console may sign samples; it needs the keys"),
@@ -93,6 +95,8 @@ class ProcessSettings:
     limits: IngressLimits
     allowed_cidrs: tuple[str, ...]
     allow_loopback: bool
+    own: frozenset[OwnPlace]
+    """What belongs to Hookplane and the cluster itself, where nothing is sent."""
     receiver_url: str
     trigger: bool
     """Whether a console may sign samples."""
@@ -134,6 +138,7 @@ def process_settings(role: str, environment: Mapping[str, str] = os.environ) -> 
         store=store,
         instance=values["instance"] or f"{socket.gethostname()}-{os.getpid()}",
         listen=values["listen"] or (CONSOLE_LISTEN if is_console else LISTEN),
+        own=_own(values["refused_targets"], store, environment),
         tls=_tls(values),
         receiver_url=values["receiver_url"] or "",
         stop_delay=values["stop_delay"],
@@ -172,7 +177,7 @@ def compile_options(
 ) -> Options:
     """What compiling depends on, from the variables that the processes have too. Raises
     InvalidValue."""
-    names = ("allowed_cidrs", "allow_loopback", "retention_events")
+    names = ("allowed_cidrs", "allow_loopback", "refused_targets", "retention_events")
     table = [variable for variable in PROCESS if variable.name in names]
     values, problems = read_all(table, environment)
     if problems:
@@ -180,11 +185,21 @@ def compile_options(
     return Options(
         loopback_allowed=values["allow_loopback"],
         allowed_cidrs=values["allowed_cidrs"],
+        own=frozenset(values["refused_targets"]),
         retention_events=values["retention_events"],
         services=services,
         public_url=public_url,
         receiver_tls=receiver_tls,
     )
+
+
+def _own(
+    named: Iterable[OwnPlace], store: StoreSettings, environment: Mapping[str, str]
+) -> frozenset[OwnPlace]:
+    """Kubernetes tells every pod where its API server is."""
+    api_server = environment.get("KUBERNETES_SERVICE_HOST")
+    text = f"[{api_server}]" if api_server and ":" in api_server else api_server
+    return frozenset((*named, *store.access.places(), *([parse_place(text)] if text else [])))
 
 
 def _tls(values: Mapping[str, Any]) -> TlsSettings | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hookplane.errors import InvalidValue
 from hookplane.kinds.endpoint import MAX_BODY_SIZE
+from hookplane.network.addresses import OwnPlace, parse_place
 from hookplane.units import parse_duration, parse_size
 
 PREFIX: Final = "HOOKPLANE_"
@@ -93,6 +94,10 @@ def _range(text: str) -> str:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError as error:
         raise InvalidValue(f'"{text}" is not an address range such as 10.0.0.0/8') from error
+
+
+def places(text: str) -> tuple[OwnPlace, ...]:
+    return tuple(parse_place(part) for part in text.split(",") if part.strip())
 
 
 def switch(text: str) -> bool:

@@ -16,6 +16,7 @@ from hookplane.kinds.gateway import WebhookGateway
 from hookplane.kinds.registry import KIND_BY_NAME
 from hookplane.kinds.replay import WebhookReplay
 from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.network.addresses import OwnPlace
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind
 from hookplane.store.delivery_store import NewReplay
@@ -128,12 +129,16 @@ class Options:
     """Whether targets may be on this machine."""
     allowed_cidrs: tuple[str, ...] = ()
     """Private address ranges that targets may live in."""
+    own: frozenset[OwnPlace] = frozenset()
+    """Where Hookplane and the cluster itself are, where no target may lead."""
     services: Mapping[str, str] = field(default_factory=dict)
     """Service name → base URL (`--service NAME=URL`); only for a laptop."""
     cluster_services: bool = False
     """True: serviceRef becomes `http://<name>.<namespace>.svc:<port>`."""
     refused_services: Mapping[str, str] = field(default_factory=dict)
     """`namespace/name` of Services that cannot be targets → why."""
+    service_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`namespace/name` of the others → their addresses in the cluster."""
     public_url: str | None = None
     """The URL that endpoints are below, as senders see it; None: not known."""
     retention_events: Millis = 604_800_000

@@ -55,6 +55,7 @@ class TargetCompiler:
             tls=tls,
             timeout=parse_duration(self.spec.timeout),
             keep_answers=self.spec.keep_answers,
+            services=self._service_addresses(),
         )
 
     def _url(self) -> str | None:
@@ -93,9 +94,17 @@ class TargetCompiler:
             return None
         return self._checked(base.rstrip("/") + ref.path, path)
 
+    def _service_addresses(self) -> tuple[str, ...]:
+        ref = self.spec.service_ref
+        if ref is None:
+            return ()
+        return self.options.service_addresses.get(f"{self.problems.namespace}/{ref.name}", ())
+
     def _checked(self, url: str, path: str) -> str | None:
         options = self.options
-        policy = AddressPolicy(loopback=options.loopback_allowed, allowed=options.allowed_cidrs)
+        policy = AddressPolicy(
+            loopback=options.loopback_allowed, allowed=options.allowed_cidrs, own=options.own
+        )
         with self.problems.checking(path, Reason.NOT_ALLOWED):
             check_url(url, policy)
             return url

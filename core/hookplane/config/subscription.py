@@ -61,6 +61,9 @@ class HttpTargetConfig(TargetConfig):
     keep_answers: bool = Field(default=True, exclude_if=operator.truth)
     """Whether the first bytes of answers are kept with attempts. Not written when they are:
     versions before it know no such field."""
+    services: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Addresses of the Service that it leads to, which may be dialled for this subscription alone.
+    Left out where there are none: versions before this one refuse a field that they do not know."""
 
 
 class RetryConfig(DocumentPart):

@@ -287,7 +287,9 @@ class Egress(Spec):
     """Where deliveries may go."""
 
     allowed_cidrs: Annotated[list[CIDR], Field(max_length=64)] = []
-    """Private address ranges that targets may live in; cloud metadata addresses never."""
+    """Private address ranges that targets may live in; cloud metadata addresses never, nor what is
+    Hookplane's own. A `serviceRef` needs none. What is allowed is so for the `url` of every tenant:
+    never name the range of Services or pods."""
 
 
 class DispatcherSpec(Scaled):

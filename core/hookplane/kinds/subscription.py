@@ -214,7 +214,8 @@ class Target(Spec):
     url_from: SecretValue | None = None
     """The URL, where it is a secret itself."""
     service_ref: ServiceRef | None = None
-    """A Service of the same namespace."""
+    """A Service of the same namespace. Its cluster IPs need no `allowedCIDRs` of the gateway; where
+    it is headless, the addresses of its pods do."""
     headers: Annotated[list[NamedValue], Field(max_length=32, json_schema_extra=BY_NAME)] = []
     """Headers to send; not Host, Content-Length, webhook-* and the like."""
     forward_headers: Annotated[list[HeaderName], Field(max_length=32)] = []

@@ -9,6 +9,8 @@ Ranges: https://www.iana.org/assignments/iana-ipv4-special-registry and its IPv6
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
@@ -18,7 +20,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final
+from typing import Final, NamedTuple
 
 import idna
 
@@ -138,9 +140,19 @@ _URL: Final = re.compile(
     r"(?P<host>\[[^\]/?]*\]?[^:/?]*|[^:/?]*)(:(?P<port>[^/?]*))?"
     r"(?P<path>.*)"
 )
+_PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:(?P<port>[0-9]{1,5}))?")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _EXAMPLE: Final = "write it like https://example.com/hooks"
+
+
+class OwnPlace(NamedTuple):
+    """Where something of Hookplane's own listens, such as its database."""
+
+    host: str
+    """An address, or a name in lower case without final dot."""
+    port: int = 0
+    """0: every port."""
 
 
 class AddressNotAllowed(InvalidValue):
@@ -155,14 +167,17 @@ class AddressPolicy:
     """Whether this machine itself may be dialled, for `hookplane run`."""
     allowed: tuple[str, ...] = ()
     """CIDRs. They open private ranges, never loopback, link-local or metadata addresses."""
+    own: frozenset[OwnPlace] = frozenset()
+    """Never dialled, whatever `allowed` says."""
     _networks: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises InvalidValue when one of `allowed` is not a CIDR."""
         object.__setattr__(self, "_networks", tuple(map(parse_range, self.allowed)))
 
-    def permits(self, ip: str | IPAddress) -> bool:
-        """Whether this address may be dialled; False for text that is not an address."""
+    def permits(self, ip: str | IPAddress, services: Collection[str] = ()) -> bool:
+        """Whether this address may be dialled; False for text that is not an address. `services`:
+        private addresses that may be besides, as `str(ip_address(…))` has them."""
         try:
             address = ip_address(ip)
         except ValueError:
@@ -171,7 +186,11 @@ class AddressPolicy:
             return self.loopback
         if _in(address, _NEVER) or getattr(address, "scope_id", None) is not None:
             return False
-        return _is_public(address) or _in(address, self._networks)
+        return _is_public(address) or str(address) in services or _in(address, self._networks)
+
+    def is_own(self, host: str, port: int) -> bool:
+        """Whether this is one of `own`; `host` is written as it is there."""
+        return (host, port) in self.own or (host, 0) in self.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +213,17 @@ def parse_range(text: str) -> IPNetwork:
         raise InvalidValue(f'"{text}" is not an address range; write it like 10.0.0.0/8') from None
 
 
+def parse_place(text: str) -> OwnPlace:
+    """HOST or HOST:PORT, IPv6 in brackets. Raises InvalidValue."""
+    match = _PLACE.fullmatch(text.strip())
+    if match is None or int(match["port"] or 0) > 65535:
+        raise InvalidValue(f'"{text}" is not HOST or HOST:PORT, such as db.example.com:6432')
+    host = match["host"].lower().removesuffix(".").strip("[]")
+    with suppress(ValueError):
+        host = str(ip_address(host))
+    return OwnPlace(host, int(match["port"] or 0))
+
+
 def check_url(text: str, policy: AddressPolicy | None = None) -> ParsedTarget:
     """Reads a target's URL. Raises InvalidValue saying what would be right (AddressNotAllowed when
     it is well-formed but leads where the policy permits nothing).
@@ -212,8 +242,24 @@ def check_url(text: str, policy: AddressPolicy | None = None) -> ParsedTarget:
     if not path.isascii():
         raise InvalidValue("path and query must be ASCII; write other characters as %XX")
     port = DEFAULT_PORTS[scheme] if match["port"] is None else _check_port(match["port"])
-    host = _check_host(match["host"], policy or AddressPolicy())
+    policy = policy or AddressPolicy()
+    host = _check_host(match["host"], policy)
+    if policy.is_own(host, port):
+        raise AddressNotAllowed(not_others(host, port))
     return ParsedTarget(scheme, host, port, path if path.startswith("/") else "/" + path)
+
+
+def not_others(host: str, port: int) -> str:
+    """Why nothing is sent to a place of our own."""
+    return f"{host} at port {port} is no target: it is Hookplane's own, or the cluster's"
+
+
+def not_public(address: IPAddress | str) -> str:
+    """Why an address is refused, and what would let it through."""
+    return (
+        f"{address} is not a public address, and its range is not allowed: see "
+        "dispatcher.egress.allowedCIDRs of the gateway, or --allow-cidr"
+    )
 
 
 def _in(address: IPAddress, networks: tuple[IPNetwork, ...]) -> bool:
@@ -282,7 +328,7 @@ def _ipv4(name: str, host: str) -> IPAddress:
 
 def _check_literal(address: IPAddress, policy: AddressPolicy) -> str:
     if not policy.permits(address):
-        raise AddressNotAllowed(f"{address} is not a public address, and its range is not allowed")
+        raise AddressNotAllowed(not_public(address))
     return str(address)
 
 

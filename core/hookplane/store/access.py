@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, unquote
 
+from hookplane.errors import InvalidValue
+from hookplane.network.addresses import OwnPlace, parse_place
 from hookplane.secret import Secret
+
+_DEFAULT_PORT: Final = "5432"
+
+
+def places_of(dsn: Secret) -> tuple[OwnPlace, ...]:
+    """Hosts and ports of a DSN, which may name several of each (libpq §34.1.1.2)."""
+    _, _, text = dsn.reveal().decode("utf-8", "replace").partition("://")
+    authority, query = re.split("[/?#]", text, maxsplit=1)[0], parse_qs(text.partition("?")[2])
+    found = [x for x in authority.rpartition("@")[2].split(",") if x]
+    ports = query.get("port", [_DEFAULT_PORT])[0].split(",")
+    for name in ("host", "hostaddr"):
+        hosts = [unquote(x) for text in query.get(name, ()) for x in text.split(",")]
+        found += [f"[{x}]" if ":" in x else x for x in hosts if x and not x.startswith("/")]
+    places = []
+    for text in found:
+        with suppress(InvalidValue):  # the driver says what is wrong with it
+            place = parse_place(unquote(text))
+            more = [place.port] if place.port else [int(x) for x in ports if x.isdecimal()]
+            places += [OwnPlace(place.host, port) for port in more]
+    return tuple(places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +56,10 @@ class StoreAccess:
     tls_key_file: Path | None = None
     application: str = "hookplane"
     """The name that the database shows for our connections."""
+
+    def places(self) -> tuple[OwnPlace, ...]:
+        """Where the database listens, as far as the DSN says so; files of sockets do not count."""
+        return places_of(self.dsn)
 
     async def read_password(self) -> str:
         """Without the line end that editors leave. Raises OSError."""

@@ -9,5 +9,6 @@ framing of a request, `tls` keeps connections with different certificates apart,
 fetches access tokens the same way.
 
 Whatever a target or a network does is an answer with an error in it, never an exception; `failure`
-says it in words that hold no address, no URL and nothing that the target wrote.
+says it in words that hold no URL and nothing that the target wrote, and an address only where the
+address is what is wrong. Where Hookplane itself is (`own`) nothing is sent.
 """

@@ -41,6 +41,10 @@ class OutboundRequest:
     timeout: Millis
     """From looking up the address to the end of the answer."""
     tls: TLSConfig | None = None
+    services: tuple[str, ...] = ()
+    """Private addresses that may be dialled for this request, such as a Service's."""
+    hidden: bool = False
+    """Whether nobody may see where it goes, because the URL is a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class OutboundResponse:
     retry_after: str | None = None
     error: EgressError | None = None
     detail: str = ""
-    """For people; without address, URL or anything secret."""
+    """For people; without anything secret. The address is in it when it is the reason."""
 
 
 class EgressClient(Protocol):

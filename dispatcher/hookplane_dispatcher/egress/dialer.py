@@ -37,6 +37,8 @@ class TargetOrigin(NamedTuple):
     port: int
     tls: TLSConfig | None
     """By content; None: the authorities of the system, and no certificate of our own."""
+    services: tuple[str, ...] = ()
+    """Private addresses that may be dialled for this origin alone."""
 
 
 class ConnectFailed(OSError):
@@ -62,7 +64,7 @@ class Dialer:
         """A connection that is ready for a request. Raises RefusedAddress, socket.gaierror,
         LookupGivenUp, UnusableTLS, ConnectFailed, HandshakeFailed, and ssl.SSLError."""
         context = await self._contexts.get(origin.tls) if origin.secure else None
-        connected = await self._connect(await self._addresses(origin))
+        connected = await self._connect(await self._addresses(origin), origin.services)
         unread = partial(last_words, connected) if context is None else bytes
         try:
             transport, made = await asyncio.get_running_loop().create_connection(
@@ -79,15 +81,18 @@ class Dialer:
     async def _addresses(self, origin: TargetOrigin) -> list[AddrInfoType]:
         host, port = origin.host, origin.port
         found = [host] if _is_literal(host) else await self._names.addresses(host)
-        return [_address_info(ip, port) for ip in found]
+        permitted = await self._guard.permitted(found, port, origin.services)
+        return [_address_info(ip, port) for ip in permitted]
 
-    async def _connect(self, addresses: list[AddrInfoType]) -> socket.socket:
+    async def _connect(
+        self, addresses: list[AddrInfoType], services: tuple[str, ...]
+    ) -> socket.socket:
         """What is dialled is checked by the guard, which makes the sockets."""
         try:
             return await start_connection(
                 addresses,
                 happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
-                socket_factory=self._guard.socket,
+                socket_factory=partial(self._guard.socket, services=services),
             )
         except RefusedAddress:
             raise
@@ -97,6 +102,7 @@ class Dialer:
     def close(self) -> None:
         """What is under way fails."""
         self._names.close()
+        self._guard.close()
 
 
 async def _tls(

@@ -1,4 +1,5 @@
-"""What went wrong, in words for people: without address, URL or anything the target wrote."""
+"""What went wrong, in words for people: without URL or anything the target wrote, and with an
+address only where that is what is wrong."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def describe(error: Exception) -> Failure:
     """The first row of the table that fits, with the cause of the whole chain looked at first."""
     for cause in _chain(error):
         if isinstance(cause, RefusedAddress):
-            return Failure(EgressError.REFUSED_ADDRESS)
+            return Failure(EgressError.REFUSED_ADDRESS, str(cause))
     for kind, failure, detail in _TABLE:
         if isinstance(error, kind):
             return Failure(failure, detail(error))
@@ -84,7 +85,7 @@ def _lost(error: ConnectionLost) -> str:
 
 
 _TABLE: Final[tuple[tuple[type[Exception], EgressError, Callable[[Any], str]], ...]] = (
-    (AddressNotAllowed, EgressError.REFUSED_ADDRESS, _nothing),
+    (AddressNotAllowed, EgressError.REFUSED_ADDRESS, str),
     (InvalidValue, EgressError.BAD_URL, _nothing),
     (BadHeader, EgressError.BAD_HEADER, str),
     (UnusableTLS, EgressError.TLS, str),

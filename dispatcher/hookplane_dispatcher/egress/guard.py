@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from hookplane.network.addresses import AddressPolicy
+from hookplane.network.addresses import AddressPolicy, OwnPlace, not_others, not_public
+from hookplane_dispatcher.egress.own import Lookup, OwnAddresses
 
-Lookup = Callable[[str], Awaitable[Sequence[str]]]
-"""All addresses of a name as text. Raises socket.gaierror."""
 LOOKUP_THREADS: Final = 32
 """Threads of our own, because a name server that does not answer keeps a thread for many seconds,
 and the event loop has only a handful for everything."""
@@ -22,10 +21,7 @@ AddressInfo = tuple[
 
 
 class RefusedAddress(OSError):
-    """None of the addresses may be dialled. The error holds neither name nor address."""
-
-    def __init__(self) -> None:
-        super().__init__("address not allowed")
+    """None of the addresses may be dialled; says which, and what would let it through."""
 
 
 class AddressGuard:
@@ -36,27 +32,51 @@ class AddressGuard:
         *,
         loopback: bool = False,
         allowed: tuple[str, ...] = (),
+        own: Collection[OwnPlace] = (),
         lookup: Lookup | None = None,
     ) -> None:
-        """`loopback` and `allowed` as in AddressPolicy. Raises InvalidValue for a bad range."""
-        self.policy = AddressPolicy(loopback=loopback, allowed=allowed)
+        """`loopback`, `allowed` and `own` as in AddressPolicy; what names of `own` resolve to is
+        not dialled either. Raises InvalidValue for a bad range."""
+        self.policy = AddressPolicy(loopback=loopback, allowed=allowed, own=frozenset(own))
         self._lookup = lookup or SystemLookup()
+        self._own = OwnAddresses(own, self._lookup)
 
     async def addresses(self, host: str) -> Sequence[str]:
-        """The permitted ones of a name's addresses. Raises RefusedAddress when none is left, and
-        socket.gaierror when the name does not resolve."""
-        permitted = [ip for ip in await self._lookup(host) if self.policy.permits(ip)]
+        """Of a name, permitted or not. Raises socket.gaierror when it does not resolve."""
+        return await self._lookup(host)
+
+    async def permitted(
+        self, found: Sequence[str], port: int, services: Collection[str] = ()
+    ) -> list[str]:
+        """Those of the addresses that may be dialled. `services` as for AddressPolicy.permits.
+        Raises RefusedAddress when none is left."""
+        await self._own.learn()
+        refused = {ip: why for ip in found if (why := self._objection(ip, port, services))}
+        permitted = [ip for ip in found if ip not in refused]
         if not permitted:
-            raise RefusedAddress
+            raise RefusedAddress(next(iter(refused.values()), "the name has none"))
         return permitted
 
-    def socket(self, info: AddressInfo) -> socket.socket:
+    def socket(self, info: AddressInfo, services: Collection[str] = ()) -> socket.socket:
         """A socket for this address: checks it once more before it is dialled. Raises
         RefusedAddress."""
         family, kind, protocol, _, address = info
-        if not self.policy.permits(str(address[0])):
-            raise RefusedAddress
+        why = self._objection(str(address[0]), int(str(address[1])), services)
+        if why:
+            raise RefusedAddress(why)
         return socket.socket(family, kind, protocol)
+
+    def close(self) -> None:
+        """Waits for no name server any more."""
+        self._own.close()
+
+    def _objection(self, ip: str, port: int, services: Collection[str]) -> str:
+        """Why an address may not be dialled; empty: it may."""
+        if not self.policy.permits(ip, services):
+            return not_public(ip)
+        if self._own.hold(ip, port):
+            return not_others(ip, port)
+        return ""
 
 
 class SystemLookup:

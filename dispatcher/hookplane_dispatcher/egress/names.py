@@ -39,8 +39,8 @@ class NameCache:
         self._asked: dict[str, asyncio.Task[list[str]]] = {}
 
     async def addresses(self, host: str) -> list[str]:
-        """The permitted addresses, each time beginning with another one. Raises RefusedAddress,
-        socket.gaierror, and LookupGivenUp."""
+        """All addresses, each time beginning with another one. Raises socket.gaierror, and
+        LookupGivenUp."""
         known = self._known.get(host)
         if known is not None and asyncio.get_running_loop().time() < known.until:
             known.addresses.rotate(-1)

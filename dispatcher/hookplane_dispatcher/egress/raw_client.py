@@ -14,7 +14,7 @@ from hookplane.network.addresses import DEFAULT_PORTS, ParsedTarget, check_url
 from hookplane.pacing.deadlines import Deadlines
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.answer_parser import TargetAnswer
-from hookplane_dispatcher.egress.client import OutboundRequest, OutboundResponse
+from hookplane_dispatcher.egress.client import EgressError, OutboundRequest, OutboundResponse
 from hookplane_dispatcher.egress.connection import Connection, ConnectionLost, Pool
 from hookplane_dispatcher.egress.dialer import Dialer, TargetOrigin
 from hookplane_dispatcher.egress.failure import describe
@@ -77,7 +77,9 @@ class RawEgress:
         except Exception as error:
             failure = describe(error)
             duration = _millis(clock, started)
-            return OutboundResponse(0, duration, error=failure.error, detail=failure.detail)
+            refused = failure.error is EgressError.REFUSED_ADDRESS
+            detail = "" if refused and request.hidden else failure.detail
+            return OutboundResponse(0, duration, error=failure.error, detail=detail)
         duration = _millis(clock, started)
         return OutboundResponse(answer.status, duration, answer.body, answer.retry_after)
 
@@ -94,7 +96,7 @@ class RawEgress:
     async def _exchange(self, request: OutboundRequest) -> TargetAnswer:
         """On a kept connection, if there is one. A target may close it while the request is on its
         way; then the request goes once more, on a new one."""
-        destination = self._destination(request.url, request.tls)
+        destination = self._destination(request.url, request.tls, request.services)
         body = request.body
         head = b"%b%bcontent-length: %d\r\n\r\n" % (
             destination.opening,
@@ -133,11 +135,11 @@ class RawEgress:
             raise ConnectionLost(begun=False)
         return connection
 
-    def _read(self, url: Secret, tls: TLSConfig | None) -> _Destination:
+    def _read(self, url: Secret, tls: TLSConfig | None, services: tuple[str, ...]) -> _Destination:
         """Raises InvalidValue."""
         target = check_url(url.reveal().decode("utf-8", "replace"), self._guard.policy)
         secure = target.scheme == "https"
-        origin = TargetOrigin(secure, target.host, target.port, tls if secure else None)
+        origin = TargetOrigin(secure, target.host, target.port, tls if secure else None, services)
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = Pool()

@@ -64,6 +64,7 @@ class _Batch:
     found: dict[Name, FoundSecret | None] = field(default_factory=dict)
     refused_services: dict[str, str] = field(default_factory=dict)
     """`namespace/name` of a Service → why it cannot be a target."""
+    service_addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unknown: dict[ObjectKey, Blocker] = field(default_factory=dict)
     """Objects of which something could not be read → what."""
 
@@ -233,18 +234,24 @@ class Configurator:
                 users[key] = name
         found = await self._services.read(users.values())
         for key, name in users.items():
-            objection = found[name]
-            if isinstance(objection, ApiError):
-                message = f'Service "{name[1]}" could not be read: {objection}'
+            target = found[name]
+            if isinstance(target, ApiError):
+                message = f'Service "{name[1]}" could not be read: {target}'
                 batch.request_failed(key, ConditionType.ACCEPTED, message)
-            elif objection is not None:
-                batch.refused_services["/".join(name)] = objection
+            elif target.objection is not None:
+                batch.refused_services["/".join(name)] = target.objection
+            else:
+                batch.service_addresses["/".join(name)] = target.addresses
 
     # Compiling ----------------------------------------------------------------------------------
 
     async def _compile(self, runtime: GatewayRuntime, batch: _Batch) -> Compiled:
         resources = [x for x in batch.known() if self._admitted(runtime, x.metadata.namespace)]
-        options = dataclasses.replace(runtime.options, refused_services=batch.refused_services)
+        options = dataclasses.replace(
+            runtime.options,
+            refused_services=batch.refused_services,
+            service_addresses=batch.service_addresses,
+        )
         known = self._known(runtime, {x.metadata.namespace for x in resources})
         arguments = (resources, list(batch.secrets.values()), options)
         now = self._clock.now()

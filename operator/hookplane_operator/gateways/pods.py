@@ -134,6 +134,7 @@ class PodMaker:
             values["HOOKPLANE_TLS_CERTIFICATE_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE}"
             values["HOOKPLANE_TLS_KEY_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE_KEY}"
         if role is Role.DISPATCHER:
+            values["HOOKPLANE_REFUSED_TARGETS"] = ",".join(self.settings.refused_targets)
             values["HOOKPLANE_ALLOWED_CIDRS"] = ",".join(spec.dispatcher.egress.allowed_cidrs)
         if role is Role.CONSOLE:
             values["HOOKPLANE_RECEIVER_URL"] = service_url(self.gateway, self.settings)

@@ -297,7 +297,9 @@ class Gateways:
             store = await open_database(
                 DRIVERS[driver], dsn, migration, fence, self.clock, over=over
             )
-            runtime = await GatewayRuntime.load(gateway, dsn, store, sealers(keys.secret.data))
+            own = self.settings.own_places()
+            data = keys.secret.data
+            runtime = await GatewayRuntime.load(gateway, dsn, store, sealers(data), own)
         except StoreInUse as error:
             raise _in_use(error) from error
         except StaleWriter as error:

@@ -14,6 +14,8 @@ CONFIRM_DELETIONS: Final = "hookplane.dev/confirm-deletions"
 """Annotation of a gateway: how many deletions are meant, of which namespaces."""
 CONFIRM_ALL: Final = "ALL"
 """In it, all namespaces together; none of them has capital letters."""
+PART_OF: Final = "app.kubernetes.io/part-of"
+OURS: Final = "hookplane"
 ROLE: Final = "app.kubernetes.io/component"
 HTTP: Final = 8080
 HTTPS: Final = 8443
@@ -46,7 +48,7 @@ class Names:
         """Of a child; nothing of the gateway's own is copied."""
         return {
             "app.kubernetes.io/name": "hookplane",
-            "app.kubernetes.io/part-of": "hookplane",
+            PART_OF: OURS,
             "app.kubernetes.io/managed-by": "hookplane-operator",
             ROLE: role,
             GATEWAY_LABEL: self.gateway.metadata.name,

@@ -11,7 +11,9 @@ from hookplane.applied_config import AppliedConfig, Sealers
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Options
 from hookplane.kinds.gateway import WebhookGateway
+from hookplane.network.addresses import OwnPlace
 from hookplane.secret import Secret
+from hookplane.store.access import places_of
 from hookplane.store.protocol import SharedStore
 from hookplane.units import parse_duration
 from hookplane_operator.state.held_deletions import HeldDeletions
@@ -32,8 +34,10 @@ class GatewayRuntime:
         store: SharedStore,
         applied: AppliedConfig,
         replays: Iterable[str] = (),
+        own: frozenset[OwnPlace] = frozenset(),
     ) -> None:
-        """`replays`: uids of the jobs that the store has."""
+        """`replays`: uids of the jobs that the store has. `own`: where no target may lead, besides
+        to the store."""
         self.dsn = dsn
         self.store = store
         self.applied = applied
@@ -42,6 +46,7 @@ class GatewayRuntime:
         self.changing = asyncio.Lock()
         """Held while the configuration in force is changed: a sweep must not remove what a round is
         about to write."""
+        self._own = own.union(places_of(dsn))
         self._gateway = gateway
         self._replays = set(replays)
         self._dirty: set[ObjectKey] = set()
@@ -61,16 +66,21 @@ class GatewayRuntime:
 
     @classmethod
     async def load(
-        cls, gateway: WebhookGateway, dsn: Secret, store: SharedStore, sealers: Sealers
+        cls,
+        gateway: WebhookGateway,
+        dsn: Secret,
+        store: SharedStore,
+        sealers: Sealers,
+        own: frozenset[OwnPlace],
     ) -> Self:
-        """With what the store has. Raises StoreError; then the store is closed."""
+        """With what the store has; `own` as above. Raises StoreError; then the store is closed."""
         try:
             applied = await AppliedConfig.load(store, sealers)
             replays = [x.uid for x in await store.replays()]
         except BaseException:
             await store.close()
             raise
-        return cls(gateway, dsn, store, applied, replays)
+        return cls(gateway, dsn, store, applied, replays, own)
 
     # The gateway --------------------------------------------------------------------------------
 
@@ -89,6 +99,7 @@ class GatewayRuntime:
         spec = self._gateway.spec
         return Options(
             allowed_cidrs=tuple(spec.dispatcher.egress.allowed_cidrs),
+            own=self._own,
             cluster_services=True,
             public_url=spec.public_url,
             retention_events=parse_duration(spec.store.retention.events),

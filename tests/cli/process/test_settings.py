@@ -50,6 +50,25 @@ def test_a_console_listens_at_the_loopback_and_needs_no_keys(keys: Path) -> None
         process_settings("console", least | {"HOOKPLANE_TRIGGER": "true"})
 
 
+def test_where_nothing_is_sent(keys: Path) -> None:
+    """To the database and the API server, and to what the platform names."""
+    own = process_settings(
+        "dispatcher",
+        {
+            "HOOKPLANE_STORE": "postgresql://user@db:6432/hookplane",
+            "HOOKPLANE_SEALING_KEYS_FILE": str(keys),
+            "HOOKPLANE_REFUSED_TARGETS": "operator.system.svc.cluster.local, metrics.example:9090",
+            "KUBERNETES_SERVICE_HOST": "fd00::1",
+        },
+    ).own
+    assert own == {
+        ("db", 6432),
+        ("operator.system.svc.cluster.local", 0),
+        ("metrics.example", 9090),
+        ("fd00::1", 0),
+    }
+
+
 def test_tls_needs_a_certificate_and_its_key(keys: Path, tmp_path: Path) -> None:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     certificate.touch()

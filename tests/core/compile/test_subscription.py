@@ -21,6 +21,7 @@ from hookplane.compile.model import Absent, Options, Severity
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, OAuth2Config, RetryConfig, TransformConfig
 from hookplane.kinds.conditions import Reason
+from hookplane.network.addresses import OwnPlace
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind, SigningScheme
 from support.planes.compiled import (
@@ -295,6 +296,29 @@ def test_a_service_that_the_cluster_refuses_says_why() -> None:
     assert (problem.path, problem.reason) == ("spec.target.serviceRef", Reason.NOT_ALLOWED)
     elsewhere = replace(options, refused_services={"other/bot": "not this one"})
     assert not one_subscription(compiled_of(text, KEY, SIGNING, options=elsewhere)).not_ready
+
+
+def test_the_addresses_of_a_service_are_its_subscriptions_alone() -> None:
+    text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080}")
+    addresses = {"default/bot": ("10.96.0.7",), "other/bot": ("10.96.0.8",)}
+    options = replace(cluster(), service_addresses=addresses)
+    made = one_subscription(compiled_of(text, KEY, SIGNING, options=options))
+    assert made.target is not None
+    assert made.target.services == ("10.96.0.7",)
+    by_url = ENDPOINT + subscription_text(target='url: "http://bot.default.svc:8080/"')
+    other = one_subscription(compiled_of(by_url, KEY, SIGNING, options=options))
+    assert other.target is not None
+    assert other.target.services == ()
+
+
+def test_what_is_hookplanes_own_is_no_target() -> None:
+    own = frozenset({OwnPlace("hookplane-operator.system.svc"), OwnPlace("10.9.8.7", 6432)})
+    options = replace(cluster(), allowed_cidrs=("10.0.0.0/8",), own=own)
+    for url in ("http://hookplane-operator.system.svc:8081/", "http://10.9.8.7:6432/"):
+        text = ENDPOINT + subscription_text(target=f'url: "{url}"')
+        (problem,) = compiled_of(text, KEY, SIGNING, options=options).problems
+        assert (problem.path, problem.reason) == ("spec.target.url", Reason.NOT_ALLOWED)
+        assert "is no target: it is Hookplane's own, or the cluster's" in problem.message
 
 
 def test_a_secret_url_shows_no_host() -> None:

@@ -33,6 +33,27 @@ def written(folder: Path, pair: Pair) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.parametrize(
+    ("dsn", "places"),
+    [
+        ("postgresql://u:p@DB.example.com./hookplane", [("db.example.com", 5432)]),
+        (
+            "postgresql://u:p@one:6432,[FD00::1],10.0.0.5:7000/h",
+            [
+                ("one", 6432),
+                ("fd00::1", 5432),
+                ("10.0.0.5", 7000),
+            ],
+        ),
+        ("postgresql:///h?host=db,fd00::2&port=6432", [("db", 6432), ("fd00::2", 6432)]),
+        ("postgresql://%2Frun%2Fpostgresql/h", []),
+        ("postgresql:///h?host=/run/postgresql", []),
+    ],
+)
+def test_where_a_database_listens(dsn: str, places: list[tuple[str, int]]) -> None:
+    assert sorted(StoreAccess(Secret(dsn)).places()) == sorted(places)
+
+
 def test_without_files_the_address_decides() -> None:
     assert access().tls_context() is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import pytest
 
@@ -117,13 +117,15 @@ async def test_a_lookup_that_fails_when_nobody_waits_any_more_makes_no_noise() -
 class Careless(AddressGuard):
     """Looks at no address before it is dialled."""
 
-    async def addresses(self, host: str) -> Sequence[str]:
+    async def permitted(
+        self, found: Sequence[str], port: int, services: Collection[str] = ()
+    ) -> list[str]:
         return ["127.0.0.1"]
 
 
 async def test_what_is_dialled_is_looked_at_last() -> None:
     async with target(answers(OK)) as seen:
-        client = RawEgress(Careless())
+        client = RawEgress(Careless(lookup=Names(["127.0.0.1"])))
         response = await client.post(post(seen.url(host="name.example")))
         await client.close()
     assert (response.error, seen.connections) == (EgressError.REFUSED_ADDRESS, 0)

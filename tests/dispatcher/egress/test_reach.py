@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
-from hookplane.network.addresses import MAX_URL_LENGTH
+from hookplane.network.addresses import MAX_URL_LENGTH, OwnPlace
 from hookplane.secret import Secret
 from hookplane_dispatcher.egress.client import EgressClient, EgressError, OutboundRequest
 from hookplane_dispatcher.egress.guard import AddressGuard, RefusedAddress
 from support.http.egress import LONG, SHORT, Names, post
 from support.http.targets import OK, answers, target
+from support.kubernetes.installation import reachable_address
 
+PRIVATE, PORT = "10.9.8.7", 8081
 Maker = Callable[[AddressGuard], EgressClient]
 
 LITERALS = (
@@ -190,7 +193,78 @@ async def test_a_name_is_refused_when_no_permitted_address_is_left(
 ) -> None:
     client = make(AddressGuard(loopback=True, lookup=Names(bad)))
     response = await client.post(post("http://name.example/s3cret"))
-    assert (response.error, response.detail) == (EgressError.REFUSED_ADDRESS, "")
+    assert response.error is EgressError.REFUSED_ADDRESS
+    assert response.detail.startswith(bad[0] if bad else "the name has none")
+    hidden = await client.post(replace(post("http://name.example/s3cret"), hidden=True))
+    assert (hidden.error, hidden.detail) == (EgressError.REFUSED_ADDRESS, "")
+
+
+async def test_a_refusal_says_what_would_let_it_through(make: Maker) -> None:
+    for url in ("http://name.example/", "http://10.9.8.7/"):
+        response = await make(AddressGuard(lookup=Names(["10.9.8.7"]))).post(post(url))
+        assert response.error is EgressError.REFUSED_ADDRESS
+        assert response.detail == (
+            "10.9.8.7 is not a public address, and its range is not allowed: see "
+            "dispatcher.egress.allowedCIDRs of the gateway, or --allow-cidr"
+        )
+
+
+@pytest.mark.parametrize("host", ["name.example", PRIVATE])
+@pytest.mark.parametrize(
+    "own",
+    [
+        OwnPlace(PRIVATE),
+        OwnPlace("ours.example"),
+        OwnPlace(PRIVATE, PORT),
+        OwnPlace("ours.example", PORT),
+    ],
+)
+async def test_what_is_hookplanes_own_gets_nothing(make: Maker, host: str, own: OwnPlace) -> None:
+    """By whatever name it is known, and whatever ranges are allowed."""
+    guard = AddressGuard(allowed=("10.0.0.0/8",), own=[own], lookup=Names([PRIVATE]))
+    response = await make(guard).post(post(f"http://{host}:{PORT}/"))
+    assert response.error is EgressError.REFUSED_ADDRESS
+    assert response.detail.startswith(f"{PRIVATE} at port {PORT} is no target: it is Hookplane's")
+
+
+async def test_other_ports_of_the_databases_machine_are_not_hookplanes(make: Maker) -> None:
+    own = OwnPlace("127.0.0.1", 6432)
+    client = make(AddressGuard(loopback=True, own=[own]))
+    assert await _hits(client, "http://127.0.0.1:{port}/") == (None, 1)
+
+
+async def test_what_cannot_be_looked_up_is_where_it_was(make: Maker) -> None:
+    async def lookup(host: str) -> list[str]:
+        if host == "gone.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return ["127.0.0.1"]
+
+    own = [OwnPlace("gone.example"), OwnPlace("ours.example")]
+    client = make(AddressGuard(loopback=True, own=own, lookup=lookup))
+    error, hits = await _hits(client, "http://name.example:{port}/")
+    assert (error, hits) == (EgressError.REFUSED_ADDRESS, 0)
+
+
+async def test_the_addresses_of_a_service_are_for_one_request_alone(make: Maker) -> None:
+    """A connection that was made for one subscription serves no other one."""
+    address = reachable_address()
+    client = make(AddressGuard(lookup=Names([address])))
+    async with target(answers(OK), host=address) as seen:
+        plain = post(seen.url(host="web.shop.svc"))
+        allowed = replace(plain, services=(address,))
+        for _ in range(2):
+            assert (await client.post(allowed)).status_code == 200
+            assert (await client.post(plain)).error is EgressError.REFUSED_ADDRESS
+        elsewhere = replace(plain, services=("10.0.0.1",))
+        assert (await client.post(elsewhere)).error is EgressError.REFUSED_ADDRESS
+    assert seen.connections == 1
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "127.0.0.1", "::1"])
+async def test_no_service_leads_to_metadata_or_this_machine(make: Maker, address: str) -> None:
+    client = make(AddressGuard(lookup=Names([address])))
+    request = replace(post("http://web.shop.svc/"), services=(address,))
+    assert (await client.post(request)).error is EgressError.REFUSED_ADDRESS
 
 
 async def test_only_the_permitted_of_several_addresses_is_dialled(make: Maker) -> None:

@@ -215,6 +215,16 @@ def test_limits_of_senders_reach_the_receivers_alone() -> None:
         assert told == (expected if container["args"] == ["receiver"] else {})
 
 
+def test_dispatchers_alone_are_told_where_nothing_is_sent() -> None:
+    for child in children({}):
+        if child["kind"] == "Deployment":
+            [container] = child["spec"]["template"]["spec"]["containers"]
+            told = {x["name"]: x.get("value") for x in container["env"]}
+            dispatches = container["args"] == ["dispatcher"]
+            expected = "kubernetes.default.svc.cluster.local" if dispatches else None
+            assert told.get("HOOKPLANE_REFUSED_TARGETS") == expected
+
+
 def test_an_autoscaler_owns_the_count() -> None:
     made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["autoscaled"])}
     assert "replicas" not in made["Deployment", "g-receiver"]["spec"]

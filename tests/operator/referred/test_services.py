@@ -7,11 +7,20 @@ import pytest
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.referred.polling_cache import Name
-from hookplane_operator.referred.services import FIT, REFUSED, objection, services_in_use
+from hookplane_operator.referred.services import (
+    FIT,
+    REFUSED,
+    ServiceTarget,
+    objection,
+    services_in_use,
+    target_of,
+)
 from support.clocks.manual import ManualClock
 
 SHOP, OTHER = ("shop", "web"), ("shop", "other")
-GOOD: Object = {"spec": {"selector": {"app": "web"}}}
+GOOD: Object = {"spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.7"}}
+OURS = {"app.kubernetes.io/part-of": "hookplane"}
+FITS = ServiceTarget(None, ("10.96.0.7",))
 
 
 class Cluster:
@@ -37,11 +46,41 @@ class Cluster:
         ({"spec": {"type": "ExternalName", "externalName": "x"}}, "is an ExternalName"),
         ({"spec": {}}, "has no selector"),
         ({"spec": {"selector": {}}}, "has no selector"),
+        (
+            GOOD | {"metadata": {"labels": OURS | {"app.kubernetes.io/component": "operator"}}},
+            "own",
+        ),
+        (GOOD | {"metadata": {"labels": OURS | {"app.kubernetes.io/component": "receiver"}}}, None),
     ],
 )
 def test_what_can_lead_outside_is_objected_to(service: Object | None, words: str | None) -> None:
     found = objection("web", service)
     assert found is None if words is None else found is not None and words in found
+
+
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ({"clusterIP": "10.96.0.7"}, ("10.96.0.7",)),
+        (
+            {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7", "FD00:0::7"]},
+            ("10.96.0.7", "fd00::7"),
+        ),
+        ({"clusterIP": "None", "clusterIPs": ["None"]}, ()),
+        ({}, ()),
+    ],
+)
+def test_addresses_of_a_service(given: Object, addresses: tuple[str, ...]) -> None:
+    spec = {"selector": {"app": "web"}} | given
+    assert target_of("web", {"spec": spec}) == ServiceTarget(None, addresses)
+
+
+async def test_one_that_gets_another_address_is_told() -> None:
+    scene = Scene()
+    await scene.use(SHOP)
+    scene.cluster.there[SHOP] = {"spec": GOOD["spec"] | {"clusterIP": "10.96.0.8"}}
+    await scene.after(FIT.after)
+    assert scene.changed == [SHOP]
 
 
 class Scene:
@@ -52,7 +91,7 @@ class Scene:
         self.changed: list[Name] = []
         self.services = services_in_use(self.cluster.find, self.clock, self.changed.append)
 
-    async def use(self, *names: Name) -> dict[Name, str | ApiError | None]:
+    async def use(self, *names: Name) -> dict[Name, ServiceTarget | ApiError]:
         self.services.use("user", frozenset(names))
         return await self.services.read(names)
 
@@ -66,8 +105,8 @@ class Scene:
 
 async def test_each_is_read_once_and_again_when_it_is_old() -> None:
     scene = Scene()
-    assert await scene.use(SHOP, SHOP) == {SHOP: None}
-    assert await scene.use(SHOP) == {SHOP: None}
+    assert await scene.use(SHOP, SHOP) == {SHOP: FITS}
+    assert await scene.use(SHOP) == {SHOP: FITS}
     assert scene.cluster.asked == [SHOP]
     del scene.cluster.there[SHOP]
     assert await scene.after(FIT.after - 1) == []
@@ -82,7 +121,7 @@ async def test_one_that_comes_is_found_soon() -> None:
     scene.cluster.there[OTHER] = GOOD
     assert await scene.after(REFUSED.after) == [OTHER]
     assert scene.changed == [OTHER]
-    assert await scene.use(OTHER) == {OTHER: None}
+    assert await scene.use(OTHER) == {OTHER: FITS}
 
 
 async def test_thousands_are_read_in_turns() -> None:
@@ -110,7 +149,7 @@ async def test_one_that_cannot_be_read_is_not_remembered_and_spoils_no_other() -
     scene = Scene()
     scene.cluster.refused = {OTHER}
     found = await scene.use(SHOP, OTHER)
-    assert found[SHOP] is None
+    assert found[SHOP] == FITS
     assert isinstance(found[OTHER], ApiError)
     scene.cluster.refused, scene.cluster.there[OTHER] = set(), GOOD
-    assert await scene.use(OTHER) == {OTHER: None}
+    assert await scene.use(OTHER) == {OTHER: FITS}

@@ -25,7 +25,9 @@ async def test_a_store_that_fails_while_it_is_read(
 
         monkeypatch.setattr(made.store, call, fail)
         with pytest.raises(StoreUnavailable, match="away"):
-            await GatewayRuntime.load(opened.gateway, opened.dsn, made.store, SEALERS)
+            await GatewayRuntime.load(
+                opened.gateway, opened.dsn, made.store, SEALERS, own=frozenset()
+            )
         monkeypatch.undo()
         with pytest.raises(StoreUnavailable):
             await made.store.members()

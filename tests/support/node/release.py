@@ -14,7 +14,6 @@ from support.clocks.blocking import until
 from support.kubernetes.control_plane import ROOT
 from support.kubernetes.kubectl import Kubectl, is_ready
 from support.kubernetes.manifests import Object
-from support.node.node import SERVICES
 from support.node.real import Cluster
 
 CHART: Final = ROOT / "charts" / "hookplane"
@@ -105,7 +104,8 @@ def _values(cluster: Cluster) -> Object:
 
 
 def gateway(receivers: int, dispatchers: int = 2) -> Object:
-    """Spec of the default gateway; subscribers' Services have addresses of the cluster's."""
+    """Spec of the default gateway, which allows no private ranges: subscribers are Services of
+    their namespaces."""
     return {
         "allowedNamespaces": {"from": "All"},
         "console": {"enabled": True},
@@ -113,7 +113,6 @@ def gateway(receivers: int, dispatchers: int = 2) -> Object:
         "dispatcher": {
             "replicas": dispatchers,
             "resources": {"requests": {"cpu": "50m"}},
-            "egress": {"allowedCIDRs": [SERVICES]},
         },
     }
 

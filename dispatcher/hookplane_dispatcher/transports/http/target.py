@@ -11,6 +11,7 @@ from hookplane.config.subscription import HttpTargetConfig, OAuth2Config, Subscr
 from hookplane.evaluation.pool import EvaluationPool
 from hookplane.evaluation.transformer import Transformer
 from hookplane.filters.event import EventView
+from hookplane.kinds.subscription import HIDDEN_HOST
 from hookplane.providers.registry import FACTS
 from hookplane.signatures.deliver import make_signer
 from hookplane_dispatcher.egress.client import (
@@ -82,7 +83,13 @@ class RequestBuilder:
         if replay:
             headers.append((REPLAY_HEADER, replay))
         request = OutboundRequest(
-            target.url, tuple(headers), payload.body, target.timeout, target.tls
+            target.url,
+            tuple(headers),
+            payload.body,
+            target.timeout,
+            target.tls,
+            target.services,
+            hidden=target.host == HIDDEN_HOST,
         )
         return partial(self._sender.send, request, target.oauth2, self._kept)
 
