@@ -24,6 +24,7 @@ CASES = {
 }
 each_case = pytest.mark.parametrize("values", CASES.values(), ids=CASES.keys())
 
+WRITING = {"create", "update", "patch"}
 GRANTING = {"escalate", "bind", "impersonate"}
 NEVER = {"pods/exec", "pods", "serviceaccounts/token", "nodes", "roles", "clusterroles"}
 
@@ -69,9 +70,25 @@ def test_rules_have_no_wildcards(render: Render, values: Object) -> None:
 
 @each_case
 def test_no_rule_leads_to_more_rights(render: Render, values: Object) -> None:
-    for rule in _rules(render(values)):
+    objects = render(values)
+    for rule in _rules(objects):
         assert not GRANTING & set(rule["verbs"])
         assert not NEVER & set(rule["resources"])
+    if WRITING & _verbs(_rules(objects), "secrets"):
+        # whoever may create any Secret may have any ServiceAccount's token put into one
+        assert _guarded(objects) == _accounts(objects)
+
+
+def test_without_the_guard_rights_are_the_same_and_no_policy_is_made(render: Render) -> None:
+    off = render({**EXTERNAL, "secrets": {"guard": False}})
+    assert not _guarded(off)
+    assert _rules(off) == _rules(render(EXTERNAL))
+
+
+def test_another_account_is_guarded_in_its_place(render: Render) -> None:
+    given = {**EXTERNAL, "serviceAccount": {"create": False, "name": "given"}}
+    account = "system:serviceaccount:hookplane-system:given"
+    assert _guarded(render(given)) == {account}
 
 
 @pytest.mark.parametrize("values", [EXTERNAL, BUNDLED, NAMESPACED, GATEWAYS])
@@ -134,6 +151,34 @@ def test_whoever_may_edit_a_namespace_may_edit_webhooks_there(render: Render) ->
     assert "create" in _verbs(roles["edit"], "webhooksubscriptions")
     assert _verbs(roles["edit"], "webhookgateways") == set()
     assert "create" in _verbs(roles["admin"], "webhookgateways")
+
+
+def _guarded(objects: list[Object]) -> set[str]:
+    """Users whose Secrets a policy in force looks at."""
+    bound = {
+        x["spec"]["policyName"]
+        for x in objects
+        if x["kind"] == "ValidatingAdmissionPolicyBinding"
+        and x["spec"] == {"policyName": x["spec"]["policyName"], "validationActions": ["Deny"]}
+    }
+    return {
+        condition["expression"].partition("username == ")[2].strip("'")
+        for x in objects
+        if x["kind"] == "ValidatingAdmissionPolicy" and x["metadata"]["name"] in bound
+        for rule in x["spec"]["matchConstraints"]["resourceRules"]
+        if rule["resources"] == ["secrets"]
+        for condition in x["spec"]["matchConditions"]
+    }
+
+
+def _accounts(objects: list[Object]) -> set[str]:
+    """Users who get the operator's rights."""
+    return {
+        f"system:serviceaccount:{x['namespace']}:{x['name']}"
+        for found in objects
+        if found["kind"].endswith("RoleBinding")
+        for x in found["subjects"]
+    }
 
 
 def _pods(objects: list[Object]) -> list[Object]:
