@@ -6,31 +6,15 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
 from hookplane.config.endpoint import ApiKey, Basic
+from hookplane.network.credentials import is_credential, is_surely_credential
 from hookplane.network.headers import CONNECTION_HEADERS, Headers, header_bytes
 from hookplane.secret import Secret
 
 MAX_QUERY_FIELDS: Final = 20
-CREDENTIAL_WORDS: Final = (
-    "api-key",
-    "apikey",
-    "authenticat",
-    "authoriz",
-    "cookie",
-    "credential",
-    "hmac",
-    "hub-signature",
-    "password",
-    "secret",
-    "session",
-    "signature",
-    "token",
-)
-"""A name with one of these in it may carry something that lets its reader in elsewhere."""
 
 
 def api_key_matches(api_key: ApiKey, headers: Headers) -> bool:
@@ -51,10 +35,17 @@ def bearer_matches(tokens: Sequence[Secret], headers: Headers, query: str = "") 
     return _any_equal(given, tokens)
 
 
-def without_credentials(headers: Headers, own_credentials: frozenset[str]) -> Headers:
-    """The headers that are stored; `own_credentials`: names that this endpoint authenticates by."""
+def without_credentials(
+    headers: Headers, own_credentials: frozenset[str], telling: frozenset[str] = frozenset()
+) -> Headers:
+    """The headers that are stored; `own_credentials`: names that this endpoint authenticates by,
+    `telling`: those that it reads the type and the key of its events from."""
     kept = [
-        header for header in headers if header[0] not in own_credentials and _is_harmless(header[0])
+        header
+        for header in headers
+        if header[0] not in own_credentials
+        and header[0] not in CONNECTION_HEADERS
+        and not (is_surely_credential if header[0] in telling else is_credential)(header[0])
     ]
     return tuple(kept)
 
@@ -98,8 +89,3 @@ def _access_token(query: str) -> bytes:
         return b""
     tokens = [value for name, value in fields if name == "access_token"]
     return header_bytes(tokens[0]) if len(tokens) == 1 else b""
-
-
-@lru_cache(maxsize=4096)
-def _is_harmless(name: str) -> bool:
-    return name not in CONNECTION_HEADERS and not any(word in name for word in CREDENTIAL_WORDS)

@@ -42,6 +42,8 @@ class PreparedEndpoint:
     notes: TokenBucket
     credentials: frozenset[str]
     """Headers that are not kept."""
+    telling: frozenset[str]
+    """Headers that the type and the key of its events are read from."""
     single: frozenset[str]
     """Headers that must not be repeated."""
     event_type: Extractor
@@ -83,6 +85,7 @@ def prepare_endpoint(
         bucket=TokenBucket(config.rate, now) if config.rate else None,
         notes=TokenBucket(NOTES, now),
         credentials=frozenset(_credentials(config)),
+        telling=frozenset(_read(event_type, dedup_key)),
         single=frozenset(_single(config, event_type, dedup_key)),
         event_type=event_type,
         dedup_key=dedup_key,
@@ -161,5 +164,9 @@ def _single(config: EndpointConfig, *extractors: Extractor | None) -> Iterator[s
     yield "authorization"
     if config.api_key is not None:
         yield config.api_key.header
+    yield from _read(*extractors)
+
+
+def _read(*extractors: Extractor | None) -> Iterator[str]:
     for extractor in extractors:
         yield from extractor.headers if extractor is not None else ()

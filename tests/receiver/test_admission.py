@@ -127,6 +127,21 @@ async def test_one_signed_body_is_one_event_whatever_id_and_type_it_comes_under(
         assert row.entry.type == "issues.opened"
 
 
+async def test_what_looks_like_a_credential_is_not_kept_unless_it_tells_the_type(
+    tmp_path: Path,
+) -> None:
+    config = endpoint("e", event_type=Source(header="x-routing-key"))
+    more = [("X-Routing-Key", "orders"), ("X-Partner-Key", "hunter2"), ("X-Auth", "hunter2")]
+    async with open_door(tmp_path, config) as door:
+        await door.send("/default/e", BODY, [*signed(), *more, ("X-Region", "eu")])
+        (row,) = await door.events("e")
+        assert row.entry.type == "orders"
+        contents = await door.store.read_contents(config.uid, [row.entry.sequence])
+    kept = dict(contents[row.entry.sequence].headers)
+    assert (kept["x-routing-key"], kept["x-region"]) == ("orders", "eu")
+    assert not {"x-partner-key", "x-auth"} & set(kept)
+
+
 async def test_who_cannot_pass_by_headers_is_refused_before_the_body(tmp_path: Path) -> None:
     """The body never comes; and what comes of it after the answer is no next request."""
     basic = Basic(username="u", passwords=(Secret("p"),))

@@ -28,6 +28,7 @@ from hookplane.kinds.subscription import (
     Transform,
     WebhookSubscription,
 )
+from hookplane.network.credentials import is_credential
 from hookplane.units import format_duration
 
 _DELIVERY: Final = "spec.delivery"
@@ -52,6 +53,9 @@ class SubscriptionCompiler:
         spec, metadata = self.resource.spec, self.resource.metadata
         target = TargetCompiler(spec.target, self.secrets, self.options, self.problems).compile()
         sent = [header.name for header in spec.target.headers] + spec.target.forward_headers
+        for index, name in enumerate(spec.target.forward_headers):
+            if is_credential(name.lower()):
+                self.problems.note(f"spec.target.forwardHeaders[{index}]", _never_kept(name))
         signing = SigningCompiler(spec.signing, self.secrets, self.problems, self.generated)
         document = SubscriptionConfig(
             uid=uid_of(self.resource),
@@ -87,8 +91,16 @@ class SubscriptionCompiler:
     def _expression(self, text: str | None, path: str, *, expect_bool: bool) -> str | None:
         if text is not None:
             with self.problems.checking(path):
-                check_expression(text, expect_bool)
+                for name in check_expression(text, expect_bool):
+                    self.problems.note(path, _never_kept(name))
         return text
+
+
+def _never_kept(name: str) -> str:
+    return (
+        f'no event has the header "{name[:64]}", because it looks like a credential; only an '
+        "endpoint that reads its events' type or key from it keeps it"
+    )
 
 
 def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from cel_expr_python.ext import ext_strings
 from hookplane.errors import InvalidValue
 from hookplane.filters.checked import FieldOf, places, tree
 from hookplane.filters.event import EventView
-from hookplane.filters.members import MEMBERS, VARIABLE, uses
+from hookplane.filters.members import MEMBERS, VARIABLE, headers_named, uses
 from hookplane.filters.patterns import written_patterns
 from hookplane.filters.zones import bad_zones
+from hookplane.network.credentials import is_credential
 
 MAX_RESULT_BYTES: Final = 4 << 20
 """The result of a transform may be at most this long."""
@@ -111,16 +112,19 @@ def _with_nul(text: bytes, stand_in: str) -> bytes:
     return re.sub(rb"\\(\\|%b)" % escape, lambda x: rb"\u0000" if x[1] == escape else x[0], text)
 
 
-def check_expression(text: str, expect_bool: bool) -> None:
-    """Raises InvalidValue when the text does not compile, names a member that no event has, has a
-    regular expression that is none, or cannot give a bool."""
+def check_expression(text: str, expect_bool: bool) -> tuple[str, ...]:
+    """The headers that an expression names and that no event has, because they look like
+    credentials. Raises InvalidValue when the text does not compile, names a member that no event
+    has, has a regular expression that is none, or cannot give a bool."""
     program = Program(text)
     _check_patterns(text, program.serialized)
+    named = dict.fromkeys(headers_named(tree(program.serialized)))
     asks = _check_members(text, program.serialized)
     if not asks:  # the engine takes has(event.type) for event.type where it knows its type
         program = Program(text, _typed_environment())
     if expect_bool and program.returns not in {"BOOL", "DYN"}:
         raise InvalidValue(f"gives {program.returns} instead of a bool")
+    return tuple(name for name in named if is_credential(name.lower()))
 
 
 def _check_members(text: str, serialized: bytes) -> bool:

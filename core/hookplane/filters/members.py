@@ -1,8 +1,10 @@
-"""Which members of `event` an expression names, and which of them there never are. Pure."""
+"""Which members of `event` an expression names, which of them there never are, and which headers.
+Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TypeAlias
 
 from hookplane.filters.checked import Call, Constant, FieldOf, Loop, Name, Node, children
@@ -26,3 +28,25 @@ def uses(node: Node) -> Iterator[tuple[str, Use]]:
             return
     for part in children(node):
         yield from uses(part)
+
+
+def headers_named(node: Node) -> Iterator[str]:
+    """The headers of the event that are named by literals."""
+    match node:
+        case FieldOf(of, name) if _is_headers(of):
+            yield name
+        case Call("_[_]", (of, Constant(str(name)))) if _is_headers(of):
+            yield name
+        case Call("@in", (Constant(str(name)), of)) if _is_headers(of):
+            yield name
+        case Loop() if VARIABLE in node.names:
+            yield from headers_named(node.over)
+            return
+    for part in children(node):
+        yield from headers_named(part)
+
+
+def _is_headers(node: Node) -> bool:
+    return isinstance(node, FieldOf | Call) and any(
+        (member, use) == ("headers", node) for member, use in islice(uses(node), 1)
+    )

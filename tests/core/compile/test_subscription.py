@@ -130,6 +130,27 @@ def test_answers_are_kept_unless_somebody_says_otherwise() -> None:
     assert ["keep_answers" in fields for fields in written] == [False, True]
 
 
+def test_headers_that_look_like_credentials_are_told_where_they_are_asked_for() -> None:
+    rest = (
+        "filter: {cel: \"event.headers['x-access-key'] == 'a'\"}, "
+        "transform: {cel: \"event.headers['x-auth']\"}"
+    )
+    target = "url: 'https://x.example/in', forwardHeaders: [X-A, X-JWT]"
+    compiled = compiled_of(ENDPOINT + subscription_text(rest, target), KEY, SIGNING)
+    why = (
+        "because it looks like a credential; only an endpoint that reads its events' type or key "
+        "from it keeps it"
+    )
+    assert {(x.path, x.message, x.severity) for x in compiled.problems} == {
+        (path, f'no event has the header "{name}", {why}', Severity.NOTE)
+        for path, name in (
+            ("spec.filter.cel", "x-access-key"),
+            ("spec.transform.cel", "x-auth"),
+            ("spec.target.forwardHeaders[1]", "X-JWT"),
+        )
+    }
+
+
 def test_strict_sends_one_at_a_time() -> None:
     text = ENDPOINT + subscription_text("delivery: {ordering: Strict}")
     made = one_subscription(compiled_of(text, KEY, SIGNING))

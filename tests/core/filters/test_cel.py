@@ -94,6 +94,12 @@ def test_a_long_reason_is_cut() -> None:
     assert len(str(caught.value)) == len("line 1, column 1: ") + 300 + 1
 
 
+def test_headers_that_no_event_has_are_told() -> None:
+    text = "event.headers['x-api-key'] == event.headers['x-a'] && has(event.headers.Authorization)"
+    assert check_expression(text, expect_bool=True) == ("x-api-key", "Authorization")
+    assert check_expression("event.headers['x-event-key'] == ''", expect_bool=True) == ()
+
+
 def test_a_transform_may_give_anything() -> None:
     check_expression("1 + 1", expect_bool=False)
 

@@ -89,7 +89,8 @@ def test_what_is_told_of_a_failure_is_masked() -> None:
 def test_what_is_no_secret_stays() -> None:
     body = b'{"url": "https://x/hook", "host": "x", "id": "me", "tok": 1}'
     assert kept(body, **BEARER).body == body
-    assert kept(b"1 and 12", **headers(("X-Version", b"1"))).body == b"1 and 12"
+    assert kept(b"1 and 123", **headers(("X-Version", b"123"))).body == b"1 and 123"
+    assert kept(b"1 and 1234", **headers(("X-Pin", b"1234"))).body == b"1 and ***"
 
 
 def test_nothing_is_kept_where_nobody_wants_it() -> None:
