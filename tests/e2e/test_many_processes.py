@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -106,6 +107,26 @@ async def test_events_of_all_receivers_reach_each_subscriber_once(tmp_path: Path
         everything = "".join(process.output() for process in made.processes.values())
         for secret in (KEY, "ab" * 32):
             assert secret not in everything
+
+
+async def test_nothing_is_sent_to_the_database_or_where_a_dispatcher_may_not(
+    tmp_path: Path,
+) -> None:
+    """The subscriptions are in force; what a name leads to is only known where it is dialled."""
+    async with world(tmp_path, receivers=1, dispatchers=0) as (made, target):
+        database = urlsplit(made.environment["HOOKPLANE_STORE"])
+        url = f"http://{database.hostname}:{database.port}"
+        (made.manifests / "database.yaml").write_text(SUBSCRIPTION.format(number=99, url=url))
+        await made.apply()
+        made.environment["HOOKPLANE_REFUSED_TARGETS"] = urlsplit(target.url).netloc
+        await made.add("dispatcher", "d0")
+        await send(made, "event")
+        refused = (
+            "select count(distinct subscription) from hookplane.attempt "
+            "where error like 'address not allowed: 127.0.0.1 at port % is no target%'"
+        )
+        await until_query(made, refused, SUBSCRIPTIONS + 1)
+        assert target.received == []
 
 
 @asynccontextmanager

@@ -135,7 +135,7 @@ def _wanted(one: Object) -> Iterator[tuple[tuple[str, str], str]]:
     console = ["console"] if spec.get("console", {}).get("enabled") else []
     for role in ("receiver", "dispatcher", *console):
         for kind in CHILDREN:
-            if kind != "Service" or role != "dispatcher":
+            if kind != "Service" or role == "receiver":
                 yield (kind, f"{own['name']}-{role}"), own["uid"]
 
 
