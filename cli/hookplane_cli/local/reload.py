@@ -8,7 +8,6 @@ delivered. Fields that an API server would refuse to change are refused here as 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -119,8 +118,7 @@ class Reloader:
         present = self.in_force.keys() | self._replays
         now = self._clock.now()
         gone = find_missed(present, named, self._missed, manifests.complete, now)
-        resources = list(map(with_generation, manifests.resources))
-        resources, problems = self._immutable_fields.check(resources, self.in_force)
+        resources, problems = self._immutable_fields.check(manifests.resources, self.in_force)
         compiled = await asyncio.to_thread(self._compile, manifests, resources, gone)
         problems += compiled.problems
         change = plan_diff(
@@ -216,14 +214,6 @@ class Reloader:
 
 
 _REPLAY_PREFIX: Final = local_uid("WebhookReplay", "", "").rstrip("/") + "/"
-
-
-def with_generation(resource: Resource) -> Resource:
-    """An API server counts the edits of a spec; here a number that differs is drawn from it."""
-    digest = hashlib.sha256(resource.spec.model_dump_json().encode()).digest()
-    generation = int.from_bytes(digest[:4]) >> 1
-    metadata = resource.metadata.model_copy(update={"generation": generation})
-    return resource.model_copy(update={"metadata": metadata})
 
 
 def _named(manifests: Manifests) -> frozenset[str]:

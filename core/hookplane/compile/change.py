@@ -71,27 +71,19 @@ def plan_diff(
 
     `doomed`: uids of objects that are gone. `stale`: uids of documents that are written again even
     if they did not change, such as after the sealing key changed. `trusted` False: some Secret
-    could not be read.
+    could not be read, so an object that seems to lack one keeps its document in force.
     """
     created, changed = [], []
     for document in compiled:
         old = in_force.get(document.uid)
-        if document.uid in doomed:
+        if document.uid in doomed or (document == old and document.uid not in stale):
             continue
         if old is None:
             created.append(document)
-        elif (wanted := _wanted(old, document, trusted)) != old or old.uid in stale:
-            changed.append(wanted)
+        elif trusted or old.not_ready or not document.not_ready:
+            changed.append(document)
     deleted = tuple(document for uid, document in in_force.items() if uid in doomed)
     return ConfigDiff(tuple(created), tuple(changed), deleted)
-
-
-def _wanted(old: Configured, new: Configured, trusted: bool) -> Configured:
-    """What is to be in force: the last good document instead of one that cannot work, such as after
-    an edit that names a Secret wrongly. What is taken away without an edit is gone at once, if that
-    is certain: whoever deletes a Secret revokes it."""
-    broken = new.not_ready and not old.not_ready
-    return old if broken and not (trusted and old.generation == new.generation) else new
 
 
 def kind_of(document: Document) -> ConfigKind:

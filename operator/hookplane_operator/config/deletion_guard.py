@@ -13,6 +13,8 @@ from typing import Final
 FEW: Final = 10
 SHARE: Final = 0.2
 """More than both is more than is plausible."""
+SEVERAL: Final = 3
+"""Namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ def implausible(losses: Mapping[str, Loss]) -> frozenset[str]:
 
 
 def _are_everywhere(missing: Mapping[str, Loss], losses: Mapping[str, Loss]) -> bool:
-    """In more than half of the namespaces, and too many without the one that misses most: no
-    single one can bring that about."""
-    if 2 * len(missing) <= len(losses):
+    """In several namespaces, and too many without the one that misses most: no single one can
+    bring that about. A list that ends too early misses whole namespaces of many."""
+    if len(missing) < SEVERAL:
         return False
     lately = [x.lately for x in missing.values()]
     return _is_much(sum(lately) - max(lately), sum(x.there for x in losses.values()))

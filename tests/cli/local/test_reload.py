@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.compile.change import ConfigDiff
 from hookplane.compile.model import Options
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
@@ -248,22 +247,6 @@ async def test_a_broken_secret_keeps_what_it_was_used_for(tmp_path: Path) -> Non
         assert laptop.endpoint().keys[0].reveal() == b"whsec_two"
         await laptop.load(sec=secret_text("sec"))
         assert laptop.endpoint().not_ready == 'Secret "sec" has no key "k"; it has: no keys'
-
-
-async def test_an_edit_that_names_a_key_wrongly_takes_nothing_out_of_force(tmp_path: Path) -> None:
-    wrong = "{secretKeyRef: {name: sec, key: kk}}"
-    good = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{REF}]}}}}")
-    bad = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{wrong}]}}}}")
-    async with opened(tmp_path) as laptop:
-        await laptop.load(sec=secret_text("sec", k="whsec_one"), a=good)
-        loaded = await laptop.load(a=bad)
-        assert problems(loaded) == ['Secret "sec" has no key "kk"; it has: k']
-        assert (laptop.endpoint().not_ready, loaded.change) == ("", ConfigDiff())
-    async with opened(tmp_path) as laptop:
-        assert not (await laptop.load()).change
-        assert laptop.endpoint().keys[0].reveal() == b"whsec_one"
-        await laptop.load(sec=secret_text("sec", kk="whsec_two"))
-        assert laptop.endpoint().keys[0].reveal() == b"whsec_two"
 
 
 async def test_a_misspelt_endpoint_takes_no_backlog_with_it(both: Laptop) -> None:

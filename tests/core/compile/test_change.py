@@ -38,18 +38,6 @@ def test_while_a_secret_cannot_be_read_what_works_is_not_replaced_by_what_lacks_
     assert plan_diff({"a": lacking}, [good], set(), trusted=False).changed == (good,)
 
 
-def test_an_edit_that_lacks_something_does_not_replace_what_works() -> None:
-    good = endpoint("a")
-    edited = good.model_copy(update={"generation": 2, "not_ready": "no key"})
-    mended = good.model_copy(update={"generation": 3})
-    revoked = good.model_copy(update={"not_ready": "no Secret"})
-    assert not plan_diff({"a": good}, [edited], set(), trusted=True)
-    assert plan_diff({"a": good}, [edited], set(), trusted=True, stale={"a"}).changed == (good,)
-    assert plan_diff({"a": good}, [mended], set(), trusted=True).changed == (mended,)
-    assert plan_diff({"a": good}, [revoked], set(), trusted=True).changed == (revoked,)
-    assert plan_diff({"a": revoked}, [edited], set(), trusted=True).changed == (edited,)
-
-
 def test_a_change_becomes_rows_with_cursors() -> None:
     text = endpoint_text() + subscription_text("startFrom: '2026-11-21T00:00:00Z'")
     compiled = compiled_of(text, generated("a-verification"), generated("s-signing"))

@@ -56,7 +56,8 @@ def test_all_examples_are_understood() -> None:
         (
             "  target: {url: 'https://x.example', zzz: 5s}\n  endpointRefs: [{name: a}]\n",
             "a.yaml:5: WebhookSubscription default/ledger: spec.target.zzz: unknown field; there "
-            "is: authentication, forwardHeaders, headers, serviceRef, timeout, tls, url, urlFrom",
+            "is: authentication, forwardHeaders, headers, keepAnswers, serviceRef, timeout, tls, "
+            "url, urlFrom",
         ),
         (
             "  target: {url: 'https://x.example'}\n  endpoint_refs: [{name: a}]\n",

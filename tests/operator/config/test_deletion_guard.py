@@ -16,9 +16,9 @@ def missing(count: int, there: int = 20) -> Loss:
     [
         # one that loses everything, and one that loses one
         ([missing(20), missing(1)], "a"),
-        # most lose a little: without the one that misses most it is still too much
+        # several lose a little: without the one that misses most it is still too much
         ([missing(10), missing(10), missing(10), missing(0)], "abc"),
-        # the same for half of them
+        # the same for two of them
         ([missing(10), missing(10), missing(0), missing(0)], ""),
         # together no more than a fifth
         ([missing(7, 60), missing(7, 60), missing(7, 60)], ""),
@@ -28,6 +28,11 @@ def missing(count: int, there: int = 20) -> Loss:
 )
 def test_who_is_to_wait(losses: list[Loss], waiting: str) -> None:
     assert implausible(dict(zip("abcd", losses, strict=False))) == {*waiting}
+
+
+def test_a_list_that_ends_too_early_deletes_nothing() -> None:
+    losses = {f"n{x:02}": missing(10 if x >= 50 else 0, 10) for x in range(100)}
+    assert implausible(losses) == {name for name, x in losses.items() if x.now}
 
 
 def test_nothing_missing_is_nothing_to_wait_for() -> None:
