@@ -133,6 +133,10 @@ REFUSED = {
         own(**{"argocd.argoproj.io/secret-type": "cluster"}),
         "no labels but its own",
     ),
+    "a part of Argo CD": (
+        own(**{"app.kubernetes.io/part-of": "argocd"}),
+        "no labels but its own",
+    ),
     "another key": (own() | {"data": {"server": "eA=="}}, "no keys but its own"),
 }
 

@@ -11,21 +11,15 @@ import pytest
 
 from hookplane.store.sqlite.worker import EXIT_CODE
 from support.clocks.until import PATIENCE
-from support.cluster.e2e import plane
+from support.cluster.e2e import KEYED_ENDPOINT, plane
 
-MANIFEST = """
-apiVersion: v1
-kind: Secret
-metadata: {name: key}
-stringData: {key: generic-secret}
----
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookEndpoint
-metadata: {name: in}
-spec:
+MANIFEST = (
+    KEYED_ENDPOINT
+    + """
   provider: Generic
   verification: {apiKey: {keys: [{secretKeyRef: {name: key, key: key}}]}}
 """
+)
 
 
 async def test_nothing_is_acknowledged_once_the_folder_is_gone(tmp_path: Path) -> None:

@@ -16,22 +16,16 @@ import pytest
 from yarl import URL
 
 from support.clocks.until import PATIENCE, until
-from support.cluster.e2e import plane
+from support.cluster.e2e import KEYED_ENDPOINT, plane
 
-MANIFEST = """
-apiVersion: v1
-kind: Secret
-metadata: {name: key}
-stringData: {key: generic-secret}
----
-apiVersion: hookplane.dev/v1alpha1
-kind: WebhookEndpoint
-metadata: {name: in}
-spec:
+MANIFEST = (
+    KEYED_ENDPOINT
+    + """
   provider: GitHub
   limits: {maxBodySize: 24Mi}
   verification: {keys: [{secretKeyRef: {name: key, key: key}}]}
 """
+)
 SIZE = 24 << 20
 STRANGERS = 24
 MOST_GROWTH = 256 << 20

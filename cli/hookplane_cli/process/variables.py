@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 from hookplane.errors import InvalidValue
 from hookplane.kinds.endpoint import MAX_BODY_SIZE
 from hookplane.network.addresses import OwnPlace, parse_place
+from hookplane.spelling import did_you_mean
 from hookplane.units import parse_duration, parse_size
 
 PREFIX: Final = "HOOKPLANE_"
@@ -57,7 +57,7 @@ def unknown_variables(table: Iterable[Variable], environment: Mapping[str, str])
     """A line for each variable that begins with our prefix and that nothing reads."""
     known = {variable.variable for variable in table}
     strange = strange_variables(environment) - known
-    return [f"{name} is not known{_nearest(name, known)}" for name in sorted(strange)]
+    return [f"{name} is not known{_meant(name, known)}" for name in sorted(strange)]
 
 
 def strange_variables(environment: Mapping[str, str]) -> set[str]:
@@ -65,9 +65,9 @@ def strange_variables(environment: Mapping[str, str]) -> set[str]:
     return {x for x in environment if x.startswith(PREFIX)} - _ELSEWHERE
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = did_you_mean(name, known)
+    return f"; {near}" if near else ""
 
 
 # Readers ----------------------------------------------------------------------------------------

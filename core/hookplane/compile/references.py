@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
@@ -15,6 +14,7 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.base import LabelSelector, LabelSelectorRequirement
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import LocalName, SubscriptionSpec
+from hookplane.spelling import did_you_mean
 
 _COMPARED: Final = 200
 """Names among which one is looked for that was meant."""
@@ -80,14 +80,13 @@ class Neighbours:
 
 def _not_there(name: str, there: Mapping[str, object], kept: list[str]) -> str:
     """`kept`: names of endpoints that are read until it is there, though nothing names them."""
-    near = difflib.get_close_matches(name, islice(there, _COMPARED), 1)
-    told = f'there is no WebhookEndpoint "{name}" in this namespace'
-    told += f'; did you mean "{near[0]}"?' if near else ""
+    told = [f'there is no WebhookEndpoint "{name}" in this namespace']
     if kept:
         names = ", ".join(f'"{x}"' for x in kept[:_SHOWN]) + (", …" if len(kept) > _SHOWN else "")
-        told += "" if near else ";"
-        told += f" Until there is one, this goes on reading {names}, which it no longer names"
-    return told
+        told.append(f"until there is one, this goes on reading {names}, which it no longer names")
+    if near := did_you_mean(name, islice(there, _COMPARED)):
+        told.append(near)
+    return "; ".join(told)
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

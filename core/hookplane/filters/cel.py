@@ -14,7 +14,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from hookplane.errors import InvalidValue
-from hookplane.filters.checked import FieldOf, places, tree
+from hookplane.filters.checked import FieldOf, Node, places, tree
 from hookplane.filters.event import EventView
 from hookplane.filters.members import MEMBERS, VARIABLE, headers_named, uses
 from hookplane.filters.patterns import written_patterns
@@ -117,9 +117,10 @@ def check_expression(text: str, expect_bool: bool) -> tuple[str, ...]:
     credentials. Raises InvalidValue when the text does not compile, names a member that no event
     has, has a regular expression that is none, or cannot give a bool."""
     program = Program(text)
-    _check_patterns(text, program.serialized)
-    named = dict.fromkeys(headers_named(tree(program.serialized)))
-    asks = _check_members(text, program.serialized)
+    root = tree(program.serialized)
+    _check_patterns(text, root, program.serialized)
+    named = dict.fromkeys(headers_named(root))
+    asks = _check_members(text, root, program.serialized)
     if not asks:  # the engine takes has(event.type) for event.type where it knows its type
         program = Program(text, _typed_environment())
     if expect_bool and program.returns not in {"BOOL", "DYN"}:
@@ -127,10 +128,10 @@ def check_expression(text: str, expect_bool: bool) -> tuple[str, ...]:
     return tuple(name for name in named if is_credential(name.lower()))
 
 
-def _check_members(text: str, serialized: bytes) -> bool:
+def _check_members(text: str, root: Node, serialized: bytes) -> bool:
     """Whether it asks by `has` for a member that there always is. Raises InvalidValue for a member
     that there never is."""
-    found = list(uses(tree(serialized)))
+    found = list(uses(root))
     for member, use in found:
         if member not in MEMBERS:
             raise InvalidValue(
@@ -149,9 +150,9 @@ def _check_zones(text: str, serialized: bytes) -> None:
         )
 
 
-def _check_patterns(text: str, serialized: bytes) -> None:
+def _check_patterns(text: str, root: Node, serialized: bytes) -> None:
     """Raises InvalidValue for a regular expression that the engine cannot read."""
-    for call, pattern in written_patterns(tree(serialized)):
+    for call, pattern in written_patterns(root):
         try:
             value = _reads_pattern().eval(data={VARIABLE: pattern})
         except RuntimeError as error:

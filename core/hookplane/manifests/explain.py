@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 import typing
@@ -11,6 +10,8 @@ from typing import Annotated, Any, Final, Union
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from hookplane.spelling import did_you_mean
 
 Location = tuple[int | str, ...]
 
@@ -76,11 +77,7 @@ def field_path(location: Iterable[int | str]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean "timeout"?`, or the list of known words when none is close."""
     names = sorted(known)
-    by_case = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower(), by_case, n=1)
-    if close:
-        return f'did you mean "{by_case[close[0]]}"?'
-    return f"there is: {', '.join(names)}"
+    return did_you_mean(word, names) or f"there is: {', '.join(names)}"
 
 
 def _explained(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:

@@ -11,14 +11,18 @@ from typing import Final
 from hookplane.network.addresses import OwnPlace
 
 SECONDS: Final = 30.0
+AGAIN_SECONDS: Final = 1.0
+"""Pause while a name has not been found yet: until then nothing holds what it leads to."""
+KEPT: Final = 64
+"""Addresses of a name that are remembered, the newest: it may lead to several in turn."""
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """All addresses of a name as text. Raises socket.gaierror."""
 
 
 class OwnAddresses:
-    """What is never dialled, because it is Hookplane's own. What cannot be looked up now is where
-    it was."""
+    """What is never dialled, because it is Hookplane's own. A name is wherever it was, too: it may
+    lead to several places in turn, and may not be found now."""
 
     def __init__(
         self, places: Iterable[OwnPlace], lookup: Lookup, seconds: float = SECONDS
@@ -27,7 +31,8 @@ class OwnAddresses:
         self._seconds = seconds
         self._places = frozenset(places)
         self._lookup = lookup
-        self._found: dict[str, frozenset[str]] = {}
+        names = {place.host for place in self._places if not _is_address(place.host)}
+        self._found: dict[str, dict[str, None]] = {name: {} for name in names}
         self._known = self._places
         self._until = float("-inf")
         self._looking: asyncio.Task[None] | None = None
@@ -51,20 +56,22 @@ class OwnAddresses:
 
     async def _look(self) -> None:
         try:
-            names = {place.host for place in self._places if not _is_address(place.host)}
-            await asyncio.gather(*map(self._look_up, names))
+            await asyncio.gather(*map(self._look_up, self._found))
         finally:
             self._known = self._places.union(
                 OwnPlace(ip, place.port)
                 for place in self._places
                 for ip in self._found.get(place.host, ())
             )
-            self._until = asyncio.get_running_loop().time() + self._seconds
+            pause = self._seconds if all(self._found.values()) else AGAIN_SECONDS
+            self._until = asyncio.get_running_loop().time() + pause
             self._looking = None
 
     async def _look_up(self, host: str) -> None:
         with suppress(OSError):
-            self._found[host] = frozenset(map(_plain, await self._lookup(host)))
+            now = dict.fromkeys(map(_plain, await self._lookup(host)))
+            known = [ip for ip in self._found[host] if ip not in now]
+            self._found[host] = dict.fromkeys([*known, *now][-KEPT:])
 
 
 def _is_address(host: str) -> bool:

@@ -162,19 +162,18 @@ class Sweeper:
     def _note_held(
         self, runtime: GatewayRuntime, planned: SweepPlan, confirmed: Confirmations
     ) -> None:
-        numbers = told_numbers(runtime.held.namespaces, planned.held)
-        if numbers.keys() - runtime.held.namespaces.keys():
+        before = runtime.held.namespaces
+        held = HeldDeletions(told_numbers(before, planned.held), confirmed.objection)
+        if held.namespaces.keys() - before.keys():
             _log.warning(
                 "gateway %s/%s: %d objects of %d namespaces are gone and nobody was seen deleting "
-                "them; their rows are kept until annotation %s confirms it, such as %s",
+                "them; their rows are kept, and its condition SweepBlocked says how to confirm it",
                 *runtime.name,
-                sum(numbers.values()),
-                len(numbers),
-                CONFIRM_DELETIONS,
-                f"{next(iter(numbers))}={next(iter(numbers.values()))}",
+                held.total,
+                len(held.namespaces),
             )
-        runtime.record_held(HeldDeletions(numbers, confirmed.objection))
-        self._metrics.gateways.blocked.labels("/".join(runtime.name)).set(sum(numbers.values()))
+        runtime.record_held(held)
+        self._metrics.gateways.blocked.labels("/".join(runtime.name)).set(held.total)
 
     # Namespaces that are gone -------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 MOST: Final = 200_000
@@ -13,7 +14,7 @@ class SeenDeletions:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._uids: dict[str, None] = {}
+        self._uids: OrderedDict[str, None] = OrderedDict()
         self._trusted = True
 
     def has(self, uid: str) -> bool:
@@ -25,7 +26,7 @@ class SeenDeletions:
         if self._trusted:
             self._uids[uid] = None
             while len(self._uids) > self._most:
-                del self._uids[next(iter(self._uids))]
+                self._uids.popitem(last=False)
 
     def lives(self, uid: str) -> None:
         """It is there, if only again, as after a restore of etcd."""

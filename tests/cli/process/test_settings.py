@@ -194,4 +194,4 @@ def test_a_name_that_nobody_reads_is_told(keys: Path) -> None:
             "HOOKPLANE_LISTNE": "x",
         },
     )
-    assert found.warnings == ("HOOKPLANE_LISTNE is not known; did you mean HOOKPLANE_LISTEN?",)
+    assert found.warnings == ('HOOKPLANE_LISTNE is not known; did you mean "HOOKPLANE_LISTEN"?',)

@@ -215,14 +215,14 @@ OTHERS: Final = endpoint_text(name="a") + endpoint_text(name="orders")
         (
             "[{name: ordrs}]",
             (READ,),
-            'there is no WebhookEndpoint "ordrs" in this namespace; did you mean "orders"? '
-            'Until there is one, this goes on reading "a", which it no longer names',
+            'there is no WebhookEndpoint "ordrs" in this namespace; until there is one, this '
+            'goes on reading "a", which it no longer names; did you mean "orders"?',
         ),
         (
             "[{name: ordrs}, {name: orders}]",
             (READ, "webhookendpoints/default/orders"),
-            'there is no WebhookEndpoint "ordrs" in this namespace; did you mean "orders"? '
-            'Until there is one, this goes on reading "a", which it no longer names',
+            'there is no WebhookEndpoint "ordrs" in this namespace; until there is one, this '
+            'goes on reading "a", which it no longer names; did you mean "orders"?',
         ),
         (
             "[{name: a}, {name: xyz}]",

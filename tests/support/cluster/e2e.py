@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 from aiohttp import web
@@ -91,6 +91,20 @@ async def subscriber() -> AsyncIterator[Subscriber]:
         yield recorder
     finally:
         await runner.cleanup()
+
+
+KEYED_ENDPOINT: Final = """
+apiVersion: v1
+kind: Secret
+metadata: {name: key}
+stringData: {key: generic-secret}
+---
+apiVersion: hookplane.dev/v1alpha1
+kind: WebhookEndpoint
+metadata: {name: in}
+spec:
+"""
+"""Its spec is to follow, which may refer to the key."""
 
 
 class Plane:

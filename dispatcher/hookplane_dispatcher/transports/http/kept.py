@@ -7,10 +7,11 @@ import base64
 import binascii
 import html
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 from hookplane.config.subscription import HttpTargetConfig, SubscriptionConfig
 from hookplane.kinds.subscription import HIDDEN_HOST
@@ -20,7 +21,12 @@ from hookplane_dispatcher.egress.client import KEPT_ANSWER_BYTES, OutboundRespon
 SHORTEST_MASKED: Final = 4
 """Bytes; a shorter text is in every other answer, and a secret of that length is none."""
 _KEY_PREFIXES: Final = (b"whsec_", b"whsk_")
-_SCHEMES: Final = (b"Bearer ", b"Basic ")
+_SHORTEST_PART: Final = 8
+"""Bytes of a segment or a value in a hidden URL; shorter ones are words or numbers."""
+_MOST_PARTS: Final = 16
+_ESCAPED: Final = re.compile(r"%[0-9A-F]{2}")
+_GO_JSON: Final = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
+"""Go writes these so in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,24 @@ def _written(secret: bytes) -> Sequence[bytes]:
     text = secret.decode("utf-8", "replace")
     in_json = json.dumps(text)[1:-1]
     escaped = (in_json, json.dumps(text, ensure_ascii=False)[1:-1], in_json.replace("/", "\\/"))
-    others = (*escaped, html.escape(text), quote(text, safe=""), quote_plus(text), quote(text))
+    in_html = html.escape(text)
+    numbered = in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    in_urls = (quote(text, safe=""), quote_plus(text), quote(text))
+    lower = (_ESCAPED.sub(lambda x: x[0].lower(), other) for other in in_urls)
+    others = (*escaped, in_json.translate(_GO_JSON), in_html, numbered, *in_urls, *lower)
+    return secret, *(other.encode() for other in others), *_in_base64(secret)
+
+
+def _in_base64(secret: bytes) -> Iterator[bytes]:
+    """Encoded by itself, and what is the same of it wherever it stands in something encoded."""
     encoded = base64.b64encode(secret)
-    unpadded = (encoded.rstrip(b"="), base64.urlsafe_b64encode(secret).rstrip(b"="))
-    slashed = encoded.replace(b"/", b"\\/")
-    return secret, *(other.encode() for other in others), encoded, slashed, *unpadded
+    yield from (encoded, encoded.replace(b"/", b"\\/"), encoded.rstrip(b"="))
+    yield base64.urlsafe_b64encode(secret).rstrip(b"=")
+    for before in range(3):
+        shifted = bytes(before) + secret
+        inner = slice(-(-before * 8 // 6), len(shifted) * 8 // 6)
+        yield base64.b64encode(shifted)[inner]
+        yield base64.urlsafe_b64encode(shifted)[inner]
 
 
 def _secrets(config: SubscriptionConfig, target: HttpTargetConfig) -> Iterator[bytes]:
@@ -108,12 +127,12 @@ def _secrets(config: SubscriptionConfig, target: HttpTargetConfig) -> Iterator[b
 
 
 def _parts(header: bytes) -> Iterator[bytes]:
-    """The value of a header, and of an `Authorization` also what stands in it."""
+    """The value of a header, and of an `Authorization` also what stands behind the scheme."""
     yield header
-    for scheme in _SCHEMES:
-        if header.startswith(scheme):
-            yield header.removeprefix(scheme)
-            yield from _pair(header.removeprefix(scheme)) if scheme == b"Basic " else ()
+    scheme, _, credential = header.partition(b" ")
+    if credential:
+        yield credential
+        yield from _pair(credential) if scheme.lower() == b"basic" else ()
 
 
 def _pair(credential: bytes) -> Iterator[bytes]:
@@ -127,9 +146,11 @@ def _pair(credential: bytes) -> Iterator[bytes]:
 
 
 def _place(url: str) -> Iterator[bytes]:
-    """What a server sees of its URL."""
+    """What a server sees of its URL, and what it takes out of it."""
     parts = urlsplit(url)
-    if len(parts.path) > 1:
-        yield parts.path.encode()
-    if parts.query:
-        yield parts.query.encode()
+    wholes = [x for x in (parts.path, parts.query) if len(x) > 1]
+    values = [x.partition("=")[2] for x in parts.query.split("&")]
+    taken = [x for x in (*parts.path.split("/"), *values) if len(x) >= _SHORTEST_PART]
+    for text in (*wholes, *taken[:_MOST_PARTS]):
+        yield text.encode()
+        yield unquote_plus(text).encode()
