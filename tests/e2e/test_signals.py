@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from support.cluster.e2e import Plane
 ENDPOINT = (
     "apiVersion: hookplane.dev/v1alpha1\nkind: WebhookEndpoint\nmetadata: {name: in}\nspec: {}"
 )
-
-
-@pytest.fixture(autouse=True)
-def _as_from_a_terminal() -> Iterator[None]:
-    """Whoever runs the tests may ignore SIGHUP, and what they start would do so as well."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
