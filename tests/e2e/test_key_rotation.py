@@ -74,6 +74,8 @@ async def test_a_providers_key_is_exchanged_and_no_request_fails(tmp_path: Path)
 async def exchange(running: Plane, provider: Provider) -> None:
     running.write("secret", secret(one=KEY, two=NEW))
     await provider.sends_on()
+    await change(running, 'Secret "sec" has no key "tow"', endpoint=endpoint("tow", "one"))
+    await provider.sends_on()
     await change(running, CHANGED, endpoint=endpoint("two", "one"))
     await provider.sends_on()
     provider.key = NEW

@@ -125,7 +125,7 @@ class Reloader:
             self.in_force,
             (*compiled.endpoints, *await self._with_departed(compiled, gone)),
             gone.to_delete,
-            trusted=_secrets_known(manifests),
+            frozenset() if _secrets_known(manifests) else compiled.lacking,
             stale=self._applied.stale,
         )
         if change:

@@ -64,14 +64,14 @@ def plan_diff(
     in_force: Mapping[str, Configured],
     compiled: Iterable[Configured],
     doomed: AbstractSet[str],
-    trusted: bool,
+    doubtful: AbstractSet[str] = frozenset(),
     stale: AbstractSet[str] = frozenset(),
 ) -> ConfigDiff:
     """Compares what was compiled with what is in force (uid → document).
 
     `doomed`: uids of objects that are gone. `stale`: uids of documents that are written again even
-    if they did not change, such as after the sealing key changed. `trusted` False: some Secret
-    could not be read, so an object that seems to lack one keeps its document in force.
+    if they did not change, such as after the sealing key changed. `doubtful`: uids of objects that
+    lack something which may be in what could not be read; those that work so far stay as they are.
     """
     created, changed = [], []
     for document in compiled:
@@ -80,7 +80,7 @@ def plan_diff(
             continue
         if old is None:
             created.append(document)
-        elif trusted or old.not_ready or not document.not_ready:
+        elif old.not_ready or document.uid not in doubtful:
             changed.append(document)
     deleted = tuple(document for uid, document in in_force.items() if uid in doomed)
     return ConfigDiff(tuple(created), tuple(changed), deleted)

@@ -74,7 +74,7 @@ class EndpointCompiler:
             labels=metadata.labels,
             provider=preset.name,
             suspended=spec.suspend,
-            keys=keys,
+            keys=tuple(keys.values()),
             signature=signature,
             public_url=self._public_url(signature),
             parameters=verification.parameters(),

@@ -38,14 +38,14 @@ class GeneratedKeys:
 
     def keys(
         self, name: str, kind: GeneratedKind, rotation: Rotation | None, path: str
-    ) -> list[Secret]:
-        """The key and, during overlap, its predecessor; none as long as the Secret is not
-        generated."""
+    ) -> dict[str, Secret]:
+        """The key and, during overlap, its predecessor, by their paths; none as long as the Secret
+        is not generated."""
         self.wanted.append(self._want(name, kind, rotation, f"{path}.rotation"))
         secret = self.secrets.find(self.problems.namespace, name)
         if secret is None:
             self.problems.mark_not_ready(f'Secret "{name}" is not generated yet')
-            return []
+            return {}
         if not secret.generated:
             self.problems.error(
                 f"{path}.keys",
@@ -53,8 +53,8 @@ class GeneratedKeys:
                 "here, or give that Secret another name",
                 Reason.SECRET_NAME_TAKEN,
             )
-            return []
-        return _current(secret)
+            return {}
+        return {f"{path}.keys[{index}]": key for index, key in enumerate(_current(secret))}
 
     def _want(
         self, name: str, kind: GeneratedKind, rotation: Rotation | None, path: str

@@ -159,3 +159,6 @@ class Compiled:
     wanted: tuple[WantedSecret, ...]
     """All generated Secrets that objects need, whether they exist or not."""
     problems: tuple[Problem, ...]
+    lacking: frozenset[str] = frozenset()
+    """Uids of the objects that lack all or part of what they need from Secrets, or are not ready
+    for another reason."""

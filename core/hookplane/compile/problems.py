@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from hookplane.compile.model import Absent, Problem, Resource, Severity, kind_of
 from hookplane.errors import InvalidValue
 from hookplane.kinds.conditions import Reason
 
 T = TypeVar("T")
+
+_OF_MISSING_SECRETS: Final = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND})
 
 
 class Problems:
@@ -29,6 +31,11 @@ class Problems:
     def failed(self) -> bool:
         """Whether there is an error, so that the object gets no document."""
         return any(problem.severity is Severity.ERROR for problem in self.found)
+
+    @property
+    def lacks_secret(self) -> bool:
+        """Whether a Secret that the object refers to, or a key of it, is not there."""
+        return any(problem.reason in _OF_MISSING_SECRETS for problem in self.found)
 
     def error(self, path: str, message: str, reason: Reason = Reason.INVALID) -> None:
         """The field at `path` is not as it must be."""

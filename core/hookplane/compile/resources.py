@@ -73,6 +73,7 @@ class _Compiler:
         self._replays: list[NewReplay] = []
         self._wanted: list[WantedSecret] = []
         self._problems: list[Problem] = []
+        self._lacking: set[str] = set()
         self._neighbours = Neighbours(())
 
     def result(self, resources: Sequence[Resource], known: Sequence[Document]) -> Compiled:
@@ -83,6 +84,7 @@ class _Compiler:
             replays=tuple(self._replays),
             wanted=tuple(self._wanted),
             problems=tuple(self._problems),
+            lacking=frozenset(self._lacking),
         )
 
     def endpoints(self, resources: Sequence[Resource], known: Sequence[Document]) -> None:
@@ -145,6 +147,8 @@ class _Compiler:
             problems.error("", fault.describe(error), Reason.INTERNAL_ERROR)
             made = None
         self._problems += problems.found
+        if problems.lacks_secret or problems.not_ready:
+            self._lacking.add(uid_of(resource))
         return [] if made is None else [made]
 
 

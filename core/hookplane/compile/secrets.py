@@ -3,7 +3,7 @@ values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from hookplane.compile.model import Absent, SecretObject
@@ -38,6 +38,26 @@ class SecretLookup:
     def value(self, ref: SecretKeyRef, path: str, problems: Problems) -> Secret | None:
         """The value that the reference stands for; None when it is missing or may not be used. That
         is a problem at `path`, unless it is missing and the reference is optional."""
+        return self._value(ref, path, problems, problems.missing)
+
+    def values(
+        self, refs: Sequence[SecretValue], path: str, problems: Problems
+    ) -> dict[str, Secret]:
+        """The values that are there, by the paths of their references and in their order. Any of
+        them does: while there is one, another that is missing is told and takes nothing away."""
+        places = {f"{path}[{index}]": ref.secret_key_ref for index, ref in enumerate(refs)}
+        is_any = any(self._data(ref, problems).get(ref.key) for ref in places.values())
+        tell = problems.missing_part if is_any else problems.missing
+        found = {place: self._value(ref, place, problems, tell) for place, ref in places.items()}
+        return {place: value for place, value in found.items() if value is not None}
+
+    def _data(self, ref: SecretKeyRef, problems: Problems) -> Mapping[str, Secret]:
+        secret = self.find(problems.namespace, ref.name)
+        return {} if secret is None else secret.data
+
+    def _value(
+        self, ref: SecretKeyRef, path: str, problems: Problems, tell: Callable[..., None]
+    ) -> Secret | None:
         secret = self.find(problems.namespace, ref.name)
         if secret is not None and secret.type in FORBIDDEN_TYPES:
             message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
@@ -51,16 +71,8 @@ class SecretLookup:
         if value:
             return value
         if not ref.optional:
-            problems.missing(path, *_missing(ref, secret))
+            tell(path, *_missing(ref, secret))
         return None
-
-    def values(self, refs: Sequence[SecretValue], path: str, problems: Problems) -> list[Secret]:
-        """The values that are there, in the order of the references."""
-        found = (
-            self.value(ref.secret_key_ref, f"{path}[{index}]", problems)
-            for index, ref in enumerate(refs)
-        )
-        return [value for value in found if value is not None]
 
 
 def _missing(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Reason, Absent | None]:

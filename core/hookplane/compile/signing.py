@@ -37,14 +37,15 @@ class SigningCompiler:
         """The signing config. `sent_headers`: names of headers that the target gets anyway."""
         scheme = SigningScheme(self.spec.scheme)
         keys = self._keys(scheme, subscription)
-        for index, key in enumerate(keys):
-            with self.problems.checking(f"{PATH}.keys[{index}]", Reason.SECRET_UNUSABLE):
+        for place, key in keys.items():
+            with self.problems.checking(place, Reason.SECRET_UNUSABLE):
                 check_signing_key(scheme, key)
-        return SigningConfig(scheme=scheme, keys=tuple(keys), custom=self._custom(sent_headers))
+        custom = self._custom(sent_headers)
+        return SigningConfig(scheme=scheme, keys=tuple(keys.values()), custom=custom)
 
-    def _keys(self, scheme: SigningScheme, subscription: str) -> list[Secret]:
+    def _keys(self, scheme: SigningScheme, subscription: str) -> dict[str, Secret]:
         if scheme is SigningScheme.NONE:
-            return []
+            return {}
         if self.spec.keys is not None:
             return self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems)
         name = f"{subscription}{SIGNING_SUFFIX}"

@@ -3,7 +3,7 @@ keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,30 +52,31 @@ class VerificationCompiler:
     secrets: SecretLookup
     problems: Problems
 
-    def keys(self, name: str, generated: GeneratedKeys) -> tuple[Secret, ...]:
-        """The keys that requests are signed with: the user's, or the generated ones of endpoint
-        `name`."""
+    def keys(self, name: str, generated: GeneratedKeys) -> dict[str, Secret]:
+        """The keys that requests are signed with, by their paths: the user's, or the generated ones
+        of endpoint `name`."""
         if self.spec.keys is not None:
             if self._signed:
-                return tuple(self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems))
+                return self.secrets.values(self.spec.keys, f"{PATH}.keys", self.problems)
             self.problems.error(f"{PATH}.keys", "nothing uses them; set signature or remove keys")
         elif self.preset.generated_key is not None:
             secret = f"{name}{VERIFICATION_SUFFIX}"
             kind = self.preset.generated_key
-            return tuple(generated.keys(secret, kind, self.spec.rotation, PATH))
+            return generated.keys(secret, kind, self.spec.rotation, PATH)
         elif self._signed:
             self.problems.error(f"{PATH}.keys", f"is required. {self.preset.doc}")
         self._refuse_rotation(self.spec.rotation)
-        return ()
+        return {}
 
-    def variant(self, keys: Sequence[Secret]) -> Variant:
+    def variant(self, keys: Mapping[str, Secret]) -> Variant:
         """The variant of the preset that fits keys of this form."""
+        values = tuple(keys.values())
         chosen = self.problems.checked(
-            f"{PATH}.keys", lambda: self.preset.variant(keys), Reason.SECRET_UNUSABLE
+            f"{PATH}.keys", lambda: self.preset.variant(values), Reason.SECRET_UNUSABLE
         )
         return chosen or self.preset.variant()
 
-    def signature(self, variant: Variant, keys: Sequence[Secret]) -> SignatureScheme | None:
+    def signature(self, variant: Variant, keys: Mapping[str, Secret]) -> SignatureScheme | None:
         """The scheme, the user's before the preset's; a key that does not fit it is an error. None:
         requests are not signed."""
         own = self.spec.signature
@@ -163,20 +164,19 @@ class VerificationCompiler:
             with self.problems.checking(f"{PATH}.signature.content"):
                 check_template(scheme.content)
 
-    def _check_keys(self, scheme: SignatureScheme, keys: Sequence[Secret]) -> None:
-        for index, key in enumerate(keys):
-            place = f"{PATH}.keys[{index}]"
+    def _check_keys(self, scheme: SignatureScheme, keys: Mapping[str, Secret]) -> None:
+        for place, key in keys.items():
             with self.problems.checking(place, Reason.SECRET_UNUSABLE):
                 check_key(scheme, key)
                 self._note_short(place, key)
 
     def _tokens(self, refs: list[SecretValue], path: str) -> tuple[Secret, ...]:
         tokens = self.secrets.values(refs, path, self.problems)
-        for index, token in enumerate(tokens):
-            with self.problems.checking(f"{path}[{index}]", Reason.SECRET_UNUSABLE):
+        for place, token in tokens.items():
+            with self.problems.checking(place, Reason.SECRET_UNUSABLE):
                 check_token(token)
-                self._note_short(f"{path}[{index}]", token)
-        return tuple(tokens)
+                self._note_short(place, token)
+        return tuple(tokens.values())
 
     def _note_short(self, path: str, key: Secret) -> None:
         if is_short(key.reveal()):

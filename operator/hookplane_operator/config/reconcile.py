@@ -321,7 +321,6 @@ class Configurator:
                 runtime.applied.documents,
                 documents,
                 closed,
-                trusted=True,
                 stale=runtime.applied.stale,
             ),
             places=succession.places,

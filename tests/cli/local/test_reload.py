@@ -249,6 +249,20 @@ async def test_a_broken_secret_keeps_what_it_was_used_for(tmp_path: Path) -> Non
         assert laptop.endpoint().not_ready == 'Secret "sec" has no key "k"; it has: no keys'
 
 
+async def test_a_broken_secret_takes_none_of_several_keys(tmp_path: Path) -> None:
+    other = "{secretKeyRef: {name: other, key: k}}"
+    endpoint = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{REF}, {other}]}}}}")
+    async with opened(tmp_path) as laptop:
+        await laptop.load(
+            sec=secret_text("sec", k="whsec_one"), o=secret_text("other", k="whsec_two"), a=endpoint
+        )
+    async with opened(tmp_path) as laptop:
+        await laptop.load(sec="a: [")
+        assert [x.reveal() for x in laptop.endpoint().keys] == [b"whsec_one", b"whsec_two"]
+        await laptop.load(sec=secret_text("sec"))
+        assert [x.reveal() for x in laptop.endpoint().keys] == [b"whsec_two"]
+
+
 async def test_a_misspelt_endpoint_takes_no_backlog_with_it(both: Laptop) -> None:
     waiting = await both.scene.fill(1, ENDPOINT)
     await both.load(s=subscription_text("endpointRefs: [{name: aa}, {name: b}]"))

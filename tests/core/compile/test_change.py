@@ -27,15 +27,15 @@ def test_only_what_differs_is_written() -> None:
     new, fresh = endpoint("a", suspended=True), endpoint("c")
     gone = endpoint("d")
     in_force = {x.uid: x for x in (old, same, gone)}
-    change = plan_diff(in_force, [new, same, fresh], {"d"}, trusted=True)
+    change = plan_diff(in_force, [new, same, fresh], {"d"})
     assert change == ConfigDiff((fresh,), (new,), (gone,))
 
 
 def test_while_a_secret_cannot_be_read_what_works_is_not_replaced_by_what_lacks_it() -> None:
     good, lacking = endpoint("a"), endpoint("a", not_ready="no Secret")
-    assert not plan_diff({"a": good}, [lacking], set(), trusted=False)
-    assert plan_diff({"a": good}, [lacking], set(), trusted=True).changed == (lacking,)
-    assert plan_diff({"a": lacking}, [good], set(), trusted=False).changed == (good,)
+    assert not plan_diff({"a": good}, [lacking], set(), {"a"})
+    assert plan_diff({"a": good}, [lacking], set()).changed == (lacking,)
+    assert plan_diff({"a": lacking}, [good], set(), {"a"}).changed == (good,)
 
 
 def test_a_change_becomes_rows_with_cursors() -> None:
@@ -54,13 +54,13 @@ def test_a_change_becomes_rows_with_cursors() -> None:
 def test_what_is_stale_is_written_again_although_it_says_the_same() -> None:
     same, other = endpoint("a"), endpoint("b")
     in_force = {"a": same, "b": other}
-    assert plan_diff(in_force, [same, other], set(), trusted=True, stale={"a"}).changed == (same,)
+    assert plan_diff(in_force, [same, other], set(), stale={"a"}).changed == (same,)
 
 
 def test_what_is_doomed_is_not_written_as_well() -> None:
     old, new = endpoint("a"), endpoint("a", suspended=True)
-    assert plan_diff({"a": old}, [new], {"a"}, trusted=True) == ConfigDiff(deleted=(old,))
-    assert not plan_diff({}, [new], {"a"}, trusted=True)
+    assert plan_diff({"a": old}, [new], {"a"}) == ConfigDiff(deleted=(old,))
+    assert not plan_diff({}, [new], {"a"})
 
 
 def test_built_in_endpoints_are_no_users() -> None:

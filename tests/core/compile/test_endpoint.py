@@ -279,6 +279,53 @@ def test_a_missing_key_is_told_and_the_endpoint_is_not_ready(secret: str, reason
     assert one_endpoint(compiled).not_ready == reason
 
 
+ONE_IS_THERE = (
+    "[{secretKeyRef: {name: s, key: typo}}, {secretKeyRef: {name: s, key: k}},"
+    " {secretKeyRef: {name: t, key: k}}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        (f"{{provider: Stripe, verification: {{keys: {ONE_IS_THERE}}}}}", "keys"),
+        (
+            f"{{provider: Generic, verification: {{bearer: {{tokens: {ONE_IS_THERE}}}}}}}",
+            "bearer.tokens",
+        ),
+        (
+            "{provider: Generic, verification: "
+            f"{{basic: {{username: u, passwords: {ONE_IS_THERE}}}}}}}",
+            "basic.passwords",
+        ),
+        (
+            f"{{provider: Generic, verification: {{apiKey: {{header: x, keys: {ONE_IS_THERE}}}}}}}",
+            "apiKey.keys",
+        ),
+    ],
+)
+def test_a_key_that_is_missing_beside_another_takes_away_only_itself(spec: str, path: str) -> None:
+    key = Secret("a key of some length")
+    compiled = compiled_of(endpoint_text(spec), SecretObject("default", "s", {"k": key}))
+    assert said(compiled) == [
+        f'spec.verification.{path}[0]: Secret "s" has no key "typo"; it has: k',
+        f'spec.verification.{path}[2]: there is no Secret "t"; it is to have the key "k"',
+    ]
+    made = one_endpoint(compiled)
+    assert made.not_ready == ""
+    api_key = made.api_key.keys if made.api_key else ()
+    passwords = made.basic.passwords if made.basic else ()
+    assert (*made.keys, *made.bearer, *passwords, *api_key) == (key,)
+    assert compiled.lacking == {made.uid}
+
+
+def test_a_key_that_does_not_fit_is_told_at_its_own_place() -> None:
+    keys = "[{secretKeyRef: {name: t, key: k}}, {secretKeyRef: {name: s, key: k}}]"
+    text = endpoint_text(f"{{provider: StandardWebhooks, verification: {{keys: {keys}}}}}")
+    compiled = compiled_of(secret_text("s", k="whsec_?") + text)
+    assert said(compiled)[-1].startswith("spec.verification.keys[1]: ")
+
+
 def test_an_optional_key_is_passed_over() -> None:
     keys = "[{secretKeyRef: {name: s, key: k}}, {secretKeyRef: {name: t, key: k, optional: true}}]"
     text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {keys}}}}}")

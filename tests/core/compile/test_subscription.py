@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from hookplane.compile.model import Absent, Options, Severity
+from hookplane.compile.model import Absent, Options, SecretObject, Severity
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, OAuth2Config, RetryConfig, TransformConfig
 from hookplane.kinds.conditions import Reason
@@ -430,6 +430,20 @@ def test_authorities_that_are_no_certificates() -> None:
     assert problem.path == "spec.target.tls.ca"
     assert problem.message.startswith("holds no PEM certificate")
     assert problem.reason == Reason.SECRET_UNUSABLE
+
+
+def test_a_signing_key_that_is_missing_beside_another_takes_away_only_itself() -> None:
+    refs = "[{secretKeyRef: {name: k, key: typo}}, {secretKeyRef: {name: k, key: key}}]"
+    key = SIGNING.data["key"]
+    compiled = compiled_of(
+        endpoint_text() + subscription_text(f"signing: {{keys: {refs}}}"),
+        generated("a-verification"),
+        SecretObject("default", "k", {"key": key}),
+    )
+    assert said(compiled) == ['spec.signing.keys[0]: Secret "k" has no key "typo"; it has: key']
+    made = one_subscription(compiled)
+    assert made.not_ready == ""
+    assert made.signing.keys == (key,)
 
 
 @pytest.mark.parametrize(
