@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hookplane.compile.change import ConfigDiff, Configured
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import SecretUnreadable
+from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.sealing import NoKeys, Opener, Sealer
 from hookplane.store.config_store import ConfigKind, ConfigRow, ConfigStore
 
@@ -55,8 +55,8 @@ class AppliedConfig:
         self.newest = 0
         """The greatest of these."""
         self.stale: set[str] = set()
-        """Uids of documents that were sealed with an old key, or cannot be read whole: to be
-        written again even if they say the same."""
+        """Uids of documents that were sealed with an old key or for their object only, or cannot be
+        read whole: to be written again even if they say the same."""
         self.lost: set[str] = set()
         """Uids of those of them that no key opens: all is known of them but their secrets. So they
         are not ready here, and written again as soon as they are compiled."""
@@ -127,12 +127,17 @@ class AppliedConfig:
         written again."""
         if row.document is None:
             return None
+        opener = _PlaceWitness(sealer)
         try:
-            return _parse(row, row.document, sealer)
+            document = _parse(row, row.document, opener)
         except SecretUnreadable:
             self.lost.add(row.uid)
-        except ValidationError:
+        except (ValidationError, InvalidValue):
             pass
+        else:
+            if opener.found_unbound:
+                self.stale.add(row.uid)
+            return document
         self.stale.add(row.uid)
         reason = KEYS_LOST if row.uid in self.lost else OTHER_VERSION
         rest = _without_secrets(row, row.document)
@@ -157,14 +162,31 @@ class AppliedConfig:
         self._namespaces.setdefault(document.namespace, {})[document.uid] = document
 
 
+class _PlaceWitness:
+    """Opens what it is given, and notes whether something was sealed for its object only."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self.found_unbound = False
+
+    def open(self, text: str, aad: str) -> bytes:
+        return self._opener.open(text, aad)
+
+    def check_place(self, text: str, plain: bytes, aad: str, place: bytes) -> bool:
+        is_bound = self._opener.check_place(text, plain, aad, place)
+        self.found_unbound |= not is_bound
+        return is_bound
+
+
 def _parse(row: ConfigRow, document: bytes, opener: Opener) -> Configured:
-    """Raises SecretUnreadable, and ValidationError for one of another form."""
+    """Raises SecretUnreadable, ValidationError for one of another form, and InvalidValue for one
+    that says that it is another object's."""
     return _MODELS[row.kind].load(row.uid, document, opener)
 
 
 def _without_secrets(row: ConfigRow, document: bytes) -> Configured | None:
     """All else, or what every version says. None: nothing can be made of it."""
-    with suppress(ValidationError):
+    with suppress(ValidationError, InvalidValue):
         return _parse(row, document, NoKeys())
     try:
         found = orjson.loads(document)

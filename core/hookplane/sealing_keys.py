@@ -29,14 +29,14 @@ def parse_sealing_keys(text: bytes) -> dict[str, bytes]:
     return dict(_parse_line(number, line) for number, line in enumerate(lines, 1))
 
 
-def read_sealing_keys(path: Path, random_bytes: RandomBytes = secrets.token_bytes) -> Sealer:
+def read_sealing_keys(path: Path) -> Sealer:
     """`path`: a file of keys, or a folder of such files, which are read in the order of their
     names. Raises SecretUnreadable, OSError; no message shows a key."""
     files = sorted(x for x in path.iterdir() if x.is_file()) if path.is_dir() else [path]
     keys = {name: key for file in files for name, key in _read_file(file).items()}
     if not keys:
         raise SecretUnreadable(f"{path} holds no sealing key; `hookplane secret-key` makes one")
-    return Sealer(keys, next(iter(keys)), random_bytes)
+    return Sealer(keys, next(iter(keys)))
 
 
 def _read_file(file: Path) -> dict[str, bytes]:

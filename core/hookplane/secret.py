@@ -8,14 +8,17 @@ from pydantic import GetCoreSchemaHandler, SerializationInfo
 from pydantic_core import core_schema
 
 MASK: Final = "***"
+SEALED_LATER: Final = {"secrets": "sealed later"}
+"""The context in which a model with secrets may be dumped."""
 
 
 class Secret:
     """Key material. `repr`, `str` and formatting print `***`; `reveal()` gives the bytes.
 
-    In a pydantic model it is a string that is sealed on the way out and opened on the way in, with
-    the `Sealer` in the (de)serialisation context under "sealer" (see `hookplane.sealing`). Without
-    one it refuses to be serialised, so that no log line or dump can carry it by accident.
+    In a pydantic model it is a sealed string on the way in, opened by the `Opener` in the context
+    under "opener", for the object under "aad". On the way out it stays what it is, for whoever
+    seals it, and only where the context says `SEALED_LATER`: so no log line or dump can carry it by
+    accident (see `hookplane.config.sealed`).
     """
 
     __slots__ = ("_value",)
@@ -51,7 +54,7 @@ class Secret:
     ) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
             _open,
-            serialization=core_schema.plain_serializer_function_ser_schema(_seal, info_arg=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(_keep, info_arg=True),
         )
 
 
@@ -60,13 +63,12 @@ def _open(value: Any, info: core_schema.ValidationInfo) -> Secret:
         return value
     if not isinstance(value, str):
         raise ValueError("a sealed secret is a string")
-    if not info.context or "sealer" not in info.context:
-        raise ValueError("a sealed secret needs a sealer in the validation context")
-    return Secret(info.context["sealer"].open(value, info.context["aad"]))
+    if not info.context or "opener" not in info.context:
+        raise ValueError("a sealed secret needs an opener in the validation context")
+    return Secret(info.context["opener"].open(value, info.context["aad"]))
 
 
-def _seal(value: Secret, info: SerializationInfo) -> str:
-    if not info.context or "sealer" not in info.context:
-        raise ValueError("a secret is serialised only with a sealer in the context")
-    sealed: str = info.context["sealer"].seal(value.reveal(), info.context["aad"])
-    return sealed
+def _keep(value: Secret, info: SerializationInfo) -> Secret:
+    if info.context != SEALED_LATER:
+        raise ValueError("a secret is serialised only by whoever seals it")
+    return value

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hookplane.applied_config import KEYS_LOST, OTHER_VERSION, AppliedConfig
 from hookplane.compile.change import ConfigDiff
@@ -114,6 +117,32 @@ async def test_what_was_sealed_with_an_old_key_is_stale_until_it_is_written(stor
     await applied.write(ConfigDiff(changed=(subscription("s"),)))
     assert applied.stale == {"uid-t"}
     assert (await AppliedConfig.load(store, rotated)).stale == {"uid-t"}
+
+
+async def test_what_is_bound_to_no_place_is_stale_until_it_is_written(store: Store) -> None:
+    """As the version before sealed it: with a random nonce, bound to the object only."""
+    plain, uid = b"https://shop.example.com", "uid-s"
+    sealed = AESGCM(KEYS["old"]).encrypt(b"n" * 12, plain, uid.encode())
+    text = f"v1:old:{base64.b64encode(b'n' * 12 + sealed).decode()}"
+    tree = json.loads(subscription("s").dump(SEALERS[ConfigKind.SUBSCRIPTION]))
+    tree["target"]["url"] = text
+    row = ConfigRow(ConfigKind.SUBSCRIPTION, uid, json.dumps(tree).encode())
+    await store.apply_config(ConfigChange(upserts=(row,)))
+    applied = await AppliedConfig.load(store, SEALERS)
+    assert applied.documents == {uid: subscription("s")}
+    assert (applied.stale, applied.lost) == ({uid}, set())
+    await applied.write(ConfigDiff(changed=(subscription("s"),)))
+    assert (await AppliedConfig.load(store, SEALERS)).stale == set()
+
+
+async def test_what_says_that_it_is_another_object_s_is_not_taken_for_it(store: Store) -> None:
+    text = endpoint("a").dump(SEALERS[ConfigKind.ENDPOINT])
+    row = ConfigRow(ConfigKind.ENDPOINT, "uid-b", text)
+    await store.apply_config(ConfigChange(upserts=(row,)))
+    applied = await AppliedConfig.load(store, SEALERS)
+    assert {x: y.uid for x, y in applied.documents.items()} == {"uid-b": "uid-b"}
+    assert applied.documents["uid-b"].not_ready
+    assert applied.stale == {"uid-b"}
 
 
 async def test_what_no_key_opens_is_known_but_for_its_secrets(store: Store) -> None:

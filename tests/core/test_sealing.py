@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.sealing import Sealer
@@ -23,8 +26,36 @@ def test_an_old_key_still_opens_and_a_new_one_seals() -> None:
 def test_texts_that_were_sealed_by_earlier_versions_open(sealer: Sealer) -> None:
     sealed = "v1:a:bm5ubm5ubm5ubm5u4EIl8y0M8Pb/W0V5co2QH40="
     assert sealer.open(sealed, "uid-1") == b"x"
-    again = Sealer({"a": b"k" * 32}, "a", random_bytes=lambda count: b"n" * count)
-    assert again.seal(b"x", "uid-1") == sealed
+    assert not sealer.check_place(sealed, b"x", "uid-1", b"wherever")
+
+
+def test_the_version_before_opens_what_is_sealed_for_a_place(sealer: Sealer) -> None:
+    """It knows the key's id, a nonce of 12 bytes, and the uid as associated data."""
+    version, key_id, payload = sealer.seal(b"x", "uid-1", b"place").split(":")
+    raw = base64.b64decode(payload)
+    assert (version, key_id) == ("v1", "a")
+    assert AESGCM(b"k" * 32).decrypt(raw[:12], raw[12:], b"uid-1") == b"x"
+
+
+def test_a_text_is_bound_to_its_place(sealer: Sealer) -> None:
+    text = sealer.seal(b"x", "uid-1", b"place")
+    assert sealer.open(text, "uid-1") == b"x"
+    assert sealer.check_place(text, b"x", "uid-1", b"place")
+    with pytest.raises(SecretUnreadable, match="sealed for elsewhere"):
+        sealer.check_place(text, b"x", "uid-1", b"another")
+
+
+def test_no_two_nonces_are_alike(sealer: Sealer) -> None:
+    """But for the same content in the same place, where the whole texts are."""
+    sealed = [
+        base64.b64decode(sealer.seal(plain, aad, place).split(":")[2])[:12]
+        for plain in (b"x", b"xy", b"")
+        for aad in ("uid-1", "uid-1x")
+        for place in (b"", b"x", b"1")
+    ]
+    halves = {half for nonce in sealed for half in (nonce[:6], nonce[6:])}
+    assert len(halves) == 2 * len(sealed)
+    assert sealer.seal(b"x", "uid-1", b"p") == sealer.seal(b"x", "uid-1", b"p")
 
 
 @pytest.mark.parametrize(

@@ -68,4 +68,4 @@ def open_sealer(data: Path, random_bytes: RandomBytes = secrets.token_bytes) -> 
     path = data / SEALING_KEY
     if not path.exists():
         write_private(path, new_sealing_key(random_bytes).encode())
-    return read_sealing_keys(path, random_bytes)
+    return read_sealing_keys(path)

@@ -2,7 +2,7 @@
 
 Everything in them is resolved: a reference is a uid, a preset is its settings, a duration is a
 number of milliseconds, and a Secret is its value. Values of Secrets are sealed whenever a document
-is written, bound to the uid of their object, so a database shows none and none can be moved to
-another object. A document that a process cannot read is refused and the older one stays in force;
-unknown fields are refused too, because ignoring one might leave a check out.
+is written, bound to their object, their field and the rest of the document, so a database shows
+none and none can be moved. A document that a process cannot read is refused and the older one stays
+in force; unknown fields are refused too, because ignoring one might leave a check out.
 """

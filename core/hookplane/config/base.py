@@ -6,12 +6,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from hookplane.config import sealed
+from hookplane.errors import InvalidValue
 from hookplane.sealing import Opener, Sealer
+from hookplane.secret import SEALED_LATER
 
 
 class Document(BaseModel):
-    """The config document of one object. Secrets inside are sealed and bound to the object's
-    uid."""
+    """The config document of one object. Secrets inside are sealed and bound to the object, to
+    their field and to the rest of the document."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -23,12 +26,18 @@ class Document(BaseModel):
 
     def dump(self, sealer: Sealer) -> bytes:
         """The document as JSON with sealed secrets."""
-        return self.model_dump_json(context={"sealer": sealer, "aad": self.uid}).encode()
+        return sealed.seal(self.model_dump(context=SEALED_LATER), self.uid, sealer)
 
     @classmethod
     def load(cls, uid: str, data: bytes, sealer: Opener) -> Self:
-        """Reads what `dump` wrote. Raises pydantic.ValidationError or SecretUnreadable."""
-        return cls.model_validate_json(data, context={"sealer": sealer, "aad": uid})
+        """Reads what `dump` wrote for the object with this uid. Raises pydantic.ValidationError,
+        SecretUnreadable, and InvalidValue if it says that it is another's."""
+        reading = sealed.Reading(sealer)
+        document = cls.model_validate_json(data, context={"opener": reading, "aad": uid})
+        if document.uid != uid:
+            raise InvalidValue(f'the document of "{uid}" says that it is of "{document.uid}"')
+        reading.check(data, uid)
+        return document
 
 
 class DocumentPart(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from hookplane.config.base import Document, DocumentPart
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import SecretUnreadable
+from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 
@@ -39,6 +39,13 @@ def test_what_was_written_is_read_again() -> None:
 def test_a_document_of_another_object_cannot_be_opened() -> None:
     with pytest.raises(SecretUnreadable):
         Sample.load("other", SAMPLE.dump(SEALER), SEALER)
+
+
+def test_a_document_that_says_it_is_another_s_is_refused() -> None:
+    text = Sample.model_construct(**{**SAMPLE.__dict__, "uid": "other"}).dump(SEALER)
+    text = text.replace(b'"uid":"other"', b'"uid":"u"')
+    with pytest.raises(InvalidValue, match='the document of "other" says that it is of "u"'):
+        Sample.load("other", text, SEALER)
 
 
 @pytest.mark.parametrize(
