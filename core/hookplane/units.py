@@ -54,7 +54,7 @@ def format_size(size: int) -> str:
 def parse_time(text: str) -> Millis:
     """RFC 3339 with an offset → milliseconds since the epoch. Raises InvalidValue."""
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text.upper())
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:

@@ -30,6 +30,7 @@ from hookplane_receiver.ingress.server import (
     NoRoomForBody,
 )
 from hookplane_receiver.metrics import ReceiverMetrics
+from hookplane_receiver.off_loop import off_loop
 from hookplane_receiver.prepared import PreparedEndpoint
 from hookplane_receiver.quotas import NamespaceUsage, Quotas
 from hookplane_receiver.reporter import Reporter
@@ -98,7 +99,7 @@ class Admission:
         check_credentials(endpoint, request)
         check_signature_headers(endpoint, request)
         body = await read_body(endpoint, request, network)
-        self._check_signature(endpoint, request, body)
+        await self._check_signature(endpoint, request, body)
         check_rate(endpoint, self._clock.monotonic())
         greeting = shake_hands(endpoint, request, body)
         if greeting is not None:
@@ -119,14 +120,18 @@ class Admission:
             detail = "more requests from one address than the rate allows in all"
             raise Rejected(RejectReason.RATE, detail, retry_seconds=wait)
 
-    def _check_signature(
+    async def _check_signature(
         self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes
     ) -> None:
         config = endpoint.config
         if config.signature is None:
             return
         facts = SignedRequest(request.method, signed_url(endpoint, request), request.headers, body)
-        refuse_failed(verify(config.signature, endpoint.keys, facts, self._clock.now()))
+        refuse_failed(
+            await off_loop(
+                len(body), verify, config.signature, endpoint.keys, facts, self._clock.now()
+            )
+        )
 
     def _event(self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes) -> NewEvent:
         refuse_repeated(endpoint, request)

@@ -78,6 +78,7 @@ def test_what_is_not_a_size(text: str) -> None:
 def test_times() -> None:
     assert parse_time("2026-11-21T00:00:00Z") == 1_795_219_200_000
     assert parse_time("2026-11-21T01:00:00+01:00") == parse_time("2026-11-21T00:00:00Z")
+    assert parse_time("2026-11-21t00:00:00z") == 1_795_219_200_000
     assert format_time(1_795_219_200_999) == "2026-11-21T00:00:00Z"
 
 

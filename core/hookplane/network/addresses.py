@@ -44,8 +44,8 @@ _NEVER: Final = _networks(
     "0.0.0.0/8 169.254.0.0/16 224.0.0.0/4 255.255.255.255/32 "
     # Metadata and host agents outside link-local: Alibaba, Azure, Oracle.
     "100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 "
-    # The same in IPv6: Amazon's metadata and pod identity, Google's metadata.
-    "fd00:ec2::254/128 fd00:ec2::23/128 fd20:ce::254/128 "
+    # The same in IPv6: Amazon's metadata, pod identity, time and names; Google's metadata.
+    "fd00:ec2::/32 fd20:ce::254/128 "
     # Unspecified, mapped and compatible forms, NAT64: IPv4 in disguise.
     "::/8 "
     # Teredo and 6to4: the same.
@@ -54,6 +54,10 @@ _NEVER: Final = _networks(
     "fe80::/10 fec0::/10 ff00::/8"
 )
 """Never dialled, whatever an allow-list says."""
+
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
+"""Upper halves of interface identifiers that end in an IPv4 address (RFC 5214 §6.1), behind any
+prefix: IPv4 in disguise as well."""
 
 _LOOPBACK: Final = _networks("127.0.0.0/8 ::1/128")
 
@@ -184,7 +188,7 @@ class AddressPolicy:
             return False
         if _in(address, _LOOPBACK):
             return self.loopback
-        if _in(address, _NEVER) or getattr(address, "scope_id", None) is not None:
+        if _in(address, _NEVER) or _is_isatap(address) or getattr(address, "scope_id", None):
             return False
         return _is_public(address) or str(address) in services or _in(address, self._networks)
 
@@ -260,6 +264,10 @@ def not_public(address: IPAddress | str) -> str:
         f"{address} is not a public address, and its range is not allowed: see "
         "dispatcher.egress.allowedCIDRs of the gateway, or --allow-cidr"
     )
+
+
+def _is_isatap(address: IPAddress) -> bool:
+    return address.version == 6 and (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
 
 
 def _in(address: IPAddress, networks: tuple[IPNetwork, ...]) -> bool:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
@@ -37,10 +40,22 @@ SHORTEST_KEY: Final = 16
 placeholder; https://www.standardwebhooks.com asks for 24 to 64."""
 
 
+class SignedContent:
+    """What is signed, hashed at most once however many keys and signatures are tried."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data: Final = data
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """Its SHA-256."""
+        return hashlib.sha256(self.data).digest()
+
+
 class VerificationKey(Protocol):
     """Something that signatures can be checked with."""
 
-    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+    def matches(self, signatures: Sequence[bytes], content: SignedContent) -> bool:
         """Whether any of `signatures` is one of `content`. Never raises."""
 
 
@@ -102,9 +117,9 @@ class HmacKey:
     keyed: hmac.HMAC
     """Has taken in the key and nothing else."""
 
-    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+    def matches(self, signatures: Sequence[bytes], content: SignedContent) -> bool:
         mac = self.keyed.copy()
-        mac.update(content)
+        mac.update(content.data)
         return _any_equal(mac.digest(), signatures)
 
 
@@ -114,7 +129,7 @@ class TokenKey:
 
     token: bytes
 
-    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+    def matches(self, signatures: Sequence[bytes], content: SignedContent) -> bool:
         return _any_equal(self.token, signatures)
 
 
@@ -122,12 +137,12 @@ class TokenKey:
 class PublicKey:
     """Half of a key pair; `check(signature, content)` raises InvalidSignature."""
 
-    check: Callable[[bytes, bytes], None]
+    check: Callable[[bytes, SignedContent], None]
 
-    def matches(self, signatures: Sequence[bytes], content: bytes) -> bool:
+    def matches(self, signatures: Sequence[bytes], content: SignedContent) -> bool:
         return any(self._matches(signature, content) for signature in signatures)
 
-    def _matches(self, signature: bytes, content: bytes) -> bool:
+    def _matches(self, signature: bytes, content: SignedContent) -> bool:
         try:
             self.check(signature, content)
         except InvalidSignature:
@@ -142,27 +157,34 @@ def _any_equal(expected: bytes, signatures: Sequence[bytes]) -> bool:
 
 def _ed25519(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     if encoding is not KeyEncoding.PEM and len(material) == _ED25519_BYTES:
-        return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(material).verify)
+        return _ed25519_key(ed25519.Ed25519PublicKey.from_public_bytes(material))
     public = _load(material, encoding)
     if not isinstance(public, ed25519.Ed25519PublicKey):
         raise InvalidValue("the key is not an Ed25519 public key (32 bytes)")
-    return PublicKey(public.verify)
+    return _ed25519_key(public)
+
+
+def _ed25519_key(public: ed25519.Ed25519PublicKey) -> VerificationKey:
+    """It hashes the content with what is in the signature, so each time anew."""
+    return PublicKey(lambda signature, content: public.verify(signature, content.data))
 
 
 def _ecdsa(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     public = _load(material, encoding)
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise InvalidValue("the key is not a public key on the curve P-256")
-    algorithm = ec.ECDSA(SHA256())
-    return PublicKey(lambda signature, content: public.verify(signature, content, algorithm))
+    algorithm = ec.ECDSA(Prehashed(SHA256()))
+    return PublicKey(lambda signature, content: public.verify(signature, content.sha256, algorithm))
 
 
 def _rsa(material: bytes, encoding: KeyEncoding) -> VerificationKey:
     public = _load(material, encoding)
     if not isinstance(public, rsa.RSAPublicKey) or public.key_size not in RSA_BITS:
         raise InvalidValue("the key is not an RSA public key of 2048 to 8192 bits")
-    scheme, digest = padding.PKCS1v15(), SHA256()
-    return PublicKey(lambda signature, content: public.verify(signature, content, scheme, digest))
+    scheme, digest = padding.PKCS1v15(), Prehashed(SHA256())
+    return PublicKey(
+        lambda signature, content: public.verify(signature, content.sha256, scheme, digest)
+    )
 
 
 _PUBLIC: Final[dict[Algorithm, Callable[[bytes, KeyEncoding], VerificationKey]]] = {

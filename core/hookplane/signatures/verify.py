@@ -16,7 +16,7 @@ from hookplane.signatures.form import (
     decode,
     read_header,
 )
-from hookplane.signatures.keys import VerificationKey
+from hookplane.signatures.keys import SignedContent, VerificationKey
 from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
 from hookplane.signatures.template import refused_id, refused_url, signed_content
 from hookplane.units import parse_time
@@ -24,7 +24,7 @@ from hookplane.units import parse_time
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-    r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
 """No such text begins or ends with another one, so that it ends at one place whatever stands beside
 it in what is signed (`signatures.template`). Numbers have as many digits as now for that."""
@@ -105,7 +105,7 @@ def _verify(
     time = _time_text(scheme, request, found)
     _check_url(scheme, request)
     values = {"{id}": id_, "{timestamp}": time, "{method}": request.method, "{url}": request.url}
-    content = signed_content(scheme.content, request.body, values)
+    content = SignedContent(signed_content(scheme.content, request.body, values))
     candidates = _decoded(scheme, found.signatures)
     matches = [key.matches(candidates, content) for key in keys]
     if True not in matches:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hookplane.errors import InvalidValue
 from hookplane.providers import registry
 from hookplane.secret import Secret
-from hookplane.signatures.keys import check_key, prepare
+from hookplane.signatures.keys import SignedContent, check_key, prepare
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import Algorithm, Encoding, KeyEncoding, SignatureScheme
 from hookplane.signatures.verify import SignedRequest, VerifyFailure, verify
@@ -65,6 +65,19 @@ def test_public_keys_verify_what_private_keys_sign(
         verify(scheme, [key], SignedRequest("POST", "", short, b"x"), NOW).failure
         is VerifyFailure.MISMATCH
     )
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ECDSA_P256_SHA256, Algorithm.RSA_SHA256])
+def test_what_was_hashed_is_not_hashed_again(algorithm: Algorithm) -> None:
+    """Or a large body would cost as many times its length as there are keys and signatures."""
+    scheme = SignatureScheme(header="x", algorithm=algorithm, key_encoding=KeyEncoding.PEM)
+    private, public = pair(PRIVATE[algorithm], KeyEncoding.PEM)
+    [(_, text)] = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
+    signature = bytes.fromhex(text)
+    content = SignedContent(b"x")
+    assert content.sha256 is content.sha256
+    content.data = b"a body of which nobody wants to know any more"  # type: ignore[misc]
+    assert prepare(scheme, public).matches([b"another", signature], content)
 
 
 def test_standard_webhooks_pairs_have_prefixes() -> None:

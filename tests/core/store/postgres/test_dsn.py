@@ -47,6 +47,8 @@ PASSWORDS = [
         "postgresql://a:5432,b.example:5433/database?target_session_attrs=any&sslrootcert=/a/b.pem",
         "postgresql://user@[::1]:5432/database",
         "postgresql://%2Fvar%2Frun:5432/database",
+        "postgresql://host:65535,[::1]:1/database?port=5432,5433",
+        "postgresql:///database?host=a:5432,/run/a:b.c/d,::1&port=5432",
     ],
 )
 def test_what_the_driver_reads_is_passed_on(dsn: str) -> None:
@@ -74,6 +76,30 @@ def test_what_is_no_text_or_has_no_port_is_refused(dsn: bytes) -> None:
     with pytest.raises(InvalidValue) as refused:
         readable_dsn(Secret(dsn))
     assert "hunter" not in shown(refused.value)
+
+
+PORTS = [
+    "postgresql://hunter:98765",  # a user and a password without a host
+    "postgresql://user@host:65536/database",
+    "postgresql://user@host:0/database",
+    "postgresql://user@a:5432,b:70000/database",
+    "postgresql://user@[::1]:70000/database",
+    "postgresql://user@host/database?port=98765",
+    "postgresql://user@host/database?port=hunter",
+    "postgresql://user@host/database?port=",
+    "postgresql://user@host/database?port=5432,98765",
+    "postgresql://user@/database?host=a:98765",
+    "postgresql://user@/database?host=a%3Ahunter",
+]
+
+
+@pytest.mark.parametrize("dsn", PORTS)
+async def test_a_port_that_is_none_is_refused_unseen(dsn: str) -> None:
+    access = StoreAccess(Secret(dsn))
+    for opening in (PostgresStore.open(access, ManualClock()), bring_up_to_date(access)):
+        with pytest.raises(InvalidValue, match="a port is a number from 1 to 65535") as refused:
+            await opening
+        assert not {"98765", "hunter"} & set(shown(refused.value).replace(":", " ").split())
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
