@@ -26,6 +26,18 @@ _QUERY: Final = re.compile(r"\?[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*")
 """A query as RFC 3986 §3.4 has it; no JSON and no XML begins with one of its characters."""
 
 
+WRITTEN_TIME: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})"
+)
+"""RFC 3339, as a regular expression. No such text begins or ends with another one, so that it ends
+at one place whatever stands beside it."""
+_TIME: Final = rf"(?:[0-9]{{10,15}}|{WRITTEN_TIME})"
+"""All times that `verify` takes: seconds have had ten digits since 2001."""
+_AHEAD: Final = 256
+"""Bytes of the body of which a time could be that begins in front of it."""
+
+
 class _Cuts(NamedTuple):
     """What must hold of a request, so that its signed bytes can be cut in one way only."""
 
@@ -36,6 +48,9 @@ class _Cuts(NamedTuple):
     url_before_body: bool
     """Nothing stands between the URL and the body."""
     url_after_body: bool
+    url_before_time: tuple[tuple[str, re.Pattern[str]], ...]
+    """Where a text and a time follow a URL: all that does, and what these two look like. The first
+    that looks so is where the URL ends, and a query may have the text's characters."""
 
 
 def check_template(template: str) -> None:
@@ -79,19 +94,32 @@ def refused_id(template: str, value: str) -> str:
     return _refused(_cuts(template).id_ends, value)
 
 
-def refused_url(template: str, url: str, body: bytes) -> str:
-    """The same for the URL of a request. A query is the only part of it that senders choose."""
+def refused_url(template: str, values: Mapping[str, str], body: bytes) -> str:
+    """The same for the URL of a request. A query is the only part of it that senders choose.
+    `values`: as for `signed_content`."""
     if URL not in template:
         return ""
     cuts = _cuts(template)
+    url = values[URL]
     public, mark, query = url.partition("?")
     query = mark + query
     if cuts.url_before_body and not _ends_at_body(query, body):
         return "has a query that could go on in the body, or the body begins like one"
     if cuts.url_after_body and url.rfind(public) > 0:
         return "has itself in its query"
+    if any(_has_time(query, rest, time, values, body) for rest, time in cuts.url_before_time):
+        return "has something in its query that could be the signed time"
     why = _refused(cuts.query_ends, query)
     return f"has a query that {why}" if why else ""
+
+
+def _has_time(
+    query: str, rest: str, time: re.Pattern[str], values: Mapping[str, str], body: bytes
+) -> bool:
+    """Whether what looks like the text and the time behind a URL begins in its query."""
+    behind = signed_content(rest, body[:_AHEAD], values).decode("utf-8", TEXT_ERRORS)
+    found = time.search(query + behind)
+    return found is not None and found.start() < len(query)
 
 
 def _refused(ends: Sequence[str], value: str) -> str:
@@ -115,14 +143,33 @@ def _cuts(template: str) -> _Cuts:
         query_ends=tuple(_ends(parts[:body], URL, body)),
         url_before_body=(URL, BODY) in beside[:body],
         url_after_body=URL in parts[body:],
+        url_before_time=tuple(_times_behind_urls(parts[:body], parts)),
     )
+
+
+def _times_behind_urls(
+    before_body: Sequence[str], parts: Sequence[str]
+) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for place, part in enumerate(before_body):
+        if part == URL and _is_before_time(before_body, place):
+            text, _, *rest = parts[place + 1 :]
+            behind = rest[0] if rest and not _is_part(rest[0]) else ""
+            pattern = re.compile(re.escape(text) + _TIME + re.escape(behind))
+            yield "".join(parts[place + 1 :]), pattern
+
+
+def _is_before_time(parts: Sequence[str], place: int) -> bool:
+    """Whether a text and a time follow the part at `place`."""
+    behind = parts[place + 1 : place + 3]
+    return len(behind) == 2 and behind[1] == TIMESTAMP and not _is_part(behind[0])
 
 
 def _ends(parts: Sequence[str], wanted: str, body: int) -> Iterator[str]:
     """The characters of literal texts at which `wanted` ends."""
     for place, part in enumerate(parts):
         neighbour = _neighbour(parts, place)
-        if part == wanted and neighbour and not _is_part(neighbour):
+        by_time = part == URL and place < body and _is_before_time(parts[:body], place)
+        if part == wanted and neighbour and not _is_part(neighbour) and not by_time:
             yield neighbour[0] if place < body else neighbour[-1]
 
 

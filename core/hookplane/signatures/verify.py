@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -18,16 +18,13 @@ from hookplane.signatures.form import (
 )
 from hookplane.signatures.keys import SignedContent, VerificationKey
 from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
-from hookplane.signatures.template import refused_id, refused_url, signed_content
+from hookplane.signatures.template import WRITTEN_TIME, refused_id, refused_url, signed_content
 from hookplane.units import parse_time
 
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
-_RFC3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})"
-)
-"""No such text begins or ends with another one, so that it ends at one place whatever stands beside
-it in what is signed (`signatures.template`). Numbers have as many digits as now for that."""
+_RFC3339: Final = re.compile(WRITTEN_TIME)
+"""It and numbers with as many digits as now have one end, whatever stands beside them in what is
+signed."""
 
 
 class VerifyFailure(StrEnum):
@@ -103,8 +100,8 @@ def _verify(
     found = _signatures(scheme, request)
     id_ = _id(scheme, request)
     time = _time_text(scheme, request, found)
-    _check_url(scheme, request)
     values = {"{id}": id_, "{timestamp}": time, "{method}": request.method, "{url}": request.url}
+    _check_url(scheme, values, request.body)
     content = SignedContent(signed_content(scheme.content, request.body, values))
     candidates = _decoded(scheme, found.signatures)
     matches = [key.matches(candidates, content) for key in keys]
@@ -138,8 +135,8 @@ def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
     return value
 
 
-def _check_url(scheme: SignatureScheme, request: SignedRequest) -> None:
-    why = refused_url(scheme.content, request.url, request.body)
+def _check_url(scheme: SignatureScheme, values: Mapping[str, str], body: bytes) -> None:
+    why = refused_url(scheme.content, values, body)
     if why:
         raise _Refused(VerifyFailure.MALFORMED, f"the signed URL {why}")
 

@@ -104,6 +104,7 @@ def test_an_id_ends_at_the_text_towards_the_body(template: str, value: str, refu
 
 
 GOES_ON: Final = "has a query that could go on in the body, or the body begins like one"
+TIME_IN_IT: Final = "has something in its query that could be the signed time"
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,23 @@ GOES_ON: Final = "has a query that could go on in the body, or the body begins l
         ("{url}.{body}", "?a=1", b"a=1", ""),
         ("{url}.{body}", "?a=1.0", b"{}", 'has a query that must not contain "."'),
         ("{timestamp}.{body}", "?a=1.0", b"?", ""),
+        ("{url}.{timestamp}.{body}", "?v=1.0&b=a.b", b"{}", ""),
+        ("{url}.{timestamp}", "?v=1.0", b"", ""),
+        ("{url}.{timestamp}{body}", "?v=2026.11.21", b"1.1700000001", ""),
+        ("{url}.{timestamp}.{body}", "?v=.1700000001", b"", TIME_IN_IT),
+        ("{url}.{timestamp}.{body}", "?v=.1700000001x", b"", ""),
+        ("{url}.{timestamp}.{body}", "?v=.1700000001.", b"", TIME_IN_IT),
+        ("{url}.{timestamp}{body}", "?v=.1700000001", b"", TIME_IN_IT),
+        ("{url}.{timestamp}{body}", "?v=.2026-11-21T00:00:00Z", b"", TIME_IN_IT),
+        ("{url}0{timestamp}{body}", "?v=1", b"1", ""),
+        ("{url}1{timestamp}{body}", "?v=1", b"1", TIME_IN_IT),
     ],
 )
 def test_a_url_ends_where_its_query_does(
     template: str, query: str, body: bytes, refused: str
 ) -> None:
-    assert refused_url(template, PUBLIC + query, body) == refused
+    values = {"{url}": PUBLIC + query, "{timestamp}": "1700000000"}
+    assert refused_url(template, values, body) == refused
 
 
 def test_what_users_may_write_in_braces_is_what_is_filled_in() -> None:
@@ -140,7 +152,7 @@ def test_what_users_may_write_in_braces_is_what_is_filled_in() -> None:
 def templates(draw: st.DrawFn) -> str:
     """Any order of the parts, with texts between some of them."""
     order = draw(st.permutations([f"{{{name}}}" for name in SIGNED_PARTS]))
-    between = [draw(st.sampled_from(["", ".", "?", "a."])) for _ in order]
+    between = [draw(st.sampled_from(["", ".", "?", "a.", "1"])) for _ in order]
     left_out = draw(st.sets(st.sampled_from(["{id}", "{timestamp}", "{method}", "{url}"])))
     kept = [part + text for part, text in zip(order, between, strict=True) if part not in left_out]
     return "".join(kept)
@@ -151,9 +163,9 @@ values_of_parts = st.fixed_dictionaries(
         "{id}": st.text("a.1", min_size=1, max_size=3),
         "{timestamp}": st.sampled_from(["1700000000", "1111111111"]),
         "{method}": st.just("POST"),
-        "{url}": st.sampled_from(["", "?", "?a", "?.", "?1{", f"?{PUBLIC}", "??"]).map(
-            lambda query: PUBLIC + query
-        ),
+        "{url}": st.sampled_from(
+            ["", "?", "?a", "?.", "?1{", f"?{PUBLIC}", "??", "?.1111111111", "?a.1111111111."]
+        ).map(lambda query: PUBLIC + query),
         "{body}": st.text("a.1?{", max_size=3)
         | st.sampled_from([PUBLIC, f"{PUBLIC}?", "1111111111", "POST", "a.1700000000"]),
     }
@@ -185,7 +197,7 @@ def taken(template: str, values: Mapping[str, str]) -> bool:
         and values.get("{method}", "POST") == "POST"
         and url.partition("?")[0] == PUBLIC
         and not refused_id(template, id_)
-        and not refused_url(template, url, values["{body}"].encode())
+        and not refused_url(template, {**values, "{url}": url}, values["{body}"].encode())
     )
 
 
