@@ -27,7 +27,7 @@ from hookplane.store.postgres.connection import Purpose
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.driver import PostgresStore
 from hookplane.store.postgres.migrate import bring_up_to_date
-from hookplane.store.queries import Page
+from hookplane.store.queries import ANY_EVENT, Page, Sought
 from hookplane.store.rows import FOR_EVER
 from hookplane.store.sql import load_statements
 
@@ -118,10 +118,10 @@ async def add_replay(store: PostgresStore, uid: str, subscription: str, **change
 def pages(older: str, dead: int, delivered: int) -> Iterator[tuple[str, Steps[Any]]]:
     """What people, tools and dispatchers ask for. `dead`, `delivered`: numbers of replays."""
     first, later = Page(), Page(before=older)
-    yield "events", listings.events(first, None, None)
-    yield "events, older", listings.events(later, None, None)
-    yield "events of an endpoint, older", listings.events(later, 1, None)
-    yield "events of a type that is not there", listings.events(first, 1, "none")
+    yield "events", listings.events(first, None, ANY_EVENT)
+    yield "events, older", listings.events(later, None, ANY_EVENT)
+    yield "events of an endpoint, older", listings.events(later, 1, ANY_EVENT)
+    yield "events of a type that is not there", listings.events(first, 1, Sought("none"))
     yield "deliveries", listings.deliveries(first, 1, ALL)
     yield "deliveries, older", listings.deliveries(later, 1, ALL)
     yield "deliveries, dead, older", listings.deliveries(later, 1, _only(DeliveryState.DEAD))

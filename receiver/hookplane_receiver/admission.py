@@ -150,6 +150,7 @@ class Admission:
             dedup_key=None if key is None else extract.dedup_key(key, facts),
             dedup_window=0 if key is None else endpoint.config.dedup_window,
             repeats_identical=endpoint.repeats_identical,
+            key="" if endpoint.event_key is None else extract.event_key(endpoint.event_key, facts),
         )
 
     async def _append(
@@ -181,6 +182,8 @@ class Admission:
             endpoint.metrics.duplicates.inc()
         else:
             endpoint.metrics.stored.inc()
+            if endpoint.event_key is not None and not event.key:
+                endpoint.metrics.keyless.inc()
             endpoint.metrics.size.inc(len(event.body))
             self._metrics.seconds.observe(seconds)
         self._activity.received(

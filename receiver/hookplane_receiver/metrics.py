@@ -21,6 +21,7 @@ class EndpointMetrics:
     duplicates: Counter
     conflicts: Counter
     size: Counter
+    keyless: Counter
     rejected: dict[str, Counter] = field(default_factory=dict)
 
 
@@ -46,6 +47,12 @@ class AllEndpointsMetrics:
             ("endpoint", "reason"),
             registry=registry,
         )
+        self._keyless = Counter(
+            "hookplane_events_without_key",
+            "Stored events that had no usable key where their endpoint's `spec.key` looks for it.",
+            ("endpoint",),
+            registry=registry,
+        )
         self._bytes = Counter(
             "hookplane_ingest_bytes", "Bytes of stored bodies.", ("endpoint",), registry=registry
         )
@@ -57,6 +64,7 @@ class AllEndpointsMetrics:
             duplicates=self._received.labels(endpoint, DUPLICATE),
             conflicts=self._conflicts.labels(endpoint),
             size=self._bytes.labels(endpoint),
+            keyless=self._keyless.labels(endpoint),
         )
 
     def reject(self, endpoint: str, own: EndpointMetrics, reason: str) -> None:
@@ -72,6 +80,7 @@ class AllEndpointsMetrics:
         self._received.remove(endpoint, DUPLICATE)
         self._conflicts.remove(endpoint)
         self._bytes.remove(endpoint)
+        self._keyless.remove(endpoint)
         for reason in own.rejected:
             self._rejected.remove(endpoint, reason)
 

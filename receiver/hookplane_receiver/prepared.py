@@ -12,7 +12,13 @@ from hookplane.errors import InvalidValue
 from hookplane.pacing.token_bucket import TokenBucket
 from hookplane.providers.extract import Extractor
 from hookplane.providers.handshakes import Handshake
-from hookplane.providers.registry import HANDSHAKES, key_reader, reader, repeats_identical
+from hookplane.providers.registry import (
+    HANDSHAKES,
+    event_key_reader,
+    key_reader,
+    reader,
+    repeats_identical,
+)
 from hookplane.signatures.keys import VerificationKey, prepare
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import ClientVerifier
@@ -43,11 +49,13 @@ class PreparedEndpoint:
     credentials: frozenset[str]
     """Headers that are not kept."""
     telling: frozenset[str]
-    """Headers that the type and the key of its events are read from."""
+    """Headers that the type and the keys of its events are read from."""
     single: frozenset[str]
     """Headers that must not be repeated."""
     event_type: Extractor
     dedup_key: Extractor | None
+    event_key: Extractor | None
+    """Reads what an event is about; None: that is not asked."""
     repeats_identical: bool
     """Another body under the key is another event."""
     answers: PreparedAnswers
@@ -73,6 +81,7 @@ def prepare_endpoint(
     keys, key_problem = _keys(config)
     client_verifier, authorities_problem = _client_verifier(config)
     event_type, dedup_key = reader(config.event_type), _key_reader(config.dedup_key)
+    event_key = None if config.event_key is None else event_key_reader(config.event_key)
     query_token = config.handshake == _CLOUDEVENTS and bool(config.bearer)
     return PreparedEndpoint(
         config=config,
@@ -85,10 +94,11 @@ def prepare_endpoint(
         bucket=TokenBucket(config.rate, now) if config.rate else None,
         notes=TokenBucket(NOTES, now),
         credentials=frozenset(_credentials(config)),
-        telling=frozenset(_read(event_type, dedup_key)),
-        single=frozenset(_single(config, event_type, dedup_key)),
+        telling=frozenset(_read(event_type, dedup_key, event_key)),
+        single=frozenset(_single(config, event_type, dedup_key, event_key)),
         event_type=event_type,
         dedup_key=dedup_key,
+        event_key=event_key,
         repeats_identical=repeats_identical(config.provider, config.dedup_key),
         answers=prepare_answers(config.answer, config.answers, private=query_token),
         query_token=query_token,

@@ -69,6 +69,64 @@ async def test_the_work_for_an_event_does_not_grow_with_those_who_do_not_want_it
     assert world.clock.readings - before < 5 * 40
 
 
+@pytest.mark.parametrize("size", [5, 200])
+async def test_the_work_for_an_event_does_not_grow_with_those_who_want_another_key(
+    world: World, size: int
+) -> None:
+    """All want the same types; the key alone tells them apart."""
+    for number in range(size):
+        await world.subscribe(
+            subscription(f"other-{number}", types=("order.*",), keys=(f"cus_{number}",))
+        )
+    shop = await world.subscribe(subscription(types=("order.*",), keys=("cus_4711", "eu/*")))
+    await world.start()
+    await world.publish(key="cus_4711")
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await asyncio.sleep(ROUND)
+    calls, before = count_calls(world), world.clock.readings
+    for delivered, key in enumerate(("cus_4711", "eu/1", "eu/2", "cus_4711", "eu/3"), 2):
+        await world.publish(key=key)
+        await world.until_status(shop, lambda s: s.counters.delivered == delivered)  # noqa: B023
+    assert calls["flush"] <= 5
+    assert calls["read_log"] <= 12
+    assert calls["read_contents"] <= 5
+    assert calls["pass_over"] <= 1
+    assert world.clock.readings - before < 5 * 40
+
+
+async def test_other_keys_and_events_without_one_are_filtered(world: World) -> None:
+    shop = await world.subscribe(subscription(keys=("cus_1",)))
+    await world.start()
+    wanted = await world.publish(key="cus_1")
+    for key in ("cus_2", "", "cus_11"):
+        await world.publish(key=key)
+    last = await world.publish(key="cus_1")
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events == [wanted, last]
+    assert (status.counters.filtered, status.pending) == (3, 0)
+    assert world.egress.sent[0].headers["hookplane-key"] == "cus_1"
+
+
+async def test_other_keys_count_for_what_no_cursor_has_passed(world: World) -> None:
+    shop = await world.subscribe(subscription(keys=("cus_1",), suspended=True))
+    await world.start()
+    await world.publish(key="cus_1")
+    second = await world.publish(key="cus_2")
+    await asyncio.sleep(ROUND)
+    await world.change(shop, suspended=False, keys=("cus_2",))
+    await world.until_status(shop, lambda s: s.pending == 0)
+    assert world.events == [second]
+
+
+async def test_an_expression_sees_the_key(world: World) -> None:
+    shop = await world.subscribe(subscription(filter_cel='event.key == "cus_1"'))
+    await world.start()
+    await world.publish()
+    wanted = await world.publish(key="cus_1")
+    await world.until_status(shop, lambda s: s.pending == 0)
+    assert world.events == [wanted]
+
+
 async def test_many_cursors_follow_in_one_call(world: World) -> None:
     await crowd(world, 100)
     calls = count_calls(world)

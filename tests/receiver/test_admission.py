@@ -518,6 +518,28 @@ async def test_a_repeated_dedup_header_is_malformed(tmp_path: Path) -> None:
             assert (await door.send("/default/e", BODY, headers)).status == 400
 
 
+async def test_what_an_event_is_about_is_kept_with_it(tmp_path: Path) -> None:
+    """One that does not say it, or not as it should, is accepted and counted."""
+    config = keyed(event_key=Source(body_path="data.customer"))
+    bodies = (b'{"data": {"customer": "cus_1"}}', b'{"data": {"customer": ["x"]}}', b"no json")
+    async with open_door(tmp_path, config) as door:
+        for body in bodies:
+            assert (await door.send("/default/e", body, ONE)).status == 200
+        assert [row.entry.key for row in await door.events("e")] == ["", "", "cus_1"]
+        assert sample_of(door, "hookplane_events_without_key_total") == 2
+
+
+async def test_a_header_that_says_what_an_event_is_about_comes_once(tmp_path: Path) -> None:
+    """And is kept, though its name looks like that of a credential."""
+    config = keyed(event_key=Source(header="x-customer-key"))
+    async with open_door(tmp_path, config) as door:
+        key = ("X-Customer-Key", "cus_1")
+        assert (await door.send("/default/e", BODY, [*ONE, key, key])).status == 400
+        assert (await door.send("/default/e", BODY, [*ONE, key])).status == 200
+        (row,) = await door.events("e")
+        assert row.entry.key == "cus_1"
+
+
 async def test_a_type_from_a_header_is_cut_to_what_can_be_shown(tmp_path: Path) -> None:
     async with open_door(tmp_path, keyed(event_type=Source(header="x-type"))) as door:
         await door.send("/default/e", BODY, [*ONE, ("X-Type", "a" * 500)])

@@ -52,7 +52,16 @@ def _text(text: str, pages: dict[str, dict[str, Any]]) -> str:
 def _table(deliveries: list[dict[str, Any]]) -> str:
     if not deliveries:
         return "No deliveries."
-    titles = ("SUBSCRIPTION", "EVENT", "TYPE", "STATE", "ATTEMPTS", "LAST RESULT", "NEXT RETRY")
+    titles = (
+        "SUBSCRIPTION",
+        "EVENT",
+        "TYPE",
+        "KEY",
+        "STATE",
+        "ATTEMPTS",
+        "LAST RESULT",
+        "NEXT RETRY",
+    )
     return table(titles, [_row(delivery) for delivery in deliveries])
 
 
@@ -61,6 +70,7 @@ def _row(delivery: dict[str, Any]) -> tuple[object, ...]:
         short_name(delivery["subscription"]),
         delivery["eventID"],
         delivery["type"],
+        delivery["key"],
         delivery["state"],
         delivery["attempts"],
         delivery["message"] or delivery["statusCode"] or None,

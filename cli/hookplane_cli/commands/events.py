@@ -17,6 +17,7 @@ from hookplane_cli.human import printable, short_name, size
 @click.argument("event", required=False)
 @click.option("--endpoint", metavar="NAME", help="Only those of this endpoint.")
 @click.option("--type", "type_", metavar="TYPE", help="Only those of this type.")
+@click.option("--key", metavar="KEY", help="Only those with this key.")
 @page_options
 @client_command
 def command(
@@ -24,6 +25,7 @@ def command(
     event: str | None,
     endpoint: str | None,
     type_: str | None,
+    key: str | None,
     limit: int,
     before: str | None,
 ) -> None:
@@ -33,7 +35,7 @@ def command(
         session.show(one, lambda: _one(one))
         return
     wanted = endpoint and full_name(endpoint, session.namespace)
-    parameters = {"endpoint": wanted, "type": type_, "limit": limit, "before": before}
+    parameters = {"endpoint": wanted, "type": type_, "key": key, "limit": limit, "before": before}
     page = session.client.get("/events", parameters)
     session.show(page, lambda: with_rest(_table(page["items"]), page))
 
@@ -42,14 +44,22 @@ def _table(events: list[dict[str, Any]]) -> str:
     if not events:
         return "No events."
     rows = [
-        (e["receivedTime"], short_name(e["endpoint"]), e["type"], e["id"], size(e["size"]))
+        (
+            e["receivedTime"],
+            short_name(e["endpoint"]),
+            e["type"],
+            e["key"],
+            e["id"],
+            size(e["size"]),
+        )
         for e in events
     ]
-    return table(("RECEIVED", "ENDPOINT", "TYPE", "EVENT", "SIZE"), rows)
+    return table(("RECEIVED", "ENDPOINT", "TYPE", "KEY", "EVENT", "SIZE"), rows)
 
 
 def _one(event: dict[str, Any]) -> str:
     facts = [("event", event["id"]), ("endpoint", event["endpoint"]), ("type", event["type"])]
+    facts += [("key", event["key"])] if event["key"] else []
     facts += [("received", event["receivedTime"]), ("size", size(event["size"]))]
     return "\n\n".join((_pairs(facts), _pairs(event["headers"]), _body(event)))
 

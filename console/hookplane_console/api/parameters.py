@@ -19,7 +19,8 @@ from hookplane_console.responses import Refusal
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 """Entries of one page."""
-MAX_TYPE_LENGTH: Final = 256
+MAX_TEXT_LENGTH: Final = 256
+"""Characters of a type or a key."""
 DEFAULT_NAMESPACE: Final = "default"
 
 PAGE: Final = frozenset({"limit", "before"})
@@ -73,9 +74,18 @@ def namespace_of(query: Mapping[str, str]) -> str | None:
     return text
 
 
-def type_of(text: str | None, field: str = "type") -> str | None:
-    if text is not None and not (0 < len(text) <= MAX_TYPE_LENGTH and text.isprintable()):
-        raise Refusal(400, f"1 to {MAX_TYPE_LENGTH} characters that can be printed", field)
+def type_of(text: str | None) -> str | None:
+    return _printable(text, "type")
+
+
+def key_of(text: str | None) -> str | None:
+    """The key of an event."""
+    return _printable(text, "key")
+
+
+def _printable(text: str | None, field: str) -> str | None:
+    if text is not None and not (0 < len(text) <= MAX_TEXT_LENGTH and text.isprintable()):
+        raise Refusal(400, f"1 to {MAX_TEXT_LENGTH} characters that can be printed", field)
     return text
 
 

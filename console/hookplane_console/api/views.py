@@ -188,6 +188,7 @@ def event_view(entry: LogEntry, name: Name) -> Json:
         "endpoint": name(entry.endpoint),
         "sequence": entry.sequence,
         "type": entry.type,
+        "key": entry.key or None,
         "size": entry.size,
         "receivedTime": format_time(entry.received),
     }
@@ -209,6 +210,7 @@ def delivery_view(row: DeliveryRow, name: Name) -> Json:
         "endpoint": name(row.entry.endpoint),
         "eventID": row.entry.event_id,
         "type": row.entry.type,
+        "key": row.entry.key or None,
         "size": row.entry.size,
         "receivedTime": format_time(row.entry.received),
         "state": row.state,

@@ -86,6 +86,7 @@ class EndpointCompiler:
             sources=tuple(spec.verification.sources),
             event_type=_type_source(spec.event_type) or preset.event_type,
             dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,
+            event_key=None if spec.key is None else _part_source(spec.key),
             dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.problems),
             max_body_size=_max_body_size(spec.limits, preset),
             rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.problems),

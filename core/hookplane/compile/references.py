@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Final
 
@@ -48,6 +48,11 @@ class Neighbours:
         if spec.endpoint_selector is not None:
             return self._selected(spec.endpoint_selector, problems)
         return self._named(spec.endpoint_refs or [], problems)
+
+    def keyless(self, namespace: str, uids: Collection[str]) -> list[str]:
+        """Names of those endpoints that do not say where the keys of their events are."""
+        there = self._endpoints.get(namespace, {})
+        return sorted(name for name, x in there.items() if x.uid in uids and x.event_key is None)
 
     def _named(self, refs: list[LocalName], problems: Problems) -> tuple[str, ...]:
         there = self._endpoints.get(problems.namespace, {})

@@ -57,14 +57,18 @@ class SubscriptionCompiler:
             if is_credential(name.lower()):
                 self.problems.note(f"spec.target.forwardHeaders[{index}]", _never_kept(name))
         signing = SigningCompiler(spec.signing, self.secrets, self.problems, self.generated)
+        endpoints = self.neighbours.endpoints(spec, self.problems)
+        if spec.filter.keys:
+            self._note_keyless(endpoints)
         document = SubscriptionConfig(
             uid=uid_of(self.resource),
             namespace=metadata.namespace,
             name=metadata.name,
             generation=metadata.generation,
-            endpoints=self.neighbours.endpoints(spec, self.problems),
+            endpoints=endpoints,
             start_from=spec.start_from,
             types=tuple(spec.filter.types),
+            keys=tuple(spec.filter.keys),
             filter_cel=self._expression(spec.filter.cel, "spec.filter.cel", expect_bool=True),
             transform=self._transform(spec.transform),
             target=target,
@@ -81,6 +85,15 @@ class SubscriptionCompiler:
         if not reason:
             return document
         return document.model_copy(update={"not_ready": reason, "target": None})
+
+    def _note_keyless(self, endpoints: tuple[str, ...]) -> None:
+        """Events without a key have none of those that are asked for."""
+        for name in self.neighbours.keyless(self.resource.metadata.namespace, endpoints):
+            self.problems.note(
+                "spec.filter.keys",
+                f'WebhookEndpoint "{name}" has no spec.key, so its events have no key and none of '
+                "them is delivered",
+            )
 
     def _transform(self, spec: Transform | None) -> TransformConfig | None:
         if spec is None:

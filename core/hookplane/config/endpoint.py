@@ -89,6 +89,9 @@ class EndpointConfig(Document):
     dedup_key: Source | None = None
     """None: every request is an event of its own."""
     dedup_window: Millis = 86_400_000
+    event_key: Source | None = Field(default=None, exclude_if=operator.not_)
+    """Where it stands what an event is about; None: events have no key. Not written when there is
+    none: versions before it know no such field."""
     max_body_size: int = Field(default=1 << 20, ge=1)
     rate: RateLimit | None = None
     answer: Answer = Answer()

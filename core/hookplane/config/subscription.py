@@ -90,6 +90,9 @@ class SubscriptionConfig(Document):
     """Latest, Earliest or an RFC 3339 time; for the endpoints known at its creation."""
     types: tuple[str, ...] = ()
     """Patterns with `*`; empty: all."""
+    keys: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Patterns with `*` of the keys of events; empty: all, also those without a key. Not written
+    when there are none: versions before it know no such field."""
     filter_cel: str | None = None
     transform: TransformConfig | None = None
     target: HttpTargetConfig | None = None

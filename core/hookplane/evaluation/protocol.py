@@ -92,7 +92,7 @@ def request_frame(request: EvaluationRequest) -> bytes:
 
 def _head(event: EventView, body: bytes) -> list[Any]:
     names = (event.event_id, event.type, event.endpoint, event.namespace, event.received)
-    return [*names, event.headers, len(body)]
+    return [*names, event.headers, event.key, len(body)]
 
 
 def read_request(payload: bytes) -> EvaluationRequest:
@@ -103,10 +103,10 @@ def read_request(payload: bytes) -> EvaluationRequest:
 
 
 def _events(heads: list[list[Any]], payload: bytes, start: int) -> Iterator[EventView]:
-    for event_id, kind, endpoint, namespace, received, headers, length in heads:
+    for event_id, kind, endpoint, namespace, received, headers, key, length in heads:
         pairs = tuple((name, value) for name, value in headers)
         body = payload[start : start + length]
-        yield EventView(event_id, kind, endpoint, namespace, received, pairs, body)
+        yield EventView(event_id, kind, endpoint, namespace, received, pairs, body, key)
         start += length
 
 

@@ -46,11 +46,13 @@ class EventView:
     """Names in lower case."""
     body: bytes
     """As it was received."""
+    key: str = ""
+    """What it is about, such as a customer; empty: it has no key."""
 
     @property
     def size(self) -> int:
         """Bytes of all that an expression can look at, about."""
-        texts = (self.event_id, self.type, self.endpoint, self.namespace)
+        texts = (self.event_id, self.type, self.endpoint, self.namespace, self.key)
         headers = sum(len(name) + len(value) for name, value in self.headers)
         return len(self.body) + headers + sum(map(len, texts))
 
@@ -82,6 +84,7 @@ class EventView:
         return {
             "id": self.event_id,
             "type": self.type,
+            "key": self.key,
             "endpoint": self.endpoint,
             "namespace": self.namespace,
             "receivedTime": format_time(self.received),

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from hookplane.filters.checked import Call, Constant, FieldOf, Loop, Name, Node, children
 
 VARIABLE: Final = "event"
-MEMBERS: Final = ("body", "endpoint", "headers", "id", "namespace", "receivedTime", "type")
+MEMBERS: Final = ("body", "endpoint", "headers", "id", "key", "namespace", "receivedTime", "type")
 
 Use: TypeAlias = FieldOf | Call
 

@@ -1,12 +1,13 @@
-"""Event types with wildcards."""
+"""Types and keys of events, with wildcards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 _REMEMBERED: Final = 4096
-"""The answers for at most so many types are remembered, because senders decide how many types there
+"""The answers for at most so many texts are remembered, because senders decide how many there
 are."""
 
 
@@ -37,22 +38,45 @@ def _in_order(parts: list[str], text: str, start: int, end: int) -> bool:
     return start <= end
 
 
-class TypeFilter:
-    """Several patterns, of which one must match; with no pattern every type matches."""
+class PatternFilter:
+    """Several patterns, of which one must match; with no pattern every text matches."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._globs = [Glob(pattern) for pattern in patterns]
         self._known: dict[str, bool] = {}
 
-    def matches(self, type: str) -> bool:  # noqa: A002
-        """Whether an event of this type is wanted."""
+    def matches(self, text: str) -> bool:
+        """Whether a type or a key is wanted."""
         if not self._globs:
             return True
-        known = self._known.get(type)
-        return self._decide(type) if known is None else known
+        known = self._known.get(text)
+        return self._decide(text) if known is None else known
 
-    def _decide(self, type: str) -> bool:  # noqa: A002
-        wanted = any(glob.matches(type) for glob in self._globs)
+    def _decide(self, text: str) -> bool:
+        wanted = any(glob.matches(text) for glob in self._globs)
         if len(self._known) < _REMEMBERED:
-            self._known[type] = wanted
+            self._known[text] = wanted
         return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which events concern a subscription, by patterns; none: any will do."""
+
+    types: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+class InterestFilter:
+    """What lets an event through by its type and its key. One without a key passes only where none
+    is asked for."""
+
+    def __init__(self, interest: Interest) -> None:
+        self._types = PatternFilter(interest.types)
+        self._keys = PatternFilter(interest.keys) if interest.keys else None
+
+    def matches(self, type: str, key: str) -> bool:  # noqa: A002
+        """Whether an event with these is wanted. `key` empty: it has none."""
+        if self._keys is not None and not (key and self._keys.matches(key)):
+            return False
+        return self._types.matches(type)

@@ -282,6 +282,10 @@ class KeyPart(Spec):
         rule_check((self.header is None) != (self.body_path is None), self.RULES[0].message)
 
 
+class EventKey(KeyPart):
+    """Where it stands in a request what its event is about."""
+
+
 class DeduplicationKey(Spec):
     """Where the key is that makes a request the same as an earlier one. A request without it, or
     without one of its parts, is an event of its own."""
@@ -361,6 +365,11 @@ class EndpointSpec(Spec):
     """Who may send."""
     event_type: EventType | None = None
     """Where the type of an event is; default: what the provider's requests have."""
+    key: EventKey | None = None
+    """Where it stands what an event is about, such as a customer, an order or a conversation: a
+    text, a number or a truth value, of at most 256 printable characters. It is read once, when the
+    event is received; an event that has none there is accepted without a key. Subscriptions choose
+    by it (`filter.keys`). Not the key of `deduplication`."""
     deduplication: Deduplication = Deduplication()
     """What makes a request the same as an earlier one."""
     limits: EndpointLimits = EndpointLimits()

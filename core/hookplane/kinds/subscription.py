@@ -63,6 +63,7 @@ StartFrom = Annotated[
 TypePattern = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_./:*-]+$", min_length=1, max_length=128)
 ]
+KeyPattern = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=256)]
 
 
 def _not_reserved(name: str) -> str:
@@ -96,13 +97,16 @@ EndpointRefs = Annotated[
 
 
 class Filter(Spec):
-    """Which events are delivered: both parts must let one through."""
+    """Which events are delivered: all parts must let one through."""
 
     types: Annotated[list[TypePattern], Field(max_length=64)] = []
     """Event types; `*` stands for any text. Empty: all."""
+    keys: Annotated[list[KeyPattern], Field(max_length=256)] = []
+    """Keys of events, which their endpoint's `key` says where to find; `*` stands for any text.
+    Empty: all, also events without a key; else those have none of these."""
     cel: CelExpression | None = None
-    """A CEL expression over `event` (id, type, endpoint, receivedTime, headers, body) that gives a
-    bool."""
+    """A CEL expression over `event` (id, type, key, endpoint, receivedTime, headers, body) that
+    gives a bool."""
 
 
 class Transform(Spec):

@@ -22,6 +22,7 @@ UNKNOWN_TYPE: Final = "unknown"
 MAX_TYPE_CHARACTERS: Final = 128
 MAX_KEY_BYTES: Final = 64
 """Longer keys are stored as their SHA-256."""
+MAX_EVENT_KEY_CHARACTERS: Final = 256
 MAX_FORM_FIELDS: Final = 100
 _SCALAR: Final = re.compile(r'".*|-?[0-9].*|true|false|NaN|-?Infinity', re.DOTALL)
 """Texts that could be taken for a value of another kind, or for one that was marked."""
@@ -120,6 +121,19 @@ def key_from_body(path: str) -> Extractor:
     return Extractor(read)
 
 
+def scalar_from_body(path: str) -> Extractor:
+    """The same for what an event is about: numbers digit for digit, and 1 and "1" are the same."""
+    steps = tuple(path.split("."))
+
+    def read(facts: Facts) -> str:
+        value = walk(facts.json, steps)
+        if isinstance(value, bool | str):
+            return as_text(value)
+        return facts.number(steps) if isinstance(value, int | float) else ""
+
+    return Extractor(read)
+
+
 def key_of_headers(*required: str, beside: tuple[str, ...] = ()) -> Extractor:
     """A key of several parts: nothing without the required ones; those beside may be missing."""
     names = (*required, *beside)
@@ -157,6 +171,13 @@ def event_type(extractor: Extractor, facts: Facts) -> str:
     if not text.isprintable():
         text = "".join(character for character in text if character.isprintable())
     return text.strip() or UNKNOWN_TYPE
+
+
+def event_key(extractor: Extractor, facts: Facts) -> str:
+    """What an event is about: at most 256 printable characters, blanks around them left out. The
+    empty string: it has no key, since cut off or mended it could be the key of something else."""
+    text = extractor.read(facts).strip()
+    return text if len(text) <= MAX_EVENT_KEY_CHARACTERS and text.isprintable() else ""
 
 
 def dedup_key(extractor: Extractor, facts: Facts) -> bytes | None:

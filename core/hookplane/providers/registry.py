@@ -18,6 +18,7 @@ from hookplane.providers.extract import (
     from_header,
     key_from_body,
     key_of_parts,
+    scalar_from_body,
 )
 from hookplane.providers.handshakes import Handshake
 from hookplane.providers.preset import Preset
@@ -93,6 +94,11 @@ def key_reader(source: Source) -> Extractor:
     if source.parts:
         return key_of_parts([key_reader(part) for part in source.parts])
     return reader(source) if source.body_path is None else key_from_body(source.body_path)
+
+
+def event_key_reader(source: Source) -> Extractor:
+    """Makes the source of what events are about ready."""
+    return reader(source) if source.body_path is None else scalar_from_body(source.body_path)
 
 
 def reader(source: Source) -> Extractor:

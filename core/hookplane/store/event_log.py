@@ -30,6 +30,9 @@ class NewEvent:
     """How long the key is known, by the clock of the store."""
     repeats_identical: bool = False
     """A repeat has the body of its original, so another body under the key is another event."""
+    key: str = ""
+    """What the event is about, such as a customer; empty: it has no key. Nothing to do with
+    `dedup_key`: many events have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class LogEntry:
     type: str
     size: int
     """Bytes of the body."""
+    key: str = ""
+    """What it is about, such as a customer; empty: it has no key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.log_walk import Picked, Row, WalkPlace, by_log, merged, pick
-from hookplane.store.queries import Page
-from hookplane.store.rows import WITH_ROW
+from hookplane.store.queries import ANY_EVENT, Page, Sought
+from hookplane.store.rows import ENTRY, WITH_ROW
 
 SCANNED: Final = 1_000
 """So many entries are looked at for one page."""
@@ -54,16 +54,16 @@ class FoundCandidates(NamedTuple):
     exhausted: bool
 
 
-def events(page: Page, endpoint: int | None, type_: str | None) -> Steps[Found]:
+def events(page: Page, endpoint: int | None, sought: Sought) -> Steps[Found]:
     """Rows of entries."""
     if endpoint is None:
-        return (yield from _newest_events(page, type_))
+        return (yield from _newest_events(page, sought))
     place = yield from _place(page)
     logs = yield Question("find_log", (endpoint,))
-    most = max(SCANNED if type_ else 0, page.limit)
+    most = max(0 if sought == ANY_EVENT else SCANNED, page.limit)
     rows = yield from _walk("walk_events", place, logs, page.limit, most)
-    picked = pick(rows, lambda row: place.is_before(row) and type_ in (None, row[3]), page.limit)
-    return _found([row[:5] for row in picked.rows], picked, place, len(logs))
+    picked = pick(rows, lambda row: place.is_before(row) and _is_sought(row, sought), page.limit)
+    return _found([row[:ENTRY] for row in picked.rows], picked, place, len(logs))
 
 
 def deliveries(page: Page, subscription: int, states: frozenset[DeliveryState]) -> Steps[Found]:
@@ -86,7 +86,7 @@ def deliveries(page: Page, subscription: int, states: frozenset[DeliveryState]) 
     results = yield Question("find_results", (subscription, ids))
     known = {event_id: tuple(result) for event_id, *result in results}
     listed = [
-        (*row[:5], *_with_result(outcomes[row[0]], known.get(row[1], (0, 0, ""))))
+        (*row[:ENTRY], *_with_result(outcomes[row[0]], known.get(row[1], (0, 0, ""))))
         for row in picked.rows
     ]
     return _found(listed, picked, place, len(logs))
@@ -123,7 +123,7 @@ def candidates(
     if WITH_ROW.issuperset(states):
         arguments = (replay, position, ROWS_SCANNED, subscription)
         rows = yield Question("walk_row_ranges", arguments)
-        known = {row[0]: row[5] for row in rows}
+        known = {row[0]: row[ENTRY] for row in rows}
         scanned = ROWS_SCANNED
     else:
         rows = yield Question("walk_ranges", (replay, position, PASSED_OVER))
@@ -139,11 +139,15 @@ def candidates(
         limit,
     )
     last = picked.looked_at[-1][0] if picked.looked_at else None
-    found = [(*row[:5], known[row[0]]) for row in picked.rows]
+    found = [(*row[:ENTRY], known[row[0]]) for row in picked.rows]
     return FoundCandidates(found, last, picked.ended)
 
 
 _NOT_ITS_OWN: Final = (None, False)
+
+
+def _is_sought(row: Row, sought: Sought) -> bool:
+    return sought.type in (None, row[3]) and sought.key in (None, row[5])
 
 
 def _is_between(row: Row, between: tuple[int, int]) -> bool:
@@ -157,13 +161,13 @@ def _place(page: Page) -> Steps[WalkPlace]:
     return WalkPlace.of(page.before, found[0][0] if found else None)
 
 
-def _newest_events(page: Page, type_: str | None) -> Steps[Found]:
+def _newest_events(page: Page, sought: Sought) -> Steps[Found]:
     scanned = max(SCANNED, page.limit)
     rows = yield Question("find_newest", (page.before or NEWEST, scanned))
     marked = [(row, len(rows) == scanned and row is rows[-1]) for row in rows]
-    picked = pick(marked, lambda row: row[5] and type_ in (None, row[3]), page.limit)
+    picked = pick(marked, lambda row: row[ENTRY] and _is_sought(row, sought), page.limit)
     following = None if picked.ended else picked.looked_at[-1][1]
-    return Found([row[:5] for row in picked.rows], following, len(picked.looked_at))
+    return Found([row[:ENTRY] for row in picked.rows], following, len(picked.looked_at))
 
 
 def _walk(
@@ -182,7 +186,7 @@ def _walk(
 
 def _outcomes(subscription: int, rows: Iterable[Row]) -> Steps[dict[int, Row]]:
     """Number → (state, attempts, due, status code, error, whether the subscription is younger)."""
-    columns = [list(column) for column in zip(*((x[0], x[1], x[5]) for x in rows), strict=True)]
+    columns = [list(column) for column in zip(*((x[0], x[1], x[ENTRY]) for x in rows), strict=True)]
     found = yield Question("find_outcomes", (subscription, *(columns or ([], [], []))))
     return {number: tuple(outcome) for number, *outcome in found}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from hookplane.clock import Millis
 from hookplane.store.delivery_store import Attempt, Counters, DeliveryState, ReplayJob, TargetHealth
@@ -101,6 +101,17 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """Which events a listing shows; None: any."""
+
+    type: str | None = None
+    key: str | None = None
+
+
+ANY_EVENT: Final = Sought()
+
+
+@dataclass(frozen=True, slots=True)
 class Listed(Generic[T]):
     """A page. It may show less than its limit, or nothing, though more follows: the store looks at
     a bounded number of entries for each page, however few of them are asked for."""
@@ -132,7 +143,7 @@ class Queries(Protocol):
         self,
         page: Page,
         log_id: LogId | None = None,
-        type: str | None = None,  # noqa: A002
+        sought: Sought = ANY_EVENT,
     ) -> Listed[EventRow]:
         """Events, newest first."""
 

@@ -28,6 +28,8 @@ FOR_EVER: Final = (1 << 63) - 1
 """A time later than any other."""
 WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.DEAD})
 """States of deliveries that have a row of their own."""
+ENTRY: Final = 6
+"""So many columns has an entry: number, event id, received, type, size, key."""
 _SETTLED: Final = frozenset(
     {
         DeliveryState.DEAD,
@@ -39,7 +41,7 @@ _SETTLED: Final = frozenset(
 
 
 def entry_of(ids: IdMap, number: int, *rest: Any) -> LogEntry:
-    """From (number, event id, received, type, size)."""
+    """From (number, event id, received, type, size, key)."""
     return LogEntry(*ids.place(number), *rest)
 
 
@@ -63,7 +65,9 @@ def waiting_of(
 
 def delivery_row_of(ids: IdMap, uid: str, *row: Any) -> DeliveryRow:
     """From the columns of an entry, then (state, attempts, due, status code, error)."""
-    return DeliveryRow(uid, entry_of(ids, *row[:5]), DeliveryState(row[5]), *row[6:])
+    return DeliveryRow(
+        uid, entry_of(ids, *row[:ENTRY]), DeliveryState(row[ENTRY]), *row[ENTRY + 1 :]
+    )
 
 
 def attempt_rows_of(ids: IdMap, rows: list[tuple[Any, ...]]) -> list[AttemptRow]:
@@ -117,7 +121,9 @@ def replay_page_of(
     ids: IdMap, rows: list[tuple[Any, ...]], position: int | None, exhausted: bool
 ) -> ReplayPage:
     """From the columns of entries, each with its state, and the number that was looked at last."""
-    found = [ReplayCandidate(entry_of(ids, *row[:5]), DeliveryState(row[5])) for row in rows]
+    found = [
+        ReplayCandidate(entry_of(ids, *row[:ENTRY]), DeliveryState(row[ENTRY])) for row in rows
+    ]
     last = None if position is None else ids.place(position)
     return ReplayPage(tuple(found), last, exhausted)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
+from hookplane.filters.types import Interest
 from hookplane.store.event_log import LogEntry
-from hookplane_dispatcher.reading.type_index import TypeIndex
+from hookplane_dispatcher.reading.concern_index import ConcernIndex
 
 Wake = Callable[[], None]
 
@@ -23,10 +24,9 @@ class _Listening(Enum):
 class LogListener:
     """A subscription at the log of one endpoint, as the log sees it."""
 
-    def __init__(self, audience: Audience, types: tuple[str, ...], wake: Wake) -> None:
-        """`types`: patterns of what concerns it; none: everything. `wake`: called when there is
-        something to read for it."""
-        self.types = types
+    def __init__(self, audience: Audience, interest: Interest, wake: Wake) -> None:
+        """`interest`: what concerns it. `wake`: called when there is something to read for it."""
+        self.interest = interest
         self._audience = audience
         self._wake = wake
         self._state = _Listening.READS
@@ -55,10 +55,10 @@ class LogListener:
             self._audience.let_rest(self)
         return self.rests
 
-    def begin_anew(self, types: tuple[str, ...]) -> None:
-        """It wants other types from now on, and will read again what its cursor has not passed."""
+    def begin_anew(self, interest: Interest) -> None:
+        """It wants other events from now on, and will read again what its cursor has not passed."""
         self._audience.dismiss(self)
-        self.types = types
+        self.interest = interest
         self._audience.admit(self)
         self.reads()
 
@@ -83,7 +83,7 @@ class Audience:
         self._all: set[LogListener] = set()
         self._expecting: dict[LogListener, None] = {}
         """Those that whatever comes next calls."""
-        self._index: TypeIndex[LogListener] = TypeIndex()
+        self._index: ConcernIndex[LogListener] = ConcernIndex()
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -92,13 +92,13 @@ class Audience:
         """One more."""
         self._all.add(listener)
         self._expecting[listener] = None
-        self._index.add(listener, listener.types)
+        self._index.add(listener, listener.interest)
 
     def dismiss(self, listener: LogListener) -> None:
         """One less."""
         self._all.discard(listener)
         self._expecting.pop(listener, None)
-        self._index.remove(listener, listener.types)
+        self._index.remove(listener, listener.interest)
 
     def expect(self, listener: LogListener) -> None:
         """Whatever comes next is to call it."""
@@ -114,9 +114,9 @@ class Audience:
         before, self.end = self.end, entries[-1].sequence
         is_whole = self.end == before + len(entries)
         self._call(list(self._expecting if is_whole else self._all), before)
-        first_of = {entry.type: entry.sequence for entry in reversed(entries)}
-        for sequence, of_type in sorted((first, of_type) for of_type, first in first_of.items()):
-            resting = (x for x in self._index.concerned(of_type) if x.rests)
+        first_of = {(entry.type, entry.key): entry.sequence for entry in reversed(entries)}
+        for sequence, of in sorted((first, of) for of, first in first_of.items()):
+            resting = (x for x in self._index.concerned(*of) if x.rests)
             self._call(resting, sequence - 1)
 
     def _call(self, listeners: Iterable[LogListener], passed: int) -> None:

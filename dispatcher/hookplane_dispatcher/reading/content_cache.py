@@ -196,6 +196,7 @@ class ContentCache:
             entry.received,
             content.headers,
             content.body,
+            entry.key,
         )
 
 

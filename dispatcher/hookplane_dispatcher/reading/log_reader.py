@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from hookplane.errors import StoreUnavailable
+from hookplane.filters.types import Interest
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
 from hookplane.store.event_log import EventLog, LogEntry
@@ -48,9 +49,9 @@ class LogReader:
         if (tail := self._tails.get(endpoint)) is not None:
             tail.waker.wake()
 
-    def attach(self, endpoint: str, head: int, types: tuple[str, ...], wake: Wake) -> LogListener:
-        """Follows the log of an endpoint, and calls `wake` when there is something new of these
-        types; `head` is where the log ended a moment ago."""
+    def attach(self, endpoint: str, head: int, interest: Interest, wake: Wake) -> LogListener:
+        """Follows the log of an endpoint, and calls `wake` when there is something new of
+        interest; `head` is where the log ended a moment ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
             tail = self._tails[endpoint] = LogTail(endpoint, head, self._budget)
@@ -58,7 +59,7 @@ class LogReader:
             self._tasks[endpoint] = asyncio.create_task(
                 run_forever(f"the log of {endpoint}", follow, self._failed)
             )
-        return LogListener(tail.audience, types, wake)
+        return LogListener(tail.audience, interest, wake)
 
     def detach(self, endpoint: str, listener: LogListener) -> None:
         """Ends what `attach` began. A log that nobody listens to is no longer followed."""

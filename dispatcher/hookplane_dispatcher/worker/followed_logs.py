@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hookplane.filters.types import Interest
 from hookplane.pacing.waiting import Waker
 from hookplane.store.delivery_store import Passage
 from hookplane.store.event_log import LogEntry, LogId
@@ -18,20 +19,20 @@ class FollowedLogs:
     """Joins and leaves logs, reads them, and rests at their ends."""
 
     def __init__(
-        self, logs: LogReader, tracker: DeliveryTracker, types: tuple[str, ...], waker: Waker
+        self, logs: LogReader, tracker: DeliveryTracker, interest: Interest, waker: Waker
     ) -> None:
-        """`types`: patterns of what concerns the subscription; none: everything. `waker`: woken
-        when there is something to read."""
+        """`interest`: what concerns the subscription. `waker`: woken when there is something to
+        read."""
         self._logs = logs
         self._tracker = tracker
-        self._types = types
+        self._interest = interest
         self._waker = waker
         self._listeners: dict[LogId, LogListener] = {}
 
     def join(self, endpoint: LogId, position: int, head: int) -> None:
         """Begins to read a log. `head`: where it ended a moment ago."""
         self._tracker.join(endpoint, position)
-        listener = self._logs.attach(endpoint, head, self._types, self._waker.wake)
+        listener = self._logs.attach(endpoint, head, self._interest, self._waker.wake)
         self._listeners[endpoint] = listener
 
     def leave(self, endpoint: LogId) -> None:
@@ -62,12 +63,12 @@ class FollowedLogs:
         """What was read is settled or waits. Whether that was all there is."""
         return self._listeners[cursor.endpoint].rest(cursor.read_to)
 
-    def want(self, types: tuple[str, ...]) -> None:
-        """Other types concern the subscription from now on: for what no cursor has passed, those
+    def want(self, interest: Interest) -> None:
+        """Other events concern the subscription from now on: for what no cursor has passed, those
         count. To be told before a cursor goes back to where it was."""
-        self._types = types
+        self._interest = interest
         for listener in self._listeners.values():
-            listener.begin_anew(types)
+            listener.begin_anew(interest)
 
     # What passes --------------------------------------------------------------------------------
 

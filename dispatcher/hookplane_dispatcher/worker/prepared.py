@@ -9,7 +9,7 @@ from hookplane.errors import InvalidValue
 from hookplane.evaluation.judge import Judge
 from hookplane.evaluation.pool import EvaluationPool
 from hookplane.evaluation.protocol import Wanted
-from hookplane.filters.types import TypeFilter
+from hookplane.filters.types import Interest, InterestFilter
 from hookplane.store.delivery_store import ExpressionKind
 from hookplane_dispatcher.transports.transport import Transports
 
@@ -24,9 +24,15 @@ class PreparedSubscription:
         if config.target is None:
             raise InvalidValue(config.not_ready or "there is no target")
         self.target = transports[type(config.target)].target(config, pool)
-        self.types = TypeFilter(config.types)
+        self.concerns = InterestFilter(interest_of(config))
+        """By type and key."""
         self.filter = _filter(config, pool)
-        """A CEL expression; None: every event of the types passes."""
+        """A CEL expression; None: every event that concerns it passes."""
+
+
+def interest_of(config: SubscriptionConfig) -> Interest:
+    """Which events concern it, before an expression is asked."""
+    return Interest(config.types, config.keys)
 
 
 def expressions_of(config: SubscriptionConfig) -> Mapping[ExpressionKind, str]:

@@ -168,7 +168,7 @@ class Scheduler:
         for gap in missing:
             self._outcomes.report_missing(cursor.endpoint, gap)
         for entry in fresh:
-            if prepared.types.matches(entry.type):
+            if prepared.concerns.matches(entry.type, entry.key):
                 cursor.waiting.append(entry)
             else:
                 self._filtered(entry)

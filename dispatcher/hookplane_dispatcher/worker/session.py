@@ -18,7 +18,7 @@ from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.worker.capacity import STORE_AWAY_SECONDS, Capacity
 from hookplane_dispatcher.worker.followed_logs import FollowedLogs
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
-from hookplane_dispatcher.worker.prepared import PreparedSubscription, expressions_of
+from hookplane_dispatcher.worker.prepared import PreparedSubscription, expressions_of, interest_of
 from hookplane_dispatcher.worker.replays import Replays
 from hookplane_dispatcher.worker.scheduler import Scheduler
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
@@ -64,7 +64,7 @@ class OwnershipSession:
             dependencies.ownership,
             can_send=prepared is not None,
         )
-        self._logs = FollowedLogs(dependencies.logs, tracker, config.types, waker)
+        self._logs = FollowedLogs(dependencies.logs, tracker, interest_of(config), waker)
         self._replays = Replays(dependencies.store, tracker)
         self._outcomes = OutcomeHandler(dependencies, config, tracker)
         self._scheduler: Scheduler | None = None
@@ -105,7 +105,7 @@ class OwnershipSession:
             self._scheduler.configure(prepared)
         self._check_expressions()
         self._resume = self._resume or (old.suspended and not config.suspended)
-        if (old.types, old.filter_cel) != (config.types, config.filter_cel):
+        if (interest_of(old), old.filter_cel) != (interest_of(config), config.filter_cel):
             self._rewind = True
         self._tracker.set_strict(config.strict)
         self._waker.wake()
@@ -275,7 +275,7 @@ class OwnershipSession:
         self._tracker.let_hanging_pass(self._clock.monotonic())
         if self._rewind:
             self._rewind = False
-            self._logs.want(self._config.types)
+            self._logs.want(interest_of(self._config))
             for cursor in self._tracker.cursors.values():
                 cursor.rewind()
         self._end_overdue()

@@ -71,7 +71,7 @@ def test_status_of_nothing(console: RunningConsole) -> None:
 
 def test_events(console: RunningConsole) -> None:
     shown = lines(console, "events", "--type", "order.paid", "--endpoint", "orders")
-    assert shown[0].split() == ["RECEIVED", "ENDPOINT", "TYPE", "EVENT", "SIZE"]
+    assert shown[0].split() == ["RECEIVED", "ENDPOINT", "TYPE", "KEY", "EVENT", "SIZE"]
     assert [line.split()[3] for line in shown[1:]] == [event_id(4), event_id(2)]
     assert lines(console, "events", "--type", "none") == ["No events."]
     page = data(console, "events", "--limit", "2")

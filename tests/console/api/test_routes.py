@@ -308,7 +308,7 @@ def test_a_store_that_is_away_is_said(console: RunningConsole) -> None:
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/events?since=1h", "before, endpoint, limit, type"),
+        ("/events?since=1h", "before, endpoint, key, limit, type"),
         ("/deliveries?subscription=shop&since=1h", "before, limit, state, subscription"),
         ("/attempts?since=1h", "before, event, limit, subscription"),
         ("/endpoints?since=1h", "namespace"),

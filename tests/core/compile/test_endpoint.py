@@ -124,7 +124,8 @@ def test_all_axes_of_a_generic_endpoint() -> None:
         "basic: {username: u, passwords: [{secretKeyRef: {name: s, key: pw}}]}, "
         "bearer: {tokens: [{secretKeyRef: {name: s, key: token}}]}, "
         "handshake: CloudEventsOptions, sources: [203.0.113.0/24]}, "
-        "eventType: {header: X-Type}, deduplication: {key: {bodyPath: m.id}, window: 72h}, "
+        "eventType: {header: X-Type}, key: {bodyPath: data.customer}, "
+        "deduplication: {key: {bodyPath: m.id}, window: 72h}, "
         "limits: {maxBodySize: 256Ki, rate: {requests: 100, burst: 200}}, "
         "response: {status: 202, contentType: text/plain, body: 'ok {event.id}'}, suspend: true}"
     )
@@ -147,6 +148,7 @@ def test_all_axes_of_a_generic_endpoint() -> None:
     assert endpoint.handshake == "CloudEventsOptions"
     assert endpoint.sources == ("203.0.113.0/24",)
     assert endpoint.event_type == Source(header="x-type")
+    assert endpoint.event_key == Source(body_path="data.customer")
     assert endpoint.dedup_key == Source(body_path="m.id")
     assert endpoint.dedup_window == 259_200_000
     assert endpoint.max_body_size == 262_144

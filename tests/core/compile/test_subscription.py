@@ -113,6 +113,22 @@ def test_every_setting_arrives() -> None:
     assert made.target.timeout == 2_000
 
 
+def test_keys_are_asked_for_of_an_endpoint_that_has_them() -> None:
+    """Else nothing would ever come; without them documents are as before there were any."""
+    rest, target = "filter: {keys: [cus_1, 'eu/*']}", "url: 'https://x.example/in'"
+    compiled = compiled_of(ENDPOINT + subscription_text(rest, target), KEY, SIGNING)
+    assert one_subscription(compiled).keys == ("cus_1", "eu/*")
+    assert [(x.path, x.message) for x in compiled.problems] == [
+        (
+            "spec.filter.keys",
+            'WebhookEndpoint "a" has no spec.key, so its events have no key and none of them is '
+            "delivered",
+        )
+    ]
+    plain = one_subscription(compiled_of(ENDPOINT + subscription_text("", target), KEY, SIGNING))
+    assert plain.model_dump(include={"keys"}) == {}
+
+
 def test_answers_are_kept_unless_somebody_says_otherwise() -> None:
     """And a document that keeps them is written as before there was a choice."""
     target = "url: 'https://x.example/in'"
@@ -488,7 +504,7 @@ def test_several_keys_all_sign() -> None:
             "filter: {cel: 'event.typo == 1'}",
             "url: 'https://x.example'",
             "spec.filter.cel: line 1, column 6: event has no member 'typo'; it has body, endpoint, "
-            "headers, id, namespace, receivedTime, type",
+            "headers, id, key, namespace, receivedTime, type",
         ),
         (
             "transform: {cel: 'event.typo'}",

@@ -34,7 +34,7 @@ def event(body: bytes = b'{"amount": 11, "items": [1, 2]}', content_type: str = 
         "!has(event.body.missing)",
         'event.type.split(".")[0] == "order"',  # the strings extension
         'has(event.type) && has(event.headers) && event["type"] == "order.created"',
-        "size(event) == 7",
+        "size(event) == 8",
         "event.headers.all(name, name == 'x-a')",
         "[{'a': 1}].exists(event, event.a == 1)",
     ],
@@ -66,7 +66,7 @@ def test_what_fails(text: str, reason: str) -> None:
         (
             "event.typo == 'x'",
             "line 1, column 6: event has no member 'typo'; it has body, endpoint, headers, id, "
-            "namespace, receivedTime, type",
+            "key, namespace, receivedTime, type",
         ),
         ("true &&\n  event.Type == 'x'", "line 2, column 8: event has no member 'Type'"),
         ("has(event.typo)", "line 1, column 4: event has no member 'typo'"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookplane.filters.types import TypeFilter
+from hookplane.filters.types import Interest, InterestFilter, PatternFilter
 
 
 @pytest.mark.parametrize(
@@ -32,19 +32,39 @@ from hookplane.filters.types import TypeFilter
     ],
 )
 def test_patterns(patterns: tuple[str, ...], type_: str, wanted: bool) -> None:
-    assert TypeFilter(patterns).matches(type_) is wanted
+    assert PatternFilter(patterns).matches(type_) is wanted
 
 
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
 def test_as_shell_patterns_do(pattern: str, text: str) -> None:
-    assert TypeFilter((pattern,)).matches(text) is bool(fullmatch(translate(pattern), text))
+    assert PatternFilter((pattern,)).matches(text) is bool(fullmatch(translate(pattern), text))
 
 
 def test_a_hostile_pattern_is_no_more_work_than_others() -> None:
-    assert not TypeFilter(("*a" * 60 + "b",)).matches("a" * 100_000)
+    assert not PatternFilter(("*a" * 60 + "b",)).matches("a" * 100_000)
 
 
 def test_answers_are_kept_only_for_so_many_types() -> None:
-    types = TypeFilter(("1*",))
+    types = PatternFilter(("1*",))
     assert sum(types.matches(str(number)) for number in range(10_000)) == 1_111
     assert types.matches("1") is True
+
+
+@pytest.mark.parametrize(
+    ("interest", "type_", "key", "wanted"),
+    [
+        (Interest(), "a", "", True),
+        (Interest(keys=("cus_1",)), "a", "cus_1", True),
+        (Interest(keys=("cus_1",)), "a", "cus_11", False),
+        (Interest(keys=("cus_1",)), "a", "", False),
+        (Interest(keys=("*",)), "a", "", False),
+        (Interest(keys=("eu/*", "cus_1")), "a", "eu/7", True),
+        (Interest(("a",), ("cus_1",)), "b", "cus_1", False),
+        (Interest(("a", "b"), ("cus_1",)), "b", "cus_1", True),
+    ],
+)
+def test_type_and_key_must_be_wanted(
+    interest: Interest, type_: str, key: str, *, wanted: bool
+) -> None:
+    """An event without a key has none of those that are asked for."""
+    assert InterestFilter(interest).matches(type_, key) is wanted

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from hookplane.config.endpoint import Source
 from hookplane.providers import registry
-from hookplane.providers.extract import Facts, dedup_key, event_type
-from hookplane.providers.registry import EXTRACTORS, key_reader, reader
+from hookplane.providers.extract import Facts, dedup_key, event_key, event_type
+from hookplane.providers.registry import EXTRACTORS, event_key_reader, key_reader, reader
 from hookplane.secret import Secret
 
 FORM = (("content-type", "application/x-www-form-urlencoded"),)
@@ -539,3 +539,40 @@ def test_a_message_sent_again_has_its_key_and_another_has_not(provider: str, kin
 
     assert key("m1", 1) == key("m1", 2)
     assert key("m1", 1) != key("m2", 1)
+
+
+EVENT_KEYS: list[tuple[Any, str]] = [
+    ("cus_4711", "cus_4711"),
+    (" cus 4711 ", "cus 4711"),
+    ("4711", "4711"),
+    (4711, "4711"),
+    (12345678901234567890123, "12345678901234567890123"),
+    (True, "true"),
+    ("ä" * 256, "ä" * 256),
+    # These have none; what is cut off or mended could be the key of something else.
+    ("a" * 257, ""),
+    ("a\x00b", ""),
+    ("a\nb", ""),
+    ("\ud83d", ""),
+    ("  ", ""),
+    (None, ""),
+    ([], ""),
+    ({"id": 1}, ""),
+]
+
+
+@pytest.mark.parametrize(("value", "key"), EVENT_KEYS)
+def test_what_an_event_is_about(value: Any, key: str) -> None:
+    source = event_key_reader(Source(body_path="data.customer"))
+    assert event_key(source, facts({"data": {"customer": value}})) == key
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'{"data": 1}'])
+def test_a_body_that_does_not_say_it_gives_no_key(body: bytes) -> None:
+    assert event_key(event_key_reader(Source(body_path="data.customer")), facts(body)) == ""
+
+
+def test_a_header_may_say_what_an_event_is_about() -> None:
+    source = event_key_reader(Source(header="x-customer"))
+    assert event_key(source, facts({}, (("x-customer", "cus_1"),))) == "cus_1"
+    assert event_key(source, facts({})) == ""

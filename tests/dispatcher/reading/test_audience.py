@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from hookplane.filters.types import Interest
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.audience import Audience, LogListener
 
@@ -18,7 +19,7 @@ class Room:
         self.calls: Counter[str] = Counter()
 
     def listener(self, name: str, *types: str, rests: bool = True) -> LogListener:
-        made = LogListener(self.audience, types, lambda: self.calls.update([name]))
+        made = LogListener(self.audience, Interest(types), lambda: self.calls.update([name]))
         if rests:
             assert made.rest(10)
         return made
@@ -91,7 +92,7 @@ def test_one_that_is_ahead_of_what_was_told_rests(room: Room) -> None:
 def test_other_types_count_at_once_and_nothing_is_known_to_have_passed(room: Room) -> None:
     orders = room.listener("orders", "order.*")
     room.tell(11, "user.a")
-    orders.begin_anew(("user.*",))
+    orders.begin_anew(Interest(("user.*",)))
     assert (orders.rests, orders.passed) == (False, 0)
     orders.reads()
     assert orders.rest(11)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookplane.filters.types import TypeFilter
+from hookplane.filters.types import PatternFilter
 from hookplane_dispatcher.reading.type_index import TypeIndex
 
 PATTERNS: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ def index() -> TypeIndex[str]:
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_it_finds_those_whose_filters_match(index: TypeIndex[str], type_: str) -> None:
-    wanted = {key for key, patterns in PATTERNS.items() if TypeFilter(patterns).matches(type_)}
+    wanted = {key for key, patterns in PATTERNS.items() if PatternFilter(patterns).matches(type_)}
     found = index.concerned(type_)
     assert (set(found), len(found)) == (wanted, len(wanted))
 
@@ -62,7 +62,7 @@ def test_by_chance_it_finds_the_same_as_filters() -> None:
         there[key] = tuple(_pattern(chance) for _ in range(chance.randrange(3)))
         index.add(key, there[key])
         type_ = _pattern(chance).replace("*", "a")
-        wanted = {k for k, patterns in there.items() if TypeFilter(patterns).matches(type_)}
+        wanted = {k for k, patterns in there.items() if PatternFilter(patterns).matches(type_)}
         assert set(index.concerned(type_)) == wanted
 
 

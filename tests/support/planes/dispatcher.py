@@ -178,6 +178,7 @@ class World:
         type: str = "order.created",  # noqa: A002
         body: Any = None,
         content_type: str = "application/json",
+        key: str = "",
     ) -> str:
         """Appends an event and gives its id."""
         self._ids += 1
@@ -189,6 +190,7 @@ class World:
             type,
             (("content-type", content_type),),
             data,
+            key=key,
         )
         return (await self.store.append(event)).event_id
 

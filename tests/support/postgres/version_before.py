@@ -17,6 +17,8 @@ select * from append_2(array['e'], array[$1], array[$2::bigint], array['t'], arr
   array[''::bytea], array[null::bytea], array[null::bytea], array[0::bigint], array[null::bytea])
 """
 
+_APPEND_BEFORE_KEYS: Final = _APPEND_BEFORE_ERAS.replace("append_2", "append_4")
+
 
 async def append(
     db: Db, event: str, received: Millis, key: bytes, fingerprint: bytes, until: Millis
@@ -29,3 +31,8 @@ async def append(
 async def append_before_eras(db: Db, event: str, received: Millis) -> None:
     """Of the versions that knew no far eras (schema 15 at most), to the log of `e`."""
     await db.execute(_APPEND_BEFORE_ERAS, event, received)
+
+
+async def append_before_keys(db: Db, event: str, received: Millis) -> None:
+    """Of the versions whose events had no keys (schema 18 at most), to the log of `e`."""
+    await db.execute(_APPEND_BEFORE_KEYS, event, received)

@@ -65,12 +65,14 @@ from hookplane.store.postgres.session import ProcessSession
 from hookplane.store.postgres.writer_fence import take_over
 from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
+    ANY_EVENT,
     AttemptRow,
     DeliveryRow,
     EndpointStats,
     EventRow,
     Listed,
     Page,
+    Sought,
     SubscriptionStats,
 )
 from hookplane.store.write_groups import logs_that_grew
@@ -305,9 +307,9 @@ class PostgresStore:
         self,
         page: Page,
         log_id: LogId | None = None,
-        type: str | None = None,  # noqa: A002
+        sought: Sought = ANY_EVENT,
     ) -> Listed[EventRow]:
-        return await self._write(listings.events, self._id_map, page, log_id, type)
+        return await self._write(listings.events, self._id_map, page, log_id, sought)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]

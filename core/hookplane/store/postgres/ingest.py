@@ -93,4 +93,5 @@ def _row(event: NewEvent, spare: bytes | None) -> tuple[Any, ...]:
         None if key is None else body_fingerprint(event.body),
         event.dedup_window,
         spare,
+        storable(event.key),
     )

@@ -12,7 +12,7 @@ from hookplane.store.listings import Found, Steps
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.stepwise import answered
-from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Listed, Page
+from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Listed, Page, Sought
 from hookplane.store.rows import attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.storable_text import unpack_headers
@@ -31,11 +31,11 @@ async def find_event(db: Db, id_map: PostgresIdMap, event_id: str) -> tuple[LogE
 
 
 async def events(
-    db: Db, id_map: PostgresIdMap, page: Page, endpoint: str | None, type_: str | None
+    db: Db, id_map: PostgresIdMap, page: Page, endpoint: str | None, sought: Sought
 ) -> Listed[EventRow]:
-    """Of one endpoint and type, or of all. Raises UnknownObject."""
+    """Of one endpoint, or of all. Raises UnknownObject."""
     number = None if endpoint is None else await _number(db, "endpoint", endpoint)
-    found = await _found(db, listings.events(page, number, type_))
+    found = await _found(db, listings.events(page, number, sought))
     await id_map.know(db, numbers=[row[0] for row in found.rows])
     rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)

@@ -15,7 +15,7 @@ _LOCK: Final = 0x686F6F6B
 """Advisory lock: one migration at a time."""
 _PATIENCE: Final = "10s"
 """How long it waits for any lock, that one too; what it does itself may last."""
-OLDEST_SCHEMA: Final = 18
+OLDEST_SCHEMA: Final = 19
 """What this version needs at least; newer schemas are fine, because they only add."""
 
 

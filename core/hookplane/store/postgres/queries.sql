@@ -1,7 +1,7 @@
 -- name: read_log
 -- `era`: at least $3, that of the event $5 before, unless the log went back to an earlier era since. $1 is
 -- raised to the floor, because what lies below it is hidden although its partition may still be there.
-select number, era, event_id, received, type, size from event
+select number, era, event_id, received, type, size, key from event
 where number > greatest($1, (select floor from endpoint where endpoint = ($2::bigint >> 40)::int))
   and number <= $2 and era >= case
     when $5 >= (select back_at from endpoint where endpoint = ($2::bigint >> 40)::int) then $3
@@ -21,7 +21,7 @@ where e.number = any($2::bigint[]) and e.era >= $3;
 
 -- name: find_event
 -- One visible event with its content, by its id.
-select e.number, e.event_id, e.received, e.type, e.size, e.headers, e.body
+select e.number, e.event_id, e.received, e.type, e.size, e.key, e.headers, e.body
 from event e join endpoint p on p.endpoint = (e.number >> 40)::int and e.number > p.floor
 where e.event_id = $1;
 
@@ -31,9 +31,9 @@ select number from event where event_id = $1 limit 1;
 
 -- name: find_newest
 -- Events of all endpoints behind an id, the newest first, and whether each is still visible.
-select e.number, e.event_id, e.received, e.type, e.size, coalesce(e.number > p.floor, false)
+select e.number, e.event_id, e.received, e.type, e.size, e.key, coalesce(e.number > p.floor, false)
 from (
-  select v.number, v.event_id, v.received, v.type, v.size from event v
+  select v.number, v.event_id, v.received, v.type, v.size, v.key from event v
   where v.event_id < $1 order by v.event_id desc limit $2
 ) e
 left join endpoint p on p.endpoint = (e.number >> 40)::int
@@ -55,10 +55,10 @@ where c.subscription = $1;
 
 -- name: walk_events
 -- Of each piece of a log the newest events, at most so many.
-select e.number, e.event_id, e.received, e.type, e.size, e.era
+select e.number, e.event_id, e.received, e.type, e.size, e.key, e.era
 from unnest($1::bigint[], $2::bigint[]) as piece(above, below)
 cross join lateral (
-  select v.number, v.event_id, v.received, v.type, v.size, v.era from event v
+  select v.number, v.event_id, v.received, v.type, v.size, v.key, v.era from event v
   where v.number > piece.above and v.number < piece.below order by v.number desc limit $3
 ) e;
 
@@ -121,12 +121,12 @@ where t.codes is not null;
 -- name: find_rows
 -- Deliveries that have a row, with their events.
 select
-  e.number, e.event_id, e.received, e.type, e.size, d.state, d.attempts, d.due, d.status_code,
+  e.number, e.event_id, e.received, e.type, e.size, e.key, d.state, d.attempts, d.due, d.status_code,
   d.error
 from unnest($2::bigint[]) as w(number)
 join delivery d on d.subscription = $1 and d.event = w.number
 cross join lateral (
-  select v.number, v.event_id, v.received, v.type, v.size from event v
+  select v.number, v.event_id, v.received, v.type, v.size, v.key from event v
   where v.number = w.number limit 1
 ) e;
 

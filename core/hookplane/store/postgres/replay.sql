@@ -74,7 +74,7 @@ from replay where uid = $1;
 -- name: walk_ranges
 -- The next events behind a position that a job may take, in order, whatever their state. Numbers are
 -- dense, so the sizes of ranges tell how many of them are needed, and the others are not read.
-select e.number, e.event_id, e.received, e.type, e.size, e.era
+select e.number, e.event_id, e.received, e.type, e.size, e.key, e.era
 from (
   select
     g.above, g.upto, sum(g.upto - g.above) over (order by g.above) - (g.upto - g.above) as before
@@ -85,7 +85,7 @@ from (
   ) g
 ) r
 cross join lateral (
-  select v.number, v.event_id, v.received, v.type, v.size, v.era from event v
+  select v.number, v.event_id, v.received, v.type, v.size, v.key, v.era from event v
   where v.number > r.above and v.number <= r.upto order by v.number limit $3
 ) e
 where r.before < $3
@@ -93,7 +93,7 @@ order by e.number limit $3;
 
 -- name: walk_row_ranges
 -- The same, of events whose delivery has a row, with its state; without a time, of one that is gone.
-select d.event, d.event_id, e.received, d.type, e.size, d.state
+select d.event, d.event_id, e.received, d.type, e.size, e.key, d.state
 from (
   select n.* from replay_range r
   cross join lateral (
@@ -105,6 +105,6 @@ from (
   order by n.event limit $3
 ) d
 left join lateral (
-  select v.received, v.size from event v where v.number = d.event limit 1
+  select v.received, v.size, v.key from event v where v.number = d.event limit 1
 ) e on true
 order by d.event;

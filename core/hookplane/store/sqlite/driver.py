@@ -35,12 +35,14 @@ from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
+    ANY_EVENT,
     AttemptRow,
     DeliveryRow,
     EndpointStats,
     EventRow,
     Listed,
     Page,
+    Sought,
     SubscriptionStats,
 )
 from hookplane.store.sqlite import config, flush, ingest, listings, log, status
@@ -281,9 +283,9 @@ class SQLiteStore:
         self,
         page: Page,
         log_id: LogId | None = None,
-        type: str | None = None,  # noqa: A002
+        sought: Sought = ANY_EVENT,
     ) -> Listed[EventRow]:
-        return await self._list(listings.events, self._id_map, page, log_id, type)
+        return await self._list(listings.events, self._id_map, page, log_id, sought)
 
     async def deliveries(
         self, page: Page, subscription: str, states: frozenset[DeliveryState]

@@ -80,7 +80,7 @@ class _GroupRows:
         self._content: int = db.execute(_SQL["last_content"]).fetchone()[0]
         self._seen = self._find_keys(events, spares)
         self._placed: dict[tuple[int, bytes | str], NewEvent] = {}
-        self._events: list[tuple[int, str, int, str, int, int, int]] = []
+        self._events: list[tuple[int, str, int, str, int, int, int, str]] = []
         self._contents: list[tuple[int, bytes, bytes]] = []
         self._keys: list[tuple[int, bytes, str, bytes, int]] = []
 
@@ -138,7 +138,7 @@ class _GroupRows:
         self._placed[head.endpoint, key] = event
         content = self._content = self._content + 1
         told = (number, event.event_id, received, storable(event.type), len(body))
-        self._events.append((*told, content, self._now))
+        self._events.append((*told, content, self._now, storable(event.key)))
         self._contents.append((content, pack_headers(event.headers), body))
         if isinstance(key, bytes):
             expires = self._now + event.dedup_window

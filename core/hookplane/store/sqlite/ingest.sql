@@ -20,8 +20,8 @@ where e.event_id = ? and e.number >> 40 = ?;
 
 -- name: insert_event
 -- Adds an event to its log.
-insert into event (number, event_id, received, type, size, content, arrived)
-values (?, ?, ?, ?, ?, ?, ?);
+insert into event (number, event_id, received, type, size, content, arrived, key)
+values (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_content
 -- Adds the headers and the body of an event.

@@ -9,7 +9,7 @@ from hookplane.errors import UnknownObject
 from hookplane.store import listings
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import Content, LogEntry
-from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Listed, Page
+from hookplane.store.queries import AttemptRow, DeliveryRow, EventRow, Listed, Page, Sought
 from hookplane.store.rows import attempt_rows_of, delivery_row_of, entry_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.id_map import SQLiteIdMap
@@ -35,11 +35,11 @@ def events(
     id_map: SQLiteIdMap,
     page: Page,
     endpoint: str | None,
-    type_: str | None,
+    sought: Sought,
 ) -> Listed[EventRow]:
-    """Of one endpoint and type, or of all. Raises UnknownObject."""
+    """Of one endpoint, or of all. Raises UnknownObject."""
     number = None if endpoint is None else id_map.endpoint(endpoint)
-    found = answered(db, listings.events(page, number, type_))
+    found = answered(db, listings.events(page, number, sought))
     rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 

@@ -1,6 +1,6 @@
 -- name: read_log
 -- Events between two numbers, in order.
-select number, event_id, received, type, size from event
+select number, event_id, received, type, size, key from event
 where number > ? and number <= ? order by number limit ?;
 
 -- name: find_floor
@@ -15,7 +15,7 @@ cross join content c using (content);
 
 -- name: find_event
 -- One event with its content, by its id.
-select e.number, e.event_id, e.received, e.type, e.size, c.headers, c.body
+select e.number, e.event_id, e.received, e.type, e.size, e.key, c.headers, c.body
 from event e join content c using (content) where e.event_id = ?;
 
 -- name: find_number
@@ -24,7 +24,7 @@ select number from event where event_id = ?1;
 
 -- name: find_newest
 -- Events of all endpoints behind an id, the newest first; all are visible.
-select number, event_id, received, type, size, 1 from event
+select number, event_id, received, type, size, key, 1 from event
 where event_id < ?1 order by event_id desc limit ?2;
 
 -- name: find_log
@@ -43,7 +43,7 @@ where c.subscription = ?1;
 
 -- name: walk_events
 -- Of each piece of a log the newest events, at most so many.
-select e.number, e.event_id, e.received, e.type, e.size, 0
+select e.number, e.event_id, e.received, e.type, e.size, e.key, 0
 from json_each(?1) above
 cross join json_each(?2) below on below.key = above.key
 cross join event e on e.number < below.value and e.number > above.value
@@ -109,7 +109,7 @@ cross join attempt a on a.attempt = l.last;
 -- name: find_rows
 -- Deliveries that have a row, with their events.
 select
-  e.number, e.event_id, e.received, e.type, e.size, d.state, d.attempts, d.due, d.status_code,
+  e.number, e.event_id, e.received, e.type, e.size, e.key, d.state, d.attempts, d.due, d.status_code,
   d.error
 from json_each(?2) w
 cross join delivery d on d.subscription = ?1 and d.event = w.value

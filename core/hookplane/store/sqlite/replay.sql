@@ -74,7 +74,7 @@ from replay where uid = ?;
 
 -- name: walk_ranges
 -- The next events behind a position that a job may take, in order, whatever their state.
-select e.number, e.event_id, e.received, e.type, e.size, 0
+select e.number, e.event_id, e.received, e.type, e.size, e.key, 0
 from replay_range r
 cross join event e on e.number > max(r.after, ?2) and e.number <= r.upto
 where r.replay = ?1 and r.upto > ?2
@@ -82,7 +82,7 @@ order by r.after, e.number limit ?3;
 
 -- name: walk_row_ranges
 -- The same, of events whose delivery has a row, with its state; without a time, of one that is gone.
-select d.event, d.event_id, e.received, d.type, e.size, d.state
+select d.event, d.event_id, e.received, d.type, e.size, e.key, d.state
 from replay_range r
 cross join delivery d on d.subscription = ?4 and d.event > max(r.after, ?2) and d.event <= r.upto
 left join event e on e.number = d.event

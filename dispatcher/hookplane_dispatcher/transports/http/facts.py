@@ -12,20 +12,22 @@ from hookplane.network.headers import Headers
 
 TYPE_HEADER: Final = "hookplane-event-type"
 ENDPOINT_HEADER: Final = "hookplane-endpoint"
+KEY_HEADER: Final = "hookplane-key"
 _CLOUD_EVENT: Final = "ce-"
 """Attributes of a CloudEvent in the binary mode of HTTP (protocol binding §3.1)."""
 
 
 def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[str, str]]:
-    """All headers that speak of an event: `described`, which say what the bytes are, its type and
-    endpoint, and those of its request whose names are in `passed`, as they came. Attributes of a
-    CloudEvent pass too, unless `described` has its own."""
+    """All headers that speak of an event: `described`, which say what the bytes are, its type,
+    endpoint and key, and those of its request whose names are in `passed`, as they came. Attributes
+    of a CloudEvent pass too, unless `described` has its own."""
     taken = {name for name, _ in described}
     is_cloud_event = any(name.startswith(_CLOUD_EVENT) for name in taken)
     return [
         *described,
-        (TYPE_HEADER, _type(event)),
+        (TYPE_HEADER, _plain(event.type)),
         (ENDPOINT_HEADER, f"{event.namespace}/{event.endpoint}"),
+        *([(KEY_HEADER, _plain(event.key))] if event.key else []),
         *(
             header
             for header in event.headers
@@ -35,7 +37,6 @@ def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[s
     ]
 
 
-def _type(event: EventView) -> str:
+def _plain(text: str) -> str:
     """As it is, blanks included, unless there are characters in it that no header has."""
-    is_plain = event.type.isascii() and event.type.isprintable()
-    return event.type if is_plain else header_text(event.type)
+    return text if text.isascii() and text.isprintable() else header_text(text)

@@ -12,7 +12,7 @@ from hookplane.errors import RejectedEvent, UnknownObject
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, NewEvent
 from hookplane.store.notifications import Topic
-from hookplane.store.queries import Page
+from hookplane.store.queries import Page, Sought
 from support.clocks.manual import START
 from support.planes.store import DAY, Scene
 
@@ -21,9 +21,9 @@ WINDOW = 1_000
 
 async def test_an_event_comes_back_as_it_was(scene: Scene) -> None:
     headers = (("x-twice", "1"), ("x-twice", "2"), ("x-umlaut", "ü"))
-    event = scene.event(headers=headers, body=b"\x00\xff raw")
+    event = scene.event(headers=headers, body=b"\x00\xff raw", key="cus_ü")
     assert await scene.store.append(event) == Appended(event.event_id)
-    entry = LogEntry("e", 1, event.event_id, START, "order.created", 6)
+    entry = LogEntry("e", 1, event.event_id, START, "order.created", 6, "cus_ü")
     content = Content(headers, b"\x00\xff raw")
     assert await scene.store.read_log("e", 0, 10) == [entry]
     assert await scene.store.read_contents("e", [1]) == {1: content}
@@ -194,13 +194,15 @@ async def test_reports_add_up(scene: Scene) -> None:
 async def test_events_are_listed_newest_first(scene: Scene) -> None:
     await scene.endpoints("f")
     first, second, third = [
-        await scene.append("e", type="a"),
+        await scene.append("e", type="a", key="cus_1"),
         await scene.append("f", type="b"),
-        await scene.append("e", type="b"),
+        await scene.append("e", type="b", key="cus_2"),
     ]
 
-    async def listed(page: Page, endpoint: str | None = None, kind: str | None = None) -> list[str]:
-        rows = (await scene.store.events(page, endpoint, kind)).rows
+    async def listed(
+        page: Page, endpoint: str | None = None, kind: str | None = None, key: str | None = None
+    ) -> list[str]:
+        rows = (await scene.store.events(page, endpoint, Sought(kind, key))).rows
         return [row.entry.event_id for row in rows]
 
     assert await listed(Page(2)) == [third.event_id, second.event_id]
@@ -208,6 +210,9 @@ async def test_events_are_listed_newest_first(scene: Scene) -> None:
     assert await listed(Page(), "e") == [third.event_id, first.event_id]
     assert await listed(Page(), None, "b") == [third.event_id, second.event_id]
     assert await listed(Page(), "f", "a") == []
+    assert await listed(Page(), key="cus_1") == [first.event_id]
+    assert await listed(Page(), "e", "b", "cus_2") == [third.event_id]
+    assert await listed(Page(), "e", "a", "cus_2") == []
 
 
 async def test_what_is_not_there_is_unknown(scene: Scene) -> None:

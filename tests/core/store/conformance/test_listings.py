@@ -15,7 +15,7 @@ from hookplane.store.event_log import LogEntry
 from hookplane.store.listings import JUDGED
 from hookplane.store.maintenance import Retention
 from hookplane.store.queries import Listed, Page
-from support.planes.store import DAY, Owner, Scene
+from support.planes.store import DAY, Owner, Scene, delivery
 
 ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION
 MORE = JUDGED + 50
@@ -73,6 +73,24 @@ async def test_a_log_is_listed_as_it_was_written(scene: Scene) -> None:
         await scene.append(event_id=event_id)
     pages = await all_pages(lambda page: scene.store.events(page, "e"), 1)
     assert [row.entry.event_id for rows in pages for row in rows] == written[::-1]
+
+
+async def test_keys_are_shown_with_deliveries_and_replayed_events(scene: Scene) -> None:
+    """Whatever became of them, with a row and without."""
+    await scene.subscription("s")
+    entries = [(await scene.fill(1, key=key))[0] for key in ("cus_1", "", "cus_3")]
+    owner = await scene.owner()
+    await owner.deliver(*entries[:2])
+    await owner.hold(delivery(entries[2]))
+    rows = (await scene.store.deliveries(Page(), "s", frozenset(DeliveryState))).rows
+    assert [row.entry.key for row in rows] == ["cus_3", "", "cus_1"]
+    retrying = frozenset({DeliveryState.RETRYING})
+    assert [row.entry for row in (await scene.store.deliveries(Page(), "s", retrying)).rows] == [
+        entries[2]
+    ]
+    await scene.replay(states=frozenset(DeliveryState))
+    page = await scene.store.replay_page("r", 10)
+    assert [found.entry for found in page.candidates] == entries
 
 
 async def test_an_id_that_is_gone_says_where_to_go_on(scene: Scene) -> None:

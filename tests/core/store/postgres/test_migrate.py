@@ -33,6 +33,7 @@ create table made_up (id integer primary key);
 ONE_DAY = Retention(DAY, DAY, 1 << 40)
 
 TAKEN_BACK = {
+    19: "drop function append_5; alter table event drop column key",
     18: "drop function append_4",
     17: "drop table absence",
     16: "drop function append_3; alter table endpoint drop column back_at",
@@ -179,6 +180,30 @@ async def test_the_version_before_and_this_one_know_each_others_keys() -> None:
             assert (first, repeat) == (None, ours.event_id)
             repeated = await scene.append(body=b"", dedup_key=b"theirs", dedup_window=DAY)
             assert repeated == Appended("evt_1", duplicate=True)
+
+
+async def test_the_version_before_stores_events_without_keys_beside_this_one() -> None:
+    """Also when a copy of a partition had begun, which is made anew with the new column."""
+    async with database() as settings:
+        clock = ManualClock()
+        await DatabaseClock.install(settings, shared_server().folder, clock)
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            async with store.connections.use(Purpose.OTHER) as db:
+                await go_back(db, to=18)
+                await version_before.append_before_keys(db, "evt_1", clock.now())
+                await db.execute("create table event_7_packed (like event)")
+                await run(settings)
+                assert await db.fetchval("select to_regclass('event_7_packed')") is None
+                await version_before.append_before_keys(db, "evt_2", clock.now())
+            await scene.append(event_id="evt_3", key="cus_1")
+            read = await store.read_log("e", 0, 10)
+            assert [(x.event_id, x.key) for x in read] == [
+                ("evt_1", ""),
+                ("evt_2", ""),
+                ("evt_3", "cus_1"),
+            ]
 
 
 async def test_what_a_leave_expired_before_is_told_with_the_rights_that_there_were() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hookplane.filters.event import EventView
@@ -26,6 +28,13 @@ def test_type_and_endpoint_are_told() -> None:
         ("hookplane-event-type", "push"),
         ("hookplane-endpoint", "shop/repository"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "header"), [("cus_4711", "cus_4711"), ("Küche 7", "K%C3%BCche%207")]
+)
+def test_a_key_is_told_if_there_is_one(key: str, header: str) -> None:
+    assert told(replace(event(), key=key), (), FACTS)[2:] == [("hookplane-key", header)]
 
 
 @pytest.mark.parametrize(
