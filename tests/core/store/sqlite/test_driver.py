@@ -190,13 +190,14 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
         db.execute("drop index delivery_by_due")
         db.execute("alter table config drop column place")
         db.execute("alter table event drop column arrived")
+        db.execute("alter table event drop column key")
         db.execute("pragma user_version = 1")
     async with open_sqlite(tmp_path, clock) as store:
         assert await store.stored_bytes() == {"shop": 3}
 
 
 async def test_data_of_the_version_before_goes_when_it_is_old(tmp_path: Path) -> None:
-    """Of its events only the time is known that their receiver told."""
+    """Of its events only the time is known that their receiver told, and no key."""
     clock = ManualClock()
     async with open_sqlite(tmp_path, clock) as store:
         await Scene(store, clock).endpoints("e")
@@ -204,8 +205,10 @@ async def test_data_of_the_version_before_goes_when_it_is_old(tmp_path: Path) ->
     with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
         db.execute("drop table absence")
         db.execute("alter table event drop column arrived")
+        db.execute("alter table event drop column key")
         db.execute("pragma user_version = 7")
     async with open_sqlite(tmp_path, clock) as store:
+        assert [entry.key for entry in await store.read_log("e", 0, 10)] == ["", ""]
         clock.advance(DAY)
         assert await store.expire(Retention(DAY, DAY, 1 << 30), clock.now()) == Expired()
         clock.advance(1)
