@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -21,13 +23,15 @@ LEFT: Final = """
 select (select count(*) from hookplane.delivery where state <> 'dead') + (
   select coalesce(sum(e.head - c.position), 0)
   from hookplane.cursor c join hookplane.endpoint e using (endpoint) where c.left_at is null
-) + (select count(*) from hookplane.replay where phase = 'Running')
+) + (
+  select count(*) from hookplane.replay where phase = 'Running'
+) as left_to_do, (select coalesce(sum(delivered + failed), 0) from hookplane.replay) as replayed
 """
 LEFT_OF_CHANGING: Final = """
 select coalesce(sum(e.head - c.position), 0) + (
   select count(*) from hookplane.delivery d join hookplane.endpoint e
   on e.endpoint = d.event >> 40 where d.state <> 'dead' and e.uid = $1
-)
+) as left_to_do, 0 as replayed
 from hookplane.cursor c join hookplane.endpoint e using (endpoint)
 where c.left_at is null and e.uid = $1
 """
@@ -73,24 +77,39 @@ class Changes:
 
 async def until_none(made: Cluster, counted: str, *arguments: str) -> None:
     """Until a query finds nothing that is left to do. Raises RuntimeError when something is
-    stuck: it does not get less for so long."""
-    least, end = None, 0.0
-    while left := await _count(made, counted, arguments):
+    stuck: for so long it does not get less, and no replay gets on."""
+    best, end = _UNKNOWN, time.monotonic() + STUCK_SECONDS
+    while (seen := await _look(made, counted, arguments)).left:
         now = time.monotonic()
-        if least is None or left < least:
-            least, end = left, now + STUCK_SECONDS
+        if seen.left < best.left or seen.replayed > best.replayed:
+            best, end = seen.best_with(best), now + STUCK_SECONDS
         elif now > end:
-            raise RuntimeError(f"{left} deliveries or replays are stuck")
+            raise RuntimeError(f"{seen.left} deliveries or replays are stuck")
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _count(made: Cluster, counted: str, arguments: tuple[str, ...]) -> int:
-    """The database may be away for a moment: then something is left."""
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    left: int
+    """Deliveries and replays that are not done."""
+    replayed: int
+    """Deliveries of replays that are: a replay counts as one, however much it has to send."""
+
+    def best_with(self, other: _Standing) -> _Standing:
+        return _Standing(min(self.left, other.left), max(self.replayed, other.replayed))
+
+
+_UNKNOWN: Final = _Standing(sys.maxsize, -1)
+"""The database may be away for a moment: then something is left."""
+
+
+async def _look(made: Cluster, counted: str, arguments: tuple[str, ...]) -> _Standing:
     try:
         db = await asyncpg.connect(made.environment["HOOKPLANE_STORE"])
     except (OSError, asyncpg.PostgresError):
-        return 1
+        return _UNKNOWN
     try:
-        return int(await db.fetchval(counted, *arguments))
+        (row,) = await db.fetch(counted, *arguments)
+        return _Standing(int(row["left_to_do"]), int(row["replayed"]))
     finally:
         await db.close()
