@@ -65,7 +65,7 @@ def _tables(
         "\n".join(
             line
             for x in [*shown, *subscriptions]
-            for line in (_reason(x), _filter_error(x))
+            for line in (_reason(x), _filter_error(x), expired_of(x))
             if line
         ),
     ]
@@ -104,6 +104,7 @@ _SUBSCRIPTION_TITLES: Final = (
     "READY",
     "STATE",
     "DELIVERED",
+    "FILTERED",
     "PENDING",
     "RETRYING",
     "DEAD",
@@ -138,6 +139,7 @@ def _subscription(one: dict[str, Any], now: Millis, wide: bool) -> tuple[object,
         one["ready"],
         one["state"] or "-",
         delivery["delivered"],
+        delivery["filtered"],
         delivery["pending"] + delivery["sending"],
         delivery["retrying"],
         delivery["dead"],
@@ -179,6 +181,14 @@ def _filter_error(one: dict[str, Any]) -> str:
         f"{one['name']}: the filter failed on {delivery['filterErrors']} events, last on "
         f"{last['eventID']} at {last['time']}: {printable(last['message'])}"
     )
+
+
+def expired_of(one: dict[str, Any]) -> str:
+    """A line on what was not delivered before it went."""
+    expired = (one.get("delivery") or {}).get("expired", 0)
+    if not expired:
+        return ""
+    return f"{one['name']}: {counted(expired, 'event')} expired before delivery"
 
 
 def _rejecting(endpoint: dict[str, Any]) -> str:

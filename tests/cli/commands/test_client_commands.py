@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.client.table import table
+from hookplane_cli.commands.status import expired_of
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
 from support.clocks.blocking import until
@@ -58,11 +59,20 @@ def test_status(console: RunningConsole) -> None:
     assert [x for x in shown[0].split() if x in counts] == counts
     assert shown[1].split()[4:8] == ["5", "2", "0", "4"]
     assert shown[1].endswith("http://127.0.0.1:8080/default/orders")
-    assert shown[4].split()[:7] == ["shop", "True", "Failing", "1", "1", "1", "1"]
+    assert shown[3].split()[3:8] == ["DELIVERED", "FILTERED", "PENDING", "RETRYING", "DEAD"]
+    assert shown[4].split()[:8] == ["shop", "True", "Failing", "1", "1", "1", "1", "1"]
     assert shown[4].endswith("2026-11-24T12:00:06Z   shop.test")
     assert shown[6] == "shop: last failure 2026-11-24T12:00:00Z, attempt 2: no route to host"
     assert lines(console, "status", "-A")[1].startswith("default/orders")
     assert [x["name"] for x in data(console, "status")["subscriptions"]] == ["shop"]
+
+
+def test_what_expired_is_said_when_there_is_any() -> None:
+    def told(expired: int) -> str:
+        return expired_of({"name": "shop", "delivery": {"expired": expired}})
+
+    assert told(1) == "shop: 1 event expired before delivery"
+    assert told(0) == expired_of({"name": "an endpoint"}) == ""
 
 
 def test_status_of_nothing(console: RunningConsole) -> None:
