@@ -19,18 +19,15 @@ from hookplane.sealing import Opener, Sealer
 from hookplane.secret import Secret
 
 _Path = tuple[str | int, ...]
-_Leaf = Callable[[_Path, Any], Any]
+_IsSecret = Callable[[Any], bool]
 
 
 def seal(tree: Any, uid: str, sealer: Sealer) -> bytes:
     """A document as JSON; `tree` still has its secrets."""
-    rest = _digest(tree)
-
-    def sealed(path: _Path, leaf: Any) -> Any:
-        is_secret = isinstance(leaf, Secret)
-        return sealer.seal(leaf.reveal(), uid, _place(path, rest)) if is_secret else leaf
-
-    return to_json(_mapped(tree, sealed))
+    apart = _Apart(tree, lambda leaf: isinstance(leaf, Secret))
+    for path, secret in apart.secrets:
+        apart.put(path, sealer.seal(secret.reveal(), uid, apart.place(path)))
+    return to_json(apart.rest)
 
 
 class Reading:
@@ -48,35 +45,42 @@ class Reading:
 
     def check(self, data: bytes, uid: str) -> None:
         """Raises SecretUnreadable if something was opened that was sealed for another place."""
-        if self._opened:
-            tree = _mapped(from_json(data), self._marked)
-            rest = _digest(tree)
-            _mapped(tree, lambda path, leaf: self._check_leaf(leaf, uid, _place(path, rest)))
-
-    def _marked(self, _: _Path, leaf: Any) -> Any:
-        is_opened = isinstance(leaf, str) and leaf in self._opened
-        return Secret(leaf) if is_opened else leaf
-
-    def _check_leaf(self, leaf: Any, uid: str, place: bytes) -> None:
-        if isinstance(leaf, Secret):
-            text = leaf.reveal().decode()
-            self._opener.check_place(text, self._opened[text], uid, place)
+        if not self._opened:
+            return
+        apart = _Apart(from_json(data), lambda leaf: isinstance(leaf, str) and leaf in self._opened)
+        for path, text in apart.secrets:
+            self._opener.check_place(text, self._opened[text], uid, apart.place(path))
 
 
-def _place(path: _Path, rest: bytes) -> bytes:
-    return rest + orjson.dumps(path)
+class _Apart:
+    """A document taken apart: its secrets with their paths, and the rest with nothing in their
+    places."""
 
+    def __init__(self, tree: Any, is_secret: _IsSecret) -> None:
+        self._is_secret = is_secret
+        self.secrets: list[tuple[_Path, Any]] = []
+        self.rest: Any = self._take(tree, ())
+        plain = orjson.dumps(self.rest, option=orjson.OPT_SORT_KEYS)
+        self._digest = hashlib.sha256(plain).digest()
 
-def _digest(tree: Any) -> bytes:
-    """Of all but the secrets, in whatever order the fields are."""
-    plain = _mapped(tree, lambda _, leaf: None if isinstance(leaf, Secret) else leaf)
-    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).digest()
+    def place(self, path: _Path) -> bytes:
+        """What binds a secret to its path, and to all that was plain when it was taken apart, in
+        whatever order the fields are."""
+        return self._digest + orjson.dumps(path)
 
+    def put(self, path: _Path, leaf: str) -> None:
+        """Puts something into the place of a secret."""
+        parent = self.rest
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = leaf
 
-def _mapped(tree: Any, leaf: _Leaf, path: _Path = ()) -> Any:
-    """The same tree of objects and lists with other leaves."""
-    if isinstance(tree, dict):
-        return {key: _mapped(value, leaf, (*path, key)) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_mapped(value, leaf, (*path, at)) for at, value in enumerate(tree)]
-    return leaf(path, tree)
+    def _take(self, tree: Any, path: _Path) -> Any:
+        if isinstance(tree, dict):
+            return {key: self._take(value, (*path, key)) for key, value in tree.items()}
+        if isinstance(tree, list | tuple):
+            return [self._take(value, (*path, at)) for at, value in enumerate(tree)]
+        if self._is_secret(tree):
+            self.secrets.append((path, tree))
+            return None
+        return tree
