@@ -132,6 +132,7 @@ SCENARIOS = {
     "tests/dispatcher/egress/test_real_tls.py": "their TLS, over all of egress",
     "tests/dispatcher/egress/test_reach.py": "addresses out of bounds, over all of egress",
     "tests/dispatcher/test_concerned.py": "whole dispatchers: who is woken, and cursors of others",
+    "tests/dispatcher/test_cost.py": "whole dispatchers: what an event costs, counted",
     "tests/dispatcher/test_filtering.py": "whole dispatchers: filters, transforms and headers",
     "tests/dispatcher/test_liveness.py": "whole dispatchers: no worker waits for ever",
     "tests/dispatcher/test_many_retrying.py": "whole dispatchers: more fails than memory holds",
