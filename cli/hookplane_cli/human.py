@@ -7,8 +7,6 @@ from typing import Final
 
 from hookplane.clock import Millis
 
-SHORT_ID: Final = 14
-"""Characters of an event id in lines for people: its time, and enough to tell neighbours apart."""
 _DAY: Final = 86_400_000
 _SPANS: Final = ((_DAY, "d"), (3_600_000, "h"), (60_000, "m"))
 _SIZES: Final = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
@@ -51,11 +49,6 @@ def since(time: Millis, now: Millis) -> str:
 def clock_time(time: Millis, zone: tzinfo | None = None) -> str:
     """`12:00:01`, in local time when no zone is given."""
     return datetime.fromtimestamp(time / 1000, zone).strftime("%H:%M:%S")
-
-
-def short_id(event_id: str) -> str:
-    """`evt_01jdb3q9k2…`."""
-    return event_id if len(event_id) <= SHORT_ID else event_id[:SHORT_ID] + "…"
 
 
 def short_name(name: str) -> str:

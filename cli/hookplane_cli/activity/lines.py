@@ -103,7 +103,7 @@ def _received(facts: Facts) -> list[str]:
     return [
         human.short_name(facts["endpoint"]),
         facts["type"],
-        human.short_id(facts["event_id"]),
+        facts["event_id"],
         human.size(facts["size"]),
         f"verified, {fate}{conflict}",
     ]
@@ -121,7 +121,7 @@ def _delivered(facts: Facts) -> list[str]:
     again = f", attempt {facts['attempt']}" if facts["attempt"] > 1 else ""
     return [
         human.short_name(facts["subscription"]),
-        human.short_id(facts["event_id"]),
+        facts["event_id"],
         f"{facts['status_code']} in {human.duration(facts['duration'])}{again}",
     ]
 
@@ -132,7 +132,7 @@ def _failed(facts: Facts) -> list[str]:
     then = "no further one" if pause is None else f"next in {human.duration(pause)}"
     return [
         human.short_name(facts["subscription"]),
-        human.short_id(facts["event_id"]),
+        facts["event_id"],
         facts["outcome"],
         f"{which}, {then}",
     ]

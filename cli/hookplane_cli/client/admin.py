@@ -78,5 +78,9 @@ def object_path(kind: str, name: str, namespace: str) -> str:
     return f"/{kind}/{quote(own if slash else namespace, safe='')}/{quote(rest, safe='')}"
 
 
+def event_path(event_id: str) -> str:
+    return f"/events/{quote(event_id, safe='')}"
+
+
 def full_name(name: str, namespace: str) -> str:
     return name if "/" in name else f"{namespace}/{name}"

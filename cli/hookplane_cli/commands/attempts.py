@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hookplane_cli.client.admin import full_name
+from hookplane_cli.client.admin import event_path, full_name
 from hookplane_cli.client.session import Session, client_command, page_options, with_rest
 from hookplane_cli.client.table import table
 from hookplane_cli.human import duration, short_name
@@ -24,6 +24,8 @@ def command(
     wanted = subscription and full_name(subscription, session.namespace)
     parameters = {"event": event, "subscription": wanted, "limit": limit, "before": before}
     page = session.client.get("/attempts", parameters)
+    if event is not None and not page["items"]:
+        session.client.get(event_path(event))  # an event that is not there is told
     session.show(page, lambda: with_rest(_table(page["items"]), page))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from hookplane_cli.client.admin import full_name
+from hookplane_cli.client.admin import event_path, full_name
 from hookplane_cli.client.session import Session, client_command, page_options, with_rest
 from hookplane_cli.client.table import table
 from hookplane_cli.human import printable, short_name, size
@@ -31,7 +30,7 @@ def command(
 ) -> None:
     """Events, newest first; with an EVENT id, that one with headers and the start of its body."""
     if event is not None:
-        one = session.client.get(f"/events/{quote(event, safe='')}")
+        one = session.client.get(event_path(event))
         session.show(one, lambda: _one(one))
         return
     wanted = endpoint and full_name(endpoint, session.namespace)

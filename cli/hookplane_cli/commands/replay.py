@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from hookplane_cli.client.admin import full_name, object_path
+from hookplane_cli.client.admin import event_path, full_name, object_path
 from hookplane_cli.client.live_counter import LiveCounter
 from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.human import counted
@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 0.3
     "--state",
     metavar="STATES",
     help="dead (default with --since), delivered, filtered, expired, retrying, or all (default with"
-    " --id).",
+    " --id). What is filtered goes too, whatever filter.types, filter.keys and the expression say.",
 )
 @click.option("--id", "ids", metavar="EVENT", multiple=True, help="This event; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for its end; exit code 1 if any failed.")
@@ -40,7 +40,9 @@ def command(
 ) -> None:
     """Starts a replay job for SUBSCRIPTION: the events of a time, or single ones by id."""
     if bool(ids) == bool(since):
-        raise click.UsageError("say which events: --since WHEN, or --id EVENT")
+        raise click.UsageError("say which events, in one way: --since WHEN, or --id EVENT")
+    for event in ids:
+        session.client.get(event_path(event))  # one that is not there is told
     body = {
         "subscription": full_name(subscription, session.namespace),
         **({"ids": ids} if ids else {"since": since}),

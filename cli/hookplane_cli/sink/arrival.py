@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from hookplane.clock import Millis
-from hookplane_cli.human import clock_time, printable, short_id, size
+from hookplane_cli.human import clock_time, printable, size
 from hookplane_cli.sink.check import Signature
 
 MAX_PARSED_BYTES: Final = 1 << 20
@@ -39,7 +39,7 @@ def text_line(arrival: Arrival, zone: tzinfo | None = None) -> str:
     """The line for people."""
     fields = (
         arrival.path,
-        short_id(arrival.webhook_id),
+        arrival.webhook_id,
         arrival.type,
         size(arrival.size),
         f"signature {arrival.signature}",

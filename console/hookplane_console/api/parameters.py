@@ -54,7 +54,7 @@ def page_of(query: Mapping[str, str]) -> Page:
 
 def event_id_of(text: str, field: str) -> str:
     if not _EVENT_ID.fullmatch(text):
-        raise Refusal(400, "not an event id; it looks like evt_01jdb3q9k2…", field)
+        raise Refusal(400, "not an event id; it looks like evt_01jdb3q9k2m4n6p8r0s2t4v6w8", field)
     return text
 
 

@@ -115,6 +115,7 @@ def test_attempts(console: RunningConsole) -> None:
         "503 Service Unavailable   4 ms   busy \ufffd" in lines(console, "attempts", event_id(3))[1]
     )
     assert lines(console, "attempts", event_id(5)) == ["No attempts."]
+    assert "no event" in call(console, "attempts", event_id(9), code=1).output
 
 
 def test_replay(console: RunningConsole) -> None:
@@ -161,6 +162,12 @@ def test_replay_needs_one_way_to_say_what(console: RunningConsole, options: list
 def test_replay_says_what_is_wrong(console: RunningConsole) -> None:
     output = call(console, "replay", "shop", "--since", "yesterday", code=1).output
     assert 'since: "yesterday" is neither a time' in output
+
+
+def test_a_replay_of_an_event_that_is_not_there_is_refused(console: RunningConsole) -> None:
+    both = ("--id", event_id(1), "--id", event_id(9))
+    assert f'no event "{event_id(9)}"' in call(console, "replay", "shop", *both, code=1).output
+    assert console.run(console.store.running_replays(SHOP)) == []
 
 
 def test_resume(console: RunningConsole) -> None:

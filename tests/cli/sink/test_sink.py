@@ -225,8 +225,8 @@ ARRIVAL = Arrival(
 
 def test_lines() -> None:
     assert text_line(ARRIVAL, UTC) == (
-        "12:00:01 sink       /orders   evt_01jdb3q9k2…   order.created   1.1 KB   signature ok   "
-        "attempt 2   answered 503"
+        "12:00:01 sink       /orders   evt_01jdb3q9k2ffffffffffffffff   order.created   1.1 KB   "
+        "signature ok   attempt 2   answered 503"
     )
     assert json.loads(json_line(ARRIVAL)) == {
         "at": "1970-01-01T12:00:01.000Z",
