@@ -69,7 +69,7 @@ async def test_a_change_and_a_mistake(tour: Tour) -> None:
     assert "did you mean" in tour.plane.output()
     status = await tour.type("status")
     assert "orders-to-shop" in status
-    assert "1 problem in the manifests; what was in force stays so:\n  " in status
+    assert "1 problem in the manifests; what has an error stays as it was:\n  " in status
     assert "spec.filtre: unknown field; did you mean" in status
     await tour.save("\n  endpointRefs:\n", PAID, "no problems any more")
     assert "problem" not in await tour.type("status")

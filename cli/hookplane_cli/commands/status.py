@@ -17,6 +17,7 @@ SHOWN_REPLAYS: Final = 10
 SHOWN_PROBLEMS: Final = 20
 """Of the manifests."""
 MAX_LINE: Final = 500
+_STAYS: Final = "what has an error stays as it was"
 
 
 @click.command(name="status")
@@ -80,7 +81,7 @@ def problems_of(manifests: Mapping[str, Any]) -> list[str]:
         lines = [f"  {printable(x, MAX_LINE)}" for x in problems[:SHOWN_PROBLEMS]]
         rest = len(problems) - len(lines)
         lines += [f"  … {counted(rest, 'more problem')}"] if rest else []
-        told = f"{counted(len(problems), 'problem')} in the manifests; what was in force stays so:"
+        told = f"{counted(len(problems), 'problem')} in the manifests; {_STAYS}:"
         found.append("\n".join([told, *lines]))
     return found
 

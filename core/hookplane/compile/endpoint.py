@@ -65,6 +65,7 @@ class EndpointCompiler:
         variant = verification.variant(keys)
         signature = verification.signature(variant, keys)
         window = spec.deduplication.window
+        self._note_roots()
         document = EndpointConfig(
             uid=uid_of(self.resource),
             namespace=metadata.namespace,
@@ -94,6 +95,18 @@ class EndpointCompiler:
             answers={} if spec.response else dict(preset.answers),
         )
         return document.model_copy(update={"not_ready": self.problems.not_ready})
+
+    def _note_roots(self) -> None:
+        """Paths that begin as in JSONPath: they are valid, and hardly meant."""
+        spec = self.resource.spec
+        for path, source in (
+            ("spec.eventType", spec.event_type),
+            ("spec.key", spec.key),
+            ("spec.deduplication.key", spec.deduplication.key),
+        ):
+            if source is not None and (source.body_path or "").startswith("$."):
+                message = 'looks for a member named "$"; a path from the top begins without "$."'
+                self.problems.note(f"{path}.bodyPath", message)
 
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
         """The URL as the sender sees it; None where it is not part of what is signed."""

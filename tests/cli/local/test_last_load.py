@@ -45,7 +45,7 @@ def test_a_fault_is_told_until_a_load_comes_to_its_end(last: LastLoad) -> None:
 def test_problems_are_told_in_lines_that_move_no_cursor(last: LastLoad) -> None:
     last.loaded(loaded(1))
     assert problems_of(last.view()) == [
-        "1 problem in the manifests; what was in force stays so:\n"
+        "1 problem in the manifests; what has an error stays as it was:\n"
         "  a.yaml:5: WebhookEndpoint default/a: spec.x: wrong�"
     ]
     last.loaded(loaded(SHOWN_PROBLEMS + 2))

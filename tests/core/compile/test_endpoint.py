@@ -328,6 +328,15 @@ def test_a_key_that_does_not_fit_is_told_at_its_own_place() -> None:
     assert said(compiled)[-1].startswith("spec.verification.keys[1]: ")
 
 
+@pytest.mark.parametrize("field", ["eventType", "key", "deduplication: {key"])
+def test_a_path_of_jsonpath_is_noted(field: str) -> None:
+    text = f"{{provider: GitHub, verification: {{keys: {REF}}}, {field}: {{bodyPath: $.a.b}}}}"
+    text += "}" * field.count("{")
+    (told,) = said(compiled_of(secret_text("s", k="a key of some length") + endpoint_text(text)))
+    assert told.endswith('looks for a member named "$"; a path from the top begins without "$."')
+    assert told.startswith(f"spec.{field.replace(': {', '.')}.bodyPath: ")
+
+
 def test_an_optional_key_is_passed_over() -> None:
     keys = "[{secretKeyRef: {name: s, key: k}}, {secretKeyRef: {name: t, key: k, optional: true}}]"
     text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {keys}}}}}")
