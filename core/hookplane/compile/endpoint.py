@@ -22,6 +22,7 @@ from hookplane.kinds.endpoint import (
     KeyPart,
     WebhookEndpoint,
 )
+from hookplane.network.credentials import is_surely_credential
 from hookplane.providers import registry
 from hookplane.providers.preset import Preset
 from hookplane.signatures.scheme import SignatureScheme
@@ -66,6 +67,7 @@ class EndpointCompiler:
         signature = verification.signature(variant, keys)
         window = spec.deduplication.window
         self._note_roots()
+        self._refuse_told_credentials()
         document = EndpointConfig(
             uid=uid_of(self.resource),
             namespace=metadata.namespace,
@@ -107,6 +109,16 @@ class EndpointCompiler:
             if source is not None and (source.body_path or "").startswith("$."):
                 message = 'looks for a member named "$"; a path from the top begins without "$."'
                 self.problems.note(f"{path}.bodyPath", message)
+
+    def _refuse_told_credentials(self) -> None:
+        """Type and key of an event go to every target and into each listing."""
+        spec = self.resource.spec
+        own = spec.verification.api_key.header.lower() if spec.verification.api_key else ""
+        for path, source in (("spec.eventType", spec.event_type), ("spec.key", spec.key)):
+            header = (source.header or "").lower() if source else ""
+            if header and (header == own or is_surely_credential(header)):
+                message = f'"{header}" carries a credential, and all targets get what is read here'
+                self.problems.error(f"{path}.header", message)
 
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
         """The URL as the sender sees it; None where it is not part of what is signed."""

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from pydantic_core import from_json, to_json
 
+from hookplane.errors import InvalidValue
 from hookplane.sealing import Opener, Sealer
 from hookplane.secret import Secret
 
@@ -60,7 +61,7 @@ class _Apart:
         self._is_secret = is_secret
         self.secrets: list[tuple[_Path, Any]] = []
         self.rest: Any = self._take(tree, ())
-        plain = orjson.dumps(self.rest, option=orjson.OPT_SORT_KEYS)
+        plain = _json(self.rest)
         self._digest = hashlib.sha256(plain).digest()
 
     def place(self, path: _Path) -> bytes:
@@ -84,3 +85,11 @@ class _Apart:
             self.secrets.append((path, tree))
             return None
         return tree
+
+
+def _json(rest: Any) -> bytes:
+    """Raises InvalidValue for what no document of ours has, such as a number of 30 digits."""
+    try:
+        return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise InvalidValue(f"the document has something that none has: {error}") from None

@@ -58,7 +58,11 @@ class Facts:
             return self._json
 
     def number(self, steps: Sequence[str]) -> str:
-        """The number at a path into the body, digit for digit."""
+        """The number at a path into the body, digit for digit. Only a fraction, a zero and what is
+        too large for 64 bits need the body to be read once more, which takes seconds for 32 MiB."""
+        value = walk(self.json, steps)
+        if type(value) is int and value:
+            return str(value)
         try:
             return str(walk(parse_with_digits(self.body), steps))
         except ValueError:

@@ -328,6 +328,19 @@ def test_a_key_that_does_not_fit_is_told_at_its_own_place() -> None:
     assert said(compiled)[-1].startswith("spec.verification.keys[1]: ")
 
 
+@pytest.mark.parametrize("field", ["eventType", "key"])
+@pytest.mark.parametrize("header", ["Authorization", "X-Auth-Token", "X-Mine"])
+def test_no_credential_is_told_to_targets(field: str, header: str) -> None:
+    own = f"apiKey: {{header: x-mine, keys: {REF}}}"
+    text = f"{{provider: Generic, verification: {{{own}}}, {field}: {{header: {header}}}}}"
+    compiled = compiled_of(secret_text("s", k="a key of some length") + endpoint_text(text))
+    assert said(compiled) == [
+        f'spec.{field}.header: "{header.lower()}" carries a credential, and all targets get what '
+        "is read here"
+    ]
+    assert not any(x.name == "a" for x in compiled.endpoints)
+
+
 @pytest.mark.parametrize("field", ["eventType", "key", "deduplication: {key"])
 def test_a_path_of_jsonpath_is_noted(field: str) -> None:
     text = f"{{provider: GitHub, verification: {{keys: {REF}}}, {field}: {{bodyPath: $.a.b}}}}"

@@ -20,7 +20,7 @@ from hookplane.config.subscription import (
     SubscriptionConfig,
     TLSConfig,
 )
-from hookplane.errors import SecretUnreadable
+from hookplane.errors import InvalidValue, SecretUnreadable
 from hookplane.sealing import NoKeys, Sealer
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig
@@ -134,6 +134,12 @@ def test_a_secret_of_another_object_does_not_open() -> None:
     tree = with_leaf(json.loads(SUBSCRIPTION.dump(SEALER)), ("target", "url"), text)
     with pytest.raises(SecretUnreadable, match="does not open"):
         SubscriptionConfig.load("uid-s", json.dumps(tree).encode(), SEALER)
+
+
+def test_a_number_that_no_document_has_is_told_as_that() -> None:
+    data = SUBSCRIPTION.dump(SEALER).replace(b'"generation":1', b'"generation":1' + b"0" * 30)
+    with pytest.raises(InvalidValue, match="something that none has"):
+        SubscriptionConfig.load("uid-s", data, SEALER)
 
 
 def test_the_order_of_fields_says_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from typing import Final
+from urllib.parse import quote
 
 from hookplane.filters.event import EventView
 from hookplane.filters.transform import header_text
@@ -27,7 +28,7 @@ def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[s
         *described,
         (TYPE_HEADER, _plain(event.type)),
         (ENDPOINT_HEADER, f"{event.namespace}/{event.endpoint}"),
-        *([(KEY_HEADER, _plain(event.key))] if event.key else []),
+        *([(KEY_HEADER, _key(event.key))] if event.key else []),
         *(
             header
             for header in event.headers
@@ -40,3 +41,11 @@ def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[s
 def _plain(text: str) -> str:
     """As it is, blanks included, unless there are characters in it that no header has."""
     return text if text.isascii() and text.isprintable() else header_text(text)
+
+
+def _key(text: str) -> str:
+    """As it is, or percent-encoded when it has a percent sign or what no header has, so that no two
+    keys are told alike, and decoding gives the key either way."""
+    if "%" in text:
+        return quote(text, safe="")
+    return _plain(text)

@@ -31,7 +31,12 @@ def test_type_and_endpoint_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "header"), [("cus_4711", "cus_4711"), ("Küche 7", "K%C3%BCche%207")]
+    ("key", "header"),
+    [
+        ("cus_4711", "cus_4711"),
+        ("Küche 7", "K%C3%BCche%207"),
+        ("K%C3%BCche%207", "K%25C3%25BCche%25207"),
+    ],
 )
 def test_a_key_is_told_if_there_is_one(key: str, header: str) -> None:
     assert told(replace(event(), key=key), (), FACTS)[2:] == [("hookplane-key", header)]
