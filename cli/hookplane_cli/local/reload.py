@@ -125,7 +125,7 @@ class Reloader:
             self.in_force,
             (*compiled.endpoints, *await self._with_departed(compiled, gone)),
             gone.to_delete,
-            frozenset() if _secrets_known(manifests) else compiled.lacking,
+            _doubtful(manifests, compiled),
             stale=self._applied.stale,
         )
         if change:
@@ -190,10 +190,16 @@ class Reloader:
         return frozenset(x.subscription for x in found if x.pending + x.sending + x.retrying)
 
     def _given_secrets(self, manifests: Manifests) -> list[SecretObject]:
-        """The Secrets of the files; while some files cannot be read, also those of the load
-        before."""
+        """The Secrets of the files. Those that cannot be read are as they were at the load before;
+        any may be among them while some file says nothing at all."""
         found = {(x.namespace, x.name): x for x in manifests.secrets}
-        self._secrets = found if _secrets_known(manifests) else self._secrets | found
+        broken = _broken_secrets(manifests)
+        kept = {
+            name: secret
+            for name, secret in self._secrets.items()
+            if name in broken or not manifests.complete
+        }
+        self._secrets = kept | found
         return list(self._secrets.values())
 
     async def _run_replays(self, jobs: Sequence[NewReplay], gone: MissedObjects) -> tuple[str, ...]:
@@ -228,8 +234,22 @@ def _reading_on(document: SubscriptionConfig, departed: AbstractSet[str]) -> Sub
     return document.model_copy(update={"endpoints": endpoints})
 
 
-def _secrets_known(manifests: Manifests) -> bool:
-    return manifests.complete and not any(key.kind == "Secret" for key in manifests.broken)
+def _broken_secrets(manifests: Manifests) -> AbstractSet[tuple[str, str]]:
+    """Namespace and name of Secrets whose manifests say nothing that can be used."""
+    return {(key.namespace, key.name) for key in manifests.broken if key.kind == "Secret"}
+
+
+def _doubtful(manifests: Manifests, compiled: Compiled) -> AbstractSet[str]:
+    """Uids of objects that lack something which may be in what could not be read: in a Secret that
+    is broken, or in any while some file says nothing at all."""
+    if not manifests.complete:
+        return compiled.lacking
+    broken = _broken_secrets(manifests)
+    return {
+        local_uid(x.kind, x.namespace, x.name)
+        for x in compiled.problems
+        if x.absent and x.absent.kind == "Secret" and (x.namespace, x.absent.name) in broken
+    }
 
 
 def _not_given(wanted: Sequence[WantedSecret], given: Sequence[SecretObject]) -> list[WantedSecret]:

@@ -249,6 +249,22 @@ async def test_a_broken_secret_keeps_what_it_was_used_for(tmp_path: Path) -> Non
         assert laptop.endpoint().not_ready == 'Secret "sec" has no key "k"; it has: no keys'
 
 
+async def test_a_broken_secret_keeps_nothing_that_others_were_used_for(tmp_path: Path) -> None:
+    other = "{secretKeyRef: {name: other, key: k}}"
+    endpoint = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{REF}, {other}]}}}}")
+    broken = secret_text("third").replace("stringData: {}", "stringData: {x: [1]}")
+    async with opened(tmp_path) as laptop:
+        one, two = secret_text("sec", k="whsec_one"), secret_text("other", k="whsec_two")
+        await laptop.load(sec=one, o=two, a=endpoint)
+        await laptop.load(sec=secret_text("sec"), third=broken)
+        assert [x.reveal() for x in laptop.endpoint().keys] == [b"whsec_two"]
+        await laptop.load(sec=one, o=two.replace("'whsec_two'", "[1]"))
+        assert [x.reveal() for x in laptop.endpoint().keys] == [b"whsec_one", b"whsec_two"]
+    async with opened(tmp_path) as laptop:
+        await laptop.load(sec=secret_text("sec"))
+        assert [x.reveal() for x in laptop.endpoint().keys] == [b"whsec_one", b"whsec_two"]
+
+
 async def test_a_broken_secret_takes_none_of_several_keys(tmp_path: Path) -> None:
     other = "{secretKeyRef: {name: other, key: k}}"
     endpoint = endpoint_text(f"{{provider: Stripe, verification: {{keys: [{REF}, {other}]}}}}")
