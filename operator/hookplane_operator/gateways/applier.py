@@ -52,10 +52,12 @@ class ChildApplier:
                 return None
             if live is not None and _leaves_count(child):
                 await self._keep_count(child, live)
-            self._objects.answered(key.kind, await self._kube.apply(resource, child))
+            answer = await self._kube.apply(resource, child)
         except ApiError as error:
             return refused(child, error.said)
-        return None
+        # no watch tells again what an answer has told, such as that somebody deletes it
+        self._objects.answered(key.kind, answer)
+        return of_live(gateway, child, answer)
 
     async def _unlabelled(self, key: ObjectKey) -> Object | None:
         """What no watch tells of, because it has no label of ours. Raises ApiError."""
