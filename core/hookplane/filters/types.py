@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 256
 """The answers for at most so many texts are remembered, because senders decide how many there
-are."""
+are, and each subscription has its own."""
+WILDCARD: Final = "*"
 
 
 class Glob:
     """One pattern; `*` stands for any text. Takes time linear in the text, whatever the pattern."""
 
     def __init__(self, pattern: str) -> None:
-        self._parts = pattern.split("*")
+        self._parts = pattern.split(WILDCARD)
 
     def matches(self, text: str) -> bool:
         """Whether the whole text fits."""
@@ -42,20 +43,26 @@ class PatternFilter:
     """Several patterns, of which one must match; with no pattern every text matches."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._globs = [Glob(pattern) for pattern in patterns]
+        given = frozenset(patterns)
+        self._any = not given
+        self._exact = frozenset(x for x in given if WILDCARD not in x)
+        self._globs = [Glob(x) for x in given - self._exact]
         self._known: dict[str, bool] = {}
 
     def matches(self, text: str) -> bool:
         """Whether a type or a key is wanted."""
-        if not self._globs:
+        if self._any or text in self._exact:
             return True
+        if not self._globs:
+            return False
         known = self._known.get(text)
         return self._decide(text) if known is None else known
 
     def _decide(self, text: str) -> bool:
         wanted = any(glob.matches(text) for glob in self._globs)
-        if len(self._known) < _REMEMBERED:
-            self._known[text] = wanted
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[text] = wanted
         return wanted
 
 
