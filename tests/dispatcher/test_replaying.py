@@ -125,6 +125,23 @@ async def test_one_that_fails_again_is_an_ordinary_retry_and_then_counts_as_fail
     assert (await world.status(shop)).dead == 1
 
 
+async def test_no_replay_sends_what_is_another_s(world: World) -> None:
+    """Whatever is asked for, and whatever the filter says of types."""
+    shop = await world.subscribe(subscription(types=("order.*",), keys=("cus_1", "cus_1/*")))
+    await world.start()
+    await world.publish(key="cus_1")
+    ids = [await world.publish(type="user.new", key=key) for key in ("cus_1/a", "cus_2", "")]
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    await world.until_status(shop, lambda s: s.counters.filtered == 3)
+    await world.replay("ids", shop, ids=tuple(ids), states=frozenset())
+    job = await finished(world, "ids")
+    assert (job.matched, job.delivered) == (1, 1)
+    assert world.events[1:] == ids[:1]
+    await world.replay("all", shop, received_from=0, states=frozenset(DeliveryState))
+    assert (await finished(world, "all")).matched == 2
+    assert not {ids[1], ids[2]} & set(world.events)
+
+
 async def test_a_crash_in_the_middle_loses_none(world: World) -> None:
     shop = await world.subscribe(subscription(max_in_flight=4))
     await world.start()

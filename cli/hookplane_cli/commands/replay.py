@@ -24,7 +24,8 @@ POLL_SECONDS: Final = 0.3
     "--state",
     metavar="STATES",
     help="dead (default with --since), delivered, filtered, expired, retrying, or all (default with"
-    " --id). What is filtered goes too, whatever filter.types, filter.keys and the expression say.",
+    " --id). What filter.types and the expression left out goes too; events of other keys than"
+    " filter.keys never do.",
 )
 @click.option("--id", "ids", metavar="EVENT", multiple=True, help="This event; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for its end; exit code 1 if any failed.")

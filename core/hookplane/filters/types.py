@@ -84,6 +84,8 @@ class InterestFilter:
 
     def matches(self, type: str, key: str) -> bool:  # noqa: A002
         """Whether an event with these is wanted. `key` empty: it has none."""
-        if self._keys is not None and not (key and self._keys.matches(key)):
-            return False
-        return self._types.matches(type)
+        return self.wants_key(key) and self._types.matches(type)
+
+    def wants_key(self, key: str) -> bool:
+        """Whether an event with this key is wanted if its type is."""
+        return self._keys is None or (key != "" and self._keys.matches(key))

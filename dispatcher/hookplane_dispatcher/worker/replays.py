@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.errors import StoreUnavailable, UnknownObject
+from hookplane.filters.types import Interest, InterestFilter
 from hookplane.pacing.backoff import Backoff
 from hookplane.store.delivery_store import (
     DeliveryState,
@@ -113,12 +114,15 @@ class Replays:
         keys = [(entry.endpoint, entry.sequence) for entry in retrying]
         return [key for key in keys if key not in self._tracker.queue]
 
-    def enter_page(self, now: Millis) -> None:
-        """Enters the events of the page that was fetched, if there is one."""
+    def enter_page(self, now: Millis, interest: Interest) -> None:
+        """Enters the events of the page that was fetched, if there is one. A key says whose an
+        event is, so no replay sends it to others; types and expressions it goes past."""
         if self._page is not None:
             page, self._page = self._page, None
             self._fetching = False
-            self._enter(self._page_of, page, now)
+            wants_key = InterestFilter(interest).wants_key
+            theirs = tuple(x for x in page.candidates if wants_key(x.entry.key))
+            self._enter(self._page_of, replace(page, candidates=theirs), now)
 
     def _count_untried(self) -> int:
         rows = self._tracker.queue
