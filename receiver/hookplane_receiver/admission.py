@@ -12,6 +12,7 @@ from typing import Final
 from hookplane.clock import Clock, Millis
 from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
+from hookplane.network.headers import Headers
 from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
@@ -274,12 +275,22 @@ def check_credentials(endpoint: PreparedEndpoint, request: InboundRequest) -> No
         return
     refuse_repeated(endpoint, request)
     if config.api_key is not None and not credentials.api_key_matches(config.api_key, headers):
-        raise Rejected(RejectReason.API_KEY, f"header {config.api_key.header} does not match")
+        raise Rejected(RejectReason.API_KEY, _wrong(headers, config.api_key.header))
     if config.basic is not None and not credentials.basic_matches(config.basic, headers):
-        raise Rejected(RejectReason.BASIC, "user name or password does not match")
+        told = _wrong(headers, credentials.AUTHORIZATION, "user name or password does not match")
+        raise Rejected(RejectReason.BASIC, told)
     query = request.target.partition("?")[2] if endpoint.query_token else ""
     if config.bearer and not credentials.bearer_matches(config.bearer, headers, query):
-        raise Rejected(RejectReason.BEARER, "the bearer token does not match")
+        told = "the bearer token does not match"
+        told = told if query else _wrong(headers, credentials.AUTHORIZATION, told)
+        raise Rejected(RejectReason.BEARER, told)
+
+
+def _wrong(headers: Headers, name: str, mismatch: str = "") -> str:
+    """What is wrong with a header that lets nobody in."""
+    if all(header != name for header, _ in headers):
+        return f"header {name} is missing"
+    return mismatch or f"header {name} does not match"
 
 
 def check_signature_headers(endpoint: PreparedEndpoint, request: InboundRequest) -> None:

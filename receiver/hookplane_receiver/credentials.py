@@ -14,6 +14,7 @@ from hookplane.network.credentials import is_credential, is_surely_credential
 from hookplane.network.headers import CONNECTION_HEADERS, Headers, header_bytes
 from hookplane.secret import Secret
 
+AUTHORIZATION: Final = "authorization"
 MAX_QUERY_FIELDS: Final = 20
 
 
@@ -69,7 +70,7 @@ def _header(headers: Headers, name: str) -> bytes:
 
 def _scheme(headers: Headers, scheme: str) -> bytes:
     """The credentials of the Authorization header when they are of this scheme."""
-    name, _, rest = _header(headers, "authorization").partition(b" ")
+    name, _, rest = _header(headers, AUTHORIZATION).partition(b" ")
     return rest.strip() if name.lower() == scheme.encode() else b""
 
 

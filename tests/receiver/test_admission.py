@@ -409,6 +409,28 @@ async def test_bearer(tmp_path: Path, value: str, status: int) -> None:
         assert (await door.send("/default/e?access_token=tok", BODY)).status == 401
 
 
+@pytest.mark.parametrize(
+    ("layer", "header"),
+    [
+        ({}, "x-api-key"),
+        (
+            {"api_key": None, "basic": Basic(username="u", passwords=(Secret("p"),))},
+            "authorization",
+        ),
+        ({"api_key": None, "bearer": (Secret("tok"),)}, "authorization"),
+    ],
+)
+async def test_it_is_told_whether_credentials_are_missing_or_wrong(
+    tmp_path: Path, layer: dict[str, Any], header: str
+) -> None:
+    async with open_door(tmp_path, keyed(**layer)) as door:
+        await door.send("/default/e", BODY, [])
+        await door.send("/default/e", BODY, [(header, "wrong")])
+        missing, wrong = (rejection[2] for rejection in door.activity.rejections)
+        assert missing.startswith(f"header {header} is missing")
+        assert "does not match" in wrong
+
+
 async def test_every_layer_must_pass(tmp_path: Path) -> None:
     config = endpoint("e", api_key=keyed().api_key)
     async with open_door(tmp_path, config) as door:

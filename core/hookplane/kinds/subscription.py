@@ -103,7 +103,8 @@ class Filter(Spec):
     """Event types; `*` stands for any text. Empty: all."""
     keys: Annotated[list[KeyPattern], Field(max_length=256)] = []
     """Keys of events, which their endpoint's `key` says where to find; `*` stands for any text.
-    Empty: all, also events without a key; else those have none of these. Replays keep to them, too."""
+    Empty: all, also events without a key; else those have none of these. Replays keep to them,
+    too."""
     cel: CelExpression | None = None
     """A CEL expression over `event` (id, type, key, endpoint, receivedTime, headers, body) that
     gives a bool."""
