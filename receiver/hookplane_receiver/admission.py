@@ -281,8 +281,8 @@ def check_credentials(endpoint: PreparedEndpoint, request: InboundRequest) -> No
         raise Rejected(RejectReason.BASIC, told)
     query = request.target.partition("?")[2] if endpoint.query_token else ""
     if config.bearer and not credentials.bearer_matches(config.bearer, headers, query):
-        told = "the bearer token does not match"
-        told = told if query else _wrong(headers, credentials.AUTHORIZATION, told)
+        mismatch = "the bearer token does not match"
+        told = mismatch if query else _wrong(headers, credentials.AUTHORIZATION, mismatch)
         raise Rejected(RejectReason.BEARER, told)
 
 

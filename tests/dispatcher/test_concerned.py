@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -36,12 +35,6 @@ async def crowd(world: World, size: int) -> SubscriptionConfig:
     return shop
 
 
-def count_calls(world: World) -> Counter[str]:
-    calls: Counter[str] = Counter()
-    world.watched.fail = lambda name, _: calls.update([name])
-    return calls
-
-
 async def publish_and_wait(world: World, config: SubscriptionConfig, delivered: int) -> None:
     await world.publish()
     await world.until_status(config, lambda s: s.counters.delivered == delivered)
@@ -59,7 +52,7 @@ async def test_the_work_for_an_event_does_not_grow_with_those_who_do_not_want_it
 ) -> None:
     """Looks at the clock tell how often workers woke up."""
     shop = await crowd(world, size)
-    calls, before = count_calls(world), world.clock.readings
+    calls, before = world.count_calls(), world.clock.readings
     for delivered in range(2, 7):
         await publish_and_wait(world, shop, delivered)
     assert calls["flush"] <= 5
@@ -83,7 +76,7 @@ async def test_the_work_for_an_event_does_not_grow_with_those_who_want_another_k
     await world.publish(key="cus_4711")
     await world.until_status(shop, lambda s: s.counters.delivered == 1)
     await asyncio.sleep(ROUND)
-    calls, before = count_calls(world), world.clock.readings
+    calls, before = world.count_calls(), world.clock.readings
     for delivered, key in enumerate(("cus_4711", "eu/1", "eu/2", "cus_4711", "eu/3"), 2):
         await world.publish(key=key)
         await world.until_status(shop, lambda s: s.counters.delivered == delivered)  # noqa: B023
@@ -129,7 +122,7 @@ async def test_an_expression_sees_the_key(world: World) -> None:
 
 async def test_many_cursors_follow_in_one_call(world: World) -> None:
     await crowd(world, 100)
-    calls = count_calls(world)
+    calls = world.count_calls()
     for _ in range(3):
         await world.publish()
     await asyncio.sleep(ROUND)
@@ -140,7 +133,7 @@ async def test_many_cursors_follow_in_one_call(world: World) -> None:
 async def test_a_round_takes_up_where_the_last_one_ended(world: World) -> None:
     """More subscriptions than one transaction moves."""
     await crowd(world, 600)
-    calls = count_calls(world)
+    calls = world.count_calls()
     await world.publish()
     await asyncio.sleep(ROUND)
     assert calls["pass_over"] == 2
@@ -149,7 +142,7 @@ async def test_a_round_takes_up_where_the_last_one_ended(world: World) -> None:
 
 async def test_what_passed_goes_with_the_next_flush(world: World) -> None:
     shop = await crowd(world, 0)
-    calls = count_calls(world)
+    calls = world.count_calls()
     for type_ in ("user.created", "user.deleted", "order.created"):
         await world.publish(type=type_)
     status = await world.until_status(shop, lambda s: s.counters.delivered == 2)
@@ -290,7 +283,7 @@ async def test_a_hole_in_the_log_concerns_everybody(world: World, tmp_path: Path
 async def test_subscriptions_for_which_nothing_comes_cost_nothing(world: World) -> None:
     """One statement in a minute asks for all what people asked of them."""
     await crowd(world, 100)
-    calls, before = count_calls(world), world.clock.readings
+    calls, before = world.count_calls(), world.clock.readings
     await asyncio.sleep(600)
     assert 9 <= calls["asked"] <= 10
     assert set(calls) == {"asked", "read_log", "load_config"}

@@ -17,7 +17,6 @@ SHOWN_REPLAYS: Final = 10
 SHOWN_PROBLEMS: Final = 20
 """Of the manifests."""
 MAX_LINE: Final = 500
-_STAYS: Final = "what has an error stays as it was"
 
 
 @click.command(name="status")
@@ -81,7 +80,8 @@ def problems_of(manifests: Mapping[str, Any]) -> list[str]:
         lines = [f"  {printable(x, MAX_LINE)}" for x in problems[:SHOWN_PROBLEMS]]
         rest = len(problems) - len(lines)
         lines += [f"  … {counted(rest, 'more problem')}"] if rest else []
-        told = f"{counted(len(problems), 'problem')} in the manifests; {_STAYS}:"
+        count = counted(len(problems), "problem")
+        told = f"{count} in the manifests; what has an error stays as it was:"
         found.append("\n".join([told, *lines]))
     return found
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hookplane.clock import Millis
+from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import StoreUnavailable, UnknownObject
-from hookplane.filters.types import Interest, InterestFilter
+from hookplane.filters.types import InterestFilter
 from hookplane.pacing.backoff import Backoff
 from hookplane.store.delivery_store import (
     DeliveryState,
@@ -19,6 +20,7 @@ from hookplane.store.delivery_store import (
     ReplayProgress,
 )
 from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.prepared import interest_of
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
 
@@ -114,13 +116,13 @@ class Replays:
         keys = [(entry.endpoint, entry.sequence) for entry in retrying]
         return [key for key in keys if key not in self._tracker.queue]
 
-    def enter_page(self, now: Millis, interest: Interest) -> None:
+    def enter_page(self, now: Millis, config: SubscriptionConfig) -> None:
         """Enters the events of the page that was fetched, if there is one. A key says whose an
         event is, so no replay sends it to others; types and expressions it goes past."""
         if self._page is not None:
             page, self._page = self._page, None
             self._fetching = False
-            wants_key = InterestFilter(interest).wants_key
+            wants_key = InterestFilter(interest_of(config)).wants_key
             theirs = tuple(x for x in page.candidates if wants_key(x.entry.key))
             self._enter(self._page_of, replace(page, candidates=theirs), now)
 

@@ -357,7 +357,7 @@ class OwnershipSession:
         if unknown:
             rows = await self._dependencies.store.open_rows(self._config.uid, unknown)
             self._tracker.take_in_some(rows, self._config, now)
-        self._replays.enter_page(now, interest_of(self._config))
+        self._replays.enter_page(now, self._config)
 
     @property
     def _regrouping(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -313,6 +314,12 @@ class World:
     async def rows(self, config: SubscriptionConfig) -> tuple[Delivery, ...]:
         """Takes the subscription over and gives what its owner would start from."""
         return (await self.store.claim(config.uid)).deliveries
+
+    def count_calls(self) -> Counter[str]:
+        """Of the store, by name, from now on."""
+        calls: Counter[str] = Counter()
+        self.watched.fail = lambda name, _: calls.update([name])
+        return calls
 
     @property
     def events(self) -> list[str]:

@@ -74,6 +74,18 @@ async def empty() -> AsyncIterator[StoreAccess]:
         await server.drop_database("bare")
 
 
+@asynccontextmanager
+async def clocked() -> AsyncIterator[tuple[StoreAccess, PostgresStore, Scene]]:
+    """A database that tells the time of the scene's clock, with an endpoint `e`."""
+    async with database() as settings:
+        clock = ManualClock()
+        await DatabaseClock.install(settings, shared_server().folder, clock)
+        async with closing_store(PostgresStore.open(settings, clock)) as store:
+            scene = Scene(store, clock)
+            await scene.endpoints("e")
+            yield settings, store, scene
+
+
 async def run(settings: StoreAccess) -> tuple[int, int]:
     db = await Connections(settings).connect("migrate")
     try:
@@ -140,70 +152,54 @@ async def test_a_subscription_of_the_version_before_joins_later_endpoints_at_the
 
 async def test_what_the_version_before_stores_is_read_and_goes_when_it_is_old() -> None:
     """Before its schema was changed, and since: a process of that version goes on."""
-    async with database() as settings:
-        clock = ManualClock()
-        await DatabaseClock.install(settings, shared_server().folder, clock)
-        async with closing_store(PostgresStore.open(settings, clock)) as store:
-            scene = Scene(store, clock)
-            await scene.endpoints("e")
-            async with store.connections.use(Purpose.OTHER) as db:
-                await go_back(db, to=14)
-                await version_before.append_before_eras(db, "evt_1", clock.now())
-                assert (await run(settings))[0] == 14
-                await version_before.append_before_eras(db, "evt_2", clock.now())
-            await scene.append(event_id="evt_3")
-            read = await store.read_log("e", 0, 10)
-            assert [x.event_id for x in read] == ["evt_1", "evt_2", "evt_3"]
-            assert len(await store.read_contents("e", [1, 2, 3])) == 3
-            clock.advance(DAY)
-            assert (await store.expire(ONE_DAY, clock.now())).events == 0
-            clock.advance(1)
-            assert (await store.expire(ONE_DAY, clock.now())).events == 3
+    async with clocked() as (settings, store, scene):
+        clock = scene.clock
+        async with store.connections.use(Purpose.OTHER) as db:
+            await go_back(db, to=14)
+            await version_before.append_before_eras(db, "evt_1", clock.now())
+            assert (await run(settings))[0] == 14
+            await version_before.append_before_eras(db, "evt_2", clock.now())
+        await scene.append(event_id="evt_3")
+        read = await store.read_log("e", 0, 10)
+        assert [x.event_id for x in read] == ["evt_1", "evt_2", "evt_3"]
+        assert len(await store.read_contents("e", [1, 2, 3])) == 3
+        clock.advance(DAY)
+        assert (await store.expire(ONE_DAY, clock.now())).events == 0
+        clock.advance(1)
+        assert (await store.expire(ONE_DAY, clock.now())).events == 3
 
 
 async def test_the_version_before_and_this_one_know_each_others_keys() -> None:
-    async with database() as settings:
-        clock = ManualClock()
-        await DatabaseClock.install(settings, shared_server().folder, clock)
-        async with closing_store(PostgresStore.open(settings, clock)) as store:
-            scene = Scene(store, clock)
-            await scene.endpoints("e")
-            print_, until = body_fingerprint(b""), clock.now() + DAY
-            ours = await scene.append(body=b"", dedup_key=b"ours", dedup_window=DAY)
-            async with store.connections.use(Purpose.OTHER) as db:
-                first = await version_before.append(
-                    db, "evt_1", clock.now(), b"theirs", print_, until
-                )
-                repeat = await version_before.append(
-                    db, "evt_2", clock.now(), b"ours", print_, until
-                )
-            assert (first, repeat) == (None, ours.event_id)
-            repeated = await scene.append(body=b"", dedup_key=b"theirs", dedup_window=DAY)
-            assert repeated == Appended("evt_1", duplicate=True)
+    async with clocked() as (_, store, scene):
+        clock = scene.clock
+        print_, until = body_fingerprint(b""), clock.now() + DAY
+        ours = await scene.append(body=b"", dedup_key=b"ours", dedup_window=DAY)
+        async with store.connections.use(Purpose.OTHER) as db:
+            first = await version_before.append(db, "evt_1", clock.now(), b"theirs", print_, until)
+            repeat = await version_before.append(db, "evt_2", clock.now(), b"ours", print_, until)
+        assert (first, repeat) == (None, ours.event_id)
+        repeated = await scene.append(body=b"", dedup_key=b"theirs", dedup_window=DAY)
+        assert repeated == Appended("evt_1", duplicate=True)
 
 
 async def test_the_version_before_stores_events_without_keys_beside_this_one() -> None:
     """Also when a copy of a partition had begun, which is made anew with the new column."""
-    async with database() as settings:
-        clock = ManualClock()
-        await DatabaseClock.install(settings, shared_server().folder, clock)
-        async with closing_store(PostgresStore.open(settings, clock)) as store:
-            scene = Scene(store, clock)
-            await scene.endpoints("e")
-            async with store.connections.use(Purpose.OTHER) as db:
-                await go_back(db, to=18)
-                await version_before.append_before_keys(db, "evt_1", clock.now())
-                await db.execute("create table event_7_packed (like event)")
-                await run(settings)
-                assert await db.fetchval("select to_regclass('event_7_packed')") is None
-                await version_before.append_before_keys(db, "evt_2", clock.now())
-            await scene.append(event_id="evt_3", key="cus_1")
-            read = await store.read_log("e", 0, 10)
-            assert [(x.event_id, x.key) for x in read] == [
-                ("evt_1", ""),
-                ("evt_2", ""),
-                ("evt_3", "cus_1"),
-            ]
+    async with clocked() as (settings, store, scene):
+        clock = scene.clock
+        async with store.connections.use(Purpose.OTHER) as db:
+            await go_back(db, to=18)
+            await version_before.append_before_keys(db, "evt_1", clock.now())
+            await db.execute("create table event_7_packed (like event)")
+            await run(settings)
+            assert await db.fetchval("select to_regclass('event_7_packed')") is None
+            await version_before.append_before_keys(db, "evt_2", clock.now())
+        await scene.append(event_id="evt_3", key="cus_1")
+        read = await store.read_log("e", 0, 10)
+        assert [(x.event_id, x.key) for x in read] == [
+            ("evt_1", ""),
+            ("evt_2", ""),
+            ("evt_3", "cus_1"),
+        ]
 
 
 async def test_what_a_leave_expired_before_is_told_with_the_rights_that_there_were() -> None:
