@@ -6,14 +6,14 @@ from typing import Any
 
 from hookplane import fault
 from hookplane.errors import StoreUnfit
-from hookplane.filters.types import PatternFilter
+from hookplane.filters.types import Glob
 
 NOT_A_TEXT: Any = 1
 
 
 def test_its_type_and_the_last_line_of_ours_but_never_its_message() -> None:
     try:
-        PatternFilter((NOT_A_TEXT,))
+        Glob(NOT_A_TEXT)
     except AttributeError as error:
         shown = fault.describe(error)
     assert shown.startswith(
