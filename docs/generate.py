@@ -1,5 +1,5 @@
-"""`python docs/generate.py [--check]`: writes the tables of `architecture.md`, `rooms.md` and
-`spec/providers.md`.
+"""`python docs/generate.py [--check]`: writes the tables of `architecture.md`, `rooms.md`,
+`spec/providers.md` and `spec/cel.md`.
 
 The rooms repeat `contracts.toml`, which `lint-imports` holds against the code, and the first
 sentence of each module's docstring; providers are told from their presets. So the pages can say
@@ -12,13 +12,14 @@ import argparse
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hookplane.providers.extract import Extractor
 from hookplane.providers.preset import Preset, Variant
-from hookplane.providers.registry import PRESETS, key_reader, reader
+from hookplane.providers.registry import FACTS, PRESETS, key_reader, reader
+from hookplane.providers.stored_headers import GENERAL
 from hookplane.signatures.scheme import Algorithm, SignatureScheme
 from hookplane.units import format_duration
 
@@ -33,6 +34,9 @@ BEGIN: Final = "<!-- rooms: written by docs/generate.py from contracts.toml -->"
 END: Final = "<!-- end of rooms -->"
 PROVIDERS_BEGIN: Final = "<!-- providers: written by docs/generate.py from the presets -->"
 PROVIDERS_END: Final = "<!-- end of providers -->"
+EXPRESSIONS: Final = ROOT / "docs" / "spec" / "cel.md"
+STORED_BEGIN: Final = "<!-- stored headers: written by docs/generate.py from the presets -->"
+STORED_END: Final = "<!-- end of stored headers -->"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,6 +66,7 @@ def generated(contracts: Mapping[str, Any]) -> dict[Path, str]:
         PACKAGES: _with_rooms(PACKAGES, whole),
         FOLDERS: _with_rooms(FOLDERS, deep),
         PROVIDERS: _between(PROVIDERS, PROVIDERS_BEGIN, PROVIDERS_END, [*_providers(), ""]),
+        EXPRESSIONS: _between(EXPRESSIONS, STORED_BEGIN, STORED_END, [*_stored(), ""]),
     }
 
 
@@ -107,6 +112,20 @@ def _told(extractor: Extractor, scheme: SignatureScheme) -> str:
     if not names or set(extractor.headers) <= signed:
         return names or "body"
     return f"{names} (not signed)"
+
+
+def _stored() -> Iterator[str]:
+    yield "| stored by | headers |"
+    yield "|---|---|"
+    yield f"| every endpoint | {_names(GENERAL)} |"
+    yield f"| the same, as words of a provider | {_names(FACTS)} |"
+    for name, preset in sorted(PRESETS.items()):
+        if preset.stored:
+            yield f"| {name} | {_names(preset.stored)} |"
+
+
+def _names(headers: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(headers))
 
 
 def _table(container: str, layers: Sequence[str]) -> Iterator[str]:

@@ -144,9 +144,7 @@ class Admission:
             event_id=event_id(now, self._random_bytes),
             received=now,
             type=extract.event_type(endpoint.event_type, facts),
-            headers=credentials.without_credentials(
-                request.headers, endpoint.credentials, endpoint.telling
-            ),
+            headers=endpoint.stored.of(request.headers),
             body=body,
             dedup_key=None if key is None else extract.dedup_key(key, facts),
             dedup_window=0 if key is None else endpoint.config.dedup_window,

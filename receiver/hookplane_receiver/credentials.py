@@ -1,5 +1,5 @@
 """Credentials in headers. API keys, basic (RFC 7617) and bearer (RFC 6750) are compared in constant
-time, with all keys, every time; and headers that open doors are never kept with an event."""
+time, with all keys, every time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from hookplane.config.endpoint import ApiKey, Basic
-from hookplane.network.credentials import is_credential, is_surely_credential
-from hookplane.network.headers import CONNECTION_HEADERS, Headers, header_bytes
+from hookplane.network.headers import Headers, header_bytes
 from hookplane.secret import Secret
 
 AUTHORIZATION: Final = "authorization"
@@ -34,21 +33,6 @@ def bearer_matches(tokens: Sequence[Secret], headers: Headers, query: str = "") 
     """Whether one of the tokens is given; `query`: where `access_token` is looked for as well."""
     given = _scheme(headers, "bearer") or _access_token(query)
     return _any_equal(given, tokens)
-
-
-def without_credentials(
-    headers: Headers, own_credentials: frozenset[str], telling: frozenset[str] = frozenset()
-) -> Headers:
-    """The headers that are stored; `own_credentials`: names that this endpoint authenticates by,
-    `telling`: those that it reads the type and the key of its events from."""
-    kept = [
-        header
-        for header in headers
-        if header[0] not in own_credentials
-        and header[0] not in CONNECTION_HEADERS
-        and not (is_surely_credential if header[0] in telling else is_credential)(header[0])
-    ]
-    return tuple(kept)
 
 
 def repeated(headers: Headers, names: frozenset[str]) -> str:

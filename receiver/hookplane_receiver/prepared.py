@@ -19,6 +19,7 @@ from hookplane.providers.registry import (
     reader,
     repeats_identical,
 )
+from hookplane.providers.stored_headers import StoredHeaders, stored_headers
 from hookplane.signatures.keys import VerificationKey, prepare
 from hookplane_receiver.addresses import Network, networks
 from hookplane_receiver.client_certificates import ClientVerifier
@@ -46,10 +47,8 @@ class PreparedEndpoint:
     networks: tuple[Network, ...]
     bucket: TokenBucket | None
     notes: TokenBucket
-    credentials: frozenset[str]
-    """Headers that are not kept."""
-    telling: frozenset[str]
-    """Headers that the type and the keys of its events are read from."""
+    stored: StoredHeaders
+    """Which headers are kept with an event."""
     single: frozenset[str]
     """Headers that must not be repeated."""
     event_type: Extractor
@@ -93,8 +92,7 @@ def prepare_endpoint(
         networks=networks(config.sources),
         bucket=TokenBucket(config.rate, now) if config.rate else None,
         notes=TokenBucket(NOTES, now),
-        credentials=frozenset(_credentials(config)),
-        telling=frozenset(_read(event_type, dedup_key, event_key)),
+        stored=stored_headers(config),
         single=frozenset(_single(config, event_type, dedup_key, event_key)),
         event_type=event_type,
         dedup_key=dedup_key,
@@ -162,21 +160,10 @@ def _all_set(secrets: Sequence[object]) -> bool:
     return bool(secrets) and all(secrets)
 
 
-def _credentials(config: EndpointConfig) -> Iterator[str]:
-    if config.signature is not None:
-        yield config.signature.header
-    if config.api_key is not None:
-        yield config.api_key.header
-
-
 def _single(config: EndpointConfig, *extractors: Extractor | None) -> Iterator[str]:
     """The signature's own headers are looked after by `verify`."""
     yield "authorization"
     if config.api_key is not None:
         yield config.api_key.header
-    yield from _read(*extractors)
-
-
-def _read(*extractors: Extractor | None) -> Iterator[str]:
     for extractor in extractors:
         yield from extractor.headers if extractor is not None else ()

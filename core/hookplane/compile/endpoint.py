@@ -25,6 +25,7 @@ from hookplane.kinds.endpoint import (
 from hookplane.network.credentials import is_surely_credential
 from hookplane.providers import registry
 from hookplane.providers.preset import Preset
+from hookplane.providers.stored_headers import StoredHeaders, stored_headers
 from hookplane.signatures.scheme import SignatureScheme
 from hookplane.units import parse_size
 
@@ -91,11 +92,13 @@ class EndpointCompiler:
             dedup_key=_key_source(spec.deduplication.key) or variant.dedup_key,
             event_key=None if spec.key is None else _part_source(spec.key),
             dedup_window=bounded(window, DEDUP_WINDOW, "spec.deduplication.window", self.problems),
+            store_headers=_lower_names(spec.store_headers),
             max_body_size=_max_body_size(spec.limits, preset),
             rate=rate_limit(spec.limits.rate, "spec.limits.rate", self.problems),
             answer=_answer(spec.response) or preset.answer,
             answers={} if spec.response else dict(preset.answers),
         )
+        self._check_stored(stored_headers(document))
         return document.model_copy(update={"not_ready": self.problems.not_ready})
 
     def _note_roots(self) -> None:
@@ -120,6 +123,16 @@ class EndpointCompiler:
                 message = f'"{header}" carries a credential, and all targets get what is read here'
                 self.problems.error(f"{path}.header", message)
 
+    def _check_stored(self, stored: StoredHeaders) -> None:
+        """What `storeHeaders` names is stored, or an error."""
+        for index, name in enumerate(self.resource.spec.store_headers):
+            if not stored.keeps(name.lower()):
+                why = f'"{name}" {stored.refusal(name.lower())}; take it off the list'
+                self.problems.error(f"spec.storeHeaders[{index}]", why)
+            elif "*" in name:
+                why = f'"{name}" is one name and no pattern; name each header'
+                self.problems.error(f"spec.storeHeaders[{index}]", why)
+
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
         """The URL as the sender sees it; None where it is not part of what is signed."""
         if signature is None or "{url}" not in signature.content:
@@ -134,6 +147,10 @@ class EndpointCompiler:
             return None
         metadata = self.resource.metadata
         return f"{self.options.public_url.rstrip('/')}/{metadata.namespace}/{metadata.name}"
+
+
+def _lower_names(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.lower() for name in names))
 
 
 def _max_body_size(limits: EndpointLimits, preset: Preset) -> int:

@@ -58,9 +58,10 @@ class Problems:
         """The object is not ready, and becomes so without anybody's help."""
         self.not_ready = self.not_ready or reason
 
-    def note(self, path: str, message: str) -> None:
-        """Something worth knowing; nothing is wrong."""
-        self._add(path, message, Severity.NOTE, Reason.ACCEPTED)
+    def note(self, path: str, message: str, reason: Reason = Reason.ACCEPTED) -> None:
+        """Something worth knowing; nothing is wrong. `reason`: that of the condition that tells it
+        in a cluster, if one does."""
+        self._add(path, message, Severity.NOTE, reason)
 
     def checked(
         self, path: str, make: Callable[[], T], reason: Reason = Reason.INVALID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -14,6 +14,7 @@ from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.base import LabelSelector, LabelSelectorRequirement
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import LocalName, SubscriptionSpec
+from hookplane.providers.stored_headers import StoredHeaders, stored_headers
 from hookplane.spelling import did_you_mean
 
 _COMPARED: Final = 200
@@ -28,6 +29,7 @@ class Neighbours:
     def __init__(self, documents: Iterable[Document]) -> None:
         self._endpoints: dict[str, dict[str, EndpointConfig]] = {}
         self._subscriptions: dict[tuple[str, str], SubscriptionConfig] = {}
+        self._stored: dict[str, StoredHeaders] = {}
         for document in documents:
             if isinstance(document, SubscriptionConfig):
                 self._subscriptions[document.namespace, document.name] = document
@@ -53,6 +55,18 @@ class Neighbours:
         """Names of those endpoints that do not say where the keys of their events are."""
         there = self._endpoints.get(namespace, {})
         return sorted(name for name, x in there.items() if x.uid in uids and x.event_key is None)
+
+    def not_storing(self, header: str, namespace: str, uids: Collection[str]) -> list[str]:
+        """Names of those endpoints that do not store a header (lower case) with their events."""
+        there = self._endpoints.get(namespace, {})
+        read = {name: x for name, x in there.items() if x.uid in uids}
+        return sorted(name for name, x in read.items() if not self._stored_by(x).keeps(header))
+
+    def _stored_by(self, endpoint: EndpointConfig) -> StoredHeaders:
+        known = self._stored.get(endpoint.uid)
+        if known is None:
+            known = self._stored[endpoint.uid] = stored_headers(endpoint)
+        return known
 
     def _named(self, refs: list[LocalName], problems: Problems) -> tuple[str, ...]:
         there = self._endpoints.get(problems.namespace, {})
@@ -87,11 +101,16 @@ def _not_there(name: str, there: Mapping[str, object], kept: list[str]) -> str:
     """`kept`: names of endpoints that are read until it is there, though nothing names them."""
     told = [f'there is no WebhookEndpoint "{name}" in this namespace']
     if kept:
-        names = ", ".join(f'"{x}"' for x in kept[:_SHOWN]) + (", …" if len(kept) > _SHOWN else "")
+        names = some_of(kept)
         told.append(f"until there is one, this goes on reading {names}, which it no longer names")
     if near := did_you_mean(name, islice(there, _COMPARED)):
         told.append(near)
     return "; ".join(told)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few of them, for a message."""
+    return ", ".join(f'"{x}"' for x in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

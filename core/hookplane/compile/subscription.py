@@ -10,7 +10,7 @@ from hookplane.compile.bounds import DISABLE_AFTER, HOUR, PAUSE, PROBE, bounded,
 from hookplane.compile.generated import GeneratedKeys
 from hookplane.compile.model import Options, uid_of
 from hookplane.compile.problems import Problems
-from hookplane.compile.references import Neighbours
+from hookplane.compile.references import Neighbours, some_of
 from hookplane.compile.secrets import SecretLookup
 from hookplane.compile.signing import SigningCompiler
 from hookplane.compile.target import TargetCompiler
@@ -21,6 +21,7 @@ from hookplane.config.subscription import (
     TransformConfig,
 )
 from hookplane.filters.cel import check_expression
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import (
     Circuit,
     DeliverySpec,
@@ -53,11 +54,10 @@ class SubscriptionCompiler:
         spec, metadata = self.resource.spec, self.resource.metadata
         target = TargetCompiler(spec.target, self.secrets, self.options, self.problems).compile()
         sent = [header.name for header in spec.target.headers] + spec.target.forward_headers
-        for index, name in enumerate(spec.target.forward_headers):
-            if is_credential(name.lower()):
-                self.problems.note(f"spec.target.forwardHeaders[{index}]", _never_kept(name))
         signing = SigningCompiler(spec.signing, self.secrets, self.problems, self.generated)
         endpoints = self.neighbours.endpoints(spec, self.problems)
+        for index, name in enumerate(spec.target.forward_headers):
+            self._note_unstored(name, f"spec.target.forwardHeaders[{index}]", endpoints)
         if spec.filter.keys:
             self._note_keyless(endpoints)
         document = SubscriptionConfig(
@@ -69,8 +69,10 @@ class SubscriptionCompiler:
             start_from=spec.start_from,
             types=tuple(spec.filter.types),
             keys=tuple(spec.filter.keys),
-            filter_cel=self._expression(spec.filter.cel, "spec.filter.cel", expect_bool=True),
-            transform=self._transform(spec.transform),
+            filter_cel=self._expression(
+                spec.filter.cel, "spec.filter.cel", endpoints, expect_bool=True
+            ),
+            transform=self._transform(spec.transform, endpoints),
             target=target,
             signing=signing.compile(metadata.name, sent),
             operational=spec.operational_events,
@@ -95,24 +97,45 @@ class SubscriptionCompiler:
                 "them is delivered",
             )
 
-    def _transform(self, spec: Transform | None) -> TransformConfig | None:
+    def _transform(
+        self, spec: Transform | None, endpoints: tuple[str, ...]
+    ) -> TransformConfig | None:
         if spec is None:
             return None
-        cel = self._expression(spec.cel, "spec.transform.cel", expect_bool=False)
+        cel = self._expression(spec.cel, "spec.transform.cel", endpoints, expect_bool=False)
         return TransformConfig(cel=cel, cloud_events=spec.cloud_events)
 
-    def _expression(self, text: str | None, path: str, *, expect_bool: bool) -> str | None:
+    def _expression(
+        self, text: str | None, path: str, endpoints: tuple[str, ...], *, expect_bool: bool
+    ) -> str | None:
         if text is not None:
             with self.problems.checking(path):
                 for name in check_expression(text, expect_bool):
-                    self.problems.note(path, _never_kept(name))
+                    self._note_unstored(name, path, endpoints)
         return text
 
+    def _note_unstored(self, name: str, path: str, endpoints: tuple[str, ...]) -> None:
+        """A header that is asked for and that the events of an endpoint do not have."""
+        header, namespace = name.lower(), self.resource.metadata.namespace
+        lacking = self.neighbours.not_storing(header, namespace, endpoints)
+        if is_credential(header) and (lacking or not endpoints):
+            self.problems.note(path, _never_stored(name), Reason.HEADER_NOT_STORED)
+        elif lacking:
+            self.problems.note(path, _not_stored(name, lacking), Reason.HEADER_NOT_STORED)
 
-def _never_kept(name: str) -> str:
+
+def _never_stored(name: str) -> str:
     return (
         f'no event has the header "{name[:64]}", because it looks like a credential; only an '
-        "endpoint that reads its events' type or key from it keeps it"
+        "endpoint that reads its events' type or key from it stores it"
+    )
+
+
+def _not_stored(name: str, lacking: list[str]) -> str:
+    """`lacking`: names of the endpoints without it."""
+    return (
+        f'the header "{name[:64]}" is not stored with the events of WebhookEndpoint '
+        f"{some_of(lacking)}; name it in spec.storeHeaders there"
     )
 
 

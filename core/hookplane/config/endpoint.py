@@ -92,6 +92,9 @@ class EndpointConfig(Document):
     event_key: Source | None = Field(default=None, exclude_if=operator.not_)
     """Where it stands what an event is about; None: events have no key. Not written when there is
     none: versions before it know no such field."""
+    store_headers: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Headers (lower case) that are stored with an event, besides those that every endpoint of this
+    provider stores. Not written when there are none: versions before it know no such field."""
     max_body_size: int = Field(default=1 << 20, ge=1)
     rate: RateLimit | None = None
     answer: Answer = Answer()

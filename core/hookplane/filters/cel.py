@@ -19,7 +19,6 @@ from hookplane.filters.event import EventView
 from hookplane.filters.members import MEMBERS, VARIABLE, headers_named, uses
 from hookplane.filters.patterns import written_patterns
 from hookplane.filters.zones import bad_zones
-from hookplane.network.credentials import is_credential
 
 MAX_RESULT_BYTES: Final = 4 << 20
 """The result of a transform may be at most this long."""
@@ -113,9 +112,9 @@ def _with_nul(text: bytes, stand_in: str) -> bytes:
 
 
 def check_expression(text: str, expect_bool: bool) -> tuple[str, ...]:
-    """The headers that an expression names and that no event has, because they look like
-    credentials. Raises InvalidValue when the text does not compile, names a member that no event
-    has, has a regular expression that is none, or cannot give a bool."""
+    """The headers that an expression names, as they are written there. Raises InvalidValue when the
+    text does not compile, names a member that no event has, has a regular expression that is none,
+    or cannot give a bool."""
     program = Program(text)
     root = tree(program.serialized)
     _check_patterns(text, root, program.serialized)
@@ -125,7 +124,7 @@ def check_expression(text: str, expect_bool: bool) -> tuple[str, ...]:
         program = Program(text, _typed_environment())
     if expect_bool and program.returns not in {"BOOL", "DYN"}:
         raise InvalidValue(f"gives {program.returns} instead of a bool")
-    return tuple(name for name in named if is_credential(name.lower()))
+    return tuple(named)
 
 
 def _check_members(text: str, root: Node, serialized: bytes) -> bool:

@@ -39,6 +39,9 @@ class ConditionType(StrEnum):
     """What the target of a subscription does. False: deliveries do not succeed."""
     FILTERING = "Filtering"
     """Whether the filter of a subscription can judge its events."""
+    HEADERS_MISSING = "HeadersMissing"
+    """A subscription asks for headers that an endpoint of its does not store. There only while it
+    is True."""
     COMPLETE = "Complete"
     """Whether a replay is done."""
     STORE_AVAILABLE = "StoreAvailable"
@@ -158,6 +161,11 @@ class Reason(StrEnum):
         "ExpressionHeld",
         "the filter or the transform took too much CPU or memory again and again, or cannot be "
         "evaluated now, so what needs it waits; the message says until when",
+    )
+    HEADER_NOT_STORED = (
+        "HeaderNotStored",
+        "the message names the header, the field that asks for it and the endpoint; the endpoint's "
+        "spec.storeHeaders has what is stored besides",
     )
     CIRCUIT_OPEN = "CircuitOpen", "so many attempts failed in a row that only probes are sent"
     DISABLED = "Disabled", "no success for disableAfter, or an answer 410; events are kept"
@@ -345,6 +353,13 @@ CONDITIONS: Final = (
         "The filter can judge the events that come. False: it failed on some, which were left out. "
         "Only there with `filter.cel`; another expression begins anew.",
         (Reason.FILTERING, Reason.FILTER_FAILED),
+    ),
+    ConditionInfo(
+        ConditionType.HEADERS_MISSING,
+        (SUBSCRIPTION,),
+        "A filter, a transform or `forwardHeaders` names headers that the events of an endpoint do "
+        "not have, because it does not store them. Only there while it is True; all else works.",
+        (Reason.HEADER_NOT_STORED,),
     ),
     ConditionInfo(
         ConditionType.COMPLETE,

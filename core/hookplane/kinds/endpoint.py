@@ -372,6 +372,11 @@ class EndpointSpec(Spec):
     by it (`filter.keys`). Not the key of `deduplication`."""
     deduplication: Deduplication = Deduplication()
     """What makes a request the same as an earlier one."""
+    store_headers: Annotated[list[HeaderName], Field(max_length=32)] = []
+    """Headers of a request that are stored with its event, besides those that say what the body is
+    (Content-Type …), the ids of a request, what providers say of an event (X-GitHub-Event, ce-* …)
+    and what type and keys are read from. Only what is stored can be read by expressions and sent on
+    by `forwardHeaders`. Whole names, no wildcards; nothing that looks like a credential."""
     limits: EndpointLimits = EndpointLimits()
     """What the endpoint takes."""
     response: EndpointResponse | None = None

@@ -225,8 +225,8 @@ class Target(Spec):
     """Headers to send; not Host, Content-Length, webhook-* and the like."""
     forward_headers: Annotated[list[HeaderName], Field(max_length=32)] = []
     """Headers of the request that was received, to be sent on. Content-Type, Content-Encoding and
-    those by which providers say what an event is (X-GitHub-Event, ce-* …) are sent anyway;
-    credentials and signatures are never kept, so they cannot be."""
+    those by which providers say what an event is (X-GitHub-Event, ce-* …) are sent anyway. What the
+    endpoint does not store (`storeHeaders`) is not there to be sent, as credentials never are."""
     authentication: TargetAuthentication | None = None
     """How we show the target who we are."""
     timeout: Duration = "15s"

@@ -12,6 +12,8 @@ TEXT_ERRORS: Final = "surrogateescape"
 """Header values are UTF-8 with this error handler, so that any bytes survive both ways."""
 USER_AGENT: Final = f"hookplane/{version('hookplane')}"
 """Who we say we are to the servers that we send requests to."""
+CLOUD_EVENT_PREFIX: Final = "ce-"
+"""Attributes of a CloudEvent in the binary mode of HTTP (protocol binding §3.1) begin so."""
 CONNECTION_HEADER_NAMES: Final = (
     "Host",
     "Content-Length",

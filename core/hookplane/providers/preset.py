@@ -50,6 +50,8 @@ class Preset:
     facts: tuple[str, ...] = ()
     """Headers that say what an event is, such as its type or shop, in lower case. They travel with
     the event to its targets; none of them may carry a credential."""
+    stored: tuple[str, ...] = ()
+    """Headers that are stored with an event besides, and do not travel, in lower case."""
     max_body_size: int = 1 << 20
     """Bytes; what the provider documents as the most that it sends, where it does."""
     generated_key: GeneratedKind | None = None

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured, plan_diff
@@ -32,7 +32,7 @@ from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import ParsedObject, parse_object
 from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
 from hookplane_operator.config.succession import Succession, Successions
-from hookplane_operator.config.uses import secret_names, service_name
+from hookplane_operator.config.uses import asks_for_headers, secret_names, service_name
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import ENDPOINT, REPLAY, SUBSCRIPTION, Object
 from hookplane_operator.kube.objects import Objects, key_of
@@ -117,15 +117,17 @@ class Configurator:
 
     def _take(self, runtime: GatewayRuntime) -> set[ObjectKey]:
         """What is compiled together: an endpoint that comes, goes or gets other labels, and all
-        that may read it, so that they are written in one transaction."""
+        that may read it, so that they are written in one transaction; and with one whose spec is
+        another those that ask for headers, which it may store or not."""
         taken = self._take_dirty(runtime)
-        moved = {(key.namespace, key.name) for key in taken if self._may_move(runtime, key)}
-        return taken | runtime.take(set(self._readers(moved)) - taken)
+        endpoints = [key for key in taken if key.kind == ENDPOINT.kind]
+        moved = {(x.namespace, x.name) for x in endpoints if self._may_move(runtime, x)}
+        edited = {(x.namespace, x.name) for x in endpoints if self._is_changed(runtime, x)}
+        readers = {*self._readers(moved, _any), *self._readers(edited - moved, asks_for_headers)}
+        return taken | runtime.take(readers - taken)
 
     def _may_move(self, runtime: GatewayRuntime, key: ObjectKey) -> bool:
         """Whether it is an endpoint that others may read from now on, or not any more."""
-        if key.kind != ENDPOINT.kind:
-            return False
         body = self._objects.get(key)
         if body is None or not self._admitted(runtime, key.namespace):
             return True
@@ -155,15 +157,19 @@ class Configurator:
             return not runtime.has_replay(uid)
         return not runtime.applied.is_current(uid, generation)
 
-    def _readers(self, endpoints: set[Name]) -> Iterator[ObjectKey]:
-        """Subscriptions that name any of these endpoints, or select in its namespace."""
+    def _readers(
+        self, endpoints: set[Name], wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> Iterator[ObjectKey]:
+        """Subscriptions that name any of these endpoints, or select in its namespace. `wanted`:
+        takes their specs."""
         namespaces = {namespace for namespace, _ in endpoints}
         for body in self._objects.all(SUBSCRIPTION.kind) if endpoints else ():
             spec, key = body.get("spec", {}), key_of(SUBSCRIPTION.kind, body)
             named = any(
                 (key.namespace, x.get("name")) in endpoints for x in spec.get("endpointRefs", ())
             )
-            if named or ("endpointSelector" in spec and key.namespace in namespaces):
+            selects = "endpointSelector" in spec and key.namespace in namespaces
+            if (named or selects) and wanted(spec):
                 yield key
 
     async def _round(self, runtime: GatewayRuntime, keys: Iterable[ObjectKey]) -> float | None:
@@ -429,6 +435,10 @@ class Configurator:
             return 0.0
         first = runtime.next_due
         return None if first is None else max(first - self._clock.now(), 0) / 1000
+
+
+def _any(_: Mapping[str, Any]) -> bool:
+    return True
 
 
 def _name(document: Configured) -> Name:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,6 +26,13 @@ def service_name(resource: Resource) -> tuple[str, str] | None:
     if not isinstance(resource, WebhookSubscription) or resource.spec.target.service_ref is None:
         return None
     return resource.metadata.namespace, resource.spec.target.service_ref.name
+
+
+def asks_for_headers(subscription: Mapping[str, Any]) -> bool:
+    """Whether the spec of a subscription, as it is written, may name headers of a request."""
+    expressions = [subscription.get(part, {}).get("cel", "") for part in ("filter", "transform")]
+    forwarded = subscription.get("target", {}).get("forwardHeaders")
+    return bool(forwarded) or any("headers" in text for text in expressions)
 
 
 def _generated(resource: Resource) -> Iterator[str]:

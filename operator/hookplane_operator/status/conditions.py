@@ -63,8 +63,13 @@ def resolved(type: ConditionType, problems: Iterable[Problem], good: Fact) -> Fa
     about = [x for x in problems if x.reason in _REASONS_OF[type] and _is_trouble(x)]
     if not about:
         return good
+    return told_of(type, "False", about)
+
+
+def told_of(type: ConditionType, status: Truth, about: Sequence[Problem]) -> Fact:  # noqa: A002
+    """A condition that tells the first of these problems, and how many more there are."""
     more = f" (and {len(about) - 1} more)" if len(about) > 1 else ""
-    return Fact(type, "False", about[0].reason, f"{_sentence(about[0])}{more}")
+    return Fact(type, status, about[0].reason, f"{_sentence(about[0])}{more}")
 
 
 def _is_trouble(problem: Problem) -> bool:

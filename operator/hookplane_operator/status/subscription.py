@@ -32,6 +32,7 @@ from hookplane_operator.status.conditions import (
     secrets_resolved,
     settle,
     time_or_none,
+    told_of,
     with_summaries,
 )
 from hookplane_operator.status.observation import Observation
@@ -67,7 +68,7 @@ def subscription_status(
             Role.DISPATCHER, result.uid, version if current else None, result.generation, seen
         ),
     ]
-    facts = with_summaries(facts)
+    facts = [*with_summaries(facts), *_headers_missing(result)]
     ready = facts[0].status == "True"
     target = target_of(result)
     word = None
@@ -109,6 +110,11 @@ def _endpoints_resolved(
             message = "the selector matches no endpoint so far"
             good = Fact(condition, "True", Reason.NO_ENDPOINTS, message)
     return resolved(condition, result.problems, good)
+
+
+def _headers_missing(result: ReconcileResult) -> list[Fact]:
+    told = [x for x in result.problems if x.reason is Reason.HEADER_NOT_STORED]
+    return [told_of(ConditionType.HEADERS_MISSING, "True", told)] if told else []
 
 
 def _delivering(

@@ -64,6 +64,45 @@ def test_how_large_a_body_may_be(provider: str, limits: str, size: int) -> None:
     assert one_endpoint(compiled).max_body_size == size
 
 
+def test_headers_to_store_are_written_in_lower_case_and_only_if_there_are_any() -> None:
+    storing = compiled_of(endpoint_text("{storeHeaders: [X-Tenant, x-tenant, X-B]}"), GENERATED)
+    assert said(storing) == []
+    assert one_endpoint(storing).store_headers == ("x-tenant", "x-b")
+    without = one_endpoint(compiled_of(endpoint_text(), GENERATED))
+    assert "store_headers" not in without.model_dump(mode="python", exclude={"keys"})
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("X-Partner-Key", "looks like a credential, which is never stored; take it off the list"),
+        ("Authorization", "looks like a credential, which is never stored; take it off the list"),
+        (
+            "X-Check",
+            "is what requests are verified by, which is never stored; take it off the list",
+        ),
+        (
+            "Connection",
+            "belongs to the connection and not to what is sent, so it is never stored; take it off "
+            "the list",
+        ),
+        ("X-Tenant-*", "is one name and no pattern; name each header"),
+    ],
+)
+def test_headers_that_are_never_stored_are_refused(name: str, why: str) -> None:
+    verified = f"verification: {{apiKey: {{header: X-Check, keys: {REF}}}}}"
+    spec = f"{{storeHeaders: [X-A, {name}], {verified}}}"
+    key = "k" * 16
+    compiled = compiled_of(secret_text("s", k=key) + endpoint_text(spec), GENERATED)
+    assert said(compiled) == [f'spec.storeHeaders[1]: "{name}" {why}']
+    assert [x for x in compiled.endpoints if not x.builtin] == []
+
+
+def test_a_header_that_the_type_is_read_from_may_be_named_as_well() -> None:
+    spec = "{storeHeaders: [X-Routing-Key], eventType: {header: x-routing-key}}"
+    assert said(compiled_of(endpoint_text(spec), GENERATED)) == []
+
+
 def test_a_key_that_is_not_generated_yet_is_no_problem_but_not_ready() -> None:
     compiled = compiled_of(endpoint_text())
     assert said(compiled) == []

@@ -146,25 +146,60 @@ def test_answers_are_kept_unless_somebody_says_otherwise() -> None:
     assert ["keep_answers" in fields for fields in written] == [False, True]
 
 
-def test_headers_that_look_like_credentials_are_told_where_they_are_asked_for() -> None:
-    rest = (
-        "filter: {cel: \"event.headers['x-access-key'] == 'a'\"}, "
-        "transform: {cel: \"event.headers['x-auth']\"}"
-    )
-    target = "url: 'https://x.example/in', forwardHeaders: [X-A, X-JWT]"
-    compiled = compiled_of(ENDPOINT + subscription_text(rest, target), KEY, SIGNING)
-    why = (
-        "because it looks like a credential; only an endpoint that reads its events' type or key "
-        "from it keeps it"
-    )
-    assert {(x.path, x.message, x.severity) for x in compiled.problems} == {
-        (path, f'no event has the header "{name}", {why}', Severity.NOTE)
-        for path, name in (
-            ("spec.filter.cel", "x-access-key"),
-            ("spec.transform.cel", "x-auth"),
-            ("spec.target.forwardHeaders[1]", "X-JWT"),
-        )
+ASKING = (
+    "filter: {cel: \"event.headers['x-access-key'] == 'a'\"}, "
+    "transform: {cel: \"event.headers['x-tenant']\"}"
+)
+FORWARDING = "url: 'https://x.example/in', forwardHeaders: [X-Request-Id, X-Tenant, X-JWT]"
+NEVER = (
+    'no event has the header "{}", because it looks like a credential; only an endpoint that reads '
+    "its events' type or key from it stores it"
+)
+UNSTORED = (
+    'the header "{}" is not stored with the events of WebhookEndpoint "a"; name it in '
+    "spec.storeHeaders there"
+)
+
+
+def told_of_headers(text: str) -> set[tuple[str, str]]:
+    compiled = compiled_of(text, KEY, SIGNING)
+    assert {(x.severity, x.reason) for x in compiled.problems} <= {
+        (Severity.NOTE, Reason.HEADER_NOT_STORED)
     }
+    assert len(compiled.subscriptions) == 1
+    return {(x.path, x.message) for x in compiled.problems}
+
+
+def test_headers_that_an_endpoint_does_not_store_are_told_where_they_are_asked_for() -> None:
+    assert told_of_headers(ENDPOINT + subscription_text(ASKING, FORWARDING)) == {
+        ("spec.filter.cel", NEVER.format("x-access-key")),
+        ("spec.transform.cel", UNSTORED.format("x-tenant")),
+        ("spec.target.forwardHeaders[1]", UNSTORED.format("X-Tenant")),
+        ("spec.target.forwardHeaders[2]", NEVER.format("X-JWT")),
+    }
+
+
+def test_headers_that_the_endpoint_names_or_reads_are_not_told() -> None:
+    storing = endpoint_text(
+        "{storeHeaders: [X-TENANT], eventType: {header: X-Access-Key}, key: {header: X-JWT}}"
+    )
+    assert told_of_headers(storing + subscription_text(ASKING, FORWARDING)) == set()
+
+
+def test_which_endpoints_do_not_store_a_header_is_told_of_the_first_few() -> None:
+    others = "".join(endpoint_text(name=name) for name in "bcde")
+    storing = endpoint_text("{storeHeaders: [x-tenant]}")
+    rest = "endpointSelector: {}, transform: {cel: \"event.headers['x-tenant']\"}"
+    text = storing + others + subscription_text(rest)
+    known = [generated(f"{name}-verification") for name in "abcde"]
+    (problem,) = compiled_of(text, SIGNING, *known).problems
+    assert 'of WebhookEndpoint "b", "c", "d", …; name it' in problem.message
+
+
+def test_a_header_of_an_endpoint_that_is_not_there_is_told_if_none_could_have_it() -> None:
+    compiled = compiled_of(subscription_text(ASKING), KEY, SIGNING)
+    told = {(x.path, x.message) for x in compiled.problems if x.severity is Severity.NOTE}
+    assert told == {("spec.filter.cel", NEVER.format("x-access-key"))}
 
 
 def test_strict_sends_one_at_a_time() -> None:

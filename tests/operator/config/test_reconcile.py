@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hookplane.compile.model import ObjectKey
+from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.kinds.conditions import Reason
 from hookplane_operator.config.reconcile import RETRY
 from hookplane_operator.state.runtime import GatewayRuntime
 from support.planes.gateway_store import Place, body
@@ -124,3 +126,40 @@ async def test_a_replay_is_made_once_and_when_its_subscription_is_there(place: P
     await place.configurator.reconcile(runtime)
     assert {x.uid for x in await place.store.replays()} == {"uid-again", "uid-early"}
     assert runtime.has_replay("uid-early")
+
+
+def put_with_headers(place: Place, generation: int, stored: list[str]) -> set[ObjectKey]:
+    """An endpoint that stores these headers, and two that read it, of which one asks for one."""
+    endpoint = place.put_endpoint("e")
+    made = place.objects.get(endpoint)
+    assert made is not None
+    made["metadata"]["generation"] = generation
+    made["spec"]["storeHeaders"] = stored
+    asking = body("asking")
+    asking["spec"]["target"]["forwardHeaders"] = ["X-Tenant"]
+    place.objects.put("WebhookSubscription", asking)
+    return {endpoint, ObjectKey("WebhookSubscription", "shop", "asking"), place.put("other")}
+
+
+def not_stored(runtime: GatewayRuntime) -> dict[str, list[str]]:
+    """Name of each object that was compiled → fields that ask for what is not stored."""
+    return {
+        key.name: [x.path for x in result.problems if x.reason is Reason.HEADER_NOT_STORED]
+        for key, result in runtime.results.items()
+    }
+
+
+async def test_who_asks_for_headers_hears_what_its_endpoint_stores_now(place: Place) -> None:
+    keys = put_with_headers(place, 1, [])
+    runtime = await place.opened()
+    runtime.mark_dirty(keys)
+    await place.configurator.reconcile(runtime)
+    asking = ["spec.target.forwardHeaders[0]"]
+    assert not_stored(runtime) == {"e": [], "asking": asking, "other": []}
+    put_with_headers(place, 2, ["x-tenant"])
+    runtime.mark_dirty({key for key in keys if key.name == "e"})
+    await place.configurator.reconcile(runtime)
+    assert not_stored(runtime) == {"e": [], "asking": [], "other": []}
+    (endpoint,) = [x for x in runtime.applied.documents.values() if x.name == "e"]
+    assert isinstance(endpoint, EndpointConfig)
+    assert endpoint.store_headers == ("x-tenant",)

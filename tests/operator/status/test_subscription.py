@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hookplane.compile.model import ObjectKey, Problem
+from hookplane.compile.model import ObjectKey, Problem, Severity
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig
+from hookplane.kinds.conditions import Reason
 from hookplane.kinds.subscription import HIDDEN_HOST, WebhookSubscription
 from hookplane.store.delivery_store import (
     CircuitState,
@@ -441,3 +442,17 @@ def test_a_filter_that_judges_all_says_so_and_without_one_nothing_is_said() -> N
     told = condition(status(config=FILTERED), "Filtering")
     assert (told["status"], told["reason"]) == ("True", "Filtering")
     assert "Filtering" not in {x["type"] for x in status()["conditions"]}
+
+
+def test_headers_that_are_not_stored_are_told_and_leave_all_else_as_it_is() -> None:
+    key, reason = RESULT.key, Reason.HEADER_NOT_STORED
+    told = [
+        Problem(*key, f"spec.{field}", "not stored", Severity.NOTE, reason=reason)
+        for field in ("filter.cel", "transform.cel")
+    ]
+    made = status(result=replace(RESULT, problems=tuple(told)))
+    missing = condition(made, "HeadersMissing")
+    assert (missing["status"], missing["reason"]) == ("True", "HeaderNotStored")
+    assert missing["message"] == "spec.filter.cel: not stored (and 1 more)"
+    assert condition(made, "Ready")["status"] == "True"
+    assert all(x["type"] != "HeadersMissing" for x in status()["conditions"])

@@ -70,6 +70,8 @@ PRESET: Final = Preset(
         ),
     ),
     event_type=Source(extractor="slack_type"),
+    # Which try it was, and why there was another one.
+    stored=("x-slack-retry-num", "x-slack-retry-reason"),
     handshake="SlackChallenge",
     # The body of an answer to a slash command is shown to the user.
     answer=EMPTY,

@@ -9,13 +9,11 @@ from urllib.parse import quote
 
 from hookplane.filters.event import EventView
 from hookplane.filters.transform import header_text
-from hookplane.network.headers import Headers
+from hookplane.network.headers import CLOUD_EVENT_PREFIX, Headers
 
 TYPE_HEADER: Final = "hookplane-event-type"
 ENDPOINT_HEADER: Final = "hookplane-endpoint"
 KEY_HEADER: Final = "hookplane-key"
-_CLOUD_EVENT: Final = "ce-"
-"""Attributes of a CloudEvent in the binary mode of HTTP (protocol binding §3.1)."""
 
 
 def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[str, str]]:
@@ -23,7 +21,7 @@ def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[s
     endpoint and key, and those of its request whose names are in `passed`, as they came. Attributes
     of a CloudEvent pass too, unless `described` has its own."""
     taken = {name for name, _ in described}
-    is_cloud_event = any(name.startswith(_CLOUD_EVENT) for name in taken)
+    is_cloud_event = any(name.startswith(CLOUD_EVENT_PREFIX) for name in taken)
     return [
         *described,
         (TYPE_HEADER, _plain(event.type)),
@@ -33,7 +31,10 @@ def told(event: EventView, described: Headers, passed: Set[str]) -> list[tuple[s
             header
             for header in event.headers
             if header[0] not in taken
-            and (header[0] in passed or (header[0].startswith(_CLOUD_EVENT) and not is_cloud_event))
+            and (
+                header[0] in passed
+                or (header[0].startswith(CLOUD_EVENT_PREFIX) and not is_cloud_event)
+            )
         ),
     ]
 

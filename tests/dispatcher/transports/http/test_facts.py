@@ -8,7 +8,6 @@ from hookplane.filters.event import EventView
 from hookplane.network.headers import Headers
 from hookplane.providers.registry import FACTS
 from hookplane_dispatcher.transports.http.facts import told
-from hookplane_receiver.credentials import without_credentials
 
 JSON = ("content-type", "application/json")
 
@@ -72,10 +71,3 @@ def test_attributes_of_a_cloud_event_travel_unless_there_are_others() -> None:
     source = ("ce-source", "/theirs")
     assert passed(source) == (source,)
     assert passed(source, described=(JSON, ("ce-id", "evt_1"))) == ()
-
-
-@pytest.mark.parametrize("name", sorted(FACTS))
-def test_every_fact_is_kept_with_its_event(name: str) -> None:
-    """What may carry a credential is not."""
-    assert name == name.lower()
-    assert without_credentials(((name, "x"),), frozenset()) == ((name, "x"),)
