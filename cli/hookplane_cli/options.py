@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from hookplane.compile.model import ALLOW_REFERENCE
 from hookplane.errors import InvalidValue
 from hookplane.network.addresses import AddressPolicy, check_url
 
@@ -28,6 +29,12 @@ manifests_option: Final = click.option(
     required=True,
     metavar="DIR|FILE",
     help="Manifests (*.yaml, *.yml, *.json); may be given several times.",
+)
+labelled_secrets_option: Final = click.option(
+    "--labelled-secrets",
+    is_flag=True,
+    help=f'Refer to no Secret without the label {ALLOW_REFERENCE}: "true", as gateways with '
+    "allowedSecrets.from: Labelled.",
 )
 store_option: Final = click.option(
     "--store",

@@ -318,6 +318,36 @@ def test_a_secret_that_a_gateway_names_is_its_own_from_then_on(kubectl: Kubectl,
     kubectl.run("delete", "whg", name)
 
 
+def test_a_gateway_may_want_secrets_to_be_labelled(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    """What was in force before goes on, and what is generated needs no label."""
+    pair(kubectl, name, subscriber)
+    sending = f"{name}-sends"
+    bearer = {"bearer": {"token": {"secretKeyRef": {"name": sending, "key": "token"}}}}
+    target = {"target": {"url": subscriber.url, "authentication": bearer}}
+    kubectl.apply(secret(sending, token="t" * 16), subscription(sending, [name], "", **target))
+    wait_ready(kubectl, "whs", sending)
+    want_labels(kubectl, "Labelled")
+    try:
+        message = refused(
+            kubectl, "whs", sending, ConditionType.SECRETS_RESOLVED, Reason.SECRET_NOT_ALLOWED
+        )
+        assert f'"{sending}" has no label hookplane.dev/allow-reference: "true"' in message
+        for kind in ("whe", "whs"):
+            wait_ready(kubectl, kind, name)
+        kubectl.run("label", "secret", sending, "hookplane.dev/allow-reference=true")
+        wait_ready(kubectl, "whs", sending)
+    finally:
+        want_labels(kubectl, "All")
+
+
+def want_labels(kubectl: Kubectl, which: str) -> None:
+    """The gateway lets objects refer to these Secrets."""
+    spec = json.dumps({"spec": {"allowedSecrets": {"from": which}}})
+    kubectl.run("patch", "whg", "default", "--type=merge", "-p", spec)
+
+
 def test_rotation_by_annotation_keeps_the_old_key_for_a_while(
     kubectl: Kubectl, subscriber: Target, name: str, place: Installation
 ) -> None:

@@ -28,6 +28,8 @@ class RunSettings:
     limits: IngressLimits
     allowed_ranges: tuple[str, ...]
     """Private address ranges that targets may live in, besides the loopback."""
+    labelled_secrets: bool
+    """Whether objects may only refer to Secrets that are labelled so."""
     retention: Retention
     style: str
     """How the activity is written; one of `hookplane_cli.activity.log.STYLES`."""
@@ -49,5 +51,6 @@ class RunSettings:
             services=self.services,
             public_url=self.public_url,
             retention_events=self.retention.events,
+            labelled_secrets=self.labelled_secrets,
             receiver_tls=self.tls is not None,
         )

@@ -27,6 +27,7 @@ from hookplane_cli.local.secret_files import SecretFiles
 from hookplane_cli.options import (
     DEFAULT_DATA,
     ServiceType,
+    labelled_secrets_option,
     manifests_option,
     store_option,
 )
@@ -61,6 +62,7 @@ _LOOK_SECONDS: Final = 0.1
     is_flag=True,
     help="Receivers end TLS themselves, so client certificates can be asked for.",
 )
+@labelled_secrets_option
 @click.option("--prune", is_flag=True, help="Delete what is in force and not in the manifests.")
 @click.option("--watch", is_flag=True, help="Follow the files until Ctrl-C; deletes like --prune.")
 @click.option("--wait", default="0s", help="How long to wait until it is in force everywhere.")
@@ -71,6 +73,7 @@ def command(
     services: tuple[tuple[str, str], ...],
     public_url: str | None,
     receiver_tls: bool,
+    labelled_secrets: bool,
     prune: bool,
     watch: bool,
     wait: str,
@@ -81,7 +84,12 @@ def command(
     code is 1 then. Needs HOOKPLANE_SEALING_KEYS_FILE.
     """
     try:
-        options = compile_options(dict(services), public_url, receiver_tls=receiver_tls)
+        options = compile_options(
+            dict(services),
+            public_url,
+            receiver_tls=receiver_tls,
+            labelled_secrets=labelled_secrets,
+        )
         applier = _Applier(sources, store_settings("apply", store), data, options)
         seconds = parse_duration(wait) / 1000
         if watch:

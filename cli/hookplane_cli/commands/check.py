@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from hookplane.compile.resources import compile_resources
 from hookplane.manifests.files import read_files
 from hookplane.manifests.read import read_manifests
 from hookplane_cli.local.report import CheckReport, make_report
-from hookplane_cli.options import manifests_option
+from hookplane_cli.options import labelled_secrets_option, manifests_option
 
 CHECKING: Final = Options(
     loopback_allowed=True,
@@ -30,11 +31,12 @@ CHECKING: Final = Options(
 
 @click.command(name="check")
 @manifests_option
+@labelled_secrets_option
 @click.option("--strict", is_flag=True, help="What is needed from elsewhere is a problem too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON value, for machines.")
-def command(sources: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+def command(sources: tuple[Path, ...], labelled_secrets: bool, strict: bool, as_json: bool) -> None:
     """Check manifests without serving them; exit code 1 when there are problems."""
-    report = check(sources, strict)
+    report = check(sources, strict, labelled_secrets=labelled_secrets)
     if as_json:
         click.echo(orjson.dumps(report.as_json()).decode())
     else:
@@ -42,11 +44,14 @@ def command(sources: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     sys.exit(1 if report.problems or not report.objects else 0)
 
 
-def check(sources: tuple[Path, ...], strict: bool = False) -> CheckReport:
+def check(
+    sources: tuple[Path, ...], strict: bool = False, *, labelled_secrets: bool = False
+) -> CheckReport:
     """What there is to say about these manifests."""
+    options = dataclasses.replace(CHECKING, labelled_secrets=labelled_secrets)
     manifests = read_manifests(read_files(sources))
     now = SystemClock().now()
-    compiled = compile_resources(manifests.resources, manifests.secrets, CHECKING, now=now)
+    compiled = compile_resources(manifests.resources, manifests.secrets, options, now=now)
     return make_report(manifests, compiled.problems, strict=strict)
 
 

@@ -22,6 +22,7 @@ from hookplane_cli.options import (
     ParsedType,
     ServiceType,
     authority,
+    labelled_secrets_option,
     manifests_option,
 )
 from hookplane_cli.process.variables import LIMITS, strange_variables
@@ -123,6 +124,7 @@ def _limit_options(command: click.Command) -> click.Command:
     multiple=True,
     help="Private addresses that targets may have, besides this machine's.",
 )
+@labelled_secrets_option
 @click.option(
     "--retention",
     type=ParsedType("DURATION", _retention),

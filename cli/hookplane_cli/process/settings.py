@@ -174,6 +174,7 @@ def compile_options(
     environment: Mapping[str, str] = os.environ,
     *,
     receiver_tls: bool = False,
+    labelled_secrets: bool = False,
 ) -> Options:
     """What compiling depends on, from the variables that the processes have too. Raises
     InvalidValue."""
@@ -189,6 +190,7 @@ def compile_options(
         retention_events=values["retention_events"],
         services=services,
         public_url=public_url,
+        labelled_secrets=labelled_secrets,
         receiver_tls=receiver_tls,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hookplane.clock import Millis
 from hookplane.config.endpoint import EndpointConfig
@@ -90,6 +90,15 @@ class Problem:
     """The reason that the object's condition gets in a cluster."""
 
 
+ALLOW_REFERENCE: Final = "hookplane.dev/allow-reference"
+"""Label of Secrets that objects may refer to where the gateway wants it so."""
+
+
+def allows_reference(labels: Mapping[str, str]) -> bool:
+    """Whether the labels of a Secret say that objects may refer to it."""
+    return labels.get(ALLOW_REFERENCE) == "true"
+
+
 @dataclass(frozen=True, slots=True)
 class SecretObject:
     """A Secret: its keys with their values."""
@@ -104,6 +113,8 @@ class SecretObject:
     reserved: str = ""
     """What it is, when it serves one purpose only and no object may refer to it; empty: any object
     may."""
+    labelled: bool = False
+    """Whether its label says that objects may refer to it (`allows_reference`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,8 @@ class Options:
     """How long events are kept; a longer retry schedule is refused."""
     gateways: bool = False
     """False: there is one data plane, so a WebhookGateway means nothing, which a note says."""
+    labelled_secrets: bool = False
+    """Whether objects may only refer to Secrets that are labelled so, and to generated ones."""
     receiver_tls: bool = False
     """Whether receivers end TLS themselves, so that client certificates can be asked for."""
 

@@ -53,7 +53,8 @@ def compile_resources(
     `now` becomes the creation time of replays. `known` are documents in force whose objects are not
     among `resources`, so that references to them are valid.
     """
-    compiler = _Compiler(SecretLookup(secrets), options, now)
+    lookup = SecretLookup(secrets, labelled_only=options.labelled_secrets)
+    compiler = _Compiler(lookup, options, now)
     compiler.endpoints(resources, known)
     compiler.subscriptions(resources, known)
     compiler.replays(resources)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from hookplane.compile.model import Absent, SecretObject
+from hookplane.compile.model import ALLOW_REFERENCE, Absent, SecretObject
 from hookplane.compile.problems import Problems
 from hookplane.kinds.base import SecretKeyRef, SecretValue
 from hookplane.kinds.conditions import Reason
@@ -23,13 +23,19 @@ FORBIDDEN_TYPES: Final = frozenset(
 )
 """Secrets of these types hold keys to a cluster or a registry, which no webhook may send away."""
 _SHOWN_KEYS: Final = 10
+_UNLABELLED: Final = (
+    f'has no label {ALLOW_REFERENCE}: "true", and objects may refer here to Secrets with it only; '
+    "set it on the Secret, if it is for webhooks"
+)
 
 
 class SecretLookup:
-    """All Secrets that compile was given."""
+    """All Secrets that compile was given. `labelled_only`: objects may refer to those only that are
+    labelled so, and to generated ones."""
 
-    def __init__(self, secrets: Iterable[SecretObject]) -> None:
+    def __init__(self, secrets: Iterable[SecretObject], *, labelled_only: bool = False) -> None:
         self._secrets = {(secret.namespace, secret.name): secret for secret in secrets}
+        self._labelled_only = labelled_only
 
     def find(self, namespace: str, name: str) -> SecretObject | None:
         """The whole Secret; None: there is none of this name."""
@@ -59,12 +65,9 @@ class SecretLookup:
         self, ref: SecretKeyRef, path: str, problems: Problems, tell: Callable[..., None]
     ) -> Secret | None:
         secret = self.find(problems.namespace, ref.name)
-        if secret is not None and secret.type in FORBIDDEN_TYPES:
-            message = f'Secret "{ref.name}" is of type {secret.type}: not for webhooks'
-            problems.error(path, message, Reason.SECRET_NOT_ALLOWED)
-            return None
-        if secret is not None and secret.reserved:
-            message = f'Secret "{ref.name}" is {secret.reserved}: not for webhooks'
+        objection = "" if secret is None else self._objection(secret)
+        if objection:
+            message = f'Secret "{ref.name}" {objection}'
             problems.error(path, message, Reason.SECRET_NOT_ALLOWED)
             return None
         value = secret.data.get(ref.key) if secret is not None else None
@@ -73,6 +76,16 @@ class SecretLookup:
         if not ref.optional:
             tell(path, *_missing(ref, secret))
         return None
+
+    def _objection(self, secret: SecretObject) -> str:
+        """Why no object may refer to it; empty: any may."""
+        if secret.type in FORBIDDEN_TYPES:
+            return f"is of type {secret.type}: not for webhooks"
+        if secret.reserved:
+            return f"is {secret.reserved}: not for webhooks"
+        if self._labelled_only and not (secret.labelled or secret.generated):
+            return _UNLABELLED
+        return ""
 
 
 def _missing(ref: SecretKeyRef, secret: SecretObject | None) -> tuple[str, Reason, Absent | None]:

@@ -86,7 +86,7 @@ class Reason(StrEnum):
     SECRET_UNUSABLE = "SecretUnusable", "a value is empty or not in the form that is needed"
     SECRET_NOT_ALLOWED = (
         "SecretNotAllowed",
-        "Secrets of this type, or this one, cannot be referred to",
+        "Secrets of this type, or this one, cannot be referred to; the message says why",
     )
     SECRET_NAME_TAKEN = "SecretNameTaken", "a Secret to be generated exists already and is not ours"
     REQUEST_FAILED = (

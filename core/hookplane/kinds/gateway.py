@@ -71,6 +71,15 @@ class AllowedNamespaces(Spec):
         rule_check((self.from_ == "Selector") == (self.selector is not None), self.RULES[0].message)
 
 
+class AllowedSecrets(Spec):
+    """Which Secrets objects may refer to."""
+
+    from_: Annotated[Literal["All", "Labelled"], Field(alias="from")] = "All"
+    """All: any of an object's namespace, so who may write a subscription can send each of them to a
+    server of his own. Labelled: those with the label `hookplane.dev/allow-reference: "true"`, and
+    those that Hookplane generated."""
+
+
 class PostgreSQL(Spec):
     """A PostgreSQL database for this gateway alone."""
 
@@ -345,6 +354,8 @@ class GatewaySpec(Spec):
     """The URL that providers see; endpoints are below it."""
     allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
     """Which namespaces may use it."""
+    allowed_secrets: AllowedSecrets = AllowedSecrets()
+    """Which Secrets its endpoints and subscriptions may refer to."""
     store: GatewayStore
     """Where events are kept."""
     receiver: ReceiverSpec = ReceiverSpec()

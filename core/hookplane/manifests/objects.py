@@ -11,7 +11,13 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hookplane import fault
-from hookplane.compile.model import ObjectKey, Problem, Resource, SecretObject
+from hookplane.compile.model import (
+    ObjectKey,
+    Problem,
+    Resource,
+    SecretObject,
+    allows_reference,
+)
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import API_VERSION, GROUP, OWN_NAME_PATTERN, ObjectMeta
 from hookplane.kinds.conditions import Reason
@@ -152,8 +158,15 @@ class _Subject:
         data, problems = _values(made)
         if problems:
             return self.refused(problems)
-        name, namespace = made.metadata.name, made.metadata.namespace
-        return ParsedObject(self.key, SecretObject(namespace, name, data, made.type))
+        metadata = made.metadata
+        secret = SecretObject(
+            namespace=metadata.namespace,
+            name=metadata.name,
+            data=data,
+            type=made.type,
+            labelled=allows_reference(metadata.labels),
+        )
+        return ParsedObject(self.key, secret)
 
 
 def _values(made: SecretManifest) -> tuple[dict[str, Secret], Pairs]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hookplane.clock import Clock
-from hookplane.compile.model import SecretObject
+from hookplane.compile.model import SecretObject, allows_reference
 from hookplane.secret import Secret
 from hookplane_operator.kube.kinds import Object
 from hookplane_operator.referred.polling_cache import Name, PollingCache, Turn
@@ -70,6 +70,7 @@ def found_of(body: Object) -> FoundSecret:
         data={name: Secret(_decoded(text)) for name, text in (body.get("data") or {}).items()},
         type=body.get("type", "Opaque"),
         generated=GENERATED_FOR in labels,
+        labelled=allows_reference(labels),
     )
     return FoundSecret(secret, metadata.get("uid", ""), labels, metadata.get("annotations") or {})
 

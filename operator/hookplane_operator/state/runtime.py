@@ -104,6 +104,7 @@ class GatewayRuntime:
             public_url=spec.public_url,
             retention_events=parse_duration(spec.store.retention.events),
             gateways=True,
+            labelled_secrets=spec.allowed_secrets.from_ == "Labelled",
             receiver_tls=spec.receiver.tls is not None,
         )
 

@@ -29,6 +29,7 @@ SETTINGS = RunSettings(
     trusted_proxies=(),
     limits=IngressLimits(),
     allowed_ranges=(),
+    labelled_secrets=False,
     retention=Retention(1, 1, 1),
     style="text",
 )

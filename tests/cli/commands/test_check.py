@@ -68,6 +68,21 @@ def test_a_signature_that_can_be_read_in_two_ways_is_told(tmp_path: Path) -> Non
     )
 
 
+def test_secrets_without_the_label_are_told_where_a_gateway_will_want_it(tmp_path: Path) -> None:
+    manifest = tmp_path / "partner.yaml"
+    key = "verification: {keys: [{secretKeyRef: {name: s, key: k}}]}"
+    manifest.write_text(
+        secret_text("s", k="k" * 16) + endpoint_text(f"{{provider: Stripe, {key}}}")
+    )
+    assert check("-f", tmp_path).exit_code == 0
+    result = check("-f", tmp_path, "--labelled-secrets")
+    assert result.exit_code == 1
+    assert 'Secret "s" has no label hookplane.dev/allow-reference: "true"' in result.output
+    labels = "{hookplane.dev/allow-reference: 'true'}"
+    manifest.write_text(manifest.read_text().replace("labels: {}", f"labels: {labels}", 1))
+    assert check("-f", tmp_path, "--labelled-secrets").exit_code == 0
+
+
 def test_problems_name_place_object_field_and_remedy(tmp_path: Path) -> None:
     payments, chatbot = tmp_path / "payments.yaml", tmp_path / "chatbot.yaml"
     payments.write_text(

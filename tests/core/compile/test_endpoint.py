@@ -296,6 +296,37 @@ def test_secrets_that_hold_other_power_are_refused(kind: str) -> None:
     ]
 
 
+LABELLED = Options(labelled_secrets=True)
+STRIPE = endpoint_text(f"{{provider: Stripe, verification: {{keys: {REF}}}}}")
+NO_LABEL = (
+    'Secret "s" has no label hookplane.dev/allow-reference: "true", and objects may refer here to '
+    "Secrets with it only; set it on the Secret, if it is for webhooks"
+)
+
+
+@pytest.mark.parametrize(
+    "labels", ["{}", "{hookplane.dev/allow-reference: 'false'}", "{a: 'true'}"]
+)
+def test_a_secret_without_the_label_is_refused_where_labels_are_wanted(labels: str) -> None:
+    text = secret_text("s", k="x" * 16, labels=labels) + STRIPE
+    compiled = compiled_of(text, options=LABELLED)
+    assert said(compiled) == [f"spec.verification.keys[0]: {NO_LABEL}"]
+    assert {x.reason for x in compiled.problems} == {Reason.SECRET_NOT_ALLOWED}
+    assert [x for x in compiled.endpoints if not x.builtin] == []
+    assert said(compiled_of(text)) == []
+
+
+def test_labelled_and_generated_secrets_can_be_referred_to_where_labels_are_wanted() -> None:
+    labels = "{hookplane.dev/allow-reference: 'true'}"
+    labelled = compiled_of(secret_text("s", k="x" * 16, labels=labels) + STRIPE, options=LABELLED)
+    assert (said(labelled), one_endpoint(labelled).not_ready) == ([], "")
+    own = compiled_of(endpoint_text(), GENERATED, options=LABELLED)
+    assert (said(own), one_endpoint(own).not_ready) == ([], "")
+    key = "[{secretKeyRef: {name: a-verification, key: key}}]"
+    other = endpoint_text(f"{{verification: {{keys: {key}}}}}", name="b")
+    assert said(compiled_of(other, GENERATED, options=LABELLED)) == []
+
+
 def test_secrets_that_the_system_needs_itself_are_refused() -> None:
     text = endpoint_text(f"{{provider: Stripe, verification: {{keys: {REF}}}}}")
     secret = SecretObject("default", "s", {"k": Secret("x")}, reserved="the sealing key")

@@ -40,6 +40,7 @@ ENDPOINT = endpoint_text()
 KEY = generated("a-verification")
 SIGNING = generated("s-signing")
 REF = "{secretKeyRef: {name: sec, key: k}}"
+IN = "url: 'https://x.example/in'"
 
 
 def certificate() -> tuple[str, str]:
@@ -200,6 +201,31 @@ def test_a_header_of_an_endpoint_that_is_not_there_is_told_if_none_could_have_it
     compiled = compiled_of(subscription_text(ASKING), KEY, SIGNING)
     told = {(x.path, x.message) for x in compiled.problems if x.severity is Severity.NOTE}
     assert told == {("spec.filter.cel", NEVER.format("x-access-key"))}
+
+
+BY = f"{IN}, authentication: "
+OAUTH2 = f"{{tokenURL: 'https://x.example/t', clientID: c, clientSecret: {REF}}}"
+SENT: Final = {
+    "urlFrom": f"urlFrom: {REF}",
+    "headers[0].valueFrom": f"{IN}, headers: [{{name: X-A, valueFrom: {REF}}}]",
+    "authentication.bearer.token": f"{BY}{{bearer: {{token: {REF}}}}}",
+    "authentication.basic.password": f"{BY}{{basic: {{username: u, password: {REF}}}}}",
+    "authentication.oauth2.clientSecret": f"{BY}{{oauth2: {OAUTH2}}}",
+    "tls.ca": f"{IN}, tls: {{ca: {REF}}}",
+    "tls.clientCertificateRef": f"{IN}, tls: {{clientCertificateRef: {{name: sec}}}}",
+}
+"""Every way in which a target gets something of a Secret, by its field."""
+
+
+@pytest.mark.parametrize("field", SENT)
+def test_no_field_of_a_target_sends_a_secret_without_the_label(field: str) -> None:
+    values = {"k": "https://x.example/", "tls_crt": "c", "tls_key": "k"}
+    text = secret_text("sec", **values) + ENDPOINT + subscription_text("", SENT[field])
+    compiled = compiled_of(text, KEY, SIGNING, options=Options(labelled_secrets=True))
+    assert compiled.subscriptions == ()
+    told = {(x.path, x.reason) for x in compiled.problems}
+    assert told == {(f"spec.target.{field}", Reason.SECRET_NOT_ALLOWED)}
+    assert 'no label hookplane.dev/allow-reference: "true"' in compiled.problems[0].message
 
 
 def test_strict_sends_one_at_a_time() -> None:

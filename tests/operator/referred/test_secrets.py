@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hookplane.compile.model import SecretObject
+from hookplane.compile.model import ALLOW_REFERENCE, SecretObject
 from hookplane.secret import Secret
 from hookplane_operator.kube.errors import ApiError
 from hookplane_operator.kube.kinds import Object
@@ -57,6 +57,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.values: dict[Name, str] = {}
+        self.labels: dict[Name, dict[str, str]] = {}
         self.refused: set[Name] = set()
         self.read: list[Name] = []
         self.meanwhile: Callable[[], None] = lambda: None
@@ -70,7 +71,8 @@ class Cluster:
         if name not in self.values:
             return None
         own = {GENERATED_FOR: "uid"} if name[1].startswith("generated") else {}
-        metadata = {"namespace": name[0], "name": name[1], "uid": name[1], "labels": own}
+        labels = {**own, **self.labels.get(name, {})}
+        metadata = {"namespace": name[0], "name": name[1], "uid": name[1], "labels": labels}
         return {"metadata": metadata, "data": {"key": self.values[name]}}
 
 
@@ -160,3 +162,15 @@ async def test_who_gives_up_reading_is_not_answered_by_it() -> None:
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
+
+
+async def test_a_label_that_comes_is_noticed_like_a_value() -> None:
+    scene = Scene("given")
+    await scene.begin()
+    (name,) = scene.names
+    scene.cluster.labels[name] = {ALLOW_REFERENCE: "true"}
+    await scene.second()
+    assert scene.changed == [name]
+    found = (await scene.secrets.read([name]))[name]
+    assert isinstance(found, FoundSecret)
+    assert found.secret.labelled

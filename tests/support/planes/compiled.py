@@ -61,11 +61,12 @@ def subscription_text(
     return _object("WebhookSubscription", name, f"{{{source}target: {{{target}}}{more}}}", "{}")
 
 
-def secret_text(name: str, kind: str = "Opaque", **values: str) -> str:
+def secret_text(name: str, kind: str = "Opaque", labels: str = "{}", **values: str) -> str:
     """A Secret; `_` in a key stands for a dash."""
     data = "".join(f"\n  {key.replace('_', '-')}: {value!r}" for key, value in values.items())
     return (
-        f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: {kind}\n"
+        f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, labels: {labels}}}\n"
+        f"type: {kind}\n"
         f"stringData:{data or ' {}'}\n---\n"
     )
 
