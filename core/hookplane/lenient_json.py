@@ -73,11 +73,16 @@ def _cut(text: str) -> Iterator[str]:
     yield text[start:] if depth <= MAX_DEPTH else ""
 
 
+def _digits(text: str) -> Digits:
+    """In Python, so that other threads have their turns while numbers are read."""
+    return Digits(text)
+
+
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_EXACT_DIGITS else math.inf
 
 
 _LENIENT: Final = json.JSONDecoder(strict=False, parse_int=_integer)
 _EXACT: Final = json.JSONDecoder(
-    strict=False, parse_int=Digits, parse_float=Digits, parse_constant=Digits
+    strict=False, parse_int=_digits, parse_float=_digits, parse_constant=_digits
 )

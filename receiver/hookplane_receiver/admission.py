@@ -13,7 +13,6 @@ from hookplane.clock import Clock, Millis
 from hookplane.errors import RejectedEvent, StoreError
 from hookplane.ids import RandomPool, event_id
 from hookplane.network.headers import Headers
-from hookplane.providers import extract
 from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
@@ -22,6 +21,7 @@ from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane.tracing import Step, Tracer
 from hookplane_receiver import credentials
 from hookplane_receiver.addresses import Network, client_address, contains, network_of
+from hookplane_receiver.event_reader import EventReader, Told
 from hookplane_receiver.ingress.server import (
     BodyBroken,
     BodyTimeout,
@@ -72,6 +72,7 @@ class Admission:
         self._source_rates = SourceRates()
         self._append_timeout = SharedTimeout(APPEND_SECONDS)
         self._random_bytes = RandomPool()
+        self._reader = EventReader()
 
     async def handle(self, request: InboundRequest) -> InboundResponse:
         """Answers every request; never raises but when it is cancelled."""
@@ -105,7 +106,9 @@ class Admission:
         greeting = shake_hands(endpoint, request, body)
         if greeting is not None:
             return greeting
-        event = self._event(endpoint, request, body)
+        refuse_repeated(endpoint, request)
+        told = await self._reader.read(endpoint, request.headers, body)
+        event = self._event(endpoint, request, body, told)
         usage = self._quotas.admit(endpoint.config.namespace, len(body))
         appended = await self._append(endpoint, event, usage)
         self._note(endpoint, event, appended, started)
@@ -134,22 +137,21 @@ class Admission:
             )
         )
 
-    def _event(self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes) -> NewEvent:
-        refuse_repeated(endpoint, request)
+    def _event(
+        self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes, told: Told
+    ) -> NewEvent:
         now = self._clock.now()
-        facts = extract.Facts(request.headers, body)
-        key = endpoint.dedup_key
         return NewEvent(
             endpoint=endpoint.config.uid,
             event_id=event_id(now, self._random_bytes),
             received=now,
-            type=extract.event_type(endpoint.event_type, facts),
+            type=told.type,
             headers=endpoint.stored.of(request.headers),
             body=body,
-            dedup_key=None if key is None else extract.dedup_key(key, facts),
-            dedup_window=0 if key is None else endpoint.config.dedup_window,
+            dedup_key=told.dedup_key,
+            dedup_window=0 if endpoint.dedup_key is None else endpoint.config.dedup_window,
             repeats_identical=endpoint.repeats_identical,
-            key="" if endpoint.event_key is None else extract.event_key(endpoint.event_key, facts),
+            key=told.key,
         )
 
     async def _append(

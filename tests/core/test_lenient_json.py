@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import sys
+from types import FrameType
 
 import pytest
 
@@ -84,3 +87,20 @@ def test_as_much_is_read_as_can_be() -> None:
 def test_what_is_no_json_stays_none(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the parser's words differ
         parse(body)
+
+
+async def test_others_have_turns_between_two_numbers_that_a_thread_reads() -> None:
+    """Their turns come where the decoder has called back into Python."""
+    text = "[" + "1.5," * 200_000 + "1.5]"
+    reading = asyncio.create_task(asyncio.to_thread(parse_with_digits, text))
+    turns = 0
+    while not reading.done():
+        turns += any(_reads_a_number(x) for x in sys._current_frames().values())
+        await asyncio.sleep(0)
+    assert len(await reading) == 200_001
+    assert turns
+
+
+def _reads_a_number(frame: FrameType) -> bool:
+    behind = frame.f_back
+    return behind is not None and behind.f_code.co_filename == json.decoder.__file__

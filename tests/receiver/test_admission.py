@@ -27,6 +27,7 @@ from hookplane.secret import Secret
 from hookplane.signatures.request import sign_request
 from hookplane.store.queries import Page
 from hookplane.tracing import Step
+from hookplane_receiver.event_reader import LONG
 from hookplane_receiver.ingress.body_budget import ALLOWANCE
 from hookplane_receiver.ingress.server import IngressLimits
 from support.clocks.manual import ManualClock
@@ -237,6 +238,20 @@ async def test_without_a_dedup_key_every_request_is_an_event(tmp_path: Path) -> 
         for _ in range(2):
             assert (await door.send("/default/e", BODY, ONE)).status == 200
         assert len(await door.events("e")) == 2
+
+
+@pytest.mark.parametrize("size", [0, LONG])
+async def test_keys_are_read_digit_for_digit_however_long_the_body_is(
+    tmp_path: Path, size: int
+) -> None:
+    source = Source(body_path="id")
+    config = keyed(dedup_key=source, event_key=source, event_type=source)
+    async with open_door(tmp_path, config) as door:
+        bodies = [b'{"id":%b,"x":"%b"}' % (x, b"x" * size) for x in (b"1.50", b"1.5", b"1.50")]
+        for body in bodies:
+            await door.send("/default/e", body, ONE)
+        found = sorted((row.entry.key, row.entry.type) for row in await door.events("e"))
+    assert found == [("1.5", "1.5"), ("1.50", "1.5")]
 
 
 HARMLESS_BODIES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
@@ -19,6 +20,9 @@ from hookplane.store.notifications import Notifications, Topic
 
 POLL_SECONDS: Final = 1.0
 """How long a change may go unnoticed when its notification was lost."""
+
+BREATH: Final = 50
+"""After so many documents others have a turn; reading that many takes some milliseconds."""
 
 _MODELS: Final[dict[ConfigKind, type[Document]]] = {
     ConfigKind.ENDPOINT: EndpointConfig,
@@ -64,9 +68,10 @@ class ConfigFollower:
     async def load(self) -> None:
         """Puts all rows in force that are newer than `version`. Raises StoreUnavailable."""
         version, rows = await self._store.load_config(self.version)
-        for row in rows:
-            if row.kind in self._kinds:
-                self._put_in_force(row)
+        for number, row in enumerate(x for x in rows if x.kind in self._kinds):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            self._put_in_force(row)
         if version != self.version:
             self.version = version
             self._on_version()

@@ -26,20 +26,26 @@ MAX_EVENT_KEY_CHARACTERS: Final = 256
 MAX_FORM_FIELDS: Final = 100
 _SCALAR: Final = re.compile(r'".*|-?[0-9].*|true|false|NaN|-?Infinity', re.DOTALL)
 """Texts that could be taken for a value of another kind, or for one that was marked."""
+_NEGATIVE_ZERO: Final = b"-0"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Facts:
     """A request as extractors see it; the body is parsed when first asked for, and once."""
 
-    __slots__ = ("_json", "body", "headers")
+    __slots__ = ("_json", "body", "headers", "hurried", "put_off")
 
     _json: Any
 
-    def __init__(self, headers: Sequence[tuple[str, str]], body: bytes) -> None:
-        """`headers`: names in lower case."""
+    def __init__(
+        self, headers: Sequence[tuple[str, str]], body: bytes, *, hurried: bool = False
+    ) -> None:
+        """`headers`: names in lower case. `hurried`: what takes long is not read, as if it were
+        not there, and `put_off` says whether there was any."""
         self.headers = headers
         self.body = body
+        self.hurried = hurried
+        self.put_off = False
 
     def header(self, name: str) -> str:
         """The value of a header, or the empty string."""
@@ -58,11 +64,15 @@ class Facts:
             return self._json
 
     def number(self, steps: Sequence[str]) -> str:
-        """The number at a path into the body, digit for digit. Only a fraction, a zero and what is
-        too large for 64 bits need the body to be read once more, which takes seconds for 32 MiB."""
+        """The number at a path into the body, digit for digit. Only a fraction and what is too
+        large for 64 bits need the body to be read once more, which takes seconds for 32 MiB; and a
+        zero, where something in the body may be a negative one."""
         value = walk(self.json, steps)
-        if type(value) is int and value:
+        if type(value) is int and (value or _NEGATIVE_ZERO not in self.body):
             return str(value)
+        if self.hurried:
+            self.put_off = True
+            return ""
         try:
             return str(walk(parse_with_digits(self.body), steps))
         except ValueError:

@@ -11,7 +11,7 @@ from hookplane.clock import SystemClock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig, Source
 from hookplane.errors import InvalidValue
-from hookplane.process.follow import POLL_SECONDS, ConfigFollower
+from hookplane.process.follow import BREATH, POLL_SECONDS, ConfigFollower
 from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
@@ -63,6 +63,19 @@ async def test_loads_all_then_what_is_newer(store: Store) -> None:
     await store.apply_config(ConfigChange(deletes=((ConfigKind.ENDPOINT, "one"),)))
     await follower.load()
     assert taken.documents == {"one": None}
+
+
+async def test_others_have_turns_while_many_documents_are_put_in_force(store: Store) -> None:
+    taken, count = Taken(), 3 * BREATH
+    await store.apply_config(ConfigChange(upserts=tuple(row(f"e{x}") for x in range(count))))
+    follower = ConfigFollower(store, SEALER, taken)
+    loading, seen = asyncio.create_task(follower.load()), set()
+    while not loading.done():
+        seen.add((len(taken.documents), follower.version))
+        await asyncio.sleep(0)
+    in_the_middle = [known for known, version in seen if 0 < known < count and version == 0]
+    assert len(in_the_middle) == count // BREATH
+    assert (len(taken.documents), follower.version > 0) == (count, True)
 
 
 async def test_it_rests_while_nothing_changes(store: Store) -> None:

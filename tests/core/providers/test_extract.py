@@ -576,3 +576,28 @@ def test_a_header_may_say_what_an_event_is_about() -> None:
     source = event_key_reader(Source(header="x-customer"))
     assert event_key(source, facts({}, (("x-customer", "cus_1"),))) == "cus_1"
     assert event_key(source, facts({})) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "put_off"),
+    [
+        (b"17", False),
+        (b"0", False),
+        (b"-0", True),
+        (b"12.50", True),
+        (b"18446744073709551616", True),
+        (b"1e3", True),
+    ],
+)
+def test_in_a_hurry_only_what_takes_long_is_put_off(number: bytes, put_off: bool) -> None:
+    reader, body = key_reader(Source(body_path="id")), b'{"id":%b}' % number
+    hurried = Facts((), body, hurried=True)
+    found = reader.read(hurried)
+    assert (hurried.put_off, found) == (put_off, "" if put_off else number.decode())
+    at_leisure = Facts((), body)
+    assert (reader.read(at_leisure), at_leisure.put_off) == (number.decode(), False)
+
+
+def test_a_zero_beside_a_negative_one_is_still_itself() -> None:
+    reader = key_reader(Source(body_path="id"))
+    assert reader.read(Facts((), b'{"x":"-0","id":0}')) == "0"
