@@ -16,7 +16,13 @@ from hookplane.network.headers import Headers
 from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
-from hookplane.signatures.verify import SignedRequest, VerifyResult, verify, verify_headers
+from hookplane.signatures.verify import (
+    SignedRequest,
+    VerifyResult,
+    hashed_bytes,
+    verify,
+    verify_headers,
+)
 from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane.tracing import Step, Tracer
 from hookplane_receiver import credentials
@@ -131,9 +137,10 @@ class Admission:
         if config.signature is None:
             return
         facts = SignedRequest(request.method, signed_url(endpoint, request), request.headers, body)
+        hashed = hashed_bytes(config.signature, len(endpoint.keys), len(body))
         refuse_failed(
             await off_loop(
-                len(body), verify, config.signature, endpoint.keys, facts, self._clock.now()
+                hashed, verify, config.signature, endpoint.keys, facts, self._clock.now()
             )
         )
 

@@ -17,10 +17,13 @@ from hookplane.signatures.form import (
     read_header,
 )
 from hookplane.signatures.keys import SignedContent, VerificationKey
-from hookplane.signatures.scheme import Algorithm, SignatureScheme, Timestamp, TimeUnit
+from hookplane.signatures.scheme import Algorithm, Layout, SignatureScheme, Timestamp, TimeUnit
 from hookplane.signatures.template import WRITTEN_TIME, refused_id, refused_url, signed_content
 from hookplane.units import parse_time
 
+MAX_ED25519_TRIES: Final = 16
+"""Signatures times keys: two signatures during a rotation, and eight keys. Each try hashes the
+content anew, which takes 0.1 s for 32 MiB."""
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _RFC3339: Final = re.compile(WRITTEN_TIME)
 """It and numbers with as many digits as now have one end, whatever stands beside them in what is
@@ -94,6 +97,15 @@ def verify_headers(scheme: SignatureScheme, headers: Sequence[tuple[str, str]]) 
     return VerifyResult()
 
 
+def hashed_bytes(scheme: SignatureScheme, keys: int, size: int) -> int:
+    """How many bytes are hashed at most while `verify` looks at a body of `size` bytes with so many
+    keys. A content is hashed once, but by Ed25519 with each key and each signature."""
+    if scheme.algorithm is not Algorithm.ED25519:
+        return size
+    signatures = 1 if scheme.layout is Layout.BARE else MAX_SIGNATURES
+    return size * min(keys * signatures, MAX_ED25519_TRIES)
+
+
 def _verify(
     scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
 ) -> VerifyResult:
@@ -104,6 +116,7 @@ def _verify(
     _check_url(scheme, values, request.body)
     content = SignedContent(signed_content(scheme.content, request.body, values))
     candidates = _decoded(scheme, found.signatures)
+    _check_tries(scheme, len(candidates), len(keys))
     matches = [key.matches(candidates, content) for key in keys]
     if True not in matches:
         raise _Refused(VerifyFailure.MISMATCH, f"signature does not match ({_tried(len(keys))})")
@@ -172,7 +185,13 @@ def _decoded(scheme: SignatureScheme, signatures: Sequence[str]) -> list[bytes]:
     if scheme.algorithm is Algorithm.EQUALITY:
         return [header_bytes(text) for text in signatures]
     decoded = [decode(text, scheme.encoding) for text in signatures]
-    return [data for data in decoded if data is not None]
+    return list(dict.fromkeys(data for data in decoded if data is not None))
+
+
+def _check_tries(scheme: SignatureScheme, signatures: int, keys: int) -> None:
+    if scheme.algorithm is Algorithm.ED25519 and signatures * keys > MAX_ED25519_TRIES:
+        detail = f"header {scheme.header} has {signatures} signatures, too many for {keys} keys"
+        raise _Refused(VerifyFailure.MALFORMED, detail)
 
 
 def _tried(count: int) -> str:

@@ -20,8 +20,20 @@ from hookplane.providers import registry
 from hookplane.secret import Secret
 from hookplane.signatures.keys import SignedContent, check_key, prepare
 from hookplane.signatures.request import sign_request
-from hookplane.signatures.scheme import Algorithm, Encoding, KeyEncoding, SignatureScheme
-from hookplane.signatures.verify import SignedRequest, VerifyFailure, verify
+from hookplane.signatures.scheme import (
+    Algorithm,
+    Encoding,
+    KeyEncoding,
+    Layout,
+    SignatureScheme,
+)
+from hookplane.signatures.verify import (
+    SignedRequest,
+    VerifyFailure,
+    VerifyResult,
+    hashed_bytes,
+    verify,
+)
 
 NOW = 1_700_000_000_000
 Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -90,6 +102,62 @@ def test_standard_webhooks_pairs_have_prefixes() -> None:
     headers = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
     request = SignedRequest("POST", "", headers, b"x")
     assert verify(scheme, [prepare(scheme, public)], request, NOW).ok
+
+
+def judged(wrong: int, keys: int, right: int = 0) -> VerifyResult:
+    """A request with so many wrong signatures, and then the right one so often, at an endpoint with
+    so many keys."""
+    private, public = pair(PRIVATE[Algorithm.ED25519], KeyEncoding.HEX)
+    scheme = VERSIONED_ED25519
+    signatures = ["v1," + base64.b64encode(bytes([x]) * 64).decode() for x in range(wrong)]
+    [(_, text)] = sign_request(scheme, private, method="POST", url="", body=b"x", id="1", now=NOW)
+    value = " ".join([*signatures, *[text] * right])
+    request = SignedRequest("POST", "", [("x", value)], b"x")
+    return verify(scheme, [prepare(scheme, public)] * keys, request, NOW)
+
+
+VERSIONED_ED25519 = SignatureScheme(
+    header="x",
+    layout=Layout.VERSIONED,
+    algorithm=Algorithm.ED25519,
+    encoding=Encoding.BASE64,
+    key_encoding=KeyEncoding.HEX,
+)
+
+
+@pytest.mark.parametrize(
+    ("signatures", "keys", "refused"), [(2, 8, False), (8, 2, False), (3, 8, True), (8, 3, True)]
+)
+def test_so_many_signatures_are_tried_with_so_many_keys(
+    signatures: int, keys: int, refused: bool
+) -> None:
+    """Each try of Ed25519 hashes the content anew."""
+    found = judged(signatures, keys)
+    detail = f"header x has {signatures} signatures, too many for {keys} keys"
+    no_match = f"signature does not match ({keys} keys tried)"
+    assert found.detail == (detail if refused else no_match)
+    assert judged(signatures - 1, keys, right=1).ok is not refused
+
+
+def test_a_signature_that_is_repeated_is_tried_once() -> None:
+    assert judged(1, 8, right=7).ok
+
+
+@pytest.mark.parametrize(
+    ("scheme", "keys", "times"),
+    [
+        (SignatureScheme(header="x"), 8, 1),
+        (SignatureScheme(header="x", algorithm=Algorithm.RSA_SHA256), 8, 1),
+        (SignatureScheme(header="x", algorithm=Algorithm.ED25519), 1, 1),
+        (SignatureScheme(header="x", algorithm=Algorithm.ED25519), 8, 8),
+        (VERSIONED_ED25519, 1, 8),
+        (VERSIONED_ED25519, 8, 16),
+    ],
+)
+def test_how_much_is_hashed_is_known_beforehand(
+    scheme: SignatureScheme, keys: int, times: int
+) -> None:
+    assert hashed_bytes(scheme, keys, 1000) == 1000 * times
 
 
 HMAC = SignatureScheme(header="x")
