@@ -32,8 +32,9 @@ WRITTEN_TIME: Final = (
 )
 """RFC 3339, as a regular expression. No such text begins or ends with another one, so that it ends
 at one place whatever stands beside it."""
-_TIME: Final = rf"(?:[0-9]{{10,15}}|{WRITTEN_TIME})"
-"""All times that `verify` takes: seconds have had ten digits since 2001."""
+_TIME: Final = rf"(?:[0-9]{{10}}|[0-9]{{13}}|{WRITTEN_TIME})"
+"""All times that `verify` takes, and no others, since a query with one is refused: seconds have
+ten digits and milliseconds thirteen, from 2001 to 2286."""
 _AHEAD: Final = 256
 """Bytes of the body of which a time could be that begins in front of it."""
 
