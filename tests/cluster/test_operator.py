@@ -318,6 +318,27 @@ def test_a_secret_that_a_gateway_names_is_its_own_from_then_on(kubectl: Kubectl,
     kubectl.run("delete", "whg", name)
 
 
+def test_a_header_that_is_not_stored_is_told_until_the_endpoint_names_it(
+    kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    target = {"target": {"url": subscriber.url, "forwardHeaders": ["X-Tenant"]}}
+    kubectl.apply(endpoint(name), subscription(name, [name], "", **target))
+    found = wait_ready(kubectl, "whs", name)
+    missing = condition(found, ConditionType.HEADERS_MISSING)
+    assert (missing["status"], missing["reason"]) == ("True", Reason.HEADER_NOT_STORED)
+    assert missing["message"] == (
+        'spec.target.forwardHeaders[0]: the header "X-Tenant" is not stored with the events of '
+        f'WebhookEndpoint "{name}"; name it in spec.storeHeaders there'
+    )
+    kubectl.apply(endpoint(name, storeHeaders=["X-Partner-Token"]))
+    message = refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.INVALID)
+    assert message.startswith('spec.storeHeaders[0]: "X-Partner-Token" looks like a credential')
+    kubectl.apply(endpoint(name, storeHeaders=["X-Tenant"]))
+    wait_ready(kubectl, "whe", name)
+    found = kubectl.until("whs", name, lambda x: not condition(x, ConditionType.HEADERS_MISSING))
+    assert is_ready(found)
+
+
 def test_a_gateway_may_want_secrets_to_be_labelled(
     kubectl: Kubectl, subscriber: Target, name: str
 ) -> None:
