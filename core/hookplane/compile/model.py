@@ -150,6 +150,8 @@ class Options:
     """`namespace/name` of Services that cannot be targets → why."""
     service_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """`namespace/name` of the others → their addresses in the cluster."""
+    service_ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """And their ports there; none: not known, or whatever their pods listen at."""
     public_url: str | None = None
     """The URL that endpoints are below, as senders see it; None: not known."""
     retention_events: Millis = 604_800_000

@@ -79,6 +79,8 @@ class TargetCompiler:
         if (why := self.options.refused_services.get(f"{namespace}/{ref.name}")) is not None:
             self.problems.missing(path, why, Reason.NOT_ALLOWED, Absent("Service", ref.name))
             return None
+        if self._lacks_port(ref):
+            return None
         if self.options.cluster_services:
             return f"{ref.scheme.lower()}://{ref.name}.{namespace}.svc:{ref.port}{ref.path}"
         services = self.options.services
@@ -93,6 +95,17 @@ class TargetCompiler:
             )
             return None
         return self._checked(base.rstrip("/") + ref.path, path)
+
+    def _lacks_port(self, ref: ServiceRef) -> bool:
+        """Whether the Service is known not to have it: nobody answers there."""
+        ports = self.options.service_ports.get(f"{self.problems.namespace}/{ref.name}", ())
+        if not ports or ref.port in ports:
+            return False
+        found = ", ".join(map(str, sorted(ports)))
+        why = f'Service "{ref.name}" has no port {ref.port}; it has {found}'
+        absent = Absent("Service", ref.name)
+        self.problems.missing(f"{PATH}.serviceRef.port", why, Reason.NOT_ALLOWED, absent)
+        return True
 
     def _service_addresses(self) -> tuple[str, ...]:
         ref = self.spec.service_ref

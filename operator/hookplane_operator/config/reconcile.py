@@ -65,6 +65,7 @@ class _Batch:
     refused_services: dict[str, str] = field(default_factory=dict)
     """`namespace/name` of a Service → why it cannot be a target."""
     service_addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    service_ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unknown: dict[ObjectKey, Blocker] = field(default_factory=dict)
     """Objects of which something could not be read → what."""
 
@@ -248,6 +249,7 @@ class Configurator:
                 batch.refused_services["/".join(name)] = target.objection
             else:
                 batch.service_addresses["/".join(name)] = target.addresses
+                batch.service_ports["/".join(name)] = target.ports
 
     # Compiling ----------------------------------------------------------------------------------
 
@@ -257,6 +259,7 @@ class Configurator:
             runtime.options,
             refused_services=batch.refused_services,
             service_addresses=batch.service_addresses,
+            service_ports=batch.service_ports,
         )
         known = self._known(runtime, {x.metadata.namespace for x in resources})
         arguments = (resources, list(batch.secrets.values()), options)

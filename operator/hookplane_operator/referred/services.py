@@ -27,6 +27,8 @@ class ServiceTarget(NamedTuple):
     """Why it cannot be one; None: it can."""
     addresses: tuple[str, ...] = ()
     """Of the cluster's; none: its name leads to pods, whose addresses change (headless)."""
+    ports: tuple[int, ...] = ()
+    """At these addresses, for TCP; none are known where there is no address."""
 
 
 Services = PollingCache[ServiceTarget]
@@ -52,7 +54,9 @@ def target_of(name: str, service: Object | None) -> ServiceTarget:
         return ServiceTarget(why)
     spec = service.get("spec", {})
     given = spec.get("clusterIPs") or [spec.get("clusterIP") or _NO_ADDRESS]
-    return ServiceTarget(None, tuple(str(ip_address(x)) for x in given if x != _NO_ADDRESS))
+    addresses = tuple(str(ip_address(x)) for x in given if x != _NO_ADDRESS)
+    tcp = [x["port"] for x in spec.get("ports") or () if x.get("protocol", "TCP") == "TCP"]
+    return ServiceTarget(None, addresses, tuple(tcp) if addresses else ())
 
 
 def objection(name: str, service: Object | None) -> str | None:

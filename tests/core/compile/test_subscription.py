@@ -396,6 +396,26 @@ def test_a_service_that_the_cluster_refuses_says_why() -> None:
     assert not one_subscription(compiled_of(text, KEY, SIGNING, options=elsewhere)).not_ready
 
 
+@pytest.mark.parametrize(
+    ("ports", "why"),
+    [
+        ((443, 80), 'Service "bot" has no port 8080; it has 80, 443'),
+        ((80, 8080), ""),
+        ((), ""),
+    ],
+)
+def test_a_port_that_a_service_does_not_have_is_told_with_those_that_it_has(
+    ports: tuple[int, ...], why: str
+) -> None:
+    text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080}")
+    options = replace(cluster(), service_ports={"default/bot": ports, "other/bot": (1,)})
+    compiled = compiled_of(text, KEY, SIGNING, options=options)
+    made = one_subscription(compiled)
+    assert (made.not_ready, made.target is None) == (why, bool(why))
+    told = [(x.path, x.message) for x in compiled.problems]
+    assert told == ([("spec.target.serviceRef.port", why)] if why else [])
+
+
 def test_the_addresses_of_a_service_are_its_subscriptions_alone() -> None:
     text = ENDPOINT + subscription_text(target="serviceRef: {name: bot, port: 8080}")
     addresses = {"default/bot": ("10.96.0.7",), "other/bot": ("10.96.0.8",)}

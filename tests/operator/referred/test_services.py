@@ -75,6 +75,23 @@ def test_addresses_of_a_service(given: Object, addresses: tuple[str, ...]) -> No
     assert target_of("web", {"spec": spec}) == ServiceTarget(None, addresses)
 
 
+@pytest.mark.parametrize(
+    ("given", "ports"),
+    [
+        (GOOD["spec"], (80, 8443)),
+        # its name leads straight to pods, which listen where they like
+        ({"selector": {"app": "web"}, "clusterIP": "None"}, ()),
+    ],
+)
+def test_ports_of_a_service(given: Object, ports: tuple[int, ...]) -> None:
+    named = [
+        {"name": "http", "port": 80, "targetPort": 8080},
+        {"name": "https", "port": 8443, "protocol": "TCP"},
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+    ]
+    assert target_of("web", {"spec": given | {"ports": named}}).ports == ports
+
+
 async def test_one_that_gets_another_address_is_told() -> None:
     scene = Scene()
     await scene.use(SHOP)
