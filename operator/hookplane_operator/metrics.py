@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS: Final = (0.005, 0.02, 0.1, 0.5, 2, 10)
 
@@ -27,6 +28,12 @@ class GatewayMetrics:
             ["gateway"],
             registry=registry,
         )
+        self.ready = Gauge(
+            "hookplane_operator_gateway_ready",
+            "1: the gateway's condition Ready is True.",
+            ["gateway"],
+            registry=registry,
+        )
         self.keys_lost = Gauge(
             "hookplane_operator_keys_lost",
             "Documents in the database that the encryption keys of a gateway did not open.",
@@ -36,6 +43,7 @@ class GatewayMetrics:
 
     def forget(self, gateway: str) -> None:
         """It is gone, or another replica tells of it now."""
+        self.ready.remove(gateway)
         self.refused.remove(gateway)
         self.blocked.remove(gateway)
         self.keys_lost.remove(gateway)
@@ -46,6 +54,9 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        ProcessCollector(registry=registry)
+        build = gauge("hookplane_operator_build_info", "Which version this is.", ["version"])
+        build.labels(version("hookplane")).set(1)
         self.queue_depth = gauge("hookplane_operator_queue_depth", "Keys that wait for a worker.")
         self.reconcile_seconds = Histogram(
             "hookplane_operator_reconcile_seconds",

@@ -153,6 +153,7 @@ class Operator:
             self._gateways.facts.get,
             self._knowledge.judge,
             self._has_dirty,
+            lambda gateway, ready: self._metrics.gateways.ready.labels(gateway).set(ready),
         )
 
     def _make_router(self, clock: Clock) -> KeyRouter:

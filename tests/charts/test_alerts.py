@@ -39,6 +39,9 @@ CERTIFICATE = f"hookplane_tls_certificate_expiry_timestamp_seconds{{{SYSTEM}"
 CHILDREN = (
     f'hookplane_operator_children_refused{{{SYSTEM}, gateway="hookplane-system/default", pod="a"}}'
 )
+READY = f'hookplane_operator_gateway_ready{{{SYSTEM}, gateway="hookplane-system/default"}}'
+VOLUME = f'kubelet_volume_stats_%s_bytes{{{SYSTEM}, persistentvolumeclaim="%s"}}'
+OWN_CLAIM = "data-hookplane-postgresql-0"
 LOST = f'hookplane_operator_keys_lost{{{SYSTEM}, gateway="hookplane-system/%s", pod="a"}}'
 HELD = f'hookplane_operator_sweep_blocked{{{SYSTEM}, gateway="hookplane-system/default", pod="%s"}}'
 LEADER = f"hookplane_operator_leader{{{SYSTEM}, pod=%r}}"
@@ -105,6 +108,26 @@ CASES = {
         good={CHILDREN: "2x5 0x55"},
         labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
         summary="2 objects or pods of gateway hookplane-system/default are refused.",
+    ),
+    "HookplaneGatewayNotReady": Case(
+        bad={READY: f"0{HOURS}"},
+        good={READY: "1x10 0x8 1x42"},
+        labels={"namespace": "hookplane-system", "gateway": "hookplane-system/default"},
+        summary="Gateway hookplane-system/default is not ready.",
+    ),
+    "HookplaneVolumeIsFilling": Case(
+        bad={
+            VOLUME % ("available", OWN_CLAIM): f"8{HOURS}",
+            VOLUME % ("capacity", OWN_CLAIM): f"100{HOURS}",
+        },
+        good={
+            VOLUME % ("available", OWN_CLAIM): f"11{HOURS}",
+            VOLUME % ("capacity", OWN_CLAIM): f"100{HOURS}",
+            VOLUME % ("available", "data-shop-postgresql-0"): f"1{HOURS}",
+            VOLUME % ("capacity", "data-shop-postgresql-0"): f"100{HOURS}",
+        },
+        labels={"namespace": "hookplane-system", "persistentvolumeclaim": OWN_CLAIM},
+        summary=f"8% of the volume {OWN_CLAIM} is left.",
     ),
     "HookplaneKeysLost": Case(
         bad={LOST % "default": f"3{HOURS}"},
@@ -246,6 +269,7 @@ def test_it_fires_in_time_and_only_when_it_should(alert: str, tmp_path: Path) ->
         "exp_annotations": {
             "summary": case.summary,
             "description": rule["annotations"]["description"],
+            "runbook_url": rule["annotations"]["runbook_url"],
         },
     }
     pending = int(str(rule.get("for", "0m")).removesuffix("m")) // 2

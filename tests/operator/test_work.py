@@ -79,7 +79,13 @@ async def at_work(
         sweeper=NOBODY,
         default=DefaultGatewayKeeper(made.kube, made.objects, SETTINGS, SCOPE),
         collector=Collector(
-            made.objects, writer, made.clock, gateways.facts.get, knowledge.judge, lambda _: None
+            made.objects,
+            writer,
+            made.clock,
+            gateways.facts.get,
+            knowledge.judge,
+            lambda _: None,
+            lambda *_: None,
         ),
         watcher=Watcher(
             made.kube,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from hookplane import fault
-from hookplane.clock import Clock
+from hookplane.clock import Clock, Millis
 from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
@@ -25,9 +25,10 @@ from hookplane_operator.state.facts import GatewayFacts, Informed
 from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.endpoint import endpoint_status
-from hookplane_operator.status.gateway import ServedCounts, gateway_status
+from hookplane_operator.status.gateway import ServedCounts, gateway_status, is_ready
 from hookplane_operator.status.observation import Observation
 from hookplane_operator.status.replay import replay_status
+from hookplane_operator.status.resuming import wants_resume
 from hookplane_operator.status.subscription import subscription_status
 from hookplane_operator.status.writer import StatusWriter
 
@@ -74,6 +75,9 @@ class RoundMemory:
     told_at: float = 0.0
     away_since: float | None = None
     told: dict[ObjectKey, Seen] = field(default_factory=dict)
+    resumed: dict[str, Millis] = field(default_factory=dict)
+    """Uids of subscriptions whose dispatcher was asked to resume them, and since when they were
+    disabled then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +104,18 @@ class Collector:
         facts: Callable[[tuple[str, str]], GatewayFacts | None],
         informed: Callable[[], Informed],
         drained: Callable[[GatewayRuntime], None],
+        told_ready: Callable[[str, bool], None],
     ) -> None:
         """`informed`: whether we see what happens in the cluster. `drained`: called when a runtime
-        has subscriptions that endpoints may leave by now."""
+        has subscriptions that endpoints may leave by now. `told_ready`: called with a gateway's
+        `namespace/name` and whether it is Ready, each time that this is told."""
         self._objects = objects
         self._writer = writer
         self._clock = clock
         self._facts = facts
         self._informed = informed
         self._drained = drained
+        self._told_ready = told_ready
 
     async def run(self, runtime: GatewayRuntime) -> None:
         """Until cancelled. Raises StoreError when the store is not what it was."""
@@ -142,7 +149,9 @@ class Collector:
             marks = (runtime.rounds, *await runtime.store.activity())
             if state.seen is None or self._is_old(state, marks):
                 writes = runtime.applied.writes
-                state.seen = await self._observe(runtime)
+                seen = await self._observe(runtime)
+                await self._resume(runtime, state, seen)
+                state.seen = seen
                 state.marks, state.writes, state.asked_at = marks, writes, time.monotonic()
             else:
                 members = tuple(await runtime.store.members())
@@ -189,6 +198,22 @@ class Collector:
         replays = {x.uid: x for x in jobs}
         now = self._clock.now()
         return Observation(now, "", members, endpoints, subscriptions, replays)
+
+    async def _resume(self, runtime: GatewayRuntime, state: RoundMemory, seen: Observation) -> None:
+        """Passes on what owners ask for by annotation, once for each time that it was disabled."""
+        disabled = {
+            uid: since for uid, x in seen.subscriptions.items() if (since := x.state.disabled_at)
+        }
+        state.resumed = {uid: at for uid, at in state.resumed.items() if uid in disabled}
+        for key in list(runtime.results) if disabled else ():
+            body = self._objects.get(key) or {}
+            metadata = body.get("metadata", {})
+            since = disabled.get(metadata.get("uid", ""), 0)
+            notes = metadata.get("annotations") or {}
+            if wants_resume(notes, since, seen.at) and state.resumed.get(metadata["uid"]) != since:
+                await runtime.store.request_resume(metadata["uid"])
+                state.resumed[metadata["uid"]] = since
+                _log.info("%s: resumed, as its annotation asks", key)
 
     # Reporting ------------------------------------------------------------------------------------
 
@@ -294,6 +319,7 @@ class Collector:
             now, informed = self._clock.now(), self._informed()
             status = gateway_status(facts, informed, served, seen, old, now)
             self._writer.offer(key, facts.uid, status)
+            self._told_ready("/".join(name), is_ready(status))
 
     def _find_drained(
         self, runtime: GatewayRuntime, seen: Observation, living: frozenset[str]

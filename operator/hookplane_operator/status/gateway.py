@@ -81,6 +81,13 @@ def gateway_status(
     )
 
 
+def is_ready(status: GatewayStatus) -> bool:
+    """Unknown is not."""
+    return any(
+        x.type == ConditionType.READY.value and x.status == "True" for x in status.conditions
+    )
+
+
 def _of(facts: GatewayFacts, type: ConditionType, reason: Reason) -> Fact:  # noqa: A002
     return of_trouble(type, facts.blockers, Fact(type, "True", reason))
 

@@ -36,6 +36,7 @@ from hookplane_operator.status.conditions import (
     with_summaries,
 )
 from hookplane_operator.status.observation import Observation
+from hookplane_operator.status.resuming import RESUME, why_not
 
 _TRUTH: Final[Mapping[SubscriptionState, tuple[Truth, Reason]]] = {
     SubscriptionState.IDLE: ("Unknown", Reason.IDLE),
@@ -74,7 +75,7 @@ def subscription_status(
     word = None
     if document is not None and numbers is not None:
         word = subscription_state(document, numbers, now)
-        facts += _delivering(word, numbers, target)
+        facts += _delivering(word, numbers, target, why_not(_annotations(result), now))
         facts += _filtering(document, numbers, now)
     return SubscriptionStatus(
         observed_generation=result.generation,
@@ -91,6 +92,10 @@ def target_of(result: ReconcileResult) -> str:
     if not isinstance(result.resource, WebhookSubscription):
         return ""
     return result.resource.spec.target.host(result.key.namespace)
+
+
+def _annotations(result: ReconcileResult) -> Mapping[str, str]:
+    return {} if result.resource is None else result.resource.metadata.annotations
 
 
 def _endpoints_resolved(
@@ -118,12 +123,15 @@ def _headers_missing(result: ReconcileResult) -> list[Fact]:
 
 
 def _delivering(
-    word: SubscriptionState | None, numbers: SubscriptionStats, target: str
+    word: SubscriptionState | None, numbers: SubscriptionStats, target: str, objection: str
 ) -> list[Fact]:
+    """`objection`: to how its owner wants it resumed."""
     if word is None:
         return []
     truth, reason = _TRUTH[word]
     message = _WORDS[word](numbers, target)
+    if objection and word is SubscriptionState.DISABLED:
+        message += f"; {objection}"
     return [Fact(ConditionType.DELIVERING, truth, reason, message)]
 
 
@@ -171,8 +179,8 @@ def _disabled(numbers: SubscriptionStats, target: str) -> str:
     why = state.disabled_reason or "no success for too long"
     return (
         f"{why}, last: {_last_answer(state)}; nothing is sent to {target} since "
-        f"{format_time(state.disabled_at)} and events are kept. Mend it, then set spec.suspend to "
-        "true and back to false"
+        f"{format_time(state.disabled_at)} and events are kept. Mend it, then annotate it with "
+        f"{RESUME}=$(date -u +%FT%TZ)"
     )
 
 

@@ -15,8 +15,9 @@ from hookplane.compile.change import ConfigDiff
 from hookplane.compile.model import ObjectKey
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import Reason
-from hookplane.store.delivery_store import Flush
+from hookplane.store.delivery_store import Flush, TargetHealth
 from hookplane.store.event_log import NewEvent
+from hookplane.units import format_time
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
@@ -25,6 +26,7 @@ from hookplane_operator.state.result import ReconcileResult
 from hookplane_operator.state.runtime import GatewayRuntime
 from hookplane_operator.status.collector import Collector, RoundMemory
 from hookplane_operator.status.gateway import ServedCounts
+from hookplane_operator.status.resuming import RESUME
 from hookplane_operator.status.writer import StatusWriter
 from support.planes.gateway_store import Place, body, place
 
@@ -58,7 +60,7 @@ async def test_one_status_that_cannot_be_made(caplog: pytest.LogCaptureFixture) 
     paper = Paper(kube, objects, metrics, _ignore, _ignore, _ignore)
     paper.offered = []
     collector = Collector(
-        objects, paper, SystemClock(), lambda _: None, lambda: INFORMED, lambda _: None
+        objects, paper, SystemClock(), lambda _: None, lambda: INFORMED, lambda _: None, _ignore
     )
     for name, status in (("bad", "hush-hush"), ("good", {})):
         objects.put("WebhookEndpoint", endpoint(name, status))
@@ -88,6 +90,7 @@ class Scene:
             self.facts.get,
             lambda: self.informed,
             lambda _: None,
+            _ignore,
         )
         self.informed = INFORMED
         self.state = RoundMemory()
@@ -97,6 +100,11 @@ class Scene:
         self.paper.offered = []
         await self.collector.collect(self.runtime, self.state)
         return sorted(self.paper.offered)
+
+    async def look_anew(self) -> None:
+        """Asks for everything, whatever seems to have happened."""
+        self.state.seen = None
+        await self.told()
 
     async def delete(self, name: str) -> None:
         """An endpoint, as a sweep does it."""
@@ -189,3 +197,31 @@ async def test_a_gateway_reports_what_it_serves_and_one_that_is_gone_reports_not
     scene.facts.clear()
     scene.collector.report_gateway(scene.runtime.name, ServedCounts(), None)
     assert scene.paper.offered == []
+
+
+async def test_an_annotation_resumes_what_was_disabled_before_it_and_once(scene: Scene) -> None:
+    store, now = scene.runtime.store, scene.place.clock.now()
+    key = ObjectKey("WebhookSubscription", "shop", "shop")
+    await disable(scene, now - 60_000)
+
+    await scene.look_anew()
+    assert await store.resume_requested("uid-shop") == 0
+    for at, requests in ((now - 120_000, 0), (now, 1), (now, 1), (now + 1_000, 1)):
+        live = scene.place.objects.get(key)
+        assert live is not None
+        annotated = live["metadata"] | {"annotations": {RESUME: format_time(at)}}
+        scene.place.objects.put(key.kind, live | {"metadata": annotated})
+        await scene.look_anew()
+        assert await store.resume_requested("uid-shop") == requests
+
+    # disabled again after that time
+    await disable(scene, now + 3_600_000)
+    await scene.look_anew()
+    assert await store.resume_requested("uid-shop") == 1
+
+
+async def disable(scene: Scene, at: int) -> None:
+    claimed = await scene.runtime.store.claim("uid-shop")
+    state = TargetHealth(disabled_at=at, disabled_reason="the target is gone")
+    number = claimed.flush_number + 1
+    await scene.runtime.store.flush(Flush("uid-shop", claimed.epoch, number, state=state))

@@ -163,8 +163,8 @@ def health(**fields: Any) -> SubscriptionStats:
                 "False",
                 "Disabled",
                 "the target is gone, last: answer 500; nothing is sent to  since "
-                "1970-01-01T00:05:00Z and events are kept. Mend it, then set spec.suspend to true "
-                "and back to false",
+                "1970-01-01T00:05:00Z and events are kept. Mend it, then annotate it with "
+                "hookplane.dev/resume=$(date -u +%FT%TZ)",
             ),
         ),
         # suspension is stronger than failures
@@ -181,6 +181,17 @@ def test_what_the_target_does(
     made = status(numbers, config=config)
     said = condition(made, "Delivering")
     assert (made["state"], said["status"], said["reason"], said["message"]) == expected
+
+
+def test_an_annotation_that_resumes_nothing_says_why() -> None:
+    resource = of(endpointSelector={}).resource
+    assert isinstance(resource, WebhookSubscription)
+    noted = resource.metadata.model_copy(update={"annotations": {"hookplane.dev/resume": "yes"}})
+    result = replace(RESULT, resource=resource.model_copy(update={"metadata": noted}))
+    made = status(health(disabled_at=1), result=result)
+    assert condition(made, "Delivering")["message"].endswith(
+        'annotation hookplane.dev/resume: "yes" is not a time; write it like 2026-11-21T00:00:00Z'
+    )
 
 
 def test_disabled_without_a_reason_names_the_usual_one() -> None:
