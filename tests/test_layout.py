@@ -114,6 +114,7 @@ SCENARIOS = {
     "tests/core/compile/test_examples.py": "the examples of the repository",
     "tests/core/compile/test_faults.py": "faults of ours in any compiler",
     "tests/core/crds/test_examples.py": "the examples of the repository",
+    "tests/core/crds/test_kustomize.py": "the configuration for kustomize, beside the CRDs",
     "tests/core/crds/test_rules.py": "rules in CEL and in Python say the same",
     "tests/core/crds/test_structural.py": "what an API server demands of any CRD",
     "tests/core/store/conformance": "one suite over both drivers",
