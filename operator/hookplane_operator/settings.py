@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from hookplane.errors import InvalidValue
 from hookplane.kinds.base import ObjectName, Spec, SubdomainName
@@ -21,6 +21,20 @@ FILE: Final = "HOOKPLANE_OPERATOR_SETTINGS_FILE"
 NAMESPACE: Final = "HOOKPLANE_NAMESPACE"
 Free = dict[str, Any]
 """A part of a pod's spec, as Kubernetes has it; the API server checks it."""
+OWN_VARIABLES: Final = ("HOOKPLANE_", "TMPDIR", "SSL_CERT_FILE")
+"""How the names of those begin that the operator sets."""
+
+
+def _check_environment(given: list[Free]) -> list[Free]:
+    names = [x.get("name") for x in given]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError("each needs a name")
+        if name.startswith(OWN_VARIABLES):
+            raise ValueError(f"{name} is set by the operator; names must not begin so")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is there twice")
+    return given
 
 
 class PodSettings(Spec):
@@ -40,6 +54,22 @@ class PodSettings(Spec):
     """More labels."""
     annotations: dict[str, str] = {}
     """More annotations."""
+    extra_env: Annotated[list[Free], AfterValidator(_check_environment)] = []
+    """More environment variables."""
+    pod_security_context: Free = {}
+    """Laid over our own, such as a user where the image's is not allowed."""
+    container_security_context: Free = {}
+    """Laid over our own."""
+
+
+class CABundle(Spec):
+    """Authorities to believe besides those of the image, in a ConfigMap of each namespace that
+    gateways live in."""
+
+    config_map_name: SubdomainName
+    """Its name."""
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = "ca.crt"
+    """Its key with certificates as PEM."""
 
 
 class PullSecret(Spec):
@@ -84,6 +114,10 @@ class OperatorSettings(Spec):
     """The gateway that objects without a gatewayRef use."""
     pods: PodSettings = PodSettings()
     """What all pods of the data plane get."""
+    ca_bundle: CABundle | None = None
+    """Whom they believe besides."""
+    metrics_from: list[Free] = []
+    """Who may read their metrics, as `from` of a NetworkPolicy; empty: everybody."""
 
     @property
     def refused_targets(self) -> tuple[str, ...]:

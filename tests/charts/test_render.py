@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 from helm_python import HelmRenderError
 
+from hookplane_operator.gateways.pods import CA_FILE, CA_FOLDER
 from hookplane_operator.settings import OperatorSettings, parse_settings
 
 Object = dict[str, Any]
@@ -27,6 +28,7 @@ EVERYTHING: Object = {
     "commonLabels": {"team": "platform"},
     "image": {"digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "registry"}],
+    "caBundle": {"configMapName": "authorities", "key": "all.pem"},
     "gatewayNamespaces": ["hookplane-system", "public"],
     "secrets": {"watch": True},
     "crds": {"keep": False},
@@ -36,7 +38,14 @@ EVERYTHING: Object = {
         "spec": {
             "publicURL": "https://hooks.example.com",
             "store": {"retention": {"events": "24h", "attempts": "48h"}},
-            "receiver": {"ingress": {"host": "hooks.example.com"}},
+            "receiver": {
+                "ingress": {
+                    "host": "hooks.example.com",
+                    "annotations": {"cert-manager.io/cluster-issuer": "main"},
+                },
+                "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+                "resources": {"limits": {"memory": "1e9", "ephemeral-storage": "1Ti"}},
+            },
             "quotas": {"perNamespace": {"storedBytes": "10Gi", "eventsPerSecond": 1_000_000}},
         },
     },
@@ -63,6 +72,8 @@ EVERYTHING: Object = {
         ],
         "priorityClassName": "high",
         "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "podSecurityContext": {"runAsUser": 1_000_650_000},
+        "containerSecurityContext": {"runAsGroup": 0},
     },
     "dataPlane": {
         "labels": {"a": "b"},
@@ -74,6 +85,9 @@ EVERYTHING: Object = {
             {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
         ],
         "priorityClassName": "high",
+        "extraEnv": [{"name": "PYTHONMALLOC", "value": "malloc"}],
+        "podSecurityContext": {"runAsUser": 1_000_650_000},
+        "containerSecurityContext": {"runAsGroup": 0},
     },
     "networkPolicy": {
         "enabled": True,
@@ -171,6 +185,9 @@ def test_values_arrive_in_the_settings(render: Render) -> None:
     assert settings.image == f"ghcr.io/hookplane/hookplane@sha256:{'0' * 64}"
     assert [x.name for x in settings.image_pull_secrets] == ["registry"]
     assert settings.pods.model_dump(by_alias=True) == EVERYTHING["dataPlane"]
+    assert settings.metrics_from == EVERYTHING["networkPolicy"]["metricsFrom"]
+    assert settings.ca_bundle is not None
+    assert settings.ca_bundle.model_dump(by_alias=True) == EVERYTHING["caBundle"]
     assert (gateway.enabled, gateway.name) == (True, "main")
     assert gateway.spec is not None
     assert gateway.spec.public_url == "https://hooks.example.com"
@@ -186,6 +203,19 @@ def test_autoscaling_takes_the_place_of_the_charts_replicas(render: Render, role
     assert gateway is not None
     scaled = getattr(gateway, role)
     assert (scaled.replicas, scaled.autoscaling.max_replicas) == (None, 10)
+
+
+def test_the_operator_believes_the_authorities_that_the_data_plane_believes(
+    render: Render,
+) -> None:
+    pod = _one(render({**EXTERNAL, "caBundle": {"configMapName": "authorities"}}), "Deployment")
+    spec = pod["spec"]["template"]["spec"]
+    [container] = spec["containers"]
+    env = {x["name"]: x.get("value") for x in container["env"]}
+    mounts = {x["name"]: x["mountPath"] for x in container["volumeMounts"]}
+    assert env["SSL_CERT_FILE"] == f"{CA_FOLDER}/{CA_FILE}" == f"{mounts['ca']}/ca.crt"
+    [volume] = [x["configMap"] for x in spec["volumes"] if x["name"] == "ca"]
+    assert volume == {"name": "authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
 
 
 def test_migrations_may_have_a_connection_string_of_their_own(render: Render) -> None:
@@ -236,6 +266,10 @@ def test_notes_say_what_was_left_out(templates: Templates) -> None:
         ({}, "The default gateway needs a PostgreSQL"),
         ({"postgresql": {**EXTERNAL["postgresql"], **BUNDLED["postgresql"]}}, "not both"),
         ({**EXTERNAL, "gatewayNamespaces": ["public"]}, 'add "hookplane-system"'),
+        (
+            {**EXTERNAL, "admissionPolicies": {"enabled": True, "allowedHosts": ["a.example"]}},
+            "bypassed by target.urlFrom",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(render: Render, values: Object, message: str) -> None:

@@ -34,11 +34,42 @@ def test_pods_are_restricted(render: Render, values: Object) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
     for pod in _pods(render(values)):
         assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         for volume in pod["volumes"]:
             assert volume.keys() - {"name"} <= {"configMap", "secret", "emptyDir"}
+
+
+def test_clusters_may_choose_the_users(render: Render) -> None:
+    """OpenShift's restricted-v2 refuses pods that name a user, a group or a group of volumes
+    outside of what it gave the namespace
+    (https://docs.openshift.com/container-platform/latest/authentication/managing-security-context-constraints.html)."""
+    chosen = {"postgresql": {"bundled": {"enabled": True, "runAsUser": None}}}
+    pods = list(_pods(render(chosen)))
+    assert len(pods) == 2
+    for pod in pods:
+        ours = [pod["securityContext"], *(x["securityContext"] for x in pod["containers"])]
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & {name for one in ours for name in one}
+        assert not {"hostPath", "persistentVolumeClaim"} & {y for x in pod["volumes"] for y in x}
+
+
+def test_what_is_set_is_laid_over(render: Render) -> None:
+    given = {
+        "operator": {
+            "podSecurityContext": {"runAsUser": 2000, "fsGroup": 2000},
+            "containerSecurityContext": {"seccompProfile": {"type": "Localhost"}},
+        }
+    }
+    [pod] = _pods(render({**EXTERNAL, **given}))
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "runAsUser": 2000,
+        "fsGroup": 2000,
+    }
+    [container] = pod["containers"]
+    assert container["securityContext"]["seccompProfile"] == {"type": "Localhost"}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 @each_case

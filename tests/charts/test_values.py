@@ -33,6 +33,9 @@ FREE = {"defaultGateway.spec", "postgresql.bundled.resources", "operator.resourc
         ({"monitoring": {"podMonitor": {"enable": True}}}, "enable"),
         ({"admissionPolicies": {"namespaceSelector": {"matchLabel": {}}}}, "matchLabel"),
         ({"defaultGateway": {"spec": {"reciever": {}}}}, "reciever"),
+        ({"defaultGateway": {"spec": {"receiver": {"service": {"typ": "a"}}}}}, "typ"),
+        ({"dataPlane": {"podSecurityContext": {"runAsUsr": 1}}}, "runAsUsr"),
+        ({"caBundle": {"configMap": "a"}}, "configMap"),
         ({"defaultGateway": {"spec": {"receiver": {"tls": {"certRef": {}}}}}}, "certRef"),
         ({"defaultGateway": {"spec": {"store": {"postgresql": {}}}}}, "postgresql"),
     ],
@@ -53,6 +56,10 @@ def test_typos_are_refused(chart: Chart, values: Object, key: str) -> None:
         {"watchNamespaces": "chatbot"},
         {"defaultGateway": {"spec": {"receiver": {"replicas": -1}}}},
         {"postgresql": {"bundled": {"parameters": {"bad name": 1}}}},
+        {"postgresql": {"bundled": {"runAsUser": 0}}},
+        {"dataPlane": {"podSecurityContext": {"runAsUser": 0}}},
+        {"operator": {"containerSecurityContext": {"allowPrivilegeEscalation": True}}},
+        {"dataPlane": {"extraEnv": [{"value": "without a name"}]}},
     ],
 )
 def test_wrong_values_are_refused(chart: Chart, values: Object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helm_python import Chart, Config
+from helm_python import Chart, Config, HelmError
 
 from support.clocks.blocking import until
 from support.http.subscriber import target
@@ -116,6 +116,38 @@ def test_install_upgrade_rollback_uninstall(helm: Config, kubectl: Kubectl, tmp_
     assert kubectl.list("deployment") == []
     assert kubectl.find("whe", "kept") is not None
     assert kubectl.find("secret", "database") is not None
+
+
+def test_the_bundled_database_outlives_its_release(helm: Config, kubectl: Kubectl) -> None:
+    """It stays, with its passwords, and installing again takes it over."""
+    name, database = "again", "again-hookplane-postgresql"
+    given = values(postgresql={"bundled": {"enabled": True}}, crds={"enabled": False})
+    kinds = ("statefulset", "service", "configmap", "secret")
+
+    def uids() -> list[str]:
+        return [kubectl.get(kind, database)["metadata"]["uid"] for kind in kinds]
+
+    helm.install(Chart.load(CHART), name, given, namespace=SYSTEM)
+    before, passwords = uids(), kubectl.get("secret", database)["data"]
+    helm.uninstall(name)
+    assert kubectl.find("deployment", "again-hookplane-operator") is None
+    assert uids() == before
+
+    helm.install(Chart.load(CHART), name, given, namespace=SYSTEM)
+    assert (uids(), kubectl.get("secret", database)["data"]) == (before, passwords)
+
+    larger = {"bundled": {"enabled": True, "storage": {"size": "30Gi"}, "keep": False}}
+    with pytest.raises(
+        HelmError, match=r"(?s)storage.size is 20Gi in the cluster.* patch pvc data-again"
+    ):
+        helm.upgrade(Chart.load(CHART), name, given | {"postgresql": larger}, namespace=SYSTEM)
+    kubectl.run("delete", "statefulset", database, "--cascade=orphan")
+    helm.upgrade(Chart.load(CHART), name, given | {"postgresql": larger}, namespace=SYSTEM)
+    [claim] = kubectl.get("statefulset", database)["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "30Gi"
+
+    helm.uninstall(name)
+    assert [kubectl.find(kind, database) for kind in kinds] == [None] * 4
 
 
 def schema_of(kubectl: Kubectl) -> dict[str, Any]:

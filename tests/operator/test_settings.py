@@ -26,6 +26,10 @@ def test_the_smallest_one() -> None:
         ("image: a\ndefaultGateway: {enabled: true}", "defaultGateway.spec: is required"),
         ("image: a\nwatchNamespaces: [A_B]", "watchNamespaces[0]"),
         ("image: [", "is not YAML"),
+        ("image: a\ncaBundle: {configMapName: a, key: b/c}", "caBundle.key"),
+        ("image: a\npods: {extraEnv: [{value: b}]}", "pods.extraEnv: each needs a name"),
+        ("image: a\npods: {extraEnv: [{name: HOOKPLANE_LOG}]}", "HOOKPLANE_LOG is set by"),
+        ("image: a\npods: {extraEnv: [{name: A}, {name: A}]}", "A is there twice"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, words: str) -> None:

@@ -71,16 +71,40 @@ app.kubernetes.io/part-of: hookplane
 {{ include "hookplane.fullname" . }}-postgresql
 {{- end }}
 
+{{- /* The store outlives the release, as the data plane does: installing again takes it over. */ -}}
+{{- define "hookplane.postgresqlKeep" -}}
+{{- if .Values.postgresql.bundled.keep -}}
+annotations:
+  helm.sh/resource-policy: keep
+{{- end -}}
+{{- end }}
+
 {{- define "hookplane.postgresqlSecret" -}}
 {{- default (include "hookplane.postgresql" .) .Values.postgresql.bundled.existingSecret }}
 {{- end }}
 
-{{- /* What the level `restricted` of Pod Security demands, and a read-only root besides. */ -}}
+{{- /* What the level `restricted` of Pod Security demands. No user and no group: the image names its
+own, and OpenShift gives each namespace another one. */ -}}
+{{- define "hookplane.podSecurity" -}}
+runAsNonRoot: true
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- /* The same, and a read-only root besides. */ -}}
 {{- define "hookplane.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{- /* (name of a template, values to lay over what it says) */ -}}
+{{- define "hookplane.laidOver" -}}
+{{- $own := include (index . 0) (dict) | fromYaml -}}
+{{- range $name, $value := index . 1 -}}
+{{- $_ := set $own $name $value -}}
+{{- end -}}
+{{- toYaml $own }}
 {{- end }}
 
 {{- define "hookplane.gatewayNamespaces" -}}
@@ -108,6 +132,12 @@ defaultGateway:
   spec: {{- include "hookplane.gatewaySpec" . | nindent 4 }}
   {{- end }}
 pods: {{- toYaml .Values.dataPlane | nindent 2 }}
+metricsFrom: {{ toJson .Values.networkPolicy.metricsFrom }}
+{{- with .Values.caBundle }}
+{{- if .configMapName }}
+caBundle: {configMapName: {{ .configMapName | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "hookplane.gatewaySpec" -}}

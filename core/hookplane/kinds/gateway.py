@@ -36,7 +36,7 @@ def _whole_number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
+QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$"
 ResourceQuantity = Annotated[
     str,
     StringConstraints(pattern=QUANTITY_PATTERN, max_length=20),
@@ -49,7 +49,14 @@ ResourceQuantity = Annotated[
         }
     ),
 ]
-Resources = Annotated[dict[Literal["cpu", "memory"], ResourceQuantity], Field(max_length=2)]
+Resources = Annotated[
+    dict[Literal["cpu", "memory", "ephemeral-storage"], ResourceQuantity], Field(max_length=3)
+]
+Annotations = Annotated[
+    dict[str, Annotated[str, Field(max_length=16_384)]],
+    Field(max_length=32),
+]
+NodePort = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class AllowedNamespaces(Spec):
@@ -207,6 +214,61 @@ class Ingress(Spec):
     """Host to match."""
     tls_secret_name: SecretName | None = None
     """A kubernetes.io/tls Secret."""
+    annotations: Annotations = {}
+    """What its controller and others read, such as cert-manager's issuer or the longest body that
+    nginx lets through."""
+
+
+class NodePorts(Spec):
+    """Ports of the nodes; what is not set is chosen by the cluster."""
+
+    http: NodePort | None = None
+    """Of the plain port."""
+    https: NodePort | None = None
+    """Of the one that ends TLS, with `receiver.tls`."""
+
+
+class ReceiverService(Spec):
+    """The Service of the receivers. What is not set here is left as the cluster, or somebody else,
+    has it."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = None
+    """How it is reached; at first ClusterIP."""
+    annotations: Annotations = {}
+    """What a load balancer's controller and others read."""
+    load_balancer_class: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Which controller makes the load balancer. Cannot be changed later."""
+    load_balancer_source_ranges: Annotated[list[CIDR], Field(max_length=64)] = []
+    """Who may come through the load balancer; empty: everybody."""
+    external_traffic_policy: Literal["Cluster", "Local"] | None = None
+    """Local: senders' addresses reach the receivers, which `sources` of endpoints need, and nodes
+    without a receiver take nothing."""
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = None
+    """How many address families it has."""
+    ip_families: Annotated[list[Literal["IPv4", "IPv6"]], Field(max_length=2)] = []
+    """Which ones; the first cannot be changed later."""
+    node_ports: NodePorts = NodePorts()
+    """Ports of the nodes; what is not set is chosen by the cluster."""
+
+    RULES = (
+        Rule(
+            rule="has(self.type) && self.type != 'ClusterIP' || !has(self.externalTrafficPolicy) "
+            "&& !(has(self.nodePorts) && (has(self.nodePorts.http) || has(self.nodePorts.https)))",
+            message="externalTrafficPolicy and nodePorts need type NodePort or LoadBalancer",
+        ),
+        Rule(
+            rule="has(self.type) && self.type == 'LoadBalancer' || !has(self.loadBalancerClass) "
+            "&& !(has(self.loadBalancerSourceRanges) && size(self.loadBalancerSourceRanges) > 0)",
+            message="loadBalancerClass and loadBalancerSourceRanges need type LoadBalancer",
+        ),
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        ports = self.node_ports.http or self.node_ports.https
+        outside = self.external_traffic_policy or ports
+        balanced = self.load_balancer_class or self.load_balancer_source_ranges
+        rule_check(self.type not in (None, "ClusterIP") or not outside, self.RULES[0].message)
+        rule_check(self.type == "LoadBalancer" or not balanced, self.RULES[1].message)
 
 
 SCALE_RULES: Final[tuple[Rule, ...]] = (
@@ -274,6 +336,8 @@ class ReceiverSpec(Scaled):
     """What senders may take of one receiver before it is known who they are."""
     tls: ReceiverTLS | None = None
     """TLS that ends at the receiver, which `verification.clientCertificate` needs."""
+    service: ReceiverService = ReceiverService()
+    """The Service of the receivers."""
     route: Route | None = None
     """An HTTPRoute; not together with `ingress`."""
     ingress: Ingress | None = None

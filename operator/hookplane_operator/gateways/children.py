@@ -3,10 +3,17 @@ pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hookplane.kinds.gateway import Autoscaling, PodResources, Scaled, WebhookGateway
+from hookplane.kinds.gateway import (
+    Autoscaling,
+    PodResources,
+    ReceiverService,
+    Scaled,
+    WebhookGateway,
+)
 from hookplane.store.process_registry import Role
 from hookplane_operator.gateways.pods import PodMaker
 from hookplane_operator.kube.kinds import CHILDREN, Object
@@ -87,7 +94,9 @@ class ChildMaker:
         if self._ends_tls:
             ports.append(_service_port("https", SERVICE_HTTPS, HTTPS))
         selector = Names(self.gateway).selector(Role.RECEIVER)
-        return self._object("Service", Role.RECEIVER, spec={"selector": selector, "ports": ports})
+        wanted = self.gateway.spec.receiver.service
+        spec = {"selector": selector, "ports": _with_node_ports(ports, wanted), **_reach(wanted)}
+        return _annotated(self._object("Service", Role.RECEIVER, spec=spec), wanted.annotations)
 
     def _budget(self, role: Role) -> Object:
         spec = {
@@ -117,14 +126,22 @@ class ChildMaker:
     def _policy(self, role: Role) -> Object:
         """Which connections may come in. Those that go out are checked by the dispatcher, address
         by address: a policy would have to list ranges of the cluster that nobody here knows."""
-        front = [HTTP, HTTPS] if self._ends_tls else [HTTP]
-        ports = [*front, METRICS] if role is Role.RECEIVER else [METRICS]
         spec = {
             "podSelector": {"matchLabels": Names(self.gateway).selector(role)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
+            "ingress": self._who_may_come_in(role),
         }
         return self._object("NetworkPolicy", role, spec=spec)
+
+    def _who_may_come_in(self, role: Role) -> list[Object]:
+        front = [HTTP, HTTPS] if self._ends_tls else [HTTP]
+        ports = front if role is Role.RECEIVER else []
+        allowed = self.settings.metrics_from
+        if not allowed:
+            return [_to_ports([*ports, METRICS])]
+        # probes come from the node itself, which no policy keeps out
+        metrics = _to_ports([METRICS]) | {"from": allowed}
+        return [_to_ports(ports), metrics] if ports else [metrics]
 
     def _ways_in(self) -> list[Object]:
         receiver = self.gateway.spec.receiver
@@ -145,7 +162,7 @@ class ChildMaker:
             spec["ingressClassName"] = wanted.class_name
         if wanted.tls_secret_name:
             spec["tls"] = [{"hosts": [wanted.host], "secretName": wanted.tls_secret_name}]
-        return self._object("Ingress", Role.RECEIVER, spec=spec)
+        return _annotated(self._object("Ingress", Role.RECEIVER, spec=spec), wanted.annotations)
 
     def _route(self) -> Object:
         wanted = self.gateway.spec.receiver.route
@@ -164,6 +181,30 @@ class ChildMaker:
 
 def _service_port(name: str, port: int, target: int) -> Object:
     return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
+
+
+def _with_node_ports(ports: list[Object], wanted: ReceiverService) -> list[Object]:
+    chosen = {"http": wanted.node_ports.http, "https": wanted.node_ports.https}
+    return [
+        {**port, "nodePort": number} if (number := chosen[port["name"]]) is not None else port
+        for port in ports
+    ]
+
+
+def _reach(wanted: ReceiverService) -> Object:
+    """How the Service is reached, in the same words; what is not set is nobody's business here."""
+    said = wanted.model_dump(by_alias=True, exclude={"annotations", "node_ports"})
+    return {name: value for name, value in said.items() if value}
+
+
+def _annotated(child: Object, annotations: Mapping[str, str]) -> Object:
+    if not annotations:
+        return child
+    return child | {"metadata": child["metadata"] | {"annotations": dict(annotations)}}
+
+
+def _to_ports(ports: Iterable[int]) -> Object:
+    return {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
 
 
 def desired(scaled: Scaled, live: Object | None) -> int:

@@ -12,7 +12,7 @@ from hookplane_operator.kube.kinds import Object
 
 APPLIED: Final = "hookplane.dev/applied"
 """Annotation: a hash of what was applied, so that a field that is wanted no more is noticed."""
-_QUANTITY: Final = re.compile(r"^([0-9.]+)(m|k|Ki|M|Mi|G|Gi)?$")
+_QUANTITY: Final = re.compile(r"^([0-9.]+)(m|[kMGTPE]|[KMGTPE]i)?([eE][-+]?[0-9]+)?$")
 _UNITS: Final = {
     None: Decimal(1),
     "m": Decimal("0.001"),
@@ -22,6 +22,12 @@ _UNITS: Final = {
     "Mi": Decimal(2**20),
     "G": Decimal(10**9),
     "Gi": Decimal(2**30),
+    "T": Decimal(10**12),
+    "Ti": Decimal(2**40),
+    "P": Decimal(10**15),
+    "Pi": Decimal(2**50),
+    "E": Decimal(10**18),
+    "Ei": Decimal(2**60),
 }
 
 
@@ -66,5 +72,5 @@ def _same_quantity(wanted: Any, live: Any) -> bool:
     found = [_QUANTITY.match(wanted), _QUANTITY.match(live)]
     if found[0] is None or found[1] is None:
         return False
-    values = [Decimal(x[1]) * _UNITS[x[2]] for x in found if x is not None]
+    values = [Decimal(x[1] + (x[3] or "")) * _UNITS[x[2]] for x in found if x is not None]
     return values[0] == values[1]

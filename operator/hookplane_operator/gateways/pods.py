@@ -11,7 +11,6 @@ from hookplane_operator.kube.kinds import Object
 from hookplane_operator.kube.names import CONSOLE, HTTP, HTTPS, METRICS, Names
 from hookplane_operator.settings import OperatorSettings
 
-USER: Final = 10001
 GRACE: Final = "20s"
 STOP_SECONDS: Final = 40
 """After so long a pod that is to stop is killed: STOP_DELAY, then GRACE, then some seconds more."""
@@ -20,6 +19,8 @@ STOP_DELAY: Final = "5s"
 STORE_FOLDER: Final = "/etc/hookplane/store"
 KEYS_FOLDER: Final = "/etc/hookplane/keys"
 TLS_FOLDER: Final = "/etc/hookplane/tls"
+CA_FOLDER: Final = "/etc/hookplane-ca"
+CA_FILE: Final = "ca.crt"
 CERTIFICATE: Final = "tls.crt"
 CERTIFICATE_KEY: Final = "tls.key"
 """Keys of a kubernetes.io/tls Secret."""
@@ -64,7 +65,7 @@ class PodMaker:
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
                 "terminationGracePeriodSeconds": STOP_SECONDS,
-                "securityContext": _POD_SECURITY,
+                "securityContext": _POD_SECURITY | pods.pod_security_context,
                 "containers": [self._container(role, resources)],
                 "volumes": self._volumes(role),
                 **self._placement(role),
@@ -85,7 +86,7 @@ class PodMaker:
             "env": self._environment(role),
             "ports": ports,
             "resources": _resources(resources),
-            "securityContext": _CONTAINER_SECURITY,
+            "securityContext": _CONTAINER_SECURITY | self.settings.pods.container_security_context,
             "startupProbe": _probe("/healthz", period=1, failures=60),
             "livenessProbe": _probe("/healthz", period=10, failures=3),
             "readinessProbe": _probe("/readyz", period=2, failures=2),
@@ -107,6 +108,8 @@ class PodMaker:
             folders["keys"] = KEYS_FOLDER
         if self._ends_tls(role):
             folders["tls"] = TLS_FOLDER
+        if self.settings.ca_bundle is not None:
+            folders["ca"] = CA_FOLDER
         return [
             *({"name": name, "mountPath": at, "readOnly": True} for name, at in folders.items()),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
@@ -129,6 +132,8 @@ class PodMaker:
         if role is Role.RECEIVER:
             values["HOOKPLANE_TRUSTED_PROXIES"] = ",".join(spec.receiver.trusted_proxies)
             values |= _limits(spec.receiver.limits) | _quotas(self.gateway)
+        if self.settings.ca_bundle is not None:
+            values["SSL_CERT_FILE"] = f"{CA_FOLDER}/{CA_FILE}"
         if self._ends_tls(role):
             values["HOOKPLANE_TLS_LISTEN"] = f"[::]:{HTTPS}"
             values["HOOKPLANE_TLS_CERTIFICATE_FILE"] = f"{TLS_FOLDER}/{CERTIFICATE}"
@@ -141,7 +146,8 @@ class PodMaker:
             values["HOOKPLANE_TRIGGER"] = "true" if spec.console.trigger else ""
         pod_name = {"fieldRef": {"fieldPath": "metadata.name"}}
         own = [{"name": "HOOKPLANE_INSTANCE", "valueFrom": pod_name}]
-        return own + [{"name": name, "value": value} for name, value in values.items() if value]
+        given = [{"name": name, "value": value} for name, value in values.items() if value]
+        return own + given + self.settings.pods.extra_env
 
     def _volumes(self, role: Role) -> list[Object]:
         _, database = self.gateway.spec.store.database
@@ -156,6 +162,12 @@ class PodMaker:
         if tls is not None and role is Role.RECEIVER:
             items = _items(CERTIFICATE, CERTIFICATE_KEY)
             volumes.append(_secret_volume("tls", tls.certificate_ref.name, items))
+        if (bundle := self.settings.ca_bundle) is not None:
+            source = {
+                "name": bundle.config_map_name,
+                "items": [{"key": bundle.key, "path": CA_FILE}],
+            }
+            volumes.append({"name": "ca", "configMap": source})
         return volumes
 
     def _placement(self, role: Role) -> Object:
@@ -214,11 +226,9 @@ def service_url(gateway: WebhookGateway, settings: OperatorSettings, scheme: str
     return f"{scheme}://{host}.{settings.cluster_domain}"
 
 
+# No user and no group: the image names its own, and OpenShift gives each namespace another one.
 _POD_SECURITY: Final[Object] = {
     "runAsNonRoot": True,
-    "runAsUser": USER,
-    "runAsGroup": USER,
-    "fsGroup": USER,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 _CONTAINER_SECURITY: Final[Object] = {
@@ -239,7 +249,8 @@ def _items(*keys: str) -> list[Object]:
 
 
 def _secret_volume(name: str, secret: str, items: list[Object]) -> Object:
-    source = {"secretName": secret, "items": items, "defaultMode": 0o440}
+    # for whatever user the pod runs as; nobody but its container sees the volume
+    source = {"secretName": secret, "items": items, "defaultMode": 0o444}
     return {"name": name, "secret": source}
 
 

@@ -1,4 +1,5 @@
-"""What others make of the HTTPRoute or Ingress that leads to a gateway's receivers; pure."""
+"""What others make of the HTTPRoute, Ingress or load balancer that leads to a gateway's receivers;
+pure."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _SHOWN_ADDRESSES: Final = 4
 
 
 def way_in(gateway: WebhookGateway, objects: Objects) -> WayIn | None:
-    """None: the spec asks for neither."""
+    """None: the spec asks for none."""
     receiver, own = gateway.spec.receiver, gateway.metadata
     name = Names(gateway).of(Role.RECEIVER)
     if receiver.route is not None:
@@ -31,17 +32,29 @@ def way_in(gateway: WebhookGateway, objects: Objects) -> WayIn | None:
         return of_route(receiver.route.parent_refs, live, own.namespace)
     if receiver.ingress is not None:
         return of_ingress(objects.get(ObjectKey("Ingress", own.namespace, name)) or {})
+    if receiver.service.type == "LoadBalancer":
+        return of_balancer(objects.get(ObjectKey("Service", own.namespace, name)) or {})
     return None
 
 
 def of_ingress(live: Object) -> WayIn:
     """An Ingress says where it is, at best."""
+    missing = "the Ingress has no address so far; some controllers never publish one"
+    return _by_address(live, missing)
+
+
+def of_balancer(live: Object) -> WayIn:
+    """Of the Service, where nothing else leads in."""
+    missing = "the Service has no address so far; is there a controller that makes load balancers?"
+    return _by_address(live, missing)
+
+
+def _by_address(live: Object, missing: str) -> WayIn:
     found = live.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
     addresses = [str(x.get("ip") or x.get("hostname")) for x in found][:_SHOWN_ADDRESSES]
     if addresses:
         return WayIn("True", Reason.EXPOSED, f"at {', '.join(addresses)}", needed=False)
-    message = "the Ingress has no address so far; some controllers never publish one"
-    return WayIn("Unknown", Reason.NO_ADDRESS, message, needed=False)
+    return WayIn("Unknown", Reason.NO_ADDRESS, missing, needed=False)
 
 
 def of_route(refs: list[ParentRef], live: Object, namespace: str) -> WayIn:

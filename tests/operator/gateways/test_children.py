@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import kubernetes_validate
 import pytest
+from pydantic import ValidationError
 
 from hookplane.kinds.gateway import Scaled, WebhookGateway
 from hookplane_operator.gateways.children import ChildMaker, desired
@@ -35,7 +37,29 @@ SPECS: dict[str, dict[str, Any]] = {
         }
     },
     "ingress": {
-        "receiver": {"ingress": {"host": "a.example", "className": "nginx", "tlsSecretName": "tls"}}
+        "receiver": {
+            "ingress": {
+                "host": "a.example",
+                "className": "nginx",
+                "tlsSecretName": "tls",
+                "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"},
+            }
+        }
+    },
+    "balancer": {
+        "receiver": {
+            "service": {
+                "type": "LoadBalancer",
+                "annotations": {"balancer.example/internal": "true"},
+                "loadBalancerClass": "balancer.example/one",
+                "loadBalancerSourceRanges": ["192.0.2.0/24"],
+                "externalTrafficPolicy": "Local",
+                "ipFamilyPolicy": "PreferDualStack",
+                "ipFamilies": ["IPv6", "IPv4"],
+                "nodePorts": {"http": 30080},
+            },
+            "resources": {"limits": {"ephemeral-storage": "1Gi", "memory": "1e9"}},
+        }
     },
     "tls": {
         "console": {"enabled": True},
@@ -81,8 +105,13 @@ def test_pods_are_restricted_and_hold_no_key_to_the_cluster(name: str) -> None:
             continue
         pod = child["spec"]["template"]["spec"]
         assert pod["automountServiceAccountToken"] is False
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        # OpenShift's restricted-v2 refuses users and groups that it has not chosen itself
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        modes = {x["secret"]["defaultMode"] for x in pod["volumes"] if "secret" in x}
+        assert modes == {0o444}, "whatever user the pod runs as"
         for container in pod["containers"]:
             security = container["securityContext"]
             assert security["allowPrivilegeEscalation"] is False
@@ -274,3 +303,91 @@ def test_a_route_is_made_where_the_cluster_knows_routes(hostnames: list[str]) ->
     assert spec["rules"] == [{"backendRefs": [{"name": "g-receiver", "port": 80}]}]
     assert spec.get("hostnames", []) == hostnames
     assert parent.items() <= spec["parentRefs"][0].items()
+
+
+def test_what_is_said_of_the_service_is_in_the_service() -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["balancer"])}
+    service, given = made["Service", "g-receiver"], SPECS["balancer"]["receiver"]["service"]
+    spec = service["spec"]
+    same = given.keys() - {"annotations", "nodePorts"}
+    assert {name: spec[name] for name in same} == {name: given[name] for name in same}
+    assert [x.get("nodePort") for x in spec["ports"]] == [30080]
+    assert given["annotations"].items() <= service["metadata"]["annotations"].items()
+
+
+def test_what_is_not_said_of_the_service_is_left_to_others() -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children({})}
+    assert made["Service", "g-receiver"]["spec"].keys() == {"selector", "ports"}
+
+
+def test_annotations_reach_the_ingress() -> None:
+    made = {(x["kind"], x["metadata"]["name"]): x for x in children(SPECS["ingress"])}
+    metadata = made["Ingress", "g-receiver"]["metadata"]
+    assert metadata["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"] == "1m"
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ({"externalTrafficPolicy": "Local"}, "need type NodePort or LoadBalancer"),
+        ({"type": "ClusterIP", "nodePorts": {"http": 30080}}, "need type NodePort"),
+        ({"type": "NodePort", "loadBalancerClass": "a"}, "need type LoadBalancer"),
+        ({"loadBalancerSourceRanges": ["192.0.2.0/24"]}, "need type LoadBalancer"),
+        ({"type": "ExternalName"}, "type"),
+    ],
+)
+def test_what_a_service_cannot_be_is_refused(service: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        gateway_of({"receiver": {"service": service}})
+
+
+def test_the_platform_says_whom_pods_believe_and_who_reads_their_metrics() -> None:
+    reader = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}
+    more = f"""
+caBundle: {{configMapName: authorities, key: all.pem}}
+metricsFrom: [{json.dumps(reader)}]
+"""
+    settings = parse_settings(SETTINGS + more, "settings")
+    made = [stamped(x) for x in ChildMaker(gateway_of(SPECS["tls"]), settings, "sum").make()]
+    for child in made:
+        kubernetes_validate.validate(child, "1.37", strict=True)
+        if child["kind"] == "Deployment":
+            pod = child["spec"]["template"]["spec"]
+            [container] = pod["containers"]
+            env = {x["name"]: x.get("value") for x in container["env"]}
+            mounts = {x["name"]: x["mountPath"] for x in container["volumeMounts"]}
+            assert env["SSL_CERT_FILE"] == f"{mounts['ca']}/ca.crt"
+            [volume] = [x["configMap"] for x in pod["volumes"] if x["name"] == "ca"]
+            assert volume == {
+                "name": "authorities",
+                "items": [{"key": "all.pem", "path": "ca.crt"}],
+            }
+    policies = {x["metadata"]["name"]: x["spec"] for x in made if x["kind"] == "NetworkPolicy"}
+    rules = {
+        name: [([y["port"] for y in x["ports"]], x.get("from")) for x in spec["ingress"]]
+        for name, spec in policies.items()
+    }
+    assert rules == {
+        "g-receiver": [([8080, 8443], None), ([8081], [reader])],
+        "g-dispatcher": [([8081], [reader])],
+        "g-console": [([8081], [reader])],
+    }
+
+
+def test_the_platforms_variables_and_users_reach_all_pods() -> None:
+    more = """
+  extraEnv: [{name: PYTHONMALLOC, value: malloc}]
+  podSecurityContext: {runAsUser: 2000}
+  containerSecurityContext: {runAsGroup: 0}
+"""
+    settings = parse_settings(SETTINGS + more, "settings")
+    made = ChildMaker(gateway_of(SPECS["console"]), settings, "sum").make()
+    pods = [x["spec"]["template"]["spec"] for x in made if x["kind"] == "Deployment"]
+    assert len(pods) == 3
+    for pod in pods:
+        [container] = pod["containers"]
+        assert container["env"][-1] == {"name": "PYTHONMALLOC", "value": "malloc"}
+        assert pod["securityContext"]["runAsUser"] == 2000
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"]["runAsGroup"] == 0
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}

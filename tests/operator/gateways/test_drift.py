@@ -41,6 +41,23 @@ def test_an_object_that_is_not_there_has_drifted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "live", "same"),
+    [
+        ("1Ti", "1024Gi", True),
+        ("1e3", "1k", True),
+        ("0.5E", "500P", True),
+        ("1E", "1E3", False),
+        ("2Pi", "2P", False),
+    ],
+)
+def test_quantities_are_compared_by_what_they_mean(wanted: str, live: str, same: bool) -> None:
+    def holding(quantity: str) -> dict[str, Any]:
+        return {"metadata": {"name": "a"}, "spec": {"limits": {"memory": quantity}}}
+
+    assert has_drifted(holding(wanted), holding(live)) is not same
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [
         (("spec", "replicas"), 2),

@@ -8,7 +8,7 @@ import pytest
 
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.gateway import ParentRef
-from hookplane_operator.gateways.way_in import of_ingress, of_route
+from hookplane_operator.gateways.way_in import of_balancer, of_ingress, of_route
 
 OURS = {"name": "edge", "namespace": "infra"}
 LISTENER = OURS | {"sectionName": "https"}
@@ -88,3 +88,11 @@ def test_many_addresses_are_not_all_told() -> None:
     entries = [{"ip": f"203.0.113.{number}"} for number in range(50)]
     found = of_ingress({"status": {"loadBalancer": {"ingress": entries}}})
     assert found.message == "at 203.0.113.0, 203.0.113.1, 203.0.113.2, 203.0.113.3"
+
+
+def test_a_load_balancer_says_where_it_is_and_holds_up_nobody() -> None:
+    found = of_balancer({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}})
+    assert (found.truth, found.message, found.needed) == ("True", "at 192.0.2.7", False)
+    missing = of_balancer({})
+    assert (missing.truth, missing.reason) == ("Unknown", Reason.NO_ADDRESS)
+    assert "is there a controller that makes load balancers?" in missing.message

@@ -55,6 +55,10 @@ def gateway(**spec: Any) -> Object:
     return spec_object("WebhookGateway", {"store": store} | spec)
 
 
+def service(**fields: Any) -> Object:
+    return gateway(receiver={"service": fields})
+
+
 def kept(**retention: str) -> Object:
     return gateway(store={"postgresql": {"dsn": KEY}, "retention": retention})
 
@@ -99,6 +103,8 @@ TYPE = "set exactly one of header, bodyPath and value"
 PROBES = "probeEvery must not be longer than probeAtMostEvery"
 SCALE = "set replicas or autoscaling, not both"
 SCALE_CPU = "autoscaling needs resources.requests.cpu"
+OUTSIDE = "externalTrafficPolicy and nodePorts need type NodePort or LoadBalancer"
+BALANCED = "loadBalancerClass and loadBalancerSourceRanges need type LoadBalancer"
 SELECTOR = "selector is set with from: Selector, and only then"
 
 ID = "evt_01jdb3q9k2m4n6p8r0s2t4v6w8"
@@ -460,6 +466,27 @@ ROWS: list[tuple[str, Object, Object]] = [
                 "ingress": {"className": "nginx.internal", "host": "a.example"},
             }
         ),
+    ),
+    # what each type of Service knows
+    (
+        OUTSIDE,
+        service(type="NodePort", externalTrafficPolicy="Local", nodePorts={"https": 30443}),
+        service(externalTrafficPolicy="Local"),
+    ),
+    (
+        OUTSIDE,
+        service(type="LoadBalancer", nodePorts={"http": 30080}),
+        service(type="ClusterIP", nodePorts={"http": 30080}),
+    ),
+    (
+        BALANCED,
+        service(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24"]),
+        service(type="NodePort", loadBalancerSourceRanges=["192.0.2.0/24"]),
+    ),
+    (
+        BALANCED,
+        service(ipFamilies=["IPv6"], loadBalancerSourceRanges=[]),
+        service(loadBalancerClass="example.com/one"),
     ),
     # proxies, and where deliveries may go
     (
