@@ -81,6 +81,7 @@ class Operator:
             self._object_answered,
             self._events.written,
             self._events.status_refused,
+            most=settings.status_writes_per_second,
         )
         self._secrets = secrets_in_use(
             partial(_find, kube, SECRET),

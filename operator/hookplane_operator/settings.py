@@ -116,6 +116,9 @@ class OperatorSettings(Spec):
     """What all pods of the data plane get."""
     ca_bundle: CABundle | None = None
     """Whom they believe besides."""
+    status_writes_per_second: Annotated[int, Field(ge=1, le=1_000)] = 100
+    """At most so many statuses are written; fewer while nothing waits, or while the API server asks
+    for less."""
     metrics_from: list[Free] = []
     """Who may read their metrics, as `from` of a NetworkPolicy; empty: everybody."""
 

@@ -72,6 +72,7 @@ EVERYTHING: Object = {
         ],
         "priorityClassName": "high",
         "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "statusWritesPerSecond": 300,
         "podSecurityContext": {"runAsUser": 1_000_650_000},
         "containerSecurityContext": {"runAsGroup": 0},
     },
@@ -185,6 +186,7 @@ def test_values_arrive_in_the_settings(render: Render) -> None:
     assert settings.image == f"ghcr.io/hookplane/hookplane@sha256:{'0' * 64}"
     assert [x.name for x in settings.image_pull_secrets] == ["registry"]
     assert settings.pods.model_dump(by_alias=True) == EVERYTHING["dataPlane"]
+    assert settings.status_writes_per_second == 300
     assert settings.metrics_from == EVERYTHING["networkPolicy"]["metricsFrom"]
     assert settings.ca_bundle is not None
     assert settings.ca_bundle.model_dump(by_alias=True) == EVERYTHING["caBundle"]

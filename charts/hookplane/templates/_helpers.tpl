@@ -132,6 +132,7 @@ defaultGateway:
   spec: {{- include "hookplane.gatewaySpec" . | nindent 4 }}
   {{- end }}
 pods: {{- toYaml .Values.dataPlane | nindent 2 }}
+statusWritesPerSecond: {{ .Values.operator.statusWritesPerSecond }}
 metricsFrom: {{ toJson .Values.networkPolicy.metricsFrom }}
 {{- with .Values.caBundle }}
 {{- if .configMapName }}

@@ -14,21 +14,20 @@ import heapq
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final
 
 from hookplane.compile.model import ObjectKey
-from hookplane.config.base import RateLimit
 from hookplane.kinds.status import Status
 from hookplane.pacing.backoff import pause_after
-from hookplane.pacing.token_bucket import TokenBucket
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, NotFound, NotLeader
 from hookplane_operator.kube.kinds import OURS, Object
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
+from hookplane_operator.status.budget import MOST, WriteBudget
 from hookplane_operator.status.difference import (
     essence,
     is_reconciling,
@@ -37,8 +36,6 @@ from hookplane_operator.status.difference import (
     without_empty,
 )
 
-BUDGET: Final = RateLimit(tokens=20, per=1_000, burst=20)
-"""Writes of all statuses together."""
 AT_ONCE: Final = 32
 """Writes that run at the same time, so that a slow API server does not leave the budget unused."""
 OF_NAMESPACE: Final = 8
@@ -49,6 +46,9 @@ SETTLE_SECONDS: Final = 2.0
 """How long a status that says Reconciling waits. Most changes are in force by then, so that one
 write says it instead of two."""
 _LOOK_SECONDS: Final = 0.2
+_SOONEST_SECONDS: Final = 0.05
+_ONE_LOOK: Final = 4
+"""Writes that a look is worth: of several, namespaces have turns."""
 FIRST_PAUSE_SECONDS: Final = 1.0
 """Until a write that failed is tried again; doubled each time."""
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -102,10 +102,11 @@ class StatusWriter:
         written: Written,
         refused: Refused,
         clock: Callable[[], float] = time.monotonic,
+        most: int = MOST,
     ) -> None:
         """`answered`: called with every object that a write is answered with, which may be another
         than was known. `refused`: called when a write is refused, for the first time or in other
-        words."""
+        words. `most`: writes of all statuses together in a second."""
         self._kube = kube
         self._objects = objects
         self._metrics = metrics
@@ -117,7 +118,9 @@ class StatusWriter:
         self._writing: set[ObjectKey] = set()
         self._failures: dict[ObjectKey, _Failure] = {}
         self._last: dict[ObjectKey, float] = {}
-        self._budget = TokenBucket(BUDGET, clock())
+        self._budget = WriteBudget(most, clock())
+        self._flips_wait = False
+        """Whether more statuses with changed conditions are due than the budget let through."""
 
     def offer(self, key: ObjectKey, uid: str, status: Status) -> None:
         """Takes the status of an object as it is now. It replaces one that was not written yet."""
@@ -151,9 +154,10 @@ class StatusWriter:
         """Until cancelled."""
         async with asyncio.TaskGroup() as writes:
             while True:
-                await asyncio.sleep(_LOOK_SECONDS)
+                pause = _ONE_LOOK / self._budget.per_second
+                await asyncio.sleep(min(max(pause, _SOONEST_SECONDS), _LOOK_SECONDS))
                 self._metrics.status_waiting.set(len(self._wanted))
-                for key in self._due() if self._wanted else ():
+                for key in self._due():
                     self._writing.add(key)
                     writes.create_task(self._write(key, self._wanted.pop(key)))
 
@@ -173,7 +177,17 @@ class StatusWriter:
         free = min(self._budget.available(now), AT_ONCE - len(self._writing))
         taken = heapq.nsmallest(free, self._in_turns(now)) if free > 0 else []
         self._budget.spend(len(taken))
-        return [key for *_, key in taken]
+        keys = [key for *_, key in taken]
+        self._flips_wait = self._have_flips(now, frozenset(keys))
+        return keys
+
+    def _have_flips(self, now: float, taken: Collection[ObjectKey]) -> bool:
+        """Whether more is due than was taken, of which not only counters changed."""
+        return any(
+            x.not_before <= now and not x.counting
+            for key, x in self._wanted.items()
+            if key not in taken
+        )
 
     def _in_turns(self, now: float) -> Iterator[tuple[bool, int, float, ObjectKey]]:
         """With the place that each has in the row of its namespace."""
@@ -213,6 +227,7 @@ class StatusWriter:
         self._failures.pop(key, None)
         self._remember(key)
         self._metrics.status_writes.inc()
+        self._budget.was_taken(self._clock(), others_wait=self._flips_wait)
         self._answered(key.kind, answer)
         self._written(key, answer, live.get("status") or {}, wanted.status)
         self._doubt(key, wanted)
@@ -227,6 +242,8 @@ class StatusWriter:
     def _failed(self, key: ObjectKey, wanted: _Wanted, error: ApiError) -> None:
         """Tried again with growing pauses, and told."""
         refused = error.status >= 400 and error.status != 429
+        if not refused:
+            self._budget.was_held_back(self._clock())
         known = self._failures.get(key)
         times = known.times + 1 if known and known.uid == wanted.uid else 1
         longest = LONGEST_PAUSE_SECONDS if refused else LONGEST_SILENCE_SECONDS

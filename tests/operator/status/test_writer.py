@@ -19,8 +19,8 @@ from hookplane_operator.kube.errors import ApiError, Conflict, NotFound, NotLead
 from hookplane_operator.kube.kinds import Object, Resource
 from hookplane_operator.kube.objects import Objects
 from hookplane_operator.metrics import Metrics
+from hookplane_operator.status.budget import LEAST, MOST, USUAL
 from hookplane_operator.status.writer import (
-    BUDGET,
     COUNTERS_SECONDS,
     LONGEST_PAUSE_SECONDS,
     OF_NAMESPACE,
@@ -78,7 +78,7 @@ class ApiServer:
 class World:
     """A writer, its API server, and what was told of writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.server, self.objects = ApiServer(), Objects()
         self.registry = CollectorRegistry()
         self.told: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
@@ -91,6 +91,7 @@ class World:
             lambda key, _, old, new: self.told.append((key.name, old, new)),
             lambda key, _, words: self.refused.append((key.name, words)),
             asyncio.get_running_loop().time,
+            most,
         )
 
     def add(self, *names: str, namespace: str = "shop") -> None:
@@ -154,11 +155,11 @@ def status(
     )
 
 
-def play(scene: Callable[[World], Coroutine[Any, Any, None]]) -> World:
-    """Runs a scene beside the writer."""
+def play(scene: Callable[[World], Coroutine[Any, Any, None]], most: int = USUAL) -> World:
+    """Runs a scene beside a writer that may write so many statuses in a second."""
 
     async def both() -> World:
-        world = World()
+        world = World(most)
         running = asyncio.create_task(world.writer.run())
         try:
             await scene(world)
@@ -273,7 +274,7 @@ def test_what_comes_into_force_soon_is_said_once() -> None:
 
 
 def test_flips_go_before_counters_and_all_within_the_budget() -> None:
-    names = [f"n{n:03}" for n in range(4 * BUDGET.burst)]
+    names = [f"n{n:03}" for n in range(4 * USUAL)]
     counting, flipping = names[: len(names) // 2], names[len(names) // 2 :]
 
     async def scene(world: World) -> None:
@@ -292,11 +293,53 @@ def test_flips_go_before_counters_and_all_within_the_budget() -> None:
     assert set(world.written[: len(flipping)]) == set(flipping)
     assert set(world.written[len(flipping) :]) == set(counting)
     times = [at for at, *_ in world.server.writes]
-    per_second = BUDGET.tokens * 1_000 / BUDGET.per
     for n, at in enumerate(times):
-        assert n + 1 <= BUDGET.burst + per_second * (at - times[0]) + 1
+        assert n + 1 <= USUAL + USUAL * (at - times[0]) + 1
     # the budget is used: nothing waits longer than it has to
-    assert times[-1] - times[0] < (len(names) - BUDGET.burst) / per_second + 1
+    assert times[-1] - times[0] < (len(names) - USUAL) / USUAL + 1
+
+
+def test_many_flips_are_written_faster_and_counters_are_not() -> None:
+    """Of objects that are new, in ten namespaces. At the usual pace they take 75 s."""
+    names = [f"n{n:05}" for n in range(1_500)]
+
+    async def scene(world: World) -> None:
+        for n, name in enumerate(names):
+            world.add(name, namespace=f"t{n % 10}")
+            world.offer(name, status(), namespace=f"t{n % 10}")
+        await asyncio.sleep(30)
+        assert len(world.written) == len(names)
+        await asyncio.sleep(COUNTERS_SECONDS)
+        world.server.writes.clear()
+        for n, name in enumerate(names):
+            world.offer(name, status(1), namespace=f"t{n % 10}")
+        await asyncio.sleep(10)
+        assert len(world.written) <= USUAL * 11 + MOST
+
+    play(scene, most=MOST)
+
+
+def test_a_server_that_asks_for_less_gets_less() -> None:
+    names = [f"n{n:05}" for n in range(1_000)]
+
+    async def scene(world: World) -> None:
+        for n, name in enumerate(names):
+            world.add(name, namespace=f"t{n % 10}")
+            world.offer(name, status(), namespace=f"t{n % 10}")
+        await asyncio.sleep(12)
+        fast = len(world.written)
+        await asyncio.sleep(1)
+        assert len(world.written) - fast > 2 * USUAL
+        world.server.refuse = [ApiError(429, "too many requests")] * 1_000
+        await asyncio.sleep(20)
+        world.server.refuse.clear()
+        slow = len(world.written)
+        await asyncio.sleep(1)
+        assert 0 < len(world.written) - slow <= 2 * LEAST
+        await asyncio.sleep(60)
+        assert len(world.written) == len(names)
+
+    play(scene, most=MOST)
 
 
 def test_a_slow_server_gets_only_a_few_at_once() -> None:
@@ -329,7 +372,7 @@ def test_one_that_hangs_holds_up_no_other() -> None:
 def test_a_namespace_that_hangs_holds_up_no_other() -> None:
     async def scene(world: World) -> None:
         world.server.mute = {"stuck"}
-        names = [f"n{n}" for n in range(BUDGET.burst)]
+        names = [f"n{n}" for n in range(USUAL)]
         world.add(*names, namespace="stuck")
         for name in names:
             world.offer(name, status(), namespace="stuck")
@@ -343,7 +386,7 @@ def test_a_namespace_that_hangs_holds_up_no_other() -> None:
 
 def test_namespaces_take_turns() -> None:
     async def scene(world: World) -> None:
-        names = [f"n{n:03}" for n in range(4 * BUDGET.burst)]
+        names = [f"n{n:03}" for n in range(4 * USUAL)]
         world.add(*names, namespace="large")
         for name in names:
             world.offer(name, status(), namespace="large")
