@@ -11,7 +11,7 @@ import pytest
 from support.clocks.blocking import until
 from support.kubernetes.installation import Installation
 from support.kubernetes.kubectl import Kubectl, condition, is_ready
-from support.kubernetes.manifests import Sender, endpoint
+from support.kubernetes.manifests import Sender, endpoint, secret
 
 SOON = 30.0
 """Seconds within which what others wrote is set right."""
@@ -50,6 +50,31 @@ def test_what_others_write_into_a_status_is_set_right(
     place.settle()
     own = [x for x in place.writes(mark) if x["objectRef"]["name"] == name]
     assert [x["verb"] for x in own] == [], "it is written again and again"
+
+
+def test_a_database_that_refuses_who_was_let_in_is_told_and_so_is_its_end(
+    place: Installation, kubectl: Kubectl
+) -> None:
+    """As after a password that was changed at the database alone."""
+    place.sql("create role guest superuser login")
+    _, gateway = place.gateway("guests")
+    dsn = place.database.dsn("guests").replace("postgres@", "guest@")
+    kubectl.apply(secret("database-guests", dsn=dsn), gateway)
+    kubectl.until("whg", "guests", is_ready, seconds=90)
+
+    place.sql("alter role guest nologin")
+    place.sql(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'guest'"
+    )
+    told = kubectl.until(
+        "whg", "guests", lambda x: condition(x, "StoreAvailable").get("status") == "False", SOON
+    )
+    assert "is not permitted to log in" in condition(told, "StoreAvailable")["message"]
+    assert told["status"]["store"]["state"] == "Unavailable"
+    assert not is_ready(told)
+
+    place.sql("alter role guest login")
+    kubectl.until("whg", "guests", is_ready, seconds=90)
 
 
 def test_a_count_that_becomes_empty_is_written(place: Installation, kubectl: Kubectl) -> None:

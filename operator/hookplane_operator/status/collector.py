@@ -15,7 +15,7 @@ from hookplane.clock import Clock, Millis
 from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
-from hookplane.errors import StoreUnavailable
+from hookplane.errors import StoreError, StoreUnavailable, StoreUnfit
 from hookplane.reporting.states import endpoint_state, subscription_state
 from hookplane.store.process_registry import Presence, Role
 from hookplane.store.queries import EndpointStats, SubscriptionStats
@@ -158,8 +158,8 @@ class Collector:
                 heard = replace(state.seen, at=self._clock.now(), members=members)
                 state.seen = replace(heard, away="", silent="")
             state.away_since = None
-        except StoreUnavailable as error:
-            self._missed(state, str(error))
+        except (StoreUnavailable, StoreUnfit) as error:
+            self._missed(state, error)
 
     @staticmethod
     def _is_old(state: RoundMemory, marks: tuple[int, ...]) -> bool:
@@ -168,16 +168,18 @@ class Collector:
     async def _look_at_members(self, runtime: GatewayRuntime, state: RoundMemory) -> None:
         try:
             members = tuple(await runtime.store.members())
-        except StoreUnavailable as error:
-            self._missed(state, str(error))
+        except (StoreUnavailable, StoreUnfit) as error:
+            self._missed(state, error)
             return
         if state.seen is not None:
             state.seen = replace(state.seen, members=members)
 
-    def _missed(self, state: RoundMemory, why: str) -> None:
+    def _missed(self, state: RoundMemory, error: StoreError) -> None:
+        """It does not answer, or refuses us: a password or a right was changed there alone."""
         now = time.monotonic()
         state.away_since = state.away_since or now
-        silent = f"the store does not answer: {why}"
+        what = "refuses the operator" if isinstance(error, StoreUnfit) else "does not answer"
+        silent = f"the store {what}: {error}"
         away = silent if now - state.away_since >= AWAY_SECONDS else ""
         if state.seen is not None or away:
             before = state.seen or Observation(self._clock.now())
