@@ -132,7 +132,7 @@ def pages(older: str, dead: int, delivered: int) -> Iterator[tuple[str, Steps[An
         listings.deliveries(later, 2, _only(DeliveryState.DELIVERED)),
     )
     yield "attempts, older", listings.attempts(later, None, None)
-    yield "attempts of a subscription: none", listings.attempts(later, 2, None)
+    yield "attempts of a subscription: none", listings.attempts(later, [2], None)
     yield "attempts of an event", listings.attempts(first, None, older)
     yield "replay, dead", _replay(dead, 1, DeliveryState.DEAD)
     yield "replay, delivered", _replay(delivered, 1, DeliveryState.DELIVERED)

@@ -109,6 +109,7 @@ def test_tests_leave_the_product_as_it_is() -> None:
 
 SCENARIOS = {
     "tests/cli/commands/test_client_commands.py": "all client commands against one console",
+    "tests/cli/commands/test_listings.py": "all commands that list, against one console",
     "tests/cli/process/test_unreadable_dsn.py": "every program that is given a database",
     "tests/cli/test_trigger_request_at_the_door.py": "samples of the CLI at the receiver's door",
     "tests/core/compile/test_examples.py": "the examples of the repository",

@@ -62,6 +62,6 @@ def printable(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[:limit] + "…"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 event`, `1,204 events`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 event`, `1,204 events`; `plural`: where an s does not make it."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,27 +39,6 @@ def client_command(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         run = option(run)
     return run
-
-
-def page_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds --limit and --before."""
-    limit = click.option(
-        "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many."
-    )
-    before = click.option(
-        "--before",
-        metavar="EVENT",
-        help="Only what is older than this event, or what the page before said.",
-    )
-    return limit(before(function))
-
-
-def with_rest(text: str, page: Mapping[str, Any], options: str = "") -> str:
-    """`text`, and how to see what the page left out; `options`: what that needs besides."""
-    if page["next"] is None:
-        return text
-    looked_at = f"Looked at {page['lookedAt']:,}; older ones:{options} --before {page['next']}"
-    return f"{text}\n\n{looked_at}"
 
 
 _OPTIONS: Final = (

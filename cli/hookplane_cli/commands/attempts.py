@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import event_path, full_name
-from hookplane_cli.client.session import Session, client_command, page_options, with_rest
+from hookplane_cli.client.listing import gathered, nothing, page_options, with_rest
+from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import table
 from hookplane_cli.human import duration, short_name
 
@@ -18,20 +19,27 @@ from hookplane_cli.human import duration, short_name
 @page_options
 @client_command
 def command(
-    session: Session, event: str | None, subscription: str | None, limit: int, before: str | None
+    session: Session,
+    event: str | None,
+    subscription: str | None,
+    limit: int,
+    before: str | None,
+    all_namespaces: bool,
 ) -> None:
     """Attempts, newest event first: of an EVENT, of a subscription, or of all."""
     wanted = subscription and full_name(subscription, session.namespace)
-    parameters = {"event": event, "subscription": wanted, "limit": limit, "before": before}
-    page = session.client.get("/attempts", parameters)
+    namespace = None if event or wanted or all_namespaces else session.namespace
+    parameters = {"event": event, "subscription": wanted, "namespace": namespace}
+    page = gathered(session.client, "/attempts", parameters, limit, before)
     if event is not None and not page["items"]:
         session.client.get(event_path(event))  # an event that is not there is told
-    session.show(page, lambda: with_rest(_table(page["items"]), page))
+    empty = nothing("attempts", namespace)
+    session.show(page, lambda: with_rest(_table(page["items"]) or empty, page))
 
 
 def _table(attempts: list[dict[str, Any]]) -> str:
     if not attempts:
-        return "No attempts."
+        return ""
     titles = ("TIME", "SUBSCRIPTION", "EVENT", "ATTEMPT", "RESULT", "TOOK", "ANSWER")
     return table(titles, [_row(attempt) for attempt in attempts])
 

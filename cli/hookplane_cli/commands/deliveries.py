@@ -2,70 +2,123 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import click
 
 from hookplane_cli.client.admin import full_name
-from hookplane_cli.client.session import Session, client_command, page_options, with_rest
+from hookplane_cli.client.listing import (
+    Page,
+    again,
+    gathered,
+    nothing,
+    page_options,
+    with_rest,
+)
+from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import table
-from hookplane_cli.human import short_name
+from hookplane_cli.human import counted, short_name
+
+Delivery = dict[str, Any]
+"""As the admin API shows it."""
 
 
 @click.command(name="deliveries")
-@click.option("--subscription", metavar="NAME", help="Only those of this subscription.")
+@click.argument("name", metavar="[SUBSCRIPTION]", required=False)
+@click.option("--subscription", metavar="NAME", help="The same as the argument.")
 @click.option("--state", metavar="STATES", help="Only in these states, such as dead,retrying.")
 @page_options
 @client_command
 def command(
-    session: Session, subscription: str | None, state: str | None, limit: int, before: str | None
+    session: Session,
+    name: str | None,
+    subscription: str | None,
+    state: str | None,
+    limit: int,
+    before: str | None,
+    all_namespaces: bool,
 ) -> None:
-    """Deliveries, newest event first; of all subscriptions in turn when none is named."""
-    pages: dict[str, dict[str, Any]] = {}
-    for name in _subscriptions(session, subscription):
-        parameters = {"subscription": name, "state": state, "limit": limit, "before": before}
-        pages[name] = session.client.get("/deliveries", parameters)
-    items = [item for page in pages.values() for item in page["items"]]
-    looked_at = sum(page["lookedAt"] for page in pages.values())
-    following = [page["next"] for page in pages.values()]
-    whole = {
-        "items": items,
-        "next": following[0] if len(following) == 1 else None,
-        "lookedAt": looked_at,
+    """Deliveries, newest event first: of a SUBSCRIPTION, or of all."""
+    if name and subscription:
+        raise click.UsageError("name the subscription once")
+    one = name or subscription
+    namespace = None if one or all_namespaces else session.namespace
+    found = [full_name(one, session.namespace)] if one else _subscriptions(session, namespace)
+    pages = {
+        x: gathered(
+            session.client, "/deliveries", {"subscription": x, "state": state}, limit, before
+        )
+        for x in found
     }
-    session.show(whole, lambda: _text(_table(items), pages))
+    whole = next(iter(pages.values())) if one else merged(pages, limit)
+    empty = nothing("deliveries", namespace)
+    session.show(whole, lambda: _text(_table(whole["items"]) or empty, whole))
 
 
-def _subscriptions(session: Session, name: str | None) -> list[str]:
-    if name is not None:
-        return [full_name(name, session.namespace)]
-    found = session.client.get("/subscriptions", {"namespace": session.namespace})["items"]
+def _subscriptions(session: Session, namespace: str | None) -> list[str]:
+    found = session.client.get("/subscriptions", {"namespace": namespace})["items"]
     return [f"{one['namespace']}/{one['name']}" for one in found]
 
 
-def _text(text: str, pages: dict[str, dict[str, Any]]) -> str:
-    for name, page in pages.items():
-        text = with_rest(text, page, f" --subscription {name}")
+def merged(pages: Mapping[str, Page], limit: int) -> Page:
+    """The newest `limit` of all subscriptions. It ends between two events, so that an event id says
+    where to go on; only one event that alone has too many deliveries is cut, and `leftOut` says how
+    many. `unfinished`: subscriptions that have older ones behind what their page looked at."""
+    items = [item for page in pages.values() for item in page["items"]]
+    items.sort(key=lambda item: str(item["eventID"]), reverse=True)
+    shown = _newest(items, limit)
+    full = any(page["next"] and len(page["items"]) >= limit for page in pages.values())
+    is_cut = full or len(shown) < len(items)
+    last = shown[-1]["eventID"] if shown else ""
+    return {
+        "items": shown,
+        "next": last if is_cut else None,
+        "lookedAt": sum(page["lookedAt"] for page in pages.values()),
+        "leftOut": sum(item["eventID"] == last for item in items[len(shown) :]),
+        "unfinished": {
+            name: page["next"]
+            for name, page in pages.items()
+            if page["next"] and len(page["items"]) < limit
+        },
+    }
+
+
+def _newest(items: Sequence[Delivery], limit: int) -> list[Delivery]:
+    """At most `limit`, and no event by half, unless it is the first."""
+    shown = list(items[:limit])
+    if len(items) <= limit or items[limit]["eventID"] != shown[-1]["eventID"]:
+        return shown
+    return [item for item in shown if item["eventID"] != shown[-1]["eventID"]] or shown
+
+
+def _text(text: str, page: Page) -> str:
+    if page.get("leftOut"):
+        text += f"\n… {counted(page['leftOut'], 'more delivery', 'more deliveries')} of this event"
+    text = with_rest(text, page)
+    for name, place in page.get("unfinished", {}).items():
+        text += f"\n\nNot all of {short_name(name)} was looked at. Older ones: "
+        text += again(subscription=name, before=place)
     return text
 
 
-def _table(deliveries: list[dict[str, Any]]) -> str:
-    if not deliveries:
-        return "No deliveries."
-    titles = (
-        "SUBSCRIPTION",
-        "EVENT",
-        "TYPE",
-        "KEY",
-        "STATE",
-        "ATTEMPTS",
-        "LAST RESULT",
-        "NEXT RETRY",
-    )
-    return table(titles, [_row(delivery) for delivery in deliveries])
+_TITLES: Final = (
+    "SUBSCRIPTION",
+    "EVENT",
+    "TYPE",
+    "KEY",
+    "STATE",
+    "ATTEMPTS",
+    "LAST RESULT",
+    "NEXT RETRY",
+)
 
 
-def _row(delivery: dict[str, Any]) -> tuple[object, ...]:
+def _table(deliveries: Sequence[Delivery]) -> str:
+    return table(_TITLES, [_row(delivery) for delivery in deliveries]) if deliveries else ""
+
+
+def _row(delivery: Delivery) -> tuple[object, ...]:
     return (
         short_name(delivery["subscription"]),
         delivery["eventID"],
@@ -73,6 +126,12 @@ def _row(delivery: dict[str, Any]) -> tuple[object, ...]:
         delivery["key"],
         delivery["state"],
         delivery["attempts"],
-        delivery["message"] or delivery["statusCode"] or None,
+        _result(delivery),
         delivery["nextRetryTime"],
     )
+
+
+def _result(delivery: Delivery) -> object:
+    if delivery["filterError"]:
+        return f"the filter failed: {delivery['filterError']}"
+    return delivery["message"] or delivery["statusCode"] or None

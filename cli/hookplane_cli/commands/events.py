@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from hookplane_cli.client.admin import event_path, full_name
-from hookplane_cli.client.session import Session, client_command, page_options, with_rest
+from hookplane_cli.client.listing import gathered, nothing, page_options, with_rest
+from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import table
 from hookplane_cli.human import printable, short_name, size
 
@@ -15,8 +16,10 @@ from hookplane_cli.human import printable, short_name, size
 @click.command(name="events")
 @click.argument("event", required=False)
 @click.option("--endpoint", metavar="NAME", help="Only those of this endpoint.")
-@click.option("--type", "type_", metavar="TYPE", help="Only those of this type.")
-@click.option("--key", metavar="KEY", help="Only those with this key.")
+@click.option(
+    "--type", "type_", metavar="TYPE", help="Only those of this type; * stands for any text."
+)
+@click.option("--key", metavar="KEY", help="Only those with this key; * stands for any text.")
 @page_options
 @client_command
 def command(
@@ -27,6 +30,7 @@ def command(
     key: str | None,
     limit: int,
     before: str | None,
+    all_namespaces: bool,
 ) -> None:
     """Events, newest first; with an EVENT id, that one with headers and the start of its body."""
     if event is not None:
@@ -34,14 +38,16 @@ def command(
         session.show(one, lambda: _one(one))
         return
     wanted = endpoint and full_name(endpoint, session.namespace)
-    parameters = {"endpoint": wanted, "type": type_, "key": key, "limit": limit, "before": before}
-    page = session.client.get("/events", parameters)
-    session.show(page, lambda: with_rest(_table(page["items"]), page))
+    namespace = None if wanted or all_namespaces else session.namespace
+    parameters = {"endpoint": wanted, "namespace": namespace, "type": type_, "key": key}
+    page = gathered(session.client, "/events", parameters, limit, before)
+    empty = nothing("events", namespace)
+    session.show(page, lambda: with_rest(_table(page["items"]) or empty, page))
 
 
 def _table(events: list[dict[str, Any]]) -> str:
     if not events:
-        return "No events."
+        return ""
     rows = [
         (
             e["receivedTime"],

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from hookplane.clock import Millis, SystemClock
+from hookplane_cli.client.listing import all_namespaces_option
 from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import ago, table
 from hookplane_cli.human import counted, printable, short_name
@@ -20,7 +21,7 @@ MAX_LINE: Final = 500
 
 
 @click.command(name="status")
-@click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
+@all_namespaces_option
 @client_command
 def command(session: Session, all_namespaces: bool) -> None:
     """Endpoints and subscriptions, as `kubectl get whe,whs` shows them in a cluster, and what is
@@ -28,7 +29,7 @@ def command(session: Session, all_namespaces: bool) -> None:
     where = {"namespace": None if all_namespaces else session.namespace}
     endpoints = session.client.get("/endpoints", where)["items"]
     subscriptions = session.client.get("/subscriptions", where)["items"]
-    replays = session.client.get("/replays", where)["items"][:SHOWN_REPLAYS]
+    replays = session.client.get("/replays", where)["items"]
     manifests = session.client.get("/manifests")
     now = SystemClock().now()
     session.show(
@@ -61,7 +62,7 @@ def _tables(
             ("SUBSCRIPTION", *_SUBSCRIPTION_TITLES),
             [_subscription(x, now, wide) for x in subscriptions],
         ),
-        replays and table(("REPLAY", *_REPLAY_TITLES), [_replay(x, now, wide) for x in replays]),
+        _replays(replays, now, wide),
         "\n".join(
             line
             for x in [*shown, *subscriptions]
@@ -70,6 +71,16 @@ def _tables(
         ),
     ]
     return [part for part in parts if part]
+
+
+def _replays(replays: list[dict[str, Any]], now: Millis, wide: bool) -> str:
+    if not replays:
+        return ""
+    shown = [_replay(job, now, wide) for job in replays[:SHOWN_REPLAYS]]
+    text = table(("REPLAY", *_REPLAY_TITLES), shown)
+    rest = len(replays) - len(shown)
+    more = f"… {counted(rest, 'older replay')}; all of them: hookplane status --json"
+    return f"{text}\n{more}" if rest else text
 
 
 def problems_of(manifests: Mapping[str, Any]) -> list[str]:

@@ -40,6 +40,18 @@ class Directory:
         found = [x for x in self._subscriptions.values() if namespace in (None, x.namespace)]
         return sorted(found, key=_key)
 
+    def endpoint_uids(self, namespace: str | None) -> frozenset[str] | None:
+        """Of a namespace; None: of all."""
+        if namespace is None:
+            return None
+        return frozenset(x.uid for x in self.endpoints(namespace))
+
+    def subscription_uids(self, namespace: str | None) -> frozenset[str] | None:
+        """Likewise."""
+        if namespace is None:
+            return None
+        return frozenset(x.uid for x in self.subscriptions(namespace))
+
     def endpoint(self, key: QualifiedName) -> EndpointConfig:
         """Raises UnknownObject."""
         for endpoint in self._endpoints.values():

@@ -28,8 +28,12 @@ PAGE: Final = frozenset({"limit", "before"})
 NAMESPACE: Final = frozenset({"namespace"})
 
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_PLACE: Final = re.compile(r"evt_[0-9a-z]{26}|[0-9a-f]{1,16}(?:\.[0-9a-f]{1,16}){0,255}")
+PLACE: Final = re.compile(
+    r"evt_[0-9a-z]{26}|[0-9a-f]{1,16}(?:\.[0-9a-f]{1,16}){0,255}(?:-evt_[0-9a-z]{26})?"
+)
 """Where a page begins: at an id of ours, or at places in logs, as listings write them."""
+PLACE_OF_ATTEMPTS: Final = re.compile(r"evt_[0-9a-z]{26}(?:\.[0-9]{1,9})?")
+"""Likewise, or within an event."""
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -41,13 +45,13 @@ def check_known(query: Mapping[str, str], known: frozenset[str]) -> None:
             raise Refusal(400, f"unknown parameter; there is: {there}", name[:64])
 
 
-def page_of(query: Mapping[str, str]) -> Page:
-    """`limit` and `before`."""
+def page_of(query: Mapping[str, str], place: re.Pattern[str] = PLACE) -> Page:
+    """`limit` and `before`, of the form `place`."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise Refusal(400, f"a number from 1 to {MAX_LIMIT}", "limit")
     before = query.get("before", "")
-    if before and not _PLACE.fullmatch(before):
+    if before and not place.fullmatch(before):
         raise Refusal(400, "neither an event id nor what `next` was", "before")
     return Page(limit=int(text), before=before)
 
@@ -72,6 +76,12 @@ def namespace_of(query: Mapping[str, str]) -> str | None:
     if text is not None and not _NAME.fullmatch(text):
         raise Refusal(400, "not a namespace", "namespace")
     return text
+
+
+def only_one(query: Mapping[str, str], one: str, whole: str) -> None:
+    """Refuses `whole` beside `one`, which says its namespace itself."""
+    if query.get(one) and whole in query:
+        raise Refusal(400, f"goes without {one}", whole)
 
 
 def type_of(text: str | None) -> str | None:

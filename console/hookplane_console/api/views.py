@@ -5,7 +5,7 @@ No secret and no credential header is shown; a payload only where it is asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hookplane.clock import Millis
@@ -204,7 +204,9 @@ def event_detail_view(entry: LogEntry, content: Content, name: Name) -> Json:
     }
 
 
-def delivery_view(row: DeliveryRow, name: Name) -> Json:
+def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str]) -> Json:
+    """`unjudged`: events that a filter could not judge, and why."""
+    is_filtered = row.state is DeliveryState.FILTERED
     return {
         "subscription": name(row.subscription),
         "endpoint": name(row.entry.endpoint),
@@ -214,6 +216,7 @@ def delivery_view(row: DeliveryRow, name: Name) -> Json:
         "size": row.entry.size,
         "receivedTime": format_time(row.entry.received),
         "state": row.state,
+        "filterError": unjudged.get(row.entry.event_id) if is_filtered else None,
         "attempts": row.attempts,
         "statusCode": row.status_code,
         "message": row.error,

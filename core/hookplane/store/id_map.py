@@ -34,6 +34,18 @@ class IdMap:
         """Raises UnknownObject."""
         return _find(self.subscriptions, uid, "subscription")
 
+    def endpoints_of(self, uids: frozenset[str] | None) -> frozenset[int] | None:
+        """Numbers of those of them that are there; None: of all."""
+        if uids is None:
+            return None
+        return frozenset(self.endpoints[uid] for uid in uids if uid in self.endpoints)
+
+    def subscriptions_of(self, uids: frozenset[str] | None) -> list[int] | None:
+        """Likewise."""
+        if uids is None:
+            return None
+        return [self.subscriptions[uid] for uid in uids if uid in self.subscriptions]
+
     def place(self, number: int) -> tuple[str, int]:
         """Event number → endpoint uid and sequence."""
         return self.endpoint_uids[endpoint_of(number)], sequence_of(number)

@@ -3,13 +3,15 @@ rows, whatever it finds. A step names a statement that both drivers have; its ro
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
+from hookplane.filters.types import Interest, InterestFilter
 from hookplane.store.delivery_store import DeliveryState
-from hookplane.store.log_walk import Picked, Row, WalkPlace, by_log, merged, pick
-from hookplane.store.queries import ANY_EVENT, Page, Sought
+from hookplane.store.event_numbers import endpoint_of
+from hookplane.store.log_walk import AttemptPlace, Picked, Row, WalkPlace, by_log, merged, pick
+from hookplane.store.queries import ANY_EVENT, ANYTHING, Page, Sought
 from hookplane.store.rows import ENTRY, WITH_ROW
 
 SCANNED: Final = 1_000
@@ -54,19 +56,27 @@ class FoundCandidates(NamedTuple):
     exhausted: bool
 
 
-def events(page: Page, endpoint: int | None, sought: Sought) -> Steps[Found]:
-    """Rows of entries."""
+def events(
+    page: Page, endpoint: int | None, sought: Sought, among: frozenset[int] | None = None
+) -> Steps[Found]:
+    """Rows of entries; `among`: of these endpoints alone, where it is not of one."""
     if endpoint is None:
-        return (yield from _newest_events(page, sought))
+        return (yield from _newest_events(page, sought, among))
     place = yield from _place(page)
     logs = yield Question("find_log", (endpoint,))
     most = max(0 if sought == ANY_EVENT else SCANNED, page.limit)
     rows = yield from _walk("walk_events", place, logs, page.limit, most)
-    picked = pick(rows, lambda row: place.is_before(row) and _is_sought(row, sought), page.limit)
+    is_sought = _sought(sought)
+    picked = pick(rows, lambda row: place.is_before(row) and is_sought(row), page.limit)
     return _found([row[:ENTRY] for row in picked.rows], picked, place, len(logs))
 
 
-def deliveries(page: Page, subscription: int, states: frozenset[DeliveryState]) -> Steps[Found]:
+def deliveries(
+    page: Page,
+    subscription: int,
+    states: frozenset[DeliveryState],
+    interest: Interest = ANYTHING,
+) -> Steps[Found]:
     """Rows of entries, then (state, attempts, due, status code, error)."""
     place = yield from _place(page)
     logs = yield Question("find_logs", (subscription,))
@@ -75,6 +85,7 @@ def deliveries(page: Page, subscription: int, states: frozenset[DeliveryState]) 
     most = page.limit if states >= frozenset(DeliveryState) else max(JUDGED, page.limit)
     rows = yield from _walk("walk_events", place, logs, page.limit, most)
     outcomes = yield from _outcomes(subscription, [row for row, _ in rows])
+    outcomes |= _of_no_concern(outcomes, rows, interest)
 
     def is_wanted(row: Row) -> bool:
         state, *_, is_early = outcomes.get(row[0], _NOT_ITS_OWN)
@@ -92,22 +103,51 @@ def deliveries(page: Page, subscription: int, states: frozenset[DeliveryState]) 
     return _found(listed, picked, place, len(logs))
 
 
-def attempts(page: Page, subscription: int | None, event_id: str | None) -> Steps[Found]:
-    """Rows of attempts; a page does not end within an event."""
+def attempts(
+    page: Page,
+    subscriptions: Sequence[int] | None,
+    event_id: str | None,
+) -> Steps[Found]:
+    """Rows of attempts of these subscriptions; None: of all."""
+    place = AttemptPlace.of(page.before)
     if event_id:
-        rows = yield Question("find_attempts", ([event_id], subscription))
-        return Found(rows, None, len(rows))
-    scanned = page.limit if subscription is None else max(ATTEMPTS_SCANNED, page.limit)
-    tried = yield Question("scan_attempts", (page.before or NEWEST, scanned, subscription))
+        rows = yield Question("find_attempts", ([event_id], subscriptions))
+        rows = place.rest_of(rows) if place.event_id == event_id else rows
+        return _cut(rows, page.limit, None, len(rows))
+    begun: list[Row] = []
+    if place.left:
+        begun = yield Question("find_attempts", ([place.event_id], subscriptions))
+        begun = place.rest_of(begun)
+    if len(begun) > page.limit:
+        return _cut(begun, page.limit, None, len(begun))
+    most = max(page.limit - len(begun), 1)
+    scanned = most if subscriptions is None else max(ATTEMPTS_SCANNED, most)
+    tried = yield Question("scan_attempts", (place.event_id or NEWEST, scanned, subscriptions))
+    ids, following, looked_at = _tried(tried, most, scanned)
+    rows = yield Question("find_attempts", (ids, subscriptions))
+    return _cut([*begun, *rows], page.limit, following, len(begun) + looked_at)
+
+
+def _tried(tried: list[Row], most: int, scanned: int) -> tuple[list[str], str | None, int]:
+    """The events whose attempts make a page, where the next one begins, and how many attempts were
+    looked at."""
     ids, looked_at, found = list[str](), 0, 0
     for tried_id, matching, number in tried:
         ids += [tried_id] if matching else []
         looked_at, found = looked_at + number, found + matching
-        if found >= page.limit:
+        if found >= most:
             break
-    rows = yield Question("find_attempts", (ids, subscription))
-    more = looked_at >= scanned or found >= page.limit
-    return Found(rows, tried_id if more else None, looked_at)
+    more = looked_at >= scanned or found >= most
+    return ids, tried_id if more else None, looked_at
+
+
+def _cut(rows: list[Row], limit: int, following: str | None, looked_at: int) -> Found:
+    """At most `limit` attempts; what is left of the last event begins the next page."""
+    if len(rows) <= limit:
+        return Found(rows, following, looked_at)
+    last = rows[limit - 1][2]
+    left = sum(row[2] == last for row in rows[limit:])
+    return Found(rows[:limit], AttemptPlace(last, left).text(), looked_at)
 
 
 def candidates(
@@ -146,8 +186,9 @@ def candidates(
 _NOT_ITS_OWN: Final = (None, False)
 
 
-def _is_sought(row: Row, sought: Sought) -> bool:
-    return sought.type in (None, row[3]) and sought.key in (None, row[5])
+def _sought(sought: Sought) -> Callable[[Row], bool]:
+    wanted = InterestFilter(sought.interest())
+    return lambda row: wanted.matches(row[3], row[5])
 
 
 def _is_between(row: Row, between: tuple[int, int]) -> bool:
@@ -155,17 +196,24 @@ def _is_between(row: Row, between: tuple[int, int]) -> bool:
 
 
 def _place(page: Page) -> Steps[WalkPlace]:
-    if not page.before or WalkPlace.is_exact(page.before):
-        return WalkPlace.of(page.before, None)
-    found = yield Question("find_number", (page.before,))
+    event_id = WalkPlace.event_of(page.before)
+    if not event_id:
+        return WalkPlace.of(page.before, None) if page.before else WalkPlace({})
+    found = yield Question("find_number", (event_id,))
     return WalkPlace.of(page.before, found[0][0] if found else None)
 
 
-def _newest_events(page: Page, sought: Sought) -> Steps[Found]:
+def _newest_events(page: Page, sought: Sought, among: frozenset[int] | None) -> Steps[Found]:
     scanned = max(SCANNED, page.limit)
     rows = yield Question("find_newest", (page.before or NEWEST, scanned))
     marked = [(row, len(rows) == scanned and row is rows[-1]) for row in rows]
-    picked = pick(marked, lambda row: row[ENTRY] and _is_sought(row, sought), page.limit)
+    is_sought = _sought(sought)
+
+    def is_wanted(row: Row) -> bool:
+        is_there = row[ENTRY] and (among is None or endpoint_of(row[0]) in among)
+        return is_there and is_sought(row)
+
+    picked = pick(marked, is_wanted, page.limit)
     following = None if picked.ended else picked.looked_at[-1][1]
     return Found([row[:ENTRY] for row in picked.rows], following, len(picked.looked_at))
 
@@ -189,6 +237,19 @@ def _outcomes(subscription: int, rows: Iterable[Row]) -> Steps[dict[int, Row]]:
     columns = [list(column) for column in zip(*((x[0], x[1], x[ENTRY]) for x in rows), strict=True)]
     found = yield Question("find_outcomes", (subscription, *(columns or ([], [], []))))
     return {number: tuple(outcome) for number, *outcome in found}
+
+
+def _of_no_concern(
+    outcomes: Mapping[int, Row], rows: Sequence[tuple[Row, bool]], interest: Interest
+) -> dict[int, Row]:
+    """Events that wait only until a cursor is moved past them are filtered already."""
+    concerns = InterestFilter(interest)
+    return {
+        row[0]: (DeliveryState.FILTERED, *outcomes[row[0]][1:])
+        for row, _ in rows
+        if outcomes.get(row[0], _NOT_ITS_OWN)[0] == DeliveryState.PENDING
+        and not concerns.matches(row[3], row[5])
+    }
 
 
 def _with_result(outcome: Row, tried: Row) -> Row:

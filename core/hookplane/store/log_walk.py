@@ -18,7 +18,9 @@ from typing import Any, Final, NamedTuple, Self
 from hookplane.store.event_numbers import endpoint_of, event_number
 
 Row = tuple[Any, ...]
-_PLACES: Final = re.compile(r"[0-7]?[0-9a-f]{1,15}(\.[0-7]?[0-9a-f]{1,15})*")
+_PLACES: Final = re.compile(
+    r"(?P<numbers>[0-7]?[0-9a-f]{1,15}(\.[0-7]?[0-9a-f]{1,15})*)(-(?P<older_than>evt_[0-9a-z]{26}))?"
+)
 
 
 class Piece(NamedTuple):
@@ -35,19 +37,25 @@ class WalkPlace:
     numbers: Mapping[int, int]
     """Endpoint → the last number that was looked at."""
     older_than: str = ""
-    """In other logs, only events with a lesser id; '': all."""
+    """In other logs than that of this event, only events with a lesser id; '': all."""
+    own: int | None = None
+    """The endpoint of that event; None: it is gone."""
 
     @staticmethod
-    def is_exact(before: str) -> bool:
-        """Whether it says a number, which need not be looked for."""
-        return bool(_PLACES.fullmatch(before))
+    def event_of(before: str) -> str:
+        """The event id in it, whose number has to be looked for; '': there is none."""
+        places = _PLACES.fullmatch(before)
+        return before if places is None else places["older_than"] or ""
 
     @classmethod
     def of(cls, before: str, found: int | None) -> Self:
-        """`before`: what `after` gave, or an event id; `found`: its number; None: it is gone."""
-        if cls.is_exact(before):
-            return cls({endpoint_of(x): x for x in (int(part, 16) for part in before.split("."))})
-        return cls({} if found is None else {endpoint_of(found): found}, before)
+        """`before`: what `after` gave, or an event id; `found`: the number of the event in it;
+        None: it is gone, or there is none."""
+        places = _PLACES.fullmatch(before)
+        own = {} if found is None else {endpoint_of(found): found}
+        texts = [] if places is None else places["numbers"].split(".")
+        walked = {endpoint_of(x): x for x in (int(text, 16) for text in texts)}
+        return cls(own | walked, cls.event_of(before), next(iter(own), None))
 
     def pieces(self, logs: Iterable[tuple[int, int]]) -> list[Piece]:
         """`logs`: endpoint, and the number behind which it is listed."""
@@ -58,22 +66,44 @@ class WalkPlace:
 
     def is_before(self, row: Row) -> bool:
         """Whether a row lies behind the id that somebody gave."""
-        return (
-            not self.older_than or row[1] < self.older_than or endpoint_of(row[0]) in self.numbers
-        )
+        return not self.older_than or row[1] < self.older_than or endpoint_of(row[0]) == self.own
 
     def after(self, rows: Sequence[Row], logs: int) -> str:
-        """What `before` is for whoever goes on behind these rows: with one log an event id."""
-        if logs == 1 and rows:
+        """What `before` is for whoever goes on behind these rows: with one log an event id, unless
+        the walk has not come to the id yet that somebody gave."""
+        if logs == 1 and rows and self.is_before(rows[-1]):
             return str(rows[-1][1])
         numbers = {**self.numbers, **{endpoint_of(row[0]): row[0] for row in rows}}
-        return ".".join(f"{number:x}" for number in numbers.values())
+        places = ".".join(f"{number:x}" for number in numbers.values())
+        return f"{places}-{self.older_than}" if self.older_than else places
 
 
 def by_log(rows: Iterable[Row]) -> list[list[Row]]:
     """Rows of several logs, each log's in the order of the walk."""
     ordered = sorted(rows, key=lambda row: -int(row[0]))
     return [list(found) for _, found in groupby(ordered, key=lambda row: endpoint_of(row[0]))]
+
+
+class AttemptPlace(NamedTuple):
+    """Where a listing of attempts stands: behind an event, or within it."""
+
+    event_id: str
+    left: int
+    """So many attempts of it, the oldest ones, are still to be listed."""
+
+    @classmethod
+    def of(cls, before: str) -> Self:
+        """`before`: an event id, or what `text` gave."""
+        event_id, _, left = before.partition(".")
+        return cls(event_id, int(left) if left.isdecimal() else 0)
+
+    def text(self) -> str:
+        """What `before` is for whoever goes on here."""
+        return f"{self.event_id}.{self.left}" if self.left else self.event_id
+
+    def rest_of(self, rows: list[Row]) -> list[Row]:
+        """Of all attempts of the event those that are left; newer ones may have come meanwhile."""
+        return rows[-self.left :] if self.left else []
 
 
 class Picked(NamedTuple):

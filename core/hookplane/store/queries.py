@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from hookplane.clock import Millis
+from hookplane.filters.types import Interest
 from hookplane.store.delivery_store import Attempt, Counters, DeliveryState, ReplayJob, TargetHealth
 from hookplane.store.event_log import Content, LogEntry, LogId
 
@@ -105,10 +106,23 @@ class Sought:
     """Which events a listing shows; None: any."""
 
     type: str | None = None
+    """A pattern, as subscriptions have them: `*` stands for any text."""
     key: str | None = None
+    """Likewise."""
+    log_ids: frozenset[LogId] | None = None
+    """Those of these endpoints, when a listing is not of one."""
+
+    def interest(self) -> Interest:
+        """What a type and a key must be for it."""
+        return Interest(_patterns(self.type), _patterns(self.key))
+
+
+def _patterns(pattern: str | None) -> tuple[str, ...]:
+    return () if pattern is None else (pattern,)
 
 
 ANY_EVENT: Final = Sought()
+ANYTHING: Final = Interest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +162,25 @@ class Queries(Protocol):
         """Events, newest first."""
 
     async def deliveries(
-        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+        self,
+        page: Page,
+        subscription: str,
+        states: frozenset[DeliveryState],
+        interest: Interest = ANYTHING,
     ) -> Listed[DeliveryRow]:
-        """Deliveries of one subscription, newest event first; empty `states`: all."""
+        """Deliveries of one subscription, newest event first; empty `states`: all. `interest`: what
+        concerns it; other events are FILTERED although its cursor has not passed them yet."""
 
     async def attempts(
-        self, page: Page, subscription: str | None = None, event_id: str | None = None
+        self,
+        page: Page,
+        subscription: str | None = None,
+        event_id: str | None = None,
+        among: frozenset[str] | None = None,
     ) -> Listed[AttemptRow]:
-        """Attempts, those of the newest event first, within an event the newest first;
-        `page.before` is an event id and counts only without `event_id`. A page does not end within
-        an event, so it may be longer than its limit."""
+        """Attempts, those of the newest event first, within an event the newest first; `among`:
+        only those of these subscriptions. `page.before` is an event id, or what the page before
+        says: that may be a place within an event."""
 
     async def replays(self, namespace: str | None = None) -> list[ReplayJob]:
         """All jobs, newest first."""

@@ -83,7 +83,7 @@ def test_events(console: RunningConsole) -> None:
     shown = lines(console, "events", "--type", "order.paid", "--endpoint", "orders")
     assert shown[0].split() == ["RECEIVED", "ENDPOINT", "TYPE", "KEY", "EVENT", "SIZE"]
     assert [line.split()[3] for line in shown[1:]] == [event_id(4), event_id(2)]
-    assert lines(console, "events", "--type", "none") == ["No events."]
+    assert lines(console, "events", "--type", "none") == ["No events in namespace default."]
     page = data(console, "events", "--limit", "2")
     assert page["next"] == event_id(4)
     older = data(console, "events", "--before", page["next"])
@@ -103,7 +103,7 @@ def test_deliveries(console: RunningConsole) -> None:
     assert [line.split()[1] for line in shown[1:]] == [event_id(4), event_id(3)]
     assert "503 Service Unavailable   2026-11-24T12:00:06Z" in shown[2]
     assert len(data(console, "deliveries", "--subscription", "shop")["items"]) == 5
-    assert lines(console, "deliveries", "-n", "empty") == ["No deliveries."]
+    assert lines(console, "deliveries", "-n", "empty") == ["No deliveries in namespace empty."]
     refused = call(console, "deliveries", "--state", "lost", code=1).output
     assert 'state: no state "lost"' in refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from hookplane.store.config_store import ConfigChange, ConfigKind
+from hookplane.store.delivery_store import Flush
 from support.clocks.blocking import until
 from support.planes.console import (
+    NOON,
     SHOP,
+    STATE,
     TOP_SECRET,
     RunningConsole,
     endpoint_row,
@@ -154,6 +158,17 @@ def test_events_of_a_kind(console: RunningConsole) -> None:
     )
 
 
+def test_a_name_says_its_namespace_itself(console: RunningConsole) -> None:
+    for path, field in (
+        ("/events?endpoint=orders", "endpoint"),
+        ("/attempts?subscription=shop", "subscription"),
+    ):
+        error = get(console, f"{path}&namespace=default", 400)["error"]
+        assert error == {"field": "namespace", "message": f"goes without {field}"}
+    assert get(console, "/events?namespace=chat")["items"] == []
+    assert get(console, "/attempts?namespace=chat")["items"] == []
+
+
 def test_one_event(console: RunningConsole) -> None:
     event = get(console, f"/events/{event_id(3)}")
     assert event["headers"] == [["content-type", "application/json"]]
@@ -186,6 +201,33 @@ def test_deliveries(console: RunningConsole) -> None:
     assert some[1]["nextRetryTime"] == "2026-11-24T12:00:06Z"
     assert some[0]["nextRetryTime"] is None
     assert get(console, "/deliveries", 400)["error"]["field"] == "subscription"
+
+
+def test_events_of_others_do_not_wait(console: RunningConsole) -> None:
+    """The fifth is an order.created, and no cursor has passed it."""
+    console.apply(subscription_row(types=("order.paid",)))
+    until(lambda: state_of(console, 5) == "filtered", "the console knows the types")
+
+
+def state_of(console: RunningConsole, number: int) -> str:
+    items = get(console, "/deliveries?subscription=shop")["items"]
+    return str(next(item["state"] for item in items if item["eventID"] == event_id(number)))
+
+
+def test_a_filter_that_failed_is_told_from_one_that_refused(console: RunningConsole) -> None:
+    claimed = console.run(console.store.claim(SHOP))
+    state = replace(
+        STATE,
+        filter_failed=NOON,
+        filter_failed_event=event_id(2),
+        filter_failed_error="no such key",
+    )
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
+    console.run(console.store.flush(flush))
+    items = get(console, "/deliveries?subscription=shop")["items"]
+    assert {x["eventID"]: x["filterError"] for x in items if x["filterError"]} == {
+        event_id(2): "no such key"
+    }
 
 
 def test_attempts(console: RunningConsole) -> None:
@@ -308,9 +350,9 @@ def test_a_store_that_is_away_is_said(console: RunningConsole) -> None:
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/events?since=1h", "before, endpoint, key, limit, type"),
+        ("/events?since=1h", "before, endpoint, key, limit, namespace, type"),
         ("/deliveries?subscription=shop&since=1h", "before, limit, state, subscription"),
-        ("/attempts?since=1h", "before, event, limit, subscription"),
+        ("/attempts?since=1h", "before, event, limit, namespace, subscription"),
         ("/endpoints?since=1h", "namespace"),
         ("/endpoints/default/orders?since=1h", "none"),
     ],

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError, StoreUnavailable
+from hookplane.filters.types import Interest
 from hookplane.store.access import StoreAccess
 from hookplane.store.believed_time import BelievedTime
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow
@@ -66,6 +67,7 @@ from hookplane.store.postgres.writer_fence import take_over
 from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
     ANY_EVENT,
+    ANYTHING,
     AttemptRow,
     DeliveryRow,
     EndpointStats,
@@ -312,14 +314,24 @@ class PostgresStore:
         return await self._write(listings.events, self._id_map, page, log_id, sought)
 
     async def deliveries(
-        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+        self,
+        page: Page,
+        subscription: str,
+        states: frozenset[DeliveryState],
+        interest: Interest = ANYTHING,
     ) -> Listed[DeliveryRow]:
-        return await self._write(listings.deliveries, self._id_map, page, subscription, states)
+        asked = (page, subscription, states, interest)
+        return await self._write(listings.deliveries, self._id_map, *asked)
 
     async def attempts(
-        self, page: Page, subscription: str | None = None, event_id: str | None = None
+        self,
+        page: Page,
+        subscription: str | None = None,
+        event_id: str | None = None,
+        among: frozenset[str] | None = None,
     ) -> Listed[AttemptRow]:
-        return await self._write(listings.attempts, self._id_map, page, subscription, event_id)
+        asked = (page, subscription, event_id, among)
+        return await self._write(listings.attempts, self._id_map, *asked)
 
     # Housekeeping -------------------------------------------------------------------------------
 

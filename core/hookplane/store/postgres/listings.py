@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hookplane.errors import UnknownObject
+from hookplane.filters.types import Interest
 from hookplane.store import listings
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import Content, LogEntry
@@ -35,31 +36,44 @@ async def events(
 ) -> Listed[EventRow]:
     """Of one endpoint, or of all. Raises UnknownObject."""
     number = None if endpoint is None else await _number(db, "endpoint", endpoint)
-    found = await _found(db, listings.events(page, number, sought))
+    await id_map.know(db, endpoints=sought.log_ids or ())
+    among = id_map.endpoints_of(sought.log_ids)
+    found = await _found(db, listings.events(page, number, sought, among))
     await id_map.know(db, numbers=[row[0] for row in found.rows])
     rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 async def deliveries(
-    db: Db, id_map: PostgresIdMap, page: Page, uid: str, states: frozenset[DeliveryState]
+    db: Db,
+    id_map: PostgresIdMap,
+    page: Page,
+    uid: str,
+    states: frozenset[DeliveryState],
+    interest: Interest,
 ) -> Listed[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
     number, wanted = await _number(db, "subscription", uid), states or frozenset(DeliveryState)
-    found = await _found(db, listings.deliveries(page, number, wanted))
+    found = await _found(db, listings.deliveries(page, number, wanted, interest))
     await id_map.know(db, numbers=[row[0] for row in found.rows])
     rows = [delivery_row_of(id_map, uid, *row) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
 
 async def attempts(
-    db: Db, id_map: PostgresIdMap, page: Page, subscription: str | None, event_id: str | None
+    db: Db,
+    id_map: PostgresIdMap,
+    page: Page,
+    subscription: str | None,
+    event_id: str | None,
+    among: frozenset[str] | None,
 ) -> Listed[AttemptRow]:
-    """By event, newest first, and within it the newest attempt first; a page never ends within an
-    event, so it may be longer than its limit. Raises UnknownObject for the subscription."""
-    number = None if subscription is None else await _number(db, "subscription", subscription)
-    await id_map.know(db, subscriptions=[] if subscription is None else [subscription])
-    found = await _found(db, listings.attempts(page, number, event_id))
+    """By event, newest first, and within it the newest attempt first. Raises UnknownObject for the
+    subscription."""
+    one = None if subscription is None else [await _number(db, "subscription", subscription)]
+    await id_map.know(db, subscriptions=among or () if subscription is None else [subscription])
+    numbers = one or id_map.subscriptions_of(among)
+    found = await _found(db, listings.attempts(page, numbers, event_id))
     await id_map.know(db, numbers=[row[1] for row in found.rows])
     return Listed(attempt_rows_of(id_map, found.rows), found.following, found.looked_at)
 

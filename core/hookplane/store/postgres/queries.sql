@@ -131,9 +131,10 @@ cross join lateral (
 ) e;
 
 -- name: scan_attempts
--- Events behind an id that were tried, the newest first, and how often for a subscription, out of so
--- many attempts.
-select s.event_id, count(*) filter (where $3::int is null or s.subscription = $3), count(*)
+-- Events behind an id that were tried, the newest first, and how often for some subscriptions, out of
+-- so many attempts.
+select
+  s.event_id, count(*) filter (where $3::int[] is null or s.subscription = any($3)), count(*)
 from (
   select event_id, subscription from attempt
   where event_id < $1 order by event_id desc limit $2
@@ -149,7 +150,7 @@ select
 from unnest($1::text[]) as w(event_id)
 cross join lateral (
   select * from attempt a
-  where a.event_id = w.event_id and ($2::int is null or a.subscription = $2)
+  where a.event_id = w.event_id and ($2::int[] is null or a.subscription = any($2))
     and (
       a.at >= (select attempts_floor from store)
       or a.event > (select floor from endpoint p where p.endpoint = (a.event >> 40)::int)

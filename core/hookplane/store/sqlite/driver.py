@@ -11,6 +11,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookplane.clock import Clock, Millis
 from hookplane.errors import StoreError
+from hookplane.filters.types import Interest
 from hookplane.store.believed_time import BelievedTime
 from hookplane.store.config_store import ConfigChange, ConfigRow
 from hookplane.store.counted_once import Seen
@@ -36,6 +37,7 @@ from hookplane.store.notifications import Topic
 from hookplane.store.process_registry import Member, Presence, Role, Sighting
 from hookplane.store.queries import (
     ANY_EVENT,
+    ANYTHING,
     AttemptRow,
     DeliveryRow,
     EndpointStats,
@@ -288,14 +290,24 @@ class SQLiteStore:
         return await self._list(listings.events, self._id_map, page, log_id, sought)
 
     async def deliveries(
-        self, page: Page, subscription: str, states: frozenset[DeliveryState]
+        self,
+        page: Page,
+        subscription: str,
+        states: frozenset[DeliveryState],
+        interest: Interest = ANYTHING,
     ) -> Listed[DeliveryRow]:
-        return await self._list(listings.deliveries, self._id_map, page, subscription, states)
+        asked = (page, subscription, states, interest)
+        return await self._list(listings.deliveries, self._id_map, *asked)
 
     async def attempts(
-        self, page: Page, subscription: str | None = None, event_id: str | None = None
+        self,
+        page: Page,
+        subscription: str | None = None,
+        event_id: str | None = None,
+        among: frozenset[str] | None = None,
     ) -> Listed[AttemptRow]:
-        return await self._list(listings.attempts, self._id_map, page, subscription, event_id)
+        asked = (page, subscription, event_id, among)
+        return await self._list(listings.attempts, self._id_map, *asked)
 
     # Housekeeping -------------------------------------------------------------------------------
 

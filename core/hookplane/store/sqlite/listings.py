@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final
 
 from hookplane.errors import UnknownObject
+from hookplane.filters.types import Interest
 from hookplane.store import listings
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.event_log import Content, LogEntry
@@ -39,7 +40,7 @@ def events(
 ) -> Listed[EventRow]:
     """Of one endpoint, or of all. Raises UnknownObject."""
     number = None if endpoint is None else id_map.endpoint(endpoint)
-    found = answered(db, listings.events(page, number, sought))
+    found = answered(db, listings.events(page, number, sought, id_map.endpoints_of(sought.log_ids)))
     rows = [EventRow(entry_of(id_map, *row)) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
@@ -50,10 +51,12 @@ def deliveries(
     page: Page,
     uid: str,
     states: frozenset[DeliveryState],
+    interest: Interest,
 ) -> Listed[DeliveryRow]:
     """Of one subscription. Raises UnknownObject."""
     wanted = states or frozenset(DeliveryState)
-    found = answered(db, listings.deliveries(page, id_map.subscription(uid), wanted))
+    steps = listings.deliveries(page, id_map.subscription(uid), wanted, interest)
+    found = answered(db, steps)
     rows = [delivery_row_of(id_map, uid, *row) for row in found.rows]
     return Listed(rows, found.following, found.looked_at)
 
@@ -64,9 +67,11 @@ def attempts(
     page: Page,
     subscription: str | None,
     event_id: str | None,
+    among: frozenset[str] | None,
 ) -> Listed[AttemptRow]:
-    """By event, newest first, and within it the newest attempt first; a page never ends within an
-    event, so it may be longer than its limit. Raises UnknownObject for the subscription."""
-    number = None if subscription is None else id_map.subscription(subscription)
-    found = answered(db, listings.attempts(page, number, event_id))
+    """By event, newest first, and within it the newest attempt first. Raises UnknownObject for the
+    subscription."""
+    one = None if subscription is None else [id_map.subscription(subscription)]
+    numbers = one or id_map.subscriptions_of(among)
+    found = answered(db, listings.attempts(page, numbers, event_id))
     return Listed(attempt_rows_of(id_map, found.rows), found.following, found.looked_at)

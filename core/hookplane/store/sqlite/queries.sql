@@ -116,9 +116,12 @@ cross join delivery d on d.subscription = ?1 and d.event = w.value
 cross join event e on e.number = d.event;
 
 -- name: scan_attempts
--- Events behind an id that were tried, the newest first, and how often for a subscription, out of so
--- many attempts.
-select s.event_id, count(*) filter (where ?3 is null or s.subscription = ?3), count(*)
+-- Events behind an id that were tried, the newest first, and how often for some subscriptions, out of
+-- so many attempts.
+select
+  s.event_id,
+  count(*) filter (where ?3 is null or s.subscription in (select value from json_each(?3))),
+  count(*)
 from (
   select event_id, subscription from attempt
   where event_id < ?1 order by event_id desc limit ?2
@@ -130,7 +133,8 @@ group by s.event_id order by s.event_id desc;
 select
   subscription, event, event_id, at, number, duration, success, status_code, error, answer, replay
 from attempt
-where event_id in (select value from json_each(?1)) and (?2 is null or subscription = ?2)
+where event_id in (select value from json_each(?1))
+  and (?2 is null or subscription in (select value from json_each(?2)))
 order by event_id desc, attempt desc;
 
 -- name: endpoint_stats

@@ -213,6 +213,12 @@ async def test_events_are_listed_newest_first(scene: Scene) -> None:
     assert await listed(Page(), key="cus_1") == [first.event_id]
     assert await listed(Page(), "e", "b", "cus_2") == [third.event_id]
     assert await listed(Page(), "e", "a", "cus_2") == []
+    assert await listed(Page(), key="*_2") == [third.event_id]
+    assert await listed(Page(), "e", "*") == [third.event_id, first.event_id]
+    (of_f,) = (
+        await scene.store.events(Page(), None, Sought(log_ids=frozenset({"f", "gone"})))
+    ).rows
+    assert of_f.entry.event_id == second.event_id
 
 
 async def test_what_is_not_there_is_unknown(scene: Scene) -> None:

@@ -165,12 +165,44 @@ async def test_attempts_are_listed_by_event_newest_first(scene: Scene) -> None:
     assert [row.attempt for row in rows] == newest_first[2:]
 
 
-async def test_a_page_of_attempts_does_not_end_within_an_event(scene: Scene) -> None:
+async def test_a_page_of_attempts_may_end_within_an_event(scene: Scene) -> None:
+    """And the next one goes on there, though it was tried again meanwhile."""
     first, second = await scene.fill(2)
-    tries = (attempt(first), attempt(second), attempt(second, number=2))
+    tries = (attempt(first), *(attempt(second, number=n) for n in (1, 2, 3)))
+    owner = await scene.owner()
+    await owner.flush(attempts=tries)
+    numbers: list[tuple[str, int]] = []
+    place: str | None = ""
+    while place is not None:
+        page = await scene.store.attempts(Page(1, place))
+        assert len(page.rows) <= 1
+        numbers += [(row.attempt.event_id, row.attempt.number) for row in page.rows]
+        place = page.following
+        if len(numbers) == 1:
+            await owner.flush(attempts=(attempt(second, number=4),))
+    of_second = [(second.event_id, n) for n in (3, 2, 1)]
+    assert numbers == [*of_second, (first.event_id, 1)]
+
+
+async def test_attempts_of_one_event_keep_the_limit(scene: Scene) -> None:
+    (event,) = await scene.fill(1)
+    tries = tuple(attempt(event, number=n) for n in (1, 2, 3))
     await (await scene.owner()).flush(attempts=tries)
-    rows = (await scene.store.attempts(Page(limit=1))).rows
-    assert [row.attempt.event_id for row in rows] == [second.event_id] * 2
+    page = await scene.store.attempts(Page(2), None, event.event_id)
+    assert [row.attempt.number for row in page.rows] == [3, 2]
+    rest = await scene.store.attempts(Page(2, page.following or ""), None, event.event_id)
+    assert [row.attempt.number for row in rest.rows] == [1]
+    assert rest.following is None
+
+
+async def test_attempts_of_some_subscriptions(scene: Scene) -> None:
+    await scene.subscription("t")
+    (event,) = await scene.fill(1)
+    for uid in ("s", "t"):
+        await (await scene.owner(uid)).flush(attempts=(attempt(event),))
+    for among, found in ((None, {"s", "t"}), (frozenset({"t", "gone"}), {"t"}), (frozenset(), ())):
+        rows = (await scene.store.attempts(Page(), among=among)).rows
+        assert {row.subscription for row in rows} == set(found)
 
 
 async def test_a_resume_is_numbered_and_wakes_the_owner(scene: Scene) -> None:

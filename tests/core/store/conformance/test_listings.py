@@ -9,12 +9,13 @@ from typing import TypeVar
 import pytest
 
 from hookplane.errors import UnknownObject
+from hookplane.filters.types import Interest
 from hookplane.store.config_store import ConfigKind
 from hookplane.store.delivery_store import DeliveryState, ReplayProgress
 from hookplane.store.event_log import LogEntry
 from hookplane.store.listings import JUDGED
 from hookplane.store.maintenance import Retention
-from hookplane.store.queries import Listed, Page
+from hookplane.store.queries import DeliveryRow, EventRow, Listed, Page
 from support.planes.store import DAY, Owner, Scene, delivery
 
 ENDPOINT, SUBSCRIPTION = ConfigKind.ENDPOINT, ConfigKind.SUBSCRIPTION
@@ -40,9 +41,10 @@ async def only_the_oldest_is_delivered(scene: Scene) -> tuple[Owner, LogEntry]:
     return owner, entries[0]
 
 
-async def all_pages(ask: Callable[[Page], Awaitable[Listed[T]]], limit: int) -> list[list[T]]:
+async def all_pages(
+    ask: Callable[[Page], Awaitable[Listed[T]]], limit: int, before: str | None = ""
+) -> list[list[T]]:
     pages: list[list[T]] = []
-    before: str | None = ""
     while before is not None:
         found = await ask(Page(limit, before))
         assert found.looked_at <= max(JUDGED, limit)
@@ -64,6 +66,27 @@ async def test_several_logs_are_walked_together(scene: Scene) -> None:
     everything = frozenset(DeliveryState)
     pages = await all_pages(lambda page: scene.store.deliveries(page, "s", everything), 2)
     assert [row.entry.event_id for rows in pages for row in rows] == ids[::-1]
+
+
+async def test_an_event_of_one_log_says_where_to_go_on_in_all(scene: Scene) -> None:
+    """However many pages it takes to come there."""
+    await scene.endpoints("f")
+    await scene.subscription("s", ("e", "f"))
+    old = [(await scene.append("ef"[n % 2])).event_id for n in range(4)]
+    given = (await scene.append("e")).event_id
+    for _ in range(5):
+        await scene.append("f")
+
+    async def older_deliveries(page: Page) -> Listed[DeliveryRow]:
+        return await scene.store.deliveries(page, "s", frozenset())
+
+    async def older_events(page: Page) -> Listed[EventRow]:
+        return await scene.store.events(page, "f")
+
+    pages = await all_pages(older_deliveries, 1, given)
+    assert [row.entry.event_id for rows in pages for row in rows] == old[::-1]
+    of_f = await all_pages(older_events, 1, given)
+    assert [row.entry.event_id for rows in of_f for row in rows] == [old[3], old[1]]
 
 
 async def test_a_log_is_listed_as_it_was_written(scene: Scene) -> None:
@@ -91,6 +114,26 @@ async def test_keys_are_shown_with_deliveries_and_replayed_events(scene: Scene) 
     await scene.replay(states=frozenset(DeliveryState))
     page = await scene.store.replay_page("r", 10)
     assert [found.entry for found in page.candidates] == entries
+
+
+async def test_what_does_not_concern_a_subscription_does_not_wait_for_it(scene: Scene) -> None:
+    """Though no cursor has passed it yet."""
+    await scene.subscription("s")
+    wanted = (await scene.fill(1, type="order.paid", key="cus_1"))[0]
+    await scene.fill(1, type="order.paid", key="cus_2")
+    await scene.fill(1, type="invoice.paid", key="cus_1")
+    await scene.fill(1, type="order.paid")
+    interest = Interest(("order.*",), ("cus_1",))
+
+    async def states(*asked: DeliveryState) -> list[DeliveryState]:
+        found = await scene.store.deliveries(Page(), "s", frozenset(asked), interest)
+        return [row.state for row in found.rows]
+
+    filtered, pending = DeliveryState.FILTERED, DeliveryState.PENDING
+    assert await states() == [filtered, filtered, filtered, pending]
+    assert await states(filtered) == [filtered] * 3
+    found = await scene.store.deliveries(Page(), "s", frozenset({pending}), interest)
+    assert [row.entry for row in found.rows] == [wanted]
 
 
 async def test_an_id_that_is_gone_says_where_to_go_on(scene: Scene) -> None:
