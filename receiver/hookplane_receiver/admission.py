@@ -84,13 +84,19 @@ class Admission:
         """Answers every request; never raises but when it is cancelled."""
         endpoint = self._router.find(request.path)
         if endpoint is None:
-            self._metrics.unrouted.inc()
-            return plain(404)
+            return self._unrouted(request)
         source = client_address(request.peer, request.headers, self._trusted)
         try:
             return await self._admit(endpoint, request, source)
         except Rejected as rejected:
             return self._reject(endpoint, source, rejected)
+
+    def _unrouted(self, request: InboundRequest) -> InboundResponse:
+        self._metrics.unrouted.inc()
+        if request.method == "POST":
+            source = client_address(request.peer, request.headers, self._trusted)
+            self._activity.unrouted(request.path, source, self._router.paths)
+        return plain(404)
 
     async def _admit(
         self, endpoint: PreparedEndpoint, request: InboundRequest, source: str

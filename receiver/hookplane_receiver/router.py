@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hookplane.clock import Clock
 from hookplane.config.base import Document
 from hookplane.config.endpoint import EndpointConfig
@@ -28,6 +30,11 @@ class Router:
     def asks_for_certificates(self) -> bool:
         """Whether clients are to be asked for certificates: an endpoint wants one."""
         return bool(self._asking)
+
+    @property
+    def paths(self) -> Collection[str]:
+        """Those of all endpoints."""
+        return self._by_path.keys()
 
     def find(self, path: str) -> PreparedEndpoint | None:
         """The endpoint of this path, compared as it was sent: nothing is unescaped or folded."""

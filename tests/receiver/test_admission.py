@@ -607,6 +607,13 @@ async def test_numbers_reach_store_and_metrics(tmp_path: Path) -> None:
         )
 
 
+async def test_a_post_to_a_path_that_no_endpoint_has_is_told(tmp_path: Path) -> None:
+    async with open_door(tmp_path, endpoint("e")) as door:
+        await door.send("/default/f?token=secret")
+        await door.send("/favicon.ico", method="GET")
+        assert door.activity.unrouted_paths == [("/default/f", "127.0.0.1", ("/default/e",))]
+
+
 def sample_of(door: Door, name: str, **labels: str) -> float | None:
     return door.registry.get_sample_value(name, {"endpoint": "default/e", **labels})
 

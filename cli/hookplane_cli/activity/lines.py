@@ -21,6 +21,7 @@ _COLOURS: Final = {
     Verb.RECEIVED: "36",
     Verb.DELIVERED: "32",
     Verb.REJECTED: "33",
+    Verb.UNROUTED: "33",
     Verb.FAILED: "31",
     Verb.NOTED: "35",
 }
@@ -32,6 +33,7 @@ _JSON_NAMES: Final = {
     "status_code": "statusCode",
     "duration": "milliseconds",
     "next_in": "nextInMilliseconds",
+    "left_out": "leftOut",
 }
 
 
@@ -117,6 +119,16 @@ def _rejected(facts: Facts) -> list[str]:
     ]
 
 
+def _unrouted(facts: Facts) -> list[str]:
+    others = facts["left_out"]
+    more = f", and {human.counted(others, 'more request')} since the last such line"
+    return [
+        facts["path"],
+        f"no endpoint is there; {facts['hint']}",
+        f"from {facts['source']}" + (more if others else ""),
+    ]
+
+
 def _delivered(facts: Facts) -> list[str]:
     again = f", attempt {facts['attempt']}" if facts["attempt"] > 1 else ""
     return [
@@ -145,6 +157,7 @@ def _noted(facts: Facts) -> list[str]:
 _COLUMNS: Final[dict[Verb, Callable[[Facts], list[str]]]] = {
     Verb.RECEIVED: _received,
     Verb.REJECTED: _rejected,
+    Verb.UNROUTED: _unrouted,
     Verb.DELIVERED: _delivered,
     Verb.FAILED: _failed,
     Verb.NOTED: _noted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Collection
 from typing import Any, Final, TextIO
 
 from hookplane.clock import Clock, Millis, SystemClock
@@ -12,6 +13,7 @@ from hookplane.errors import InvalidValue
 from hookplane.reporting.activity import ActivityLog
 from hookplane_cli.activity.lines import JsonLines, Lines, TextLines
 from hookplane_cli.activity.note import Note, Summary, Verb
+from hookplane_cli.activity.strangers import SHOWN_CHARACTERS, Strangers, hint
 from hookplane_cli.activity.throttle import Throttle
 from hookplane_cli.activity.writer import LineWriter
 
@@ -24,8 +26,12 @@ class LineActivityLog(ActivityLog):
     Bounded under load (see `throttle`), and never held up by the stream (see `writer`).
     """
 
-    def __init__(self, lines: Lines, stream: TextIO, clock: Clock) -> None:
+    def __init__(
+        self, lines: Lines, stream: TextIO, clock: Clock, strangers: Strangers | None = None
+    ) -> None:
+        """`strangers`: None where requests to unknown paths get no line."""
         self._lines = lines
+        self._strangers = strangers
         self._clock = clock
         self._throttle = Throttle()
         self._lock = threading.Lock()
@@ -55,6 +61,19 @@ class LineActivityLog(ActivityLog):
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         self._record(Verb.REJECTED, endpoint=endpoint, reason=reason, detail=detail, source=source)
+
+    def unrouted(self, path: str, source: str, paths: Collection[str]) -> None:
+        if self._strangers is None:
+            return
+        left_out = self._strangers.admit(self._second())
+        if left_out is not None:
+            self._record(
+                Verb.UNROUTED,
+                path=path[:SHOWN_CHARACTERS],
+                source=source,
+                hint=hint(path, paths),
+                left_out=left_out,
+            )
 
     def delivered(
         self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
@@ -128,10 +147,15 @@ class QuietActivityLog(ActivityLog):
 
 
 def open_activity_log(
-    style: str, stream: TextIO, colour: bool | None = None, clock: Clock | None = None
+    style: str,
+    stream: TextIO,
+    colour: bool | None = None,
+    clock: Clock | None = None,
+    strangers: Strangers | None = None,
 ) -> LineActivityLog | QuietActivityLog:
     """`style` is one of STYLES; `colour` None: when the stream is a terminal and NO_COLOR
-    (https://no-color.org) is not set. `close` it at the end. Raises InvalidValue."""
+    (https://no-color.org) is not set; `strangers`: None for no line on requests to unknown paths.
+    `close` it at the end. Raises InvalidValue."""
     if style == "quiet":
         return QuietActivityLog()
     if style not in STYLES:
@@ -140,7 +164,7 @@ def open_activity_log(
         stream.reconfigure(errors="replace")
     painted = wants_colour(stream) if colour is None else colour
     lines: Lines = TextLines(painted) if style == "text" else JsonLines()
-    return LineActivityLog(lines, stream, clock or SystemClock())
+    return LineActivityLog(lines, stream, clock or SystemClock(), strangers)
 
 
 def wants_colour(stream: TextIO) -> bool:

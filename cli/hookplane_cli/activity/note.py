@@ -15,6 +15,7 @@ class Verb(StrEnum):
 
     RECEIVED = "received"
     REJECTED = "rejected"
+    UNROUTED = "unrouted"
     DELIVERED = "delivered"
     FAILED = "failed"
     NOTED = "noted"
@@ -22,7 +23,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`facts` are the arguments of the ActivityLog method that is named like the verb."""
+    """`facts` are about the arguments of the ActivityLog method that is named like the verb."""
 
     at: Millis
     verb: Verb

@@ -15,6 +15,7 @@ GROUPS: Final[tuple[frozenset[Verb], ...]] = (
     frozenset({Verb.RECEIVED, Verb.DELIVERED}),
     frozenset({Verb.REJECTED, Verb.FAILED}),
     frozenset({Verb.NOTED}),
+    frozenset({Verb.UNROUTED}),
 )
 """Each has a budget of its own: a flood of successes hides no failure."""
 

@@ -17,6 +17,7 @@ from hookplane.reporting.activity import ActivityLog
 from hookplane.sealing import Sealer
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.activity.log import open_activity_log
+from hookplane_cli.activity.strangers import Strangers
 from hookplane_cli.all_in_one.announcer import Announcer
 from hookplane_cli.all_in_one.banner import banner
 from hookplane_cli.all_in_one.settings import RunSettings
@@ -96,7 +97,7 @@ def _reloader(settings: RunSettings, store: SQLiteStore, sealer: Sealer, clock: 
 
 @contextmanager
 def _activity(style: str, clock: Clock) -> Iterator[ActivityLog]:
-    activity = open_activity_log(style, sys.stdout, clock=clock)
+    activity = open_activity_log(style, sys.stdout, clock=clock, strangers=Strangers())
     try:
         yield activity
     finally:

@@ -6,6 +6,8 @@ holds a secret or a payload.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hookplane.clock import Millis
 
 
@@ -29,6 +31,10 @@ class ActivityLog:
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         """A request was not accepted; `reason` is a RejectReason, `source` an address."""
+
+    def unrouted(self, path: str, source: str, paths: Collection[str]) -> None:
+        """A POST to a path that no endpoint has; `paths`: those that there are. Anybody may cause
+        these, as often as they like."""
 
     def delivered(
         self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int

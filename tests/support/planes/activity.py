@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from hookplane.clock import Millis
@@ -15,6 +16,7 @@ class RecordingActivityLog(ActivityLog):
     receipts: list[tuple[str, str, str, bool]] = field(default_factory=list)
     conflicts: int = 0
     rejections: list[tuple[str, str, str, str]] = field(default_factory=list)
+    unrouted_paths: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
     failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
@@ -35,6 +37,9 @@ class RecordingActivityLog(ActivityLog):
 
     def rejected(self, endpoint: str, reason: str, detail: str, source: str) -> None:
         self.rejections.append((endpoint, reason, detail, source))
+
+    def unrouted(self, path: str, source: str, paths: Collection[str]) -> None:
+        self.unrouted_paths.append((path, source, tuple(paths)))
 
     def delivered(
         self, subscription: str, event_id: str, status_code: int, duration: Millis, attempt: int
