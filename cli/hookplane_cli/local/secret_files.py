@@ -1,13 +1,14 @@
 """The secrets of a data folder, in files that only their owner may read.
 
-Generated Secrets are made once and kept; only a schedule of rotation replaces them. The key that
-seals secrets in the store is made once and never replaced.
+Generated Secrets are made once and kept; only a schedule of rotation, or an annotation that asks
+for it, replaces them. The key that seals secrets in the store is made once and never replaced.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from hookplane.clock import Millis
 from hookplane.compile.model import SecretObject, WantedSecret
-from hookplane.compile.rotation import GeneratedKey, current_key
+from hookplane.compile.rotation import DEFAULT_OVERLAP, GeneratedKey, current_key
 from hookplane.errors import SecretUnreadable
 from hookplane.ids import RandomBytes
 from hookplane.sealing import Sealer
@@ -46,10 +47,19 @@ class SecretFiles:
     def _ensured(self, want: WantedSecret, now: Millis) -> GeneratedKey:
         path = self._folder / want.namespace / f"{want.name}.json"
         kept = _read(path)
-        right = current_key(kept, want, now, random_bytes=self._random_bytes)
+        right = self._right(kept, want, now)
         if right != kept:
             write_private(path, right.model_dump_json(indent=1).encode())
         return right
+
+    def _right(self, kept: GeneratedKey | None, want: WantedSecret, now: Millis) -> GeneratedKey:
+        """A request that is older than the version that heeds it is taken to be fulfilled."""
+        heeded = None if kept is None else kept.rotated
+        asked = heeded is not None and want.rotate not in ("", heeded)
+        if asked and not want.overlap:
+            want = replace(want, overlap=DEFAULT_OVERLAP)
+        right = current_key(kept, want, now, asked=asked, random_bytes=self._random_bytes)
+        return right.model_copy(update={"rotated": want.rotate or heeded or ""})
 
 
 def _read(path: Path) -> GeneratedKey | None:

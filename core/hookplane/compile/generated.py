@@ -15,6 +15,8 @@ from hookplane.kinds.conditions import Reason
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind
 
+ROTATE: Final = "hookplane.dev/rotate"
+"""Annotation of an endpoint or subscription: another value than before asks for a new key."""
 KEY: Final = "key"
 """Key of a generated Secret with the value that is used now."""
 PREVIOUS: Final = "previous"
@@ -34,6 +36,8 @@ class GeneratedKeys:
     problems: Problems
     owner: str
     """The object's uid."""
+    rotate: str = ""
+    """What its annotation says."""
     wanted: list[WantedSecret] = field(default_factory=list)
 
     def keys(
@@ -64,7 +68,7 @@ class GeneratedKeys:
             every = bounded(rotation.every, ROTATE_EVERY, f"{path}.every", self.problems)
             overlap = bounded(rotation.overlap, OVERLAP, f"{path}.overlap", self.problems)
         namespace = self.problems.namespace
-        return WantedSecret(namespace, name, kind, self.owner, every, overlap)
+        return WantedSecret(namespace, name, kind, self.owner, every, overlap, self.rotate)
 
 
 def _current(secret: SecretObject) -> list[Secret]:

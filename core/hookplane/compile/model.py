@@ -130,6 +130,8 @@ class WantedSecret:
     """0: never."""
     overlap: Millis = 0
     """For how long the previous key is used after a rotation; 0: not at all."""
+    rotate: str = ""
+    """What its object's annotation says: another value than before asks for a new key."""
 
 
 @dataclass(frozen=True, slots=True)

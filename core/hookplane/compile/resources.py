@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from hookplane import fault
 from hookplane.clock import Millis
 from hookplane.compile.endpoint import EndpointCompiler, builtin_endpoints
-from hookplane.compile.generated import GeneratedKeys
+from hookplane.compile.generated import ROTATE, GeneratedKeys
 from hookplane.compile.model import (
     Compiled,
     Options,
@@ -134,7 +134,12 @@ class _Compiler:
 
     @contextmanager
     def _keys(self, resource: Resource, problems: Problems) -> Iterator[GeneratedKeys]:
-        generated = GeneratedKeys(self._secrets, problems, uid_of(resource))
+        generated = GeneratedKeys(
+            self._secrets,
+            problems,
+            uid_of(resource),
+            resource.metadata.annotations.get(ROTATE, ""),
+        )
         yield generated
         self._wanted += generated.wanted
 

@@ -18,6 +18,9 @@ from hookplane.secret import Secret
 from hookplane.signatures.deliver import generate_key
 from hookplane.signatures.signing import GeneratedKind
 
+DEFAULT_OVERLAP: Final[Millis] = 24 * 3_600_000
+"""After a rotation that was asked for and has no overlap in the spec."""
+
 
 class GeneratedKey(BaseModel):
     """The key of one generated Secret with its history. Keys are plain text: whoever stores this
@@ -34,6 +37,9 @@ class GeneratedKey(BaseModel):
     previous: str = ""
     """The key before, still in use until `previous_until`."""
     previous_until: Millis = 0
+    rotated: str | None = None
+    """The last request for a new key that was heeded; None: requests were not looked at yet. Only
+    for those who keep it in a file."""
 
     def __repr__(self) -> str:
         return f"GeneratedKey({self.kind}, {self.owner})"

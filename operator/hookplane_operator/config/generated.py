@@ -12,7 +12,7 @@ from typing import Final
 from hookplane.clock import Clock, Millis
 from hookplane.compile.generated import KEY, PREVIOUS
 from hookplane.compile.model import SecretObject, WantedSecret
-from hookplane.compile.rotation import GeneratedKey, current_key
+from hookplane.compile.rotation import DEFAULT_OVERLAP, GeneratedKey, current_key
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind
 from hookplane.units import format_time, parse_time
@@ -32,10 +32,6 @@ KIND: Final = "hookplane.dev/key-kind"
 SINCE: Final = "hookplane.dev/key-since"
 UNTIL: Final = "hookplane.dev/previous-until"
 ROTATED: Final = "hookplane.dev/rotated"
-ROTATE: Final = "hookplane.dev/rotate"
-"""Annotation of an endpoint or subscription: another value than before asks for a new key."""
-DEFAULT_OVERLAP: Final[Millis] = 24 * 3_600_000
-"""After a rotation that was asked for and has no overlap in the spec."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from hookplane.clock import Clock, Millis
 from hookplane.compile.change import ConfigDiff, Configured, plan_diff
+from hookplane.compile.generated import ROTATE
 from hookplane.compile.model import (
     Compiled,
     ObjectKey,
@@ -30,7 +31,7 @@ from hookplane.kinds.conditions import ConditionType, Reason
 from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.manifests.objects import ParsedObject, parse_object
-from hookplane_operator.config.generated import ROTATE, GeneratedSecrets, Wish
+from hookplane_operator.config.generated import GeneratedSecrets, Wish
 from hookplane_operator.config.succession import Succession, Successions
 from hookplane_operator.config.uses import asks_for_headers, secret_names, service_name
 from hookplane_operator.kube.errors import ApiError

@@ -1,13 +1,15 @@
-"""Keys of a data folder: made once, for their owner alone, replaced by schedule only."""
+"""Keys of a data folder: made once, for their owner alone, replaced by schedule or on request."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from hookplane.compile.model import SecretObject, WantedSecret
+from hookplane.compile.rotation import DEFAULT_OVERLAP
 from hookplane.errors import SecretUnreadable
 from hookplane.signatures.signing import GeneratedKind
 from hookplane_cli.local.secret_files import SecretFiles, open_sealer
@@ -58,6 +60,39 @@ def test_rotation_with_overlap(tmp_path: Path) -> None:
     (fourth,) = generated.make_or_rotate([ROTATED], 1200)
     assert (text(fourth), "previous" in fourth.data) == (text(second), False)
     assert generated.due == 2000
+
+
+def asking(rotate: str) -> WantedSecret:
+    return dataclasses.replace(WANTED, rotate=rotate)
+
+
+def test_an_annotation_asks_for_a_new_key(tmp_path: Path) -> None:
+    """Once for each value, also after a restart, and also when it is taken away."""
+    (first,) = SecretFiles(tmp_path).make_or_rotate([WANTED], 0)
+    (second,) = SecretFiles(tmp_path).make_or_rotate([asking("now")], 5)
+    assert text(second, "previous") == text(first) != text(second)
+    for rotate in ("now", "", "now"):
+        assert SecretFiles(tmp_path).make_or_rotate([asking(rotate)], 6) == [second]
+    generated = SecretFiles(tmp_path)
+    (third,) = generated.make_or_rotate([asking("again")], 7)
+    assert text(third, "previous") == text(second)
+    assert generated.due == 7 + DEFAULT_OVERLAP
+
+
+def test_a_key_that_is_new_fulfils_the_annotation(tmp_path: Path) -> None:
+    (first,) = SecretFiles(tmp_path).make_or_rotate([asking("now")], 0)
+    assert SecretFiles(tmp_path).make_or_rotate([asking("now")], 1) == [first]
+
+
+def test_an_annotation_from_before_it_was_heeded_changes_nothing(tmp_path: Path) -> None:
+    (first,) = SecretFiles(tmp_path).make_or_rotate([WANTED], 0)
+    path = tmp_path / "secrets" / "default" / "a-verification.json"
+    path.write_text(
+        json.dumps({x: y for x, y in json.loads(path.read_text()).items() if x != "rotated"})
+    )
+    assert SecretFiles(tmp_path).make_or_rotate([asking("long ago")], 1) == [first]
+    (second,) = SecretFiles(tmp_path).make_or_rotate([asking("now")], 2)
+    assert text(second) != text(first)
 
 
 def test_without_overlap_the_old_key_goes_at_once(tmp_path: Path) -> None:

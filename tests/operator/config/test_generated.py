@@ -9,10 +9,11 @@ import pytest
 
 from hookplane.clock import Millis
 from hookplane.compile.model import WantedSecret
+from hookplane.compile.rotation import DEFAULT_OVERLAP
 from hookplane.secret import Secret
 from hookplane.signatures.signing import GeneratedKind
 from hookplane.units import format_time
-from hookplane_operator.config.generated import DEFAULT_OVERLAP, GeneratedSecrets, Wish
+from hookplane_operator.config.generated import GeneratedSecrets, Wish
 from hookplane_operator.kube.client import Kube
 from hookplane_operator.kube.errors import ApiError, Conflict
 from hookplane_operator.kube.kinds import SECRET, Object, Resource
