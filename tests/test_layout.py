@@ -148,6 +148,7 @@ SCENARIOS = {
     "tests/dispatcher/test_surviving.py": "whole dispatchers: crashes, and stores that are away",
     "tests/dispatcher/test_wrong_clock.py": "whole dispatchers: a wall clock that leaps",
     "tests/operator/config/test_joins.py": "whose an event is, wherever rounds end",
+    "tests/receiver/test_own_events.py": "the examples of docs/own-events.md",
     "tests/receiver/ingress/test_conformance.py": "what every ingress server must do on the wire",
     "tests/receiver/ingress/test_hostile_requests.py": "hostile senders, over all of ingress",
     "tests/receiver/test_providers.py": "every provider's request through the whole receiver",

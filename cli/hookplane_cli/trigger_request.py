@@ -15,7 +15,8 @@ from hookplane.providers.sample_forms import Headers
 from hookplane.providers.samples import Sample, sample
 from hookplane.signatures.request import sign_request
 from hookplane.signatures.scheme import Algorithm
-from hookplane_console.trigger import TriggerRefused, TriggerResult
+from hookplane_cli.wished_sample import wished
+from hookplane_console.trigger import SampleWish, TriggerRefused, TriggerResult
 
 TIMEOUT_SECONDS: Final = 20.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
@@ -34,14 +35,10 @@ class TriggerRequest:
         self._receiver_url = receiver_url
         self._clock = clock
 
-    async def __call__(
-        self,
-        endpoint: EndpointConfig,
-        type: str | None,  # noqa: A002
-    ) -> TriggerResult:
+    async def __call__(self, endpoint: EndpointConfig, wish: SampleWish) -> TriggerResult:
         """Raises TriggerRefused when no sample can be made or the receiver does not answer."""
         url = self._receiver_url + endpoint.path
-        made, headers = signed_sample(endpoint, type, url, self._clock.now())
+        made, headers = signed_sample(endpoint, wish, url, self._clock.now())
         try:
             status, body = await _post(url, headers, made.body)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -56,10 +53,7 @@ class TriggerRequest:
 
 
 def signed_sample(
-    endpoint: EndpointConfig,
-    type: str | None,  # noqa: A002
-    url: str,
-    now: int,
+    endpoint: EndpointConfig, wish: SampleWish, url: str, now: int
 ) -> tuple[Sample, Headers]:
     """A sample with every header that the endpoint wants to see. Raises TriggerRefused."""
     if endpoint.client_certificate is not None:
@@ -67,12 +61,20 @@ def signed_sample(
             f"{endpoint.name} demands a client certificate, and its key is the sender's alone"
         )
     try:
-        made = sample(endpoint.provider, type or "", now)
+        made = wished(endpoint, wish, sample(endpoint.provider, wish.type or "", now))
         signature = _signature(endpoint, made, url, now)
     except InvalidValue as error:
         raise TriggerRefused(str(error)) from error
     headers = {**dict(_sources(endpoint, made)), **dict(made.headers), **dict(signature)}
+    headers |= _key_header(endpoint, wish)
     return made, tuple({**headers, **dict(_credentials(endpoint))}.items())
+
+
+def _key_header(endpoint: EndpointConfig, wish: SampleWish) -> dict[str, str]:
+    source = endpoint.event_key
+    if wish.key is None or source is None or source.header is None:
+        return {}
+    return {source.header: wish.key}
 
 
 def _signature(endpoint: EndpointConfig, made: Sample, url: str, now: int) -> Headers:

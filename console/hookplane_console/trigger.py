@@ -26,13 +26,19 @@ class TriggerResult:
     """The event's id, when the answer tells it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SampleWish:
+    """What a sample is to be; None: as the provider's usual one is."""
+
+    type: str | None = None
+    key: str | None = None
+    """What the event is to be about, written where the endpoint's `spec.key` looks for it."""
+    body: str | None = None
+    """Sent in place of the sample's body."""
+
+
 class Trigger(Protocol):
     """Sends a sample."""
 
-    async def __call__(
-        self,
-        endpoint: EndpointConfig,
-        type: str | None,  # noqa: A002
-    ) -> TriggerResult:
-        """Sends a signed sample of the endpoint's provider; `type` None: the provider's first.
-        Raises TriggerRefused."""
+    async def __call__(self, endpoint: EndpointConfig, wish: SampleWish) -> TriggerResult:
+        """Sends a signed sample of the endpoint's provider. Raises TriggerRefused."""

@@ -16,7 +16,7 @@ from hookplane.signatures.keys import prepare
 from hookplane.signatures.scheme import Algorithm, SignatureScheme
 from hookplane.signatures.verify import SignedRequest, verify
 from hookplane_cli.trigger_request import TriggerRequest, signed_sample
-from hookplane_console.trigger import TriggerRefused
+from hookplane_console.trigger import SampleWish, TriggerRefused
 from support.clocks.manual import ManualClock
 
 NOW = 1_795_521_601_000
@@ -53,7 +53,7 @@ HMAC_PROVIDERS = sorted(set(registry.PRESETS) - {"Discord", "Generic"})
 @pytest.mark.parametrize("provider", HMAC_PROVIDERS)
 def test_samples_verify(provider: str) -> None:
     config = endpoint(provider)
-    made, headers = signed_sample(config, None, URL, NOW)
+    made, headers = signed_sample(config, SampleWish(), URL, NOW)
     assert config.signature is not None
     keys = [prepare(config.signature, key) for key in config.keys]
     result = verify(config.signature, keys, SignedRequest("POST", URL, headers, made.body), NOW)
@@ -67,7 +67,7 @@ def test_generic_endpoints_find_type_and_key_where_they_look() -> None:
         event_type=Source(header="x-event"),
         dedup_key=Source(header="x-request-id"),
     )
-    made, headers = signed_sample(config, "invoice.paid", URL, NOW)
+    made, headers = signed_sample(config, SampleWish("invoice.paid"), URL, NOW)
     assert dict(headers)["x-event"] == "invoice.paid"
     assert dict(headers)["x-request-id"] == made.id
     assert "x-sign" in dict(headers)
@@ -81,11 +81,11 @@ def test_credentials_are_added() -> None:
         api_key=ApiKey(header="x-api-key", keys=(Secret("k1"), Secret("k2"))),
         basic=Basic(username="ann", passwords=(Secret("pass"),)),
     )
-    headers = dict(signed_sample(config, None, URL, NOW)[1])
+    headers = dict(signed_sample(config, SampleWish(), URL, NOW)[1])
     assert headers["x-api-key"] == "k1"
     assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"ann:pass"
     bearer = endpoint("Generic", signature=None, keys=(), bearer=(Secret("token\n"),))
-    assert dict(signed_sample(bearer, None, URL, NOW)[1])["authorization"] == "Bearer token"
+    assert dict(signed_sample(bearer, SampleWish(), URL, NOW)[1])["authorization"] == "Bearer token"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_cannot_be_signed_is_refused(
     config: EndpointConfig, type_: str | None, message: str
 ) -> None:
     with pytest.raises(TriggerRefused, match=message):
-        signed_sample(config, type_, URL, NOW)
+        signed_sample(config, SampleWish(type_), URL, NOW)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def door() -> AsyncIterator[tuple[str, list[dict[str, str]]]]:
 
 async def test_a_sample_goes_out_over_http(door: tuple[str, list[dict[str, str]]]) -> None:
     url, seen = door
-    result = await TriggerRequest(url, ManualClock(NOW))(endpoint("GitHub"), "push")
+    result = await TriggerRequest(url, ManualClock(NOW))(endpoint("GitHub"), SampleWish("push"))
     assert seen == [{"path": "/default/one", "type": "push"}]
     assert (result.type, result.status_code) == ("push", 200)
     assert result.event_id == "evt_01jdb3q9k2ffffffffffffffff"
@@ -142,4 +142,6 @@ async def test_a_sample_goes_out_over_http(door: tuple[str, list[dict[str, str]]
 
 async def test_a_receiver_that_is_away_is_said() -> None:
     with pytest.raises(TriggerRefused, match="does not answer"):
-        await TriggerRequest("http://127.0.0.1:1", ManualClock(NOW))(endpoint("GitHub"), None)
+        await TriggerRequest("http://127.0.0.1:1", ManualClock(NOW))(
+            endpoint("GitHub"), SampleWish()
+        )

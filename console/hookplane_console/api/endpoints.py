@@ -9,10 +9,17 @@ from aiohttp import web
 
 from hookplane.config.endpoint import EndpointConfig
 from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
-from hookplane_console.api.parameters import NAMESPACE, namespace_of, object_of, text_of, type_of
+from hookplane_console.api.parameters import (
+    NAMESPACE,
+    key_of,
+    namespace_of,
+    object_of,
+    text_of,
+    type_of,
+)
 from hookplane_console.api.views import Json, endpoint_view
 from hookplane_console.responses import Refusal, json_response, whole
-from hookplane_console.trigger import TriggerRefused
+from hookplane_console.trigger import SampleWish, TriggerRefused
 
 MAY_NOT_SIGN: Final = (
     "this console may not sign samples, and holds no key for it. Allow it with console.trigger: "
@@ -34,12 +41,14 @@ async def trigger(context: Context, request: web.Request) -> web.Response:
     if context.trigger is None:
         raise Refusal(403, MAY_NOT_SIGN)
     endpoint = context.directory.endpoint(path_key(request))
-    body = object_of(await request.read(), frozenset({"type"}))
-    wanted = type_of(text_of(body, "type"))
+    body = object_of(await request.read(), frozenset({"type", "key", "body"}))
+    wish = SampleWish(
+        type_of(text_of(body, "type")), key_of(text_of(body, "key")), text_of(body, "body")
+    )
     if endpoint.builtin:
         raise Refusal(409, "operational events come from Hookplane itself")
     try:
-        result = await context.trigger(endpoint, wanted)
+        result = await context.trigger(endpoint, wish)
     except TriggerRefused as error:
         raise Refusal(409, str(error)) from error
     return json_response(

@@ -19,6 +19,7 @@ from hookplane_cli.client.table import table
 from hookplane_cli.commands.status import expired_of
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
+from hookplane_console.trigger import SampleWish
 from support.clocks.blocking import until
 from support.planes.console import (
     SHOP,
@@ -193,6 +194,25 @@ def test_trigger(console: RunningConsole) -> None:
     call(console, "trigger", "orders", "--type", "wrong", code=1)
     refused = call(console, "trigger", "orders", "--type", "refused", code=1)
     assert "no sample of this" in refused.output
+
+
+def test_trigger_with_a_key_and_a_body(console: RunningConsole, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"ä":1}')
+    for body, sent in ((f"@{file}", '{"ä":1}'), ('{"b":2}', '{"b":2}')):
+        call(console, "trigger", "orders", "--key", "cus_1", "--body", body)
+        assert console.trigger.wishes[-1] == SampleWish(None, "cus_1", sent)
+
+
+def test_a_body_that_cannot_be_sent_is_told(console: RunningConsole, tmp_path: Path) -> None:
+    for content, message in ((b"x" * 40_000, "32,768 bytes"), (b"\xff", "this is not UTF-8")):
+        file = tmp_path / "body"
+        file.write_bytes(content)
+        told = call(console, "trigger", "orders", "--body", f"@{file}", code=1).output
+        assert message in told
+        assert "docs/own-events.md" in told
+    assert "cannot be read" in call(console, "trigger", "orders", "--body", "@/none", code=1).output
+    assert console.trigger.wishes == []
 
 
 def test_what_strangers_sent_steers_no_terminal(console: RunningConsole) -> None:

@@ -29,7 +29,7 @@ from hookplane.store.delivery_store import (
 from hookplane.store.event_log import EndpointReport, NewEvent
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_console.console import Console, SampleSigning
-from hookplane_console.trigger import TriggerRefused, TriggerResult
+from hookplane_console.trigger import SampleWish, TriggerRefused, TriggerResult
 from support.clocks.manual import ManualClock
 
 NOON: Final = 1_795_521_601_000
@@ -49,17 +49,15 @@ class RecordingTrigger:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None]] = []
+        self.wishes: list[SampleWish] = []
 
-    async def __call__(
-        self,
-        endpoint: EndpointConfig,
-        type: str | None,  # noqa: A002
-    ) -> TriggerResult:
-        self.asked.append((endpoint.name, type))
-        if type == "refused":
+    async def __call__(self, endpoint: EndpointConfig, wish: SampleWish) -> TriggerResult:
+        self.asked.append((endpoint.name, wish.type))
+        self.wishes.append(wish)
+        if wish.type == "refused":
             raise TriggerRefused("no sample of this")
-        status = 401 if type == "wrong" else 200
-        return TriggerResult(type or "order.created", status, '{"id":"…"}', event_id(7))
+        status = 401 if wish.type == "wrong" else 200
+        return TriggerResult(wish.type or "order.created", status, '{"id":"…"}', event_id(7))
 
 
 class RunningConsole:
