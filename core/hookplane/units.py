@@ -22,6 +22,8 @@ _SIZE_FACTOR: Final = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti":
 
 def parse_duration(text: str) -> Millis:
     """`1h30m` → 5,400,000. Raises InvalidValue with the form that would be right."""
+    if text.isdecimal():
+        raise InvalidValue(f'"{text}" has no unit, such as s or ms; write it like 30m or 1h30m')
     if not _DURATION.fullmatch(text):
         raise InvalidValue(f'"{text}" is not a duration; write it like 30m or 1h30m')
     return sum(int(n) * _UNIT_MILLIS[unit] for n, unit in _DURATION_PART.findall(text))

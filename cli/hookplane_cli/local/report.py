@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from hookplane.compile.model import Problem, Severity
 from hookplane.manifests.model import Finding, Manifests
 from hookplane_cli.human import counted
+
+_NAMES: Final = " (manifests are *.yaml, *.yml and *.json)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,10 @@ class CheckReport:
         if self.problems:
             return f"{counted(len(self.problems), 'problem')} in {objects}"
         if not self.objects:
-            return f"no objects in {counted(self.files, 'file')}"
-        return f"{objects} in {counted(self.files, 'file')}, no problems"
+            return f"nothing was checked: no objects in {counted(self.files, 'file')}{_NAMES}"
+        rest = f", and {counted(len(self.notes), 'note')} (exit code 0)"
+        told = f"{objects} in {counted(self.files, 'file')}, no problems"
+        return told + rest if self.notes else told
 
     def as_json(self) -> dict[str, Any]:
         return {

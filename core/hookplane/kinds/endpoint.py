@@ -30,7 +30,8 @@ from hookplane.kinds.base import (
 from hookplane.kinds.status import Count, ShortText, Status
 from hookplane.units import parse_duration, parse_size
 
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,39}$", max_length=40)]
+PROVIDER_PATTERN: Final = r"^[A-Z][A-Za-z0-9]{0,39}$"
+ProviderName = Annotated[str, StringConstraints(pattern=PROVIDER_PATTERN, max_length=40)]
 GENERIC = "Generic"
 
 Keys = Annotated[list[SecretValue], Field(min_length=1, max_length=8)]

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Union
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from hookplane.kinds.endpoint import PROVIDER_PATTERN
+from hookplane.providers.registry import PRESETS
 from hookplane.spelling import did_you_mean
 
 Location = tuple[int | str, ...]
@@ -33,7 +35,7 @@ _PHRASES: Final = {
     r"^[A-Za-z0-9_$@:-]+(\.[A-Za-z0-9_$@:-]+)*$": "a path in a JSON body, such as message.id",
     r"^[A-Za-z0-9_./:*-]+$": "an event type, with * for any text: letters, digits and _ . / : -",
     r"^evt_[0-9a-z]{26}$": "an event id: evt_ and 26 letters or digits",
-    r"^[A-Z][A-Za-z0-9]{0,39}$": "a provider, such as GitHub or Generic",
+    PROVIDER_PATTERN: "a provider, such as GitHub or Generic",
     r"^[^:]+$": "a user name, which has no colon",
     r"^/[^\s#]*$": "a path that begins with /",
 }
@@ -109,6 +111,8 @@ def _not_listed(shown: str, context: Mapping[str, Any]) -> str:
 
 def _not_matching(shown: str, context: Mapping[str, Any]) -> str:
     pattern = context["pattern"]
+    if pattern == PROVIDER_PATTERN and (near := did_you_mean(shown.strip('"'), PRESETS)):
+        return f"{shown} is not a provider; {near}"
     return f"{shown} is not {_PHRASES.get(pattern, f'of the form {pattern}')}"
 
 

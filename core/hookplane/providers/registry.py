@@ -37,6 +37,7 @@ from hookplane.providers.presets import (
     telegram,
     whatsapp,
 )
+from hookplane.spelling import did_you_mean
 
 _MODULES: Final = (
     standard_webhooks,
@@ -77,7 +78,9 @@ def get(name: str) -> Preset:
         return PRESETS[name]
     except KeyError:
         known = ", ".join(sorted(PRESETS))
-        raise InvalidValue(f'"{name}" is not a provider; known are: {known}') from None
+        near = did_you_mean(name, PRESETS)
+        told = f'"{name}" is not a provider; known are: {known}'
+        raise InvalidValue(f"{told}; {near}" if near else told) from None
 
 
 def repeats_identical(provider: str, dedup_key: Source | None) -> bool:

@@ -28,6 +28,10 @@ _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _RFC3339: Final = re.compile(WRITTEN_TIME)
 """It and numbers with as many digits as now have one end, whatever stands beside them in what is
 signed."""
+_OTHER_UNITS: Final = {
+    TimeUnit.SECONDS: (TimeUnit.MILLISECONDS, 1),
+    TimeUnit.MILLISECONDS: (TimeUnit.SECONDS, 1000),
+}
 
 
 class VerifyFailure(StrEnum):
@@ -219,9 +223,17 @@ def _millis(unit: TimeUnit, text: str, now: Millis) -> Millis:
     if _DIGITS.fullmatch(text) is None or len(text) != digits:
         raise _Refused(
             VerifyFailure.MALFORMED,
-            f"the signed time is not a number of {unit.lower()} with {digits} digits",
+            f"the signed time is not a number of {unit.lower()} with {digits} digits"
+            + _other_unit(unit, text, now),
         )
     return int(text) * scale
+
+
+def _other_unit(unit: TimeUnit, text: str, now: Millis) -> str:
+    """The usual mistake: seconds and milliseconds taken for each other."""
+    other, scale = _OTHER_UNITS[unit]
+    is_that = _DIGITS.fullmatch(text) and len(text) == len(str(now // scale))
+    return f": it was given in {other.lower()}" if is_that else ""
 
 
 def _rfc3339(text: str) -> Millis:

@@ -26,7 +26,7 @@ def test_the_examples_are_in_order() -> None:
         "Secret partner-erp with keys hmac, api-key, ca.crt",
         "Secret ledger-tls with keys ca.crt, tls.crt, tls.key",
     ]
-    assert result.output.splitlines()[-1].endswith(" files, no problems")
+    assert result.output.splitlines()[-1].endswith(" files, no problems, and 2 notes (exit code 0)")
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
@@ -83,6 +83,22 @@ def test_secrets_without_the_label_are_told_where_a_gateway_will_want_it(tmp_pat
     assert check("-f", tmp_path, "--labelled-secrets").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("{provider: github}", 'spec.provider: "github" is not a provider; did you mean "GitHub"?'),
+        ("{provider: gitlub}", 'spec.provider: "gitlub" is not a provider; did you mean "GitLab"?'),
+        ("{provider: '7'}", 'spec.provider: "7" is not a provider, such as GitHub or Generic'),
+        ("{deduplication: {window: '5000'}}", '"5000" has no unit, such as s or ms; write it like'),
+    ],
+)
+def test_what_was_meant_is_guessed(spec: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(endpoint_text(spec))
+    result = check("-f", tmp_path)
+    assert result.exit_code == 1
+    assert told in result.output
+
+
 def test_problems_name_place_object_field_and_remedy(tmp_path: Path) -> None:
     payments, chatbot = tmp_path / "payments.yaml", tmp_path / "chatbot.yaml"
     payments.write_text(
@@ -130,7 +146,9 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_nothing_to_check_is_a_failure(tmp_path: Path) -> None:
-    assert check("-f", tmp_path).output == "no objects in 0 files\n"
+    assert check("-f", tmp_path).output == (
+        "nothing was checked: no objects in 0 files (manifests are *.yaml, *.yml and *.json)\n"
+    )
     assert check("-f", tmp_path).exit_code == 1
     missing = check("-f", tmp_path / "none.yaml")
     assert (missing.exit_code, "there is no such file or folder" in missing.output) == (1, True)

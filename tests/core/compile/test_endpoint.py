@@ -222,7 +222,8 @@ def test_an_own_answer_replaces_all_of_the_provider_s() -> None:
     [
         (
             "{provider: Githup}",
-            f'spec.provider: "Githup" is not a provider; known are: {", ".join(sorted(PRESETS))}',
+            f'spec.provider: "Githup" is not a provider; known are: {", ".join(sorted(PRESETS))}; '
+            'did you mean "GitHub"?',
         ),
         (
             "{provider: Stripe, verification: {rotation: {every: 24h, overlap: 1h}}}",

@@ -44,8 +44,11 @@ def test_the_last_variant_takes_any_key_and_headers_are_in_lower_case(
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     known = ", ".join(sorted(registry.PRESETS))
-    with pytest.raises(InvalidValue, match=f'"Strip" is not a provider; known are: {known}$'):
+    told = rf'"Strip" is not a provider; known are: {known}; did you mean "Stripe"\?$'
+    with pytest.raises(InvalidValue, match=told):
         registry.get("Strip")
+    with pytest.raises(InvalidValue, match=f"known are: {known}$"):
+        registry.get("Nobody")
 
 
 def test_keys_of_two_forms_are_refused() -> None:

@@ -267,6 +267,13 @@ def test_a_repeated_header_is_malformed_even_when_both_are_right(name: str) -> N
     assert judge(STANDARD, again, keys=[WHSEC]).failure is VerifyFailure.MALFORMED
 
 
+def test_milliseconds_for_seconds_are_told() -> None:
+    for now, told in ((NOW * 1000, "10 digits: it was given in milliseconds"), (12_000, "digits")):
+        result = judge(STANDARD, signed(STANDARD, key=WHSEC, now=now), keys=[WHSEC])
+        assert result.failure is VerifyFailure.MALFORMED
+        assert result.detail.endswith(told)
+
+
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp"])
 def test_a_missing_part_is_malformed(name: str) -> None:
     headers = [h for h in signed(STANDARD, key=WHSEC) if h[0] != name]
