@@ -141,13 +141,20 @@ def _delivered(facts: Facts) -> list[str]:
 def _failed(facts: Facts) -> list[str]:
     which = f"attempt {facts['attempt']} of {facts['attempts']}" if facts["attempt"] else "probe"
     pause = facts["next_in"]
-    then = "no further one" if pause is None else f"next in {human.duration(pause)}"
+    then = _last(facts) if pause is None else f"next in {human.duration(pause)}"
     return [
         human.short_name(facts["subscription"]),
         facts["event_id"],
         facts["outcome"],
         f"{which}, {then}",
     ]
+
+
+def _last(facts: Facts) -> str:
+    """One that ends before its last attempt had to wait for others too long."""
+    is_early = 0 < facts["attempt"] < facts["attempts"]
+    why = ": the time of its schedule passed while the circuit was open or sending stood still"
+    return "no further one" + (why if is_early else "")
 
 
 def _noted(facts: Facts) -> list[str]:

@@ -212,7 +212,8 @@ def _failing(subscription: dict[str, Any]) -> str:
     last = subscription["delivery"]["lastFailure"]
     if last is None:
         return ""
-    return f"last failure {last['time']}, attempt {last['attempt']}: {_outcome(last)}"
+    which = f"attempt {last['attempt']}" if last["attempt"] else "a probe"
+    return f"last failure {last['time']}, {which}: {_outcome(last)}"
 
 
 def _outcome(last: dict[str, Any]) -> str:

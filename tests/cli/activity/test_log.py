@@ -60,6 +60,14 @@ def test_text() -> None:
     ]
 
 
+def test_one_that_ends_before_its_last_attempt_says_why() -> None:
+    stream = io.StringIO()
+    activity = LineActivityLog(TextLines(colour=False, zone=UTC), stream, ManualClock(NOON))
+    activity.failed("default/shop", ID, "503 Service Unavailable", 1, 4, None)
+    activity.close()
+    assert "attempt 1 of 4, no further one: the time of its schedule passed" in stream.getvalue()
+
+
 @pytest.mark.parametrize(("duplicate", "words"), [(False, "stored in 2 ms"), (True, "seen before")])
 def test_another_body_under_a_known_key_is_told(duplicate: bool, words: str) -> None:
     stream = io.StringIO()

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from hookplane.store.delivery_store import Flush
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane_cli.client.table import table
@@ -23,6 +25,7 @@ from hookplane_console.trigger import SampleWish
 from support.clocks.blocking import until
 from support.planes.console import (
     SHOP,
+    STATE,
     TOP_SECRET,
     RunningConsole,
     event_id,
@@ -78,6 +81,14 @@ def test_what_expired_is_said_when_there_is_any() -> None:
 
 def test_status_of_nothing(console: RunningConsole) -> None:
     assert lines(console, "status", "-n", "empty") == ["No endpoints.", "", "No subscriptions."]
+
+
+def test_a_probe_is_called_one(console: RunningConsole) -> None:
+    claimed = console.run(console.store.claim(SHOP))
+    state = replace(STATE, last_failure_attempt=0)
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
+    console.run(console.store.flush(flush))
+    assert "2026-11-24T12:00:00Z, a probe: no route to host" in call(console, "status").stdout
 
 
 def test_events(console: RunningConsole) -> None:
@@ -173,7 +184,12 @@ def test_a_replay_of_an_event_that_is_not_there_is_refused(console: RunningConso
 
 def test_resume(console: RunningConsole) -> None:
     before = console.run(console.store.resume_requested(SHOP))
-    assert lines(console, "resume", "shop")[0].startswith("default/shop was not stopped. A pause")
+    told = lines(console, "resume", "shop")
+    assert told[0].startswith("default/shop was not stopped. A pause")
+    assert told[1].startswith("1 delivery that waited for another attempt: due now (replay-")
+    (job,) = console.run(console.store.running_replays(SHOP))
+    page = console.run(console.store.replay_page(job.uid, 10))
+    assert [found.entry.event_id for found in page.candidates] == [event_id(3)]
     assert console.run(console.store.resume_requested(SHOP)) == before + 1
     assert "there is: default/shop" in call(console, "resume", "nope", code=1).output
 
