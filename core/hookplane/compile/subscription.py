@@ -59,7 +59,9 @@ class SubscriptionCompiler:
         for index, name in enumerate(spec.target.forward_headers):
             self._note_unstored(name, f"spec.target.forwardHeaders[{index}]", endpoints)
         if spec.filter.keys:
-            self._note_keyless(endpoints)
+            self._note_keyless(endpoints, "spec.filter.keys", "none of them is delivered")
+        if spec.delivery.ordering == "Key":
+            self._note_keyless(endpoints, f"{_DELIVERY}.ordering", "they are in no order")
         document = SubscriptionConfig(
             uid=uid_of(self.resource),
             namespace=metadata.namespace,
@@ -88,13 +90,12 @@ class SubscriptionCompiler:
             return document
         return document.model_copy(update={"not_ready": reason, "target": None})
 
-    def _note_keyless(self, endpoints: tuple[str, ...]) -> None:
-        """Events without a key have none of those that are asked for."""
+    def _note_keyless(self, endpoints: tuple[str, ...], path: str, effect: str) -> None:
+        """Events without a key are none of those that go by one."""
         for name in self.neighbours.keyless(self.resource.metadata.namespace, endpoints):
             self.problems.note(
-                "spec.filter.keys",
-                f'WebhookEndpoint "{name}" has no spec.key, so its events have no key and none of '
-                "them is delivered",
+                path,
+                f'WebhookEndpoint "{name}" has no spec.key, so its events have no key and {effect}',
             )
 
     def _transform(
@@ -144,6 +145,7 @@ def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict
     strict = spec.ordering == "Strict"
     return {
         "strict": strict,
+        "by_key": spec.ordering == "Key",
         "max_in_flight": 1 if strict else spec.max_in_flight or DEFAULT_IN_FLIGHT,
         "rate": rate_limit(spec.rate, f"{_DELIVERY}.rate", problems),
         "retry": _retry(spec.retry, retention, problems),

@@ -100,6 +100,8 @@ class SubscriptionConfig(Document):
     signing: SigningConfig = SigningConfig()
     max_in_flight: int = 16
     strict: bool = False
+    by_key: bool = Field(default=False, exclude_if=operator.not_)
+    """In order for each key. Written only where it is so: versions before it know no such field."""
     rate: RateLimit | None = None
     retry: RetryConfig
     circuit: CircuitConfig = CircuitConfig()

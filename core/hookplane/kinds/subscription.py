@@ -397,9 +397,11 @@ class DeliverySpec(Spec):
     """Deliveries under way at once; default 16, and 1 with ordering Strict."""
     rate: Rate | None = None
     """At most so many attempts in so much time."""
-    ordering: Literal["None", "Strict"] = "None"
-    """Strict: for each endpoint one after the other; a failing event holds those behind it, but
-    for one that failed before Strict was set, or before its endpoint left and joined again."""
+    ordering: Literal["None", "Key", "Strict"] = "None"
+    """Key: events of an endpoint with the same key (its `spec.key`) one after the other, different
+    keys side by side; a failing event holds those with its key. Strict: for each endpoint one after
+    the other; a failing event holds those behind it, but for one that failed before Strict was
+    set, or before its endpoint left and joined again."""
     retry: Retry = Retry()
     """When a failed delivery is tried again."""
     circuit: Circuit = Circuit()

@@ -20,6 +20,9 @@ class DeliveryState(StrEnum):
     """The first attempt takes long, so it has a row and the cursor goes on without it."""
     RETRYING = "retrying"
     """An attempt failed; the next one is made when it is due."""
+    BEHIND = "behind"
+    """PENDING with a row: an earlier event with the same key is not done, and the cursor goes on
+    without this one. Only the owner tells it apart, by `ordering: Key`."""
     DELIVERED = "delivered"
     """The target accepted the event; the row is gone, the attempt stays in the history."""
     FILTERED = "filtered"
@@ -33,7 +36,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row for what is not done: SENDING, RETRYING or DEAD."""
+    """A row for what is not done: SENDING, RETRYING, BEHIND or DEAD."""
 
     endpoint: LogId
     sequence: int
@@ -49,6 +52,12 @@ class Delivery:
     error: str = ""
     replay: str = ""
     """Uid of the replay job that it belongs to."""
+    event_key: str = ""
+    """The event's key, when its turn comes by that; written once."""
+
+
+EventKey = tuple[LogId, str]
+"""A key of events of one endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +185,22 @@ class Claimed:
     """Endpoint → last sequence."""
     deliveries: tuple[Delivery, ...]
     """Rows in state SENDING (from a predecessor that died) and RETRYING, by due time: the first
-    ones, and all that no cursor has passed."""
+    ones, and all that no cursor has passed, also those that are BEHIND."""
     state: TargetHealth
     resume_requested: int
     rest: Rest | None = None
     """The other ones; None: there are none."""
+    behind: int = 0
+    """How many rows are BEHIND."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrandedPage:
+    """Keys whose earliest row is BEHIND: what came before it is done, and nobody went on."""
+
+    keys: tuple[EventKey, ...]
+    following: EventKey | None
+    """Where the next page begins; None: this is the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +388,16 @@ class DeliveryStore(Protocol):
     ) -> tuple[Delivery, ...]:
         """Those of these events (endpoint, sequence) that have a row in state SENDING or RETRYING.
         Raises UnknownObject."""
+
+    async def first_rows(self, subscription: str, keys: Sequence[EventKey]) -> tuple[Delivery, ...]:
+        """Of each of these keys the earliest row that is SENDING, RETRYING or BEHIND, if any.
+        Raises UnknownObject."""
+
+    async def stranded_keys(
+        self, subscription: str, after: EventKey | None, most: int
+    ) -> StrandedPage:
+        """Looks at the next so many keys with rows, and finds those of which the earliest row is
+        BEHIND and the cursor has passed it. Raises UnknownObject."""
 
     async def release(self, subscription: str, epoch: int) -> None:
         """Lets another process claim at once. Nothing happens when the epoch has passed."""

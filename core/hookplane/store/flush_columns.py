@@ -35,6 +35,7 @@ def delivery_columns(endpoint: int, delivery: Delivery) -> tuple[Any, ...]:
         delivery.status_code,
         storable(delivery.error),
         delivery.replay,
+        delivery.event_key,
     )
 
 

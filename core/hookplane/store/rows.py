@@ -12,15 +12,17 @@ from hookplane.store.delivery_store import (
     Attempt,
     Delivery,
     DeliveryState,
+    EventKey,
     NewReplay,
     ReplayCandidate,
     ReplayJob,
     ReplayPage,
     ReplayPhase,
     Rest,
+    StrandedPage,
 )
 from hookplane.store.event_log import LogEntry
-from hookplane.store.event_numbers import endpoint_of, sequence_of
+from hookplane.store.event_numbers import endpoint_of, event_number, sequence_of
 from hookplane.store.id_map import IdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
 
@@ -61,6 +63,22 @@ def waiting_of(
         return found, None
     number, due = rows[most][0], rows[most][5]
     return found, Rest(due, number, max(count - most, 1))
+
+
+def key_place(ids: IdMap, after: EventKey | None) -> tuple[str, int]:
+    """Where a walk over keys goes on behind this one: key and event number."""
+    if after is None:
+        return "", 0
+    uid, key = after
+    return key, event_number(ids.endpoint(uid) + 1, 0)
+
+
+def stranded_of(ids: IdMap, rows: list[tuple[Any, ...]], most: int) -> StrandedPage:
+    """From (number, key, whether it is stranded), of at most so many keys."""
+    known = [(*ids.place(x), *rest) for x, *rest in rows if endpoint_of(x) in ids.endpoint_uids]
+    keys = tuple((uid, key) for uid, _, key, is_stranded in known if is_stranded)
+    following = (known[-1][0], known[-1][2]) if known and len(rows) == most else None
+    return StrandedPage(keys, following)
 
 
 def delivery_row_of(ids: IdMap, uid: str, *row: Any) -> DeliveryRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -99,10 +99,12 @@ class EndpointCursor:
             taken.append(self.waiting.popleft())
         return taken
 
-    def take_probe(self) -> list[LogEntry]:
+    def take_probe(self, *, by_key: bool) -> list[LogEntry]:
         """Removes one event from `waiting`: the next after the last probe, so that no single event
-        decides whether the target counts as working."""
-        place = next((n for n, x in enumerate(self.waiting) if x.sequence > self.probed), 0)
+        decides whether the target counts as working. `by_key`: none that comes behind another one
+        with its key."""
+        places = _first_of_keys(self.waiting) if by_key else range(len(self.waiting))
+        place = next((n for n in places if self.waiting[n].sequence > self.probed), 0)
         entry = self.waiting[place]
         del self.waiting[place]
         return [entry]
@@ -153,6 +155,11 @@ class EndpointCursor:
         """Whether the cursor has passed this event or will pass it."""
         return sequence <= self.position or sequence in self._above
 
+    def has_passed(self, sequence: int, event_key: str) -> bool:
+        """Whether this event is settled, and none with the key waits before it."""
+        before = (x for x in self.waiting if x.key == event_key and x.sequence < sequence)
+        return self.is_settled(sequence) and sequence <= self.read_to and not any(before)
+
     @property
     def all_settled(self) -> bool:
         """The cursor has passed everything that was read."""
@@ -199,6 +206,15 @@ class EndpointCursor:
         """Settlements of events that retention removed meanwhile."""
         found = [self._above.pop(key) for key in sorted(self._above) if key <= last]
         return [settlement for _, settlement in found if settlement is not None]
+
+
+def _first_of_keys(entries: Iterable[LogEntry]) -> Iterator[int]:
+    """Places of those that have no key, or a key that none before them has."""
+    seen = {""}
+    for place, entry in enumerate(entries):
+        if not entry.key or entry.key not in seen:
+            seen.add(entry.key)
+            yield place
 
 
 def _sequence(entry: LogEntry) -> int:

@@ -53,6 +53,7 @@ class FlushBuffer:
         self._attempts: list[Attempt] = []
         self._removes: set[Key] = set()
         self._dead: dict[Key, Delivery] = {}
+        self._behind: dict[Key, Delivery] = {}
         self._replays: dict[str, ReplayProgress] = {}
         self._shift: Millis = 0
         self._endings: list[Ending] = []
@@ -68,6 +69,7 @@ class FlushBuffer:
             or self._changed_rows
             or self._removes
             or self._dead
+            or self._behind
             or self._replays
             or self._shift
             or self._health_changed
@@ -90,6 +92,15 @@ class FlushBuffer:
     def row_changed(self, key: Key) -> None:
         """A row is written as it will be in memory when the flush is made."""
         self._changed_rows.add(key)
+
+    def put_behind(self, delivery: Delivery) -> None:
+        """An event comes behind another one with its key."""
+        self._behind[delivery.endpoint, delivery.sequence] = delivery
+
+    @property
+    def behind(self) -> int:
+        """How many of those will be written."""
+        return len(self._behind)
 
     def health_changed(self) -> None:
         """The target's health is written as it will be when the flush is made."""
@@ -146,6 +157,7 @@ class FlushBuffer:
             upserts=(
                 *[rows[key] for key in self._changed_rows if key in rows],
                 *self._dead.values(),
+                *self._behind.values(),
             ),
             removes=tuple(self._removes),
             attempts=tuple(self._attempts),
@@ -178,6 +190,7 @@ class FlushBuffer:
         self._filter_errors += settlement.filter_error
         if settlement.passed:
             self._passed.append(_span(settlement.key, settlement.passed))
+        self._add_removed(settlement)
 
     def _add_dead(self, settlement: Settlement) -> None:
         self._died += 1

@@ -147,7 +147,10 @@ class Replays:
         if row is None:
             if candidate.state is DeliveryState.RETRYING:
                 return False
-            row = QueuedDelivery.of(candidate.entry, DeliveryState.RETRYING, now)
+            event_key = candidate.entry.key if self._tracker.by_key else ""
+            row = QueuedDelivery.of(
+                candidate.entry, DeliveryState.RETRYING, now, event_key=event_key
+            )
         if row.replay:
             return False
         row.replay, row.due = uid, min(row.due, now)

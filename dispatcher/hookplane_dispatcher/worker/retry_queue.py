@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hookplane.clock import Millis
-from hookplane.store.delivery_store import Delivery, DeliveryState
+from hookplane.store.delivery_store import Delivery, DeliveryState, EventKey
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
 
@@ -33,6 +33,8 @@ class QueuedDelivery:
     """The target refused it for good: tried again when there is nothing else to do."""
     active: bool = False
     """An attempt is under way or about to start."""
+    event_key: str = ""
+    """The event's key, when its turn comes by that."""
 
     @property
     def key(self) -> Key:
@@ -52,11 +54,17 @@ class QueuedDelivery:
             self.status_code,
             self.error,
             self.replay,
+            self.event_key,
         )
 
     @classmethod
     def of(
-        cls, entry: LogEntry, state: DeliveryState, due: Millis, replay: str = ""
+        cls,
+        entry: LogEntry,
+        state: DeliveryState,
+        due: Millis,
+        replay: str = "",
+        event_key: str = "",
     ) -> QueuedDelivery:
         """A row for an event that has none yet; its schedule has not begun."""
         return cls(
@@ -70,6 +78,7 @@ class QueuedDelivery:
             deadline=due,
             replay=replay,
             entry=entry,
+            event_key=event_key,
         )
 
 
@@ -82,6 +91,8 @@ class RetryQueue(Mapping[Key, Delivery]):
 
     def __init__(self) -> None:
         self._rows: dict[Key, QueuedDelivery] = {}
+        self._of_key: dict[EventKey, set[int]] = {}
+        """Sequences of those that have a key."""
         self._due: _Heap = []
         self._deadlines: _Heap = []
 
@@ -105,6 +116,8 @@ class RetryQueue(Mapping[Key, Delivery]):
         """Adds a row, or records its new times."""
         key = row.key
         self._rows[key] = row
+        if row.event_key:
+            self._of_key.setdefault((row.endpoint, row.event_key), set()).add(row.sequence)
         if row.active:
             return
         heapq.heappush(self._due, (row.due, key))
@@ -117,7 +130,13 @@ class RetryQueue(Mapping[Key, Delivery]):
 
     def drop(self, key: Key) -> None:
         """Removes a row that is done, if there is one."""
-        self._rows.pop(key, None)
+        if (row := self._rows.pop(key, None)) is not None:
+            self._drop_key(row)
+
+    def first_of(self, event_key: EventKey) -> QueuedDelivery | None:
+        """The earliest row with a key; None: there is none."""
+        found = self._of_key.get(event_key)
+        return None if found is None else self._rows[event_key[0], min(found)]
 
     def take_due(
         self, now: Millis, most: int, free: Callable[[QueuedDelivery], bool]
@@ -161,7 +180,15 @@ class RetryQueue(Mapping[Key, Delivery]):
         """Removes rows that are left to the store, with all that points to them."""
         for row in rows:
             del self._rows[row.key]
+            self._drop_key(row)
         self._order()
+
+    def _drop_key(self, row: QueuedDelivery) -> None:
+        event_key = (row.endpoint, row.event_key)
+        if (left := self._of_key.get(event_key)) is not None:
+            left.discard(row.sequence)
+            if not left:
+                del self._of_key[event_key]
 
     def _order(self) -> None:
         idle = [row for row in self._rows.values() if not row.active]

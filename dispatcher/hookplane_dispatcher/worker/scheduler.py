@@ -14,7 +14,7 @@ from hookplane.evaluation.pool import Judged
 from hookplane.evaluation.protocol import NoValue
 from hookplane.evaluation.transformer import HeldBack
 from hookplane.filters.event import EventView
-from hookplane.store.delivery_store import DeliveryState, ExpressionKind
+from hookplane.store.delivery_store import DeliveryState, EventKey, ExpressionKind
 from hookplane.store.event_log import LogEntry
 from hookplane.tracing import Step
 from hookplane_dispatcher.dependencies import Dependencies
@@ -24,6 +24,7 @@ from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Key, Settlement
 from hookplane_dispatcher.worker.followed_logs import FollowedLogs
+from hookplane_dispatcher.worker.key_order import Turn
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.replays import PageRequest, Replays
@@ -181,27 +182,41 @@ class Scheduler:
             return False
         most = FILTERED_AT_ONCE if prepared.filter else capacity.room_at_once()
         if capacity.probes_any:
-            batch = cursor.take_probe()
+            batch = cursor.take_probe(by_key=self._tracker.by_key)
         else:
             batch = cursor.take_waiting(most, capacity.free_bytes)
         left = batch
         try:
             found = await self._contents.acquire(batch)
             left = await self._filter(cursor, batch, found)
-            left = self._use_all(cursor, left, found)
+            stored = await self._ask_keys(left)
+            left = self._use_all(cursor, left, found, stored)
             left = await self._settle_gone(cursor, left, found)
         finally:
             cursor.put_back(left)
         return len(left) < len(batch)
 
+    async def _ask_keys(self, batch: list[LogEntry]) -> dict[EventKey, int]:
+        """The earliest rows that the store has of keys of which not all is known here. Raises
+        StoreUnavailable."""
+        asked = self._tracker.keys_to_ask(batch)
+        if not asked:
+            return {}
+        rows = await self._dependencies.store.first_rows(self._tracker.subscription, list(asked))
+        return {(row.endpoint, row.event_key): row.sequence for row in rows}
+
     def _use_all(
-        self, cursor: EndpointCursor, batch: list[LogEntry], found: dict[int, CachedEvent | None]
+        self,
+        cursor: EndpointCursor,
+        batch: list[LogEntry],
+        found: dict[int, CachedEvent | None],
+        stored: Mapping[EventKey, int],
     ) -> list[LogEntry]:
         """Those that are left. None starts before one that comes earlier: it would keep its slot
         until that one is settled."""
         left: list[LogEntry] = []
         for entry in batch:
-            if not self._use(cursor, entry, found, first=not left):
+            if not self._use(cursor, entry, found, stored, first=not left):
                 left.append(entry)
         return left
 
@@ -214,6 +229,7 @@ class Scheduler:
             return left
         floor = await self._logs.floor(cursor.endpoint)
         for entry in gone:
+            self._tracker.pass_key(entry)
             self._gone((entry.endpoint, entry.sequence), floor)
         return [entry for entry in left if entry not in gone]
 
@@ -235,6 +251,7 @@ class Scheduler:
         cursor: EndpointCursor,
         entry: LogEntry,
         found: dict[int, CachedEvent | None],
+        stored: Mapping[EventKey, int],
         *,
         first: bool,
     ) -> bool:
@@ -245,10 +262,15 @@ class Scheduler:
         prepared, capacity = self._prepared, self._capacity
         free = first and capacity.has_turn(cursor) and capacity.room() > 0
         free = free and self._passed(cursor, entry)
-        if prepared is None or not free:
+        turn = self._tracker.turn(entry, stored) if free else Turn.LATER
+        if prepared is None or turn is Turn.LATER:
             self._contents.release(content)
             return False
         cursor.passed_filter.discard(entry.sequence)
+        if turn is Turn.BEHIND:
+            self._contents.release(content)
+            self._tracker.put_behind(entry, capacity.now)
+            return True
         self._launch(prepared, entry, content, None)
         return True
 
@@ -317,6 +339,7 @@ class Scheduler:
     def _filtered(self, entry: LogEntry, error: str = "") -> None:
         key = (entry.endpoint, entry.sequence)
         failed = bool(error)
+        self._tracker.pass_key(entry)
         self._tracker.finish(Settlement(key, DeliveryState.FILTERED, filter_error=failed))
         if failed:
             self._outcomes.report_filter_error(entry, error)

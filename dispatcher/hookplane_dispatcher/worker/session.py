@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from hookplane.clock import Millis
@@ -17,6 +18,7 @@ from hookplane_dispatcher.dependencies import Dependencies
 from hookplane_dispatcher.metrics import SubscriptionMetrics
 from hookplane_dispatcher.worker.capacity import STORE_AWAY_SECONDS, Capacity
 from hookplane_dispatcher.worker.followed_logs import FollowedLogs
+from hookplane_dispatcher.worker.key_order import MOST_KEYS
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription, expressions_of, interest_of
 from hookplane_dispatcher.worker.replays import Replays
@@ -107,7 +109,7 @@ class OwnershipSession:
         self._resume = self._resume or (old.suspended and not config.suspended)
         if (interest_of(old), old.filter_cel) != (interest_of(config), config.filter_cel):
             self._rewind = True
-        self._tracker.set_strict(config.strict)
+        self._tracker.set_order(strict=config.strict, by_key=config.by_key)
         self._waker.wake()
 
     def look_soon(self) -> None:
@@ -222,6 +224,7 @@ class OwnershipSession:
             await self._look()
             await self._read_rest()
             await self._enter_page()
+            await self._take_next()
             await scheduler.start()
         except StoreUnavailable:
             self._capacity.store_failed()
@@ -245,6 +248,8 @@ class OwnershipSession:
         times = [self._next_look() - now]
         if self._cut_off_at is not None:
             times.append(self._cut_off_at - now)
+        if self._tracker.may_walk and not self._capacity.paused:
+            times.append(0.0)
         start = self._capacity.next_start(now)
         if start is not None:
             times.append(start)
@@ -327,6 +332,7 @@ class OwnershipSession:
         if self._regrouping:
             await self._regroup()
         self._look_at = self._clock.monotonic() + self._longest_silence
+        self._tracker.keys.walk_again()
         self._requested = await self._dependencies.store.resume_requested(self._config.uid)
         await self._replays.refresh(self._config.uid)
         self._apply_time()
@@ -348,6 +354,18 @@ class OwnershipSession:
             self._config.uid, tracker.rest, tracker.room
         )
         tracker.take_in(rows, rest, self._config, now)
+
+    async def _take_next(self) -> None:
+        """Takes in events whose turn has come by their key. Raises StoreUnavailable."""
+        tracker, store, uid = self._tracker, self._dependencies.store, self._config.uid
+        keys = tracker.keys
+        if self._capacity.paused:
+            return
+        if tracker.may_walk:
+            keys.walked(await store.stranded_keys(uid, keys.walked_to, MOST_KEYS))
+        if asked := list(islice(keys.next, MOST_KEYS)):
+            rows = await store.first_rows(uid, asked)
+            tracker.take_next(asked, rows, self._capacity.now)
 
     async def _enter_page(self) -> None:
         """Enters a page of a replay, with rows that only the store has. Raises StoreUnavailable."""

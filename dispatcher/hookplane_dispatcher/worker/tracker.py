@@ -1,6 +1,7 @@
 """What one owner knows of a subscription: every delivery is in exactly one place of it.
 
 pending: above the cursor, not settled · under way: `active` · SENDING and RETRYING: `queue` ·
+BEHIND: in the store alone, until its turn comes: `queue` ·
 finished: in its cursor until that passes, then in the flush buffer until it is flushed.
 """
 
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hookplane.clock import Millis
@@ -19,6 +20,7 @@ from hookplane.store.delivery_store import (
     Claimed,
     Delivery,
     DeliveryState,
+    EventKey,
     Flush,
     ReplayProgress,
     Rest,
@@ -28,6 +30,7 @@ from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
+from hookplane_dispatcher.worker.key_order import KeyOrder, Turn
 from hookplane_dispatcher.worker.restore import (
     clock_ahead,
     longest_wait,
@@ -36,6 +39,9 @@ from hookplane_dispatcher.worker.restore import (
 )
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
+BEHIND_AT_ONCE: Final = 500
+"""Rows of events that come behind others, written together."""
+BEHIND_BECAUSE: Final = "waits for an earlier event with the same key"
 HANGS_AFTER_SECONDS: Final = 1.0
 """A first attempt that takes longer gets a row, so that the cursor can pass it."""
 
@@ -75,6 +81,9 @@ class DeliveryTracker:
         self.writing = False
         """A flush was made and is not on the disk yet."""
         self.strict = config.strict
+        self.by_key = config.by_key
+        """What starts from now on has its turn by its key; what began so keeps it."""
+        self.keys = KeyOrder(claimed.behind)
         self.health, deliveries = restore(claimed, config, now)
         self.cursors: dict[str, EndpointCursor] = {}
         self.queue = RetryQueue()
@@ -91,6 +100,11 @@ class DeliveryTracker:
         self._finishing: list[str] = []
         """Endpoints of attempts whose end the next flush writes."""
         self._flushing: list[str] = []
+        self._ending: list[Key] = []
+        """Deliveries with a key that the next flush ends."""
+        self._flushing_ends: list[Key] = []
+        self._behind_above: set[Key] = set()
+        """Rows that are BEHIND above a cursor: their events are read from the log again."""
         self._take_over(claimed, deliveries, config, now)
 
     # Taking in ----------------------------------------------------------------------------------
@@ -107,6 +121,9 @@ class DeliveryTracker:
             self.rest = _within(_moved(self.rest, -ahead), now + longest_wait(config))
         for stored, restored in zip(claimed.deliveries, deliveries, strict=True):
             row = _row(restored)
+            if stored.state is DeliveryState.BEHIND:
+                self._behind_above.add(row.key)
+                continue
             if restored != stored:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
@@ -161,6 +178,36 @@ class DeliveryTracker:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
 
+    def keys_to_ask(self, entries: Iterable[LogEntry]) -> set[EventKey]:
+        """Keys of these of which the store may have rows that are not known here."""
+        if not self.by_key or (self.rest is None and not self.keys.is_walking):
+            return set()
+        found = {(x.endpoint, x.key) for x in entries if x.key}
+        return {x for x in found if not (self.keys.is_busy(x) or self.queue.first_of(x))}
+
+    def take_next(self, asked: Iterable[EventKey], rows: Iterable[Delivery], now: Millis) -> None:
+        """The earliest row of each of these keys was read: if it is BEHIND, its turn has come."""
+        at = self.health.time(now)
+        self.keys.next.difference_update(asked)
+        for stored in rows:
+            row = _row(stored)
+            if stored.state is DeliveryState.BEHIND and self._has_passed(row):
+                row.due, row.error = at, ""
+                self.queue.put(row)
+                self.keys.behind -= 1
+
+    def _has_passed(self, row: QueuedDelivery) -> bool:
+        """A cursor has passed it, and it is nowhere else, nor is one before it with its key."""
+        cursor = self.cursors.get(row.endpoint)
+        passed = cursor is None or cursor.has_passed(row.sequence, row.event_key)
+        known = row.key in self.queue or row.key in self.active or row.key in self._ended
+        return passed and not known and row.key not in self._behind_above
+
+    @property
+    def may_walk(self) -> bool:
+        """The store is to be searched for keys that nobody goes on with, and there is room."""
+        return self.keys.is_walking and not self.keys.next and len(self.queue) <= self._most_rows
+
     def _leave_to_store(self, keep: int, later_than: Millis) -> None:
         """Leaves rows that are due last to the store, which has them as they are."""
         surplus = len(self.queue) - keep
@@ -177,7 +224,8 @@ class DeliveryTracker:
         """What no cursor has passed must be known, because the log is read from there."""
         cursor = self.cursors.get(row.endpoint)
         passed = cursor is None or row.sequence <= cursor.position
-        return passed and not (row.active or self.buffer.has_changed(row.key))
+        kept = row.active or row.state is DeliveryState.BEHIND
+        return passed and not (kept or self.buffer.has_changed(row.key))
 
     def join(self, endpoint: str, position: int) -> None:
         """Begins to read an endpoint."""
@@ -189,9 +237,13 @@ class DeliveryTracker:
         """Stops reading an endpoint. The store counted what was pending as expired; rows stay."""
         self.under_way -= self.cursors.pop(endpoint).held_attempts
         self.buffer.left(endpoint)
+        self._behind_above = {x for x in self._behind_above if x[0] != endpoint}
+        self.keys.leave(endpoint, self.active)
 
-    def set_strict(self, strict: bool) -> None:
-        """Turns strict order on or off. Without it a cursor does not wait for rows."""
+    def set_order(self, *, strict: bool, by_key: bool) -> None:
+        """Turns strict order on or off, and order by key for what has not started. Without strict
+        order a cursor does not wait for rows."""
+        self.by_key = by_key
         if self.strict and not strict:
             for cursor in self.cursors.values():
                 self._pass_rows(cursor)
@@ -224,6 +276,58 @@ class DeliveryTracker:
         """Sequences of an endpoint that have a row or are under way."""
         return frozenset(s for of, s in (*self.queue, *self.active) if of == endpoint)
 
+    # Order by key -------------------------------------------------------------------------------
+
+    def turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> Turn:
+        """Whether a new event may start. `stored`: of keys that the store was asked for, the
+        sequence of the earliest row."""
+        event_key = (entry.endpoint, entry.key)
+        if not (self.by_key and entry.key):
+            return Turn.NOW
+        first = self.queue.first_of(event_key)
+        is_behind = first is not None or self.keys.is_under_way(
+            event_key, entry.sequence, self.active
+        )
+        if not is_behind and self.keys.waits(event_key, entry.sequence):
+            return Turn.LATER
+        is_behind = is_behind or stored.get(event_key, entry.sequence) < entry.sequence
+        if not is_behind:
+            return Turn.NOW
+        return Turn.BEHIND if self._may_pass(first) else Turn.LATER
+
+    def _may_pass(self, first: QueuedDelivery | None) -> bool:
+        """Whether one more may come behind: behind what fails always, behind what is only under way
+        as long as there are not many, because they could as well wait in the log."""
+        if self.buffer.behind >= BEHIND_AT_ONCE:
+            return False
+        fails = first is not None and (first.attempts > 0 or first.state is DeliveryState.SENDING)
+        return fails or self.keys.behind < self._most_rows
+
+    def put_behind(self, entry: LogEntry, now: Millis) -> None:
+        """A new event gets a row, and its cursor passes it."""
+        row = QueuedDelivery.of(entry, DeliveryState.BEHIND, now, event_key=entry.key)
+        row.error = BEHIND_BECAUSE
+        self.buffer.put_behind(row.delivery())
+        if row.key not in self._behind_above:
+            self.keys.behind += 1
+        self._behind_above.discard(row.key)
+        cursor = self.cursors[row.endpoint]
+        cursor.settle(row.sequence, None)
+        self._advance(cursor)
+
+    def pass_key(self, entry: LogEntry) -> None:
+        """A new event ends without having started; others may have come behind it."""
+        if self.by_key and entry.key and self.keys.behind:
+            self.keys.next.add((entry.endpoint, entry.key))
+
+    def has_turn(self, row: QueuedDelivery) -> bool:
+        """Whether nothing with its key comes before a row, as far as is known."""
+        event_key = (row.endpoint, row.event_key)
+        if not row.event_key:
+            return True
+        waits = self.keys.waits(event_key, row.sequence)
+        return self.queue.first_of(event_key) is row and not waits
+
     # Attempts -----------------------------------------------------------------------------------
 
     def start(self, running: RunningAttempt) -> None:
@@ -235,6 +339,10 @@ class DeliveryTracker:
             cursor.under_way += 1
         if running.row is None and running.number and not self.strict:
             self._young.append(running)
+        entry, row = running.entry, running.row
+        key = row.event_key if row is not None else entry.key if self.by_key else ""
+        if key:
+            self.keys.begin(running.key, key)
 
     def end(self, running: RunningAttempt) -> None:
         """The attempt has ended, and `health` will be another one; what becomes of the delivery is
@@ -248,6 +356,7 @@ class DeliveryTracker:
         without one is still above the cursor, so the next owner tries either again."""
         running.done = True
         self.active.pop(running.key, None)
+        self.keys.put_off(running.key)
         self.under_way -= 1
 
     def let_hanging_pass(self, now: float) -> None:
@@ -265,10 +374,12 @@ class DeliveryTracker:
         """An attempt failed and `row` says when the next one is due."""
         self._tried(attempt)
         self.put(row)
+        self.keys.put_off(row.key)
 
     def probed(self, running: RunningAttempt, attempt: Attempt, at: Millis) -> None:
         """A probe failed: the event is where it was before, and the next probe is another one."""
         self._tried(attempt)
+        self.keys.put_off(running.key)
         if (cursor := self._return(running, at)) is not None:
             cursor.probed = running.entry.sequence
 
@@ -296,8 +407,10 @@ class DeliveryTracker:
     def put(self, row: QueuedDelivery) -> None:
         """Adds or changes a row; without strict order the cursor passes it."""
         row.active = row.key in self.active
+        row.event_key = row.event_key or self.keys.key_of(row.key)
         self.queue.put(row)
         self.buffer.row_changed(row.key)
+        self._take_from_behind(row.key)
         cursor = self.cursors.get(row.endpoint)
         if cursor is not None and not self.strict:
             cursor.settle(row.sequence, None)
@@ -339,14 +452,26 @@ class DeliveryTracker:
 
     def finish(self, settlement: Settlement) -> None:
         """Ends a delivery; it is flushed once the cursor has passed it."""
-        if settlement.key in self.queue:
+        if (row := self.queue.row(settlement.key)) is not None:
             self._ended.add(settlement.key)
             self.queue.drop(settlement.key)
+            if row.event_key:
+                self.keys.begin(row.key, row.event_key)
+        if self._take_from_behind(settlement.key):
+            settlement = replace(settlement, had_row=True)
         cursor = self.cursors.get(settlement.key[0])
         if cursor is not None and cursor.settle(settlement.key[1], settlement):
             self._advance(cursor)
         else:
             self._finished(settlement)
+
+    def _take_from_behind(self, key: Key) -> bool:
+        """Whether the store has it BEHIND, which it is no longer."""
+        found = key in self._behind_above
+        if found:
+            self._behind_above.remove(key)
+            self.keys.behind -= 1
+        return found
 
     @property
     def all_held(self) -> bool:
@@ -368,6 +493,7 @@ class DeliveryTracker:
         )
         self.buffer = FlushBuffer()
         self._flushing, self._finishing = self._finishing, []
+        self._flushing_ends, self._ending = self._ending, []
         self.writing = True
         return flush
 
@@ -381,6 +507,9 @@ class DeliveryTracker:
             if cursor is not None:
                 cursor.under_way = max(cursor.under_way - 1, 0)
         self._flushing = []
+        for key in self._flushing_ends:
+            self.keys.end(key)
+        self._flushing_ends = []
         if self._ended:
             self._ended.difference_update((x.endpoint, x.sequence) for x in flush.endings)
         if len(self.queue) > self._most_rows:
@@ -392,6 +521,8 @@ class DeliveryTracker:
 
     def _finished(self, settlement: Settlement) -> None:
         self.buffer.finished(settlement)
+        if self.keys.key_of(settlement.key):
+            self._ending.append(settlement.key)
         if settlement.attempt is not None:
             self._finishing.append(settlement.key[0])
 
@@ -439,4 +570,5 @@ def _row(delivery: Delivery) -> QueuedDelivery:
         delivery.error,
         delivery.replay,
         goes_last=delivery.status_code == REFUSED_CODE,
+        event_key=delivery.event_key,
     )

@@ -14,7 +14,7 @@ from hookplane.store.delivery_store import ROWS_AT_ONCE, DeliveryState
 from hookplane.store.queries import SubscriptionStats
 from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
 from support.simulation.processes import SimulatedProcess, SimulationLoop
-from support.simulation.reader import AcceptedEvent, Log, Reader
+from support.simulation.reader import AcceptedEvent, Log, Reader, key_of
 from support.simulation.stores import StoreView
 from support.simulation.targets import Arrival, EventClass, Targets
 
@@ -68,7 +68,8 @@ class Account:
         self._check_id(number, event)
         if event in self.events:
             return
-        known = AcceptedEvent(endpoint, kind, event_class, self._loop.time())
+        key = key_of(number, event_class)
+        known = AcceptedEvent(endpoint, kind, event_class, key, self._loop.time())
         self.events[event] = known
         if place := self._view.place(event):
             self._places[event] = place
@@ -167,8 +168,21 @@ class Account:
                 self.fail(
                     f"{target}: {arrival.process} goes on sending, though {reader.owner} owns it"
                 )
-        if arrival.success and not arrival.replay and (place := self._view.place(arrival.event)):
-            reader.first_success.setdefault(place, self._loop.time())
+        if not arrival.replay and (place := self._view.place(arrival.event)):
+            self._note_order(reader, arrival, place)
+            if arrival.success:
+                reader.first_success.setdefault(place, self._loop.time())
+
+    def _note_order(self, reader: Reader, arrival: Arrival, place: tuple[str, int]) -> None:
+        """By key none is sent behind a later one, not even once more, by the owner of the day."""
+        key = key_of(arrival.number, arrival.event_class)
+        if not (reader.by_key and key and arrival.process == reader.owner):
+            return
+        endpoint, number = place
+        latest = reader.latest_sent.get((endpoint, key), 0)
+        if number < latest:
+            self.fail(f"{reader.target}: {number} of {endpoint} was sent behind {latest} ({key})")
+        reader.latest_sent[endpoint, key] = max(number, latest)
 
     def _check_id(self, number: int, event: str) -> None:
         known = self._ids.setdefault(number, event)
@@ -232,6 +246,8 @@ class Account:
         """When the oldest good event came that no attempt was made for."""
         reader = self.readers[uid]
         for event, accepted in list(reader.waiting.items()):
+            if reader.may_hold(accepted):
+                continue
             if self._is_owed(reader, event) and reader.wants(accepted.type):
                 return accepted.at
             del reader.waiting[event]

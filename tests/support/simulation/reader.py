@@ -11,6 +11,18 @@ from typing import Any
 from hookplane.store.delivery_store import DeliveryState
 from support.simulation.targets import EventClass
 
+POISONED = "p"
+"""So begin keys of events that are not good, and of some that are and come behind them."""
+
+
+def key_of(number: int, event_class: EventClass) -> str:
+    """Few keys that many events have, and many that one or two have that are not good."""
+    if event_class is not EventClass.GOOD:
+        return f"{POISONED}{number}"
+    if number % 10 < 2:
+        return ""
+    return f"{POISONED}{number - 1 - number % 3}" if number % 10 < 4 else f"k{number % 3}"
+
 
 @dataclass(frozen=True)
 class AcceptedEvent:
@@ -19,6 +31,7 @@ class AcceptedEvent:
     endpoint: str
     type: str
     event_class: EventClass
+    key: str
     at: float
 
 
@@ -68,9 +81,12 @@ class Reader:
     strict: bool = False
     was_strict: bool = True
     """It was strict all the time."""
+    by_key: bool = False
     waiting: dict[str, AcceptedEvent] = field(default_factory=dict)
     """Good events that no attempt was made for."""
     first_success: dict[tuple[str, int], float] = field(default_factory=dict)
+    latest_sent: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Endpoint and key → the latest number that was sent."""
 
     def note_document(self, document: Mapping[str, Any]) -> None:
         """The document that is in force."""
@@ -81,6 +97,7 @@ class Reader:
         self.types = types
         self.strict = bool(document.get("strict"))
         self.was_strict = self.was_strict and self.strict
+        self.by_key = bool(document.get("by_key"))
 
     def read(self, wanted: set[str], start_from: str, logs: Mapping[str, Log]) -> None:
         """From here on it reads these endpoints and no others."""
@@ -114,6 +131,14 @@ class Reader:
             (now if endpoint == former else endpoint, number): at
             for (endpoint, number), at in self.first_success.items()
         }
+        self.latest_sent = {
+            (now if endpoint == former else endpoint, key): number
+            for (endpoint, key), number in self.latest_sent.items()
+        }
+
+    def may_hold(self, event: AcceptedEvent) -> bool:
+        """Whether it waits for poison by design."""
+        return self.by_key and event.key.startswith(POISONED)
 
     def wants(self, kind: str) -> bool:
         """By its filter now."""

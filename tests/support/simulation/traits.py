@@ -84,7 +84,10 @@ class Traits:
             circuit=CircuitConfig(failures=chance.choice([3, 10, 50])),
             disable_after=0,
         )
-        return config.model_copy(update=_FAILING) if self.backlog else config
+        if self.backlog:
+            config = config.model_copy(update=_FAILING)
+        by_key = not config.strict and random.Random(f"{name} {schedule}").random() < 0.4
+        return config.model_copy(update={"by_key": by_key})
 
 
 _LARGE: Final[dict[int, dict[str, Any]]] = {

@@ -36,6 +36,7 @@ from support.simulation.account import Account, Violated
 from support.simulation.connection import AT_COMMIT, StoreConnection, Weather
 from support.simulation.postgres_side import PostgresSide
 from support.simulation.processes import SimulatedProcess, SimulationLoop
+from support.simulation.reader import key_of
 from support.simulation.stores import SimulatedStore, SqliteSide
 from support.simulation.targets import EventClass, ProcessEgress, Targets
 
@@ -262,6 +263,7 @@ class SimulationWorld:
                 body,
                 dedup_key=str(number).encode(),
                 dedup_window=86_400_000 * 400,
+                key=key_of(number, event_class),
             )
             try:
                 appended = await connection.append(event)

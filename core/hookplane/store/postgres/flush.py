@@ -14,11 +14,13 @@ from hookplane.store.delivery_store import (
     Asked,
     Claimed,
     Delivery,
+    EventKey,
     Flush,
     NotPassed,
     Passage,
     ReplayProgress,
     Rest,
+    StrandedPage,
 )
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
@@ -26,13 +28,13 @@ from hookplane.store.flush_columns import attempt_columns, counter_columns, deli
 from hookplane.store.packed_health import pack_state, unpack_state
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
-from hookplane.store.rows import asked_of, delivery_of, waiting_of
+from hookplane.store.rows import asked_of, delivery_of, key_place, stranded_of, waiting_of
 from hookplane.store.sql import load_statements
 
 _SQL: Final = load_statements("hookplane.store.postgres", "flush.sql")
 _CURSOR_COLUMNS: Final = 3
 _REMOVE_COLUMNS: Final = 2
-_DELIVERY_COLUMNS: Final = 11
+_DELIVERY_COLUMNS: Final = 12
 _ATTEMPT_COLUMNS: Final = 11
 
 
@@ -45,6 +47,7 @@ async def claim(db: Db, id_map: PostgresIdMap, uid: str, process: int | None, mo
         cursors = await db.fetch(_SQL["find_cursors"], subscription)
         deliveries = await db.fetch(_SQL["find_open_deliveries"], subscription, most)
         rest = await db.fetchrow(_SQL["find_rest"], subscription, most)
+        behind = await db.fetchval(_SQL["count_behind"], subscription)
     epoch, flush_number, resume_requested, state = row
     endpoints = [endpoint for endpoint, _, _ in cursors]
     await id_map.know(db, endpoints=endpoints, numbers=[found[0] for found in deliveries])
@@ -57,6 +60,7 @@ async def claim(db: Db, id_map: PostgresIdMap, uid: str, process: int | None, mo
         state=unpack_state(state.encode()),
         resume_requested=resume_requested,
         rest=None if rest is None else Rest(*rest),
+        behind=behind,
     )
 
 
@@ -79,6 +83,28 @@ async def open_rows(
     events = [event_number(id_map.endpoint(x), sequence) for x, sequence in places]
     rows = await db.fetch(_SQL["find_open_rows"], id_map.subscription(uid), events)
     return tuple(delivery_of(id_map, *row) for row in rows)
+
+
+async def first_rows(
+    db: Db, id_map: PostgresIdMap, uid: str, keys: Sequence[EventKey]
+) -> tuple[Delivery, ...]:
+    """Those that keys begin with. Raises UnknownObject."""
+    await id_map.know(db, subscriptions=[uid], endpoints=[endpoint for endpoint, _ in keys])
+    given = [(number, key) for x, key in keys if (number := id_map.endpoints.get(x)) is not None]
+    columns = _columns(2, given)
+    rows = await db.fetch(_SQL["find_first_rows"], id_map.subscription(uid), *columns)
+    return tuple(delivery_of(id_map, *row) for row in rows)
+
+
+async def stranded_keys(
+    db: Db, id_map: PostgresIdMap, uid: str, after: EventKey | None, most: int
+) -> StrandedPage:
+    """A page of keys. Raises UnknownObject."""
+    await id_map.know(db, subscriptions=[uid], endpoints=[after[0]] if after else [])
+    place = key_place(id_map, after)
+    rows = await db.fetch(_SQL["walk_keys"], id_map.subscription(uid), *place, most)
+    await id_map.know(db, numbers=[row[0] for row in rows])
+    return stranded_of(id_map, [tuple(row) for row in rows], most)
 
 
 async def release(db: Db, uid: str, epoch: int) -> None:

@@ -28,7 +28,9 @@ where c.subscription = $1 and c.left_at is null;
 -- name: find_open_deliveries
 -- Deliveries that a new owner goes on with, in the order in which they are due: the first ones, and all
 -- that no cursor has passed, because the log is read from there.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay from (
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
+from (
   select * from (
     select * from delivery
     where subscription = $1 and state in ('sending', 'retrying') order by due, event limit $2
@@ -37,7 +39,7 @@ select event, event_id, type, state, attempts, due, deadline, status_code, error
   select d.* from cursor c
   join delivery d on d.subscription = c.subscription and d.event > c.position
     and d.event < (c.endpoint::bigint + 1) << 40
-  where c.subscription = $1 and c.left_at is null and d.state in ('sending', 'retrying')
+  where c.subscription = $1 and c.left_at is null and d.state <> 'dead'
 ) found
 order by due, event;
 
@@ -52,16 +54,62 @@ order by due, event limit 1 offset $2;
 
 -- name: find_open_rows
 -- Of these events the deliveries that are not done.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
 from delivery
 where subscription = $1 and event = any($2::bigint[]) and state in ('sending', 'retrying');
 
 -- name: find_waiting
 -- Deliveries that are not done, from a place on by due time.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
 from delivery
 where subscription = $1 and state in ('sending', 'retrying') and (due, event) >= ($2, $3)
 order by due, event limit $4;
+
+-- name: count_behind
+-- How many deliveries wait for earlier ones with their key.
+select count(*) from delivery where subscription = $1 and event_key <> '' and state = 'behind';
+
+-- name: find_first_rows
+-- Of each of these keys the earliest delivery that is not done.
+select
+  d.event, d.event_id, d.type, d.state, d.attempts, d.due, d.deadline, d.status_code, d.error,
+  d.replay, d.event_key
+from unnest($2::bigint[], $3::text[]) as w(endpoint, event_key)
+cross join lateral (
+  select * from delivery v
+  where v.subscription = $1 and v.event_key = w.event_key and v.event_key <> ''
+    and v.state in ('sending', 'retrying', 'behind')
+    and v.event >= w.endpoint << 40 and v.event < (w.endpoint + 1) << 40
+  order by v.event limit 1
+) d;
+
+-- name: walk_keys
+-- The first delivery that is not done of each of so many keys, from a place on, and whether its turn has
+-- come though it is behind: a cursor that has not passed it reads it from the log. Each step finds the
+-- next key by the index, however many deliveries the last one has.
+with recursive walk as (
+  (
+    select v.event, v.event_key, v.state from delivery v
+    where v.subscription = $1 and v.event_key <> '' and v.state in ('sending', 'retrying', 'behind')
+      and (v.event_key, v.event) >= ($2::text, $3::bigint)
+    order by v.event_key, v.event limit 1
+  )
+  union all
+  select n.event, n.event_key, n.state from walk w
+  cross join lateral (
+    select v.event, v.event_key, v.state from delivery v
+    where v.subscription = $1 and v.event_key <> '' and v.state in ('sending', 'retrying', 'behind')
+      and (v.event_key, v.event) >= (w.event_key, ((w.event >> 40) + 1) << 40)
+    order by v.event_key, v.event limit 1
+  ) n
+)
+select w.event, w.event_key, w.state = 'behind' and w.event <= coalesce(c.position, w.event)
+from (select * from walk limit $4) w
+left join cursor c on c.subscription = $1 and c.endpoint = (w.event >> 40)::int
+  and c.left_at is null
+order by w.event_key, w.event;
 
 -- name: release
 -- Gives the subscription up, unless somebody has claimed it since.
@@ -90,7 +138,7 @@ select resume_requested from subscription where uid = $1;
 with given as materialized (
   select g.* from unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $40::bigint[]
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $41::bigint[]
   ) with ordinality as g(
     uid, epoch, number, delivered, filtered, filter_errors, dead, expired, attempts,
     failed_attempts, state, touched, nth
@@ -132,23 +180,24 @@ held as (
   -- retention may have removed the event meanwhile
   insert into delivery (
     subscription, event, event_id, type, state, attempts, due, deadline, status_code, error,
-    replay, changed_at
+    replay, event_key, changed_at
   )
   select
     t.subscription, g.event, g.event_id, g.type, g.state, g.attempts, g.due, g.deadline,
-    g.status_code, g.error, g.replay, $28
+    g.status_code, g.error, g.replay, g.event_key, $29
   from unnest(
     $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[], $22::int[], $23::bigint[],
-    $24::bigint[], $25::int[], $26::text[], $27::text[]
+    $24::bigint[], $25::int[], $26::text[], $27::text[], $28::text[]
   ) as g(
-    nth, event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+    nth, event, event_id, type, state, attempts, due, deadline, status_code, error, replay,
+    event_key
   )
   join turn t using (nth)
   join endpoint p on p.endpoint = (g.event >> 40)::int and g.event > p.floor
   on conflict (subscription, event) do update set
     state = excluded.state, attempts = excluded.attempts, due = excluded.due,
     deadline = excluded.deadline, status_code = excluded.status_code, error = excluded.error,
-    replay = excluded.replay, changed_at = excluded.changed_at
+    replay = excluded.replay, event_key = excluded.event_key, changed_at = excluded.changed_at
 ),
 logged as (
   insert into attempt (
@@ -159,8 +208,8 @@ logged as (
     (select current_era()), t.subscription, g.event, g.event_id, g.at, g.number, g.duration,
     g.success, g.status_code, g.error, g.answer, g.replay
   from unnest(
-    $29::bigint[], $30::bigint[], $31::text[], $32::bigint[], $33::int[], $34::bigint[],
-    $35::bool[], $36::int[], $37::text[], $38::bytea[], $39::text[]
+    $30::bigint[], $31::bigint[], $32::text[], $33::bigint[], $34::int[], $35::bigint[],
+    $36::bool[], $37::int[], $38::text[], $39::bytea[], $40::text[]
   ) with ordinality as g(
     nth, event, event_id, at, number, duration, success, status_code, error, answer, replay, place
   )

@@ -79,6 +79,7 @@ cross join lateral (
 select
   w.number,
   case
+    when d.state = 'behind' then 'pending'
     when d.state is not null then d.state
     when w.number > c.position and c.left_at is null then 'pending'
     when w.number > c.position and w.number > c.left_at then null
@@ -182,7 +183,8 @@ select namespace, sum(bytes)::bigint from endpoint where namespace <> '' group b
 select
   s.uid, s.delivered, s.filtered, s.filter_errors, s.dead, s.expired, s.attempts,
   s.failed_attempts, s.state,
-  rows.sending, rows.retrying, rows.dead, rows.next_due, waiting.pending, waiting.oldest,
+  rows.sending, rows.retrying, rows.dead, rows.next_due, waiting.pending + rows.behind,
+  coalesce(least(nullif(waiting.oldest, 0), rows.oldest_behind), 0),
   (
     select json_agg(f) from (
       select d.event_id, d.type, d.attempts, d.status_code, d.error, d.due, d.state
@@ -198,7 +200,15 @@ cross join lateral (
     count(*) filter (where d.state = 'sending') as sending,
     count(*) filter (where d.state = 'retrying') as retrying,
     count(*) filter (where d.state = 'dead') as dead,
-    coalesce(min(d.due) filter (where d.state = 'retrying'), 0) as next_due
+    count(*) filter (where d.state = 'behind') as behind,
+    coalesce(min(d.due) filter (where d.state = 'retrying'), 0) as next_due,
+    (
+      select min(v.received) from event v where v.number in (
+        select min(b.event) from delivery b
+        where b.subscription = s.subscription and b.event_key <> '' and b.state = 'behind'
+        group by b.event >> 40
+      )
+    ) as oldest_behind
   from delivery d where d.subscription = s.subscription
 ) rows
 cross join lateral (

@@ -21,6 +21,7 @@ from hookplane.store.delivery_store import (
     Claimed,
     Delivery,
     DeliveryState,
+    EventKey,
     Flush,
     NewReplay,
     NotPassed,
@@ -28,6 +29,7 @@ from hookplane.store.delivery_store import (
     ReplayJob,
     ReplayPage,
     Rest,
+    StrandedPage,
 )
 from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
 from hookplane.store.grouping import GroupCommit
@@ -215,6 +217,14 @@ class SQLiteStore:
         self, subscription: str, places: Sequence[tuple[LogId, int]]
     ) -> tuple[Delivery, ...]:
         return await self._read(flush.open_rows, self._id_map, subscription, places)
+
+    async def first_rows(self, subscription: str, keys: Sequence[EventKey]) -> tuple[Delivery, ...]:
+        return await self._read(flush.first_rows, self._id_map, subscription, keys)
+
+    async def stranded_keys(
+        self, subscription: str, after: EventKey | None, most: int
+    ) -> StrandedPage:
+        return await self._read(flush.stranded_keys, self._id_map, subscription, after, most)
 
     async def release(self, subscription: str, epoch: int) -> None:
         if await self._read(flush.epoch, subscription) == epoch:

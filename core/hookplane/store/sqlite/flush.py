@@ -16,17 +16,19 @@ from hookplane.store.delivery_store import (
     Asked,
     Claimed,
     Delivery,
+    EventKey,
     Flush,
     NotPassed,
     Passage,
     ReplayProgress,
     Rest,
+    StrandedPage,
 )
 from hookplane.store.event_log import LogId
 from hookplane.store.event_numbers import event_number, sequence_of
 from hookplane.store.flush_columns import attempt_columns, counter_columns, delivery_columns
 from hookplane.store.packed_health import pack_state, unpack_state
-from hookplane.store.rows import asked_of, delivery_of, waiting_of
+from hookplane.store.rows import asked_of, delivery_of, key_place, stranded_of, waiting_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite import bulk
 from hookplane.store.sqlite.connection import transaction
@@ -46,6 +48,7 @@ def claim(db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, most: int) -> C
         cursors = db.execute(_SQL["find_cursors"], (subscription,)).fetchall()
         deliveries = db.execute(_SQL["find_open_deliveries"], (subscription, most)).fetchall()
         rest = db.execute(_SQL["find_rest"], (subscription, most)).fetchone()
+        (behind,) = db.execute(_SQL["count_behind"], (subscription,)).fetchone()
     return Claimed(
         epoch=epoch,
         flush_number=flush_number,
@@ -55,6 +58,7 @@ def claim(db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, most: int) -> C
         state=unpack_state(state),
         resume_requested=resume_requested,
         rest=None if rest is None else Rest(*rest),
+        behind=behind,
     )
 
 
@@ -74,6 +78,24 @@ def open_rows(
     events = [event_number(id_map.endpoint(x), sequence) for x, sequence in places]
     values = (id_map.subscription(uid), orjson.dumps(events).decode())
     return tuple(delivery_of(id_map, *row) for row in db.execute(_SQL["find_open_rows"], values))
+
+
+def first_rows(
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, keys: Sequence[EventKey]
+) -> tuple[Delivery, ...]:
+    """Those that keys begin with. Raises UnknownObject."""
+    given = [(number, key) for x, key in keys if (number := id_map.endpoints.get(x)) is not None]
+    values = (id_map.subscription(uid), orjson.dumps(given).decode())
+    return tuple(delivery_of(id_map, *row) for row in db.execute(_SQL["find_first_rows"], values))
+
+
+def stranded_keys(
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, after: EventKey | None, most: int
+) -> StrandedPage:
+    """A page of keys. Raises UnknownObject."""
+    place = key_place(id_map, after)
+    rows = db.execute(_SQL["walk_keys"], (id_map.subscription(uid), *place, most)).fetchall()
+    return stranded_of(id_map, rows, most)
 
 
 def epoch(db: sqlite3.Connection, uid: str) -> int | None:

@@ -94,14 +94,14 @@ delete from delivery where subscription = ? and event = ?;
 -- Retention may have removed the event meanwhile.
 insert into delivery (
   subscription, event, event_id, type, state, attempts, due, deadline, status_code, error, replay,
-  changed_at
+  event_key, changed_at
 )
-select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
 where exists (select 1 from event where number = ?2)
 on conflict (subscription, event) do update set
   state = excluded.state, attempts = excluded.attempts, due = excluded.due,
   deadline = excluded.deadline, status_code = excluded.status_code, error = excluded.error,
-  replay = excluded.replay, changed_at = excluded.changed_at;
+  replay = excluded.replay, event_key = excluded.event_key, changed_at = excluded.changed_at;
 
 -- name: insert_attempt
 -- Adds an attempt to the history.
@@ -147,7 +147,9 @@ where c.subscription = ? and c.left_at is null;
 -- name: find_open_deliveries
 -- Deliveries that a new owner goes on with, in the order in which they are due: the first ones, and all
 -- that no cursor has passed, because the log is read from there.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay from (
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
+from (
   select * from (
     select * from delivery
     where subscription = ?1 and state in ('sending', 'retrying') order by due, event limit ?2
@@ -156,7 +158,7 @@ select event, event_id, type, state, attempts, due, deadline, status_code, error
   select d.* from cursor c
   join delivery d on d.subscription = c.subscription and d.event > c.position
     and d.event < (c.endpoint + 1) << 40
-  where c.subscription = ?1 and c.left_at is null and d.state in ('sending', 'retrying')
+  where c.subscription = ?1 and c.left_at is null and d.state <> 'dead'
 ) found
 order by due, event;
 
@@ -171,16 +173,62 @@ order by due, event limit 1 offset ?2;
 
 -- name: find_open_rows
 -- Of these events the deliveries that are not done.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
 from delivery
 where subscription = ?1 and event in (select value from json_each(?2)) and state in ('sending', 'retrying');
 
 -- name: find_waiting
 -- Deliveries that are not done, from a place on by due time.
-select event, event_id, type, state, attempts, due, deadline, status_code, error, replay
+select
+  event, event_id, type, state, attempts, due, deadline, status_code, error, replay, event_key
 from delivery
 where subscription = ?1 and state in ('sending', 'retrying') and (due, event) >= (?2, ?3)
 order by due, event limit ?4;
+
+-- name: count_behind
+-- How many deliveries wait for earlier ones with their key.
+select count(*) from delivery where subscription = ? and event_key <> '' and state = 'behind';
+
+-- name: find_first_rows
+-- Of each of these keys the earliest delivery that is not done.
+select
+  d.event, d.event_id, d.type, d.state, d.attempts, d.due, d.deadline, d.status_code, d.error,
+  d.replay, d.event_key
+from json_each(?2) w
+cross join delivery d on d.subscription = ?1 and d.event = (
+  select v.event from delivery v
+  where v.subscription = ?1 and v.event_key = w.value ->> 1 and v.event_key <> ''
+    and v.state in ('sending', 'retrying', 'behind')
+    and v.event >= (w.value ->> 0) << 40 and v.event < ((w.value ->> 0) + 1) << 40
+  order by v.event limit 1
+);
+
+-- name: walk_keys
+-- The first delivery that is not done of each of so many keys, from a place on, and whether its turn has
+-- come though it is behind: a cursor that has not passed it reads it from the log. Each step finds the
+-- next key by the index, however many deliveries the last one has.
+with recursive walk(event) as (
+  select (
+    select v.event from delivery v
+    where v.subscription = ?1 and v.event_key <> '' and v.state in ('sending', 'retrying', 'behind')
+      and (v.event_key, v.event) >= (?2, ?3)
+    order by v.event_key, v.event limit 1
+  )
+  union all
+  select (
+    select v.event from delivery v
+    where v.subscription = ?1 and v.event_key <> '' and v.state in ('sending', 'retrying', 'behind')
+      and (v.event_key, v.event) >= (d.event_key, ((d.event >> 40) + 1) << 40)
+    order by v.event_key, v.event limit 1
+  )
+  from walk w cross join delivery d on d.subscription = ?1 and d.event = w.event
+  limit ?4
+)
+select d.event, d.event_key, d.state = 'behind' and d.event <= coalesce(c.position, d.event)
+from walk w cross join delivery d on d.subscription = ?1 and d.event = w.event
+left join cursor c on c.subscription = ?1 and c.endpoint = d.event >> 40 and c.left_at is null
+order by d.event_key, d.event;
 
 -- name: request_resume
 -- Counts a request to close the circuit; the owner compares the count with the one it knows.

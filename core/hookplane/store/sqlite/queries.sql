@@ -71,6 +71,7 @@ cross join delivery d on d.subscription = ?4 and d.event < below.value and d.eve
 select
   e.number,
   case
+    when d.state = 'behind' then 'pending'
     when d.state is not null then d.state
     when e.number > c.position and c.left_at is null then 'pending'
     when e.number > c.position and e.number > c.left_at then null
@@ -166,25 +167,35 @@ select
 from delivery where subscription = ?;
 
 -- name: count_pending
--- Events that wait for a subscription and have no row.
+-- Events that wait for a subscription: they have no row, or it says that they come behind others.
 select coalesce(sum(e.head - c.position - (
   select count(*) from delivery d
   where d.subscription = c.subscription and d.event > c.position and d.event <= e.head
-)), 0)
+)), 0) + (
+  select count(*) from delivery where subscription = ?1 and event_key <> '' and state = 'behind'
+)
 from cursor c join endpoint e using (endpoint)
-where c.subscription = ? and c.left_at is null;
+where c.subscription = ?1 and c.left_at is null;
 
 -- name: oldest_pending
 -- When the oldest of those arrived; 0: none waits.
-select coalesce(min((
-  select v.received from event v
-  where v.number > c.position and v.number <= e.head and not exists (
-    select 1 from delivery d where d.subscription = c.subscription and d.event = v.number
+select coalesce(min(received), 0) from (
+  select (
+    select v.received from event v
+    where v.number > c.position and v.number <= e.head and not exists (
+      select 1 from delivery d where d.subscription = c.subscription and d.event = v.number
+    )
+    order by v.number limit 1
+  ) as received
+  from cursor c join endpoint e using (endpoint)
+  where c.subscription = ?1 and c.left_at is null
+  union all
+  select v.received from event v where v.number in (
+    select min(event) from delivery
+    where subscription = ?1 and event_key <> '' and state = 'behind'
+    group by event >> 40
   )
-  order by v.number limit 1
-)), 0)
-from cursor c join endpoint e using (endpoint)
-where c.subscription = ? and c.left_at is null;
+);
 
 -- name: recent_failures
 -- The five deliveries that failed last.

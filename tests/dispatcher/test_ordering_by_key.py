@@ -1,0 +1,192 @@
+"""`ordering: Key`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
+from hookplane_dispatcher.settings import DispatcherSettings
+from support.http.scripted_egress import Reply
+from support.planes.dispatcher import World, subscription, url
+from support.planes.store import Owner
+
+
+def by_key(**changes: Any) -> SubscriptionConfig:
+    config: SubscriptionConfig = subscription(by_key=True, **changes)
+    return config
+
+
+async def publish(world: World, keys: str) -> dict[str, list[str]]:
+    """An event for each letter; a blank: one without a key. Ids by key."""
+    ids = defaultdict(list)
+    for key in keys:
+        ids[key.strip()].append(await world.publish(key=key.strip()))
+    return ids
+
+
+def sent(world: World, ids: list[str]) -> list[str]:
+    """Which of these were sent, in that order."""
+    return [x for x in world.events if x in ids]
+
+
+async def test_a_failing_event_holds_those_with_its_key_and_no_others(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    bad: list[str] = []
+    world.egress.scripts[url()] = lambda x: Reply(400 if not bad or x.event in bad else 200)
+    bad += (await publish(world, "a"))["a"]
+    await world.until_status(shop, lambda s: s.retrying)
+    ids = await publish(world, "abab ac")
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    assert sent(world, ids["b"]) == ids["b"]
+    assert sent(world, ids["a"]) == []
+    assert (status.retrying, status.pending) == (1, 3)
+    bad[:] = ["none"]
+    await world.until_status(shop, lambda s: s.counters.delivered == 8)
+    assert sent(world, ids["a"]) == ids["a"]
+
+
+async def test_after_its_death_the_next_with_its_key_goes(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    bad: list[str] = []
+    world.egress.scripts[url()] = lambda x: Reply(400 if not bad or x.event in bad else 200)
+    bad += (await publish(world, "a"))["a"]
+    ids = await publish(world, "aa")
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 2, 600)
+    assert (status.dead, status.pending, status.retrying) == (1, 0, 0)
+    assert sent(world, ids["a"]) == ids["a"]
+
+
+async def test_one_after_the_other_and_different_keys_side_by_side(world: World) -> None:
+    shop = await world.subscribe(by_key(max_in_flight=4, suspended=True))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(after=0.2)
+    ids = await publish(world, "aaabbbccc")
+    await world.change(shop, suspended=False)
+    await world.until_status(shop, lambda s: s.counters.delivered == 9)
+    for key in "abc":
+        assert sent(world, ids[key]) == ids[key]
+    assert world.egress.most_under_way == 3
+
+
+async def test_events_without_a_key_are_in_no_order(world: World) -> None:
+    shop = await world.subscribe(by_key(max_in_flight=4, suspended=True))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(after=0.2)
+    await publish(world, "    ")
+    await world.change(shop, suspended=False)
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    assert world.egress.most_under_way == 4
+
+
+async def test_a_slow_event_holds_its_key_beyond_a_second(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    slow = (await publish(world, "a"))["a"]
+    world.egress.scripts[url()] = lambda x: Reply(after=5 if x.event in slow else 0.01)
+    ids = await publish(world, "aba")
+    status = await world.until_status(shop, lambda s: s.sending == 1 and s.counters.delivered == 1)
+    assert sent(world, ids["a"]) == []
+    assert status.pending == 2
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    assert sent(world, ids["a"]) == ids["a"]
+
+
+async def test_a_crash_forgets_neither_who_fails_nor_who_comes_behind(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    world.egress.scripts[url()] = lambda x: Reply(400)
+    ids = await publish(world, "aabab")
+    await world.until_status(shop, lambda s: s.retrying == 2 and s.pending == 3)
+    await world.crash()
+    world.egress.sent.clear()
+    await world.start()
+    world.egress.scripts.clear()
+    await world.until_status(shop, lambda s: s.counters.delivered == 5, 600)
+    for key in "ab":
+        assert sent(world, ids[key]) == ids[key]
+
+
+async def test_a_crash_after_the_end_of_the_first_strands_nobody(world: World) -> None:
+    """The owner dies when the store has the first as done and the next has not begun."""
+    shop = await world.subscribe(by_key())
+    await world.start()
+    world.egress.scripts[url()] = lambda x: Reply(400)
+    ids = (await publish(world, "aaa"))["a"]
+    await world.until_status(shop, lambda s: s.retrying and s.pending == 2)
+    await world.crash()
+    owner = Owner(world.store, shop.uid, await world.store.claim(shop.uid))
+    await owner.flush(removes=(("orders", 1),))
+    world.egress.scripts.clear()
+    world.egress.sent.clear()
+    await world.start()
+    await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events == ids[1:]
+
+
+async def test_what_is_filtered_or_cannot_be_transformed_holds_nothing(world: World) -> None:
+    shop = by_key(filter_cel='event.type != "no"', transform=TransformConfig(cel="event.body.ok"))
+    await world.subscribe(shop)
+    await world.start()
+    first = await world.publish(body={"ok": 1}, key="a")
+    await world.publish(body={"bad": 1}, key="a")
+    await world.publish(type="no", key="a")
+    last = await world.publish(body={"ok": 2}, key="a")
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 2)
+    assert world.events == [first, last]
+    assert (status.dead, status.counters.filtered, status.pending) == (1, 1, 0)
+
+
+async def test_probes_of_an_open_circuit_keep_the_order(world: World) -> None:
+    patient = RetryConfig(schedule=(5_000, 60_000, 36_000_000), jitter_percent=0)
+    shop = await world.subscribe(by_key(retry=patient))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(500)
+    ids = await publish(world, "abcdefghij" * 3)
+    await world.until_status(shop, lambda s: s.state.circuit == "Open")
+    await asyncio.sleep(900)
+    world.egress.scripts.clear()
+    world.egress.sent.clear()
+    await world.until_status(shop, lambda s: s.counters.delivered == 30, 3_600)
+    for key in ids:
+        assert sent(world, ids[key]) == ids[key]
+
+
+async def test_leaving_it_keeps_those_in_order_that_wait_already(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    bad: list[str] = []
+    world.egress.scripts[url()] = lambda x: Reply(400 if not bad or x.event in bad else 200)
+    bad += (await publish(world, "a"))["a"]
+    ids = (await publish(world, "aa"))["a"]
+    await world.until_status(shop, lambda s: s.pending == 2)
+    await world.change(shop, by_key=False)
+    free = (await publish(world, "a"))["a"]
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert sent(world, ids) == []
+    assert sent(world, free) == free
+    bad[:] = ["none"]
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    assert sent(world, ids) == ids
+
+
+async def test_more_failing_keys_than_fit_into_memory(world: World) -> None:
+    """Whether an event comes behind another is asked of the store when memory does not know."""
+    shop = await world.subscribe(by_key(max_in_flight=8))
+    world.settings = DispatcherSettings(rows=4)
+    await world.start()
+    good: set[str] = set()
+    world.egress.scripts[url()] = lambda x: Reply(200 if x.event in good else 400)
+    keys = "abcdefghijklmnop"
+    failing = await publish(world, keys)
+    await world.until_status(shop, lambda s: s.retrying == len(keys))
+    behind = await publish(world, keys)
+    await world.until_status(shop, lambda s: s.pending == len(keys))
+    good.update((await publish(world, "xyz"))[""], *failing.values(), *behind.values())
+    good.update(*(await publish(world, "xyz")).values())
+    await world.until_status(shop, lambda s: s.counters.delivered >= 2 * len(keys), 600)
+    for key in keys:
+        assert sent(world, failing[key] + behind[key])[-2:] == failing[key] + behind[key]
