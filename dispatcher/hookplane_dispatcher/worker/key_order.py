@@ -7,13 +7,17 @@ earliest of a key is read when its turn comes. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Mapping
 from enum import Enum, auto
 from typing import Final
 
-from hookplane.store.delivery_store import EventKey, StrandedPage
+from hookplane.store.delivery_store import DeliveryState, EventKey, StrandedPage
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
+BEHIND_AT_ONCE: Final = 500
+"""Rows of events that come behind others, written together."""
 MOST_KEYS: Final = 1_000
 """Keys that the store is asked for at once."""
 
@@ -32,8 +36,21 @@ class Turn(Enum):
 class KeyOrder:
     """Keys of a subscription that have something under way, and those whose next event is due."""
 
-    def __init__(self, behind: int) -> None:
-        """`behind`: how many rows of the store are BEHIND."""
+    def __init__(
+        self,
+        applies: bool,
+        behind: int,
+        most_rows: int,
+        queue: RetryQueue,
+        active: Container[Key],
+    ) -> None:
+        """`behind`: how many rows of the store are BEHIND. `most_rows`: so many may wait there for
+        what is only under way. `queue` and `active`: what is not done, as the tracker has it."""
+        self.applies = applies
+        """What starts from now on has its turn by its key; what began so keeps it."""
+        self._most_rows = most_rows
+        self._queue = queue
+        self._active = active
         self.behind = behind
         """Rows that are BEHIND and in the store alone; retention may have removed some."""
         self.next: set[EventKey] = set()
@@ -44,11 +61,6 @@ class KeyOrder:
         self._begun: dict[Key, EventKey] = {}
         """Deliveries that were started or are done, and of which the store does not know that."""
         self._of: dict[EventKey, set[Key]] = {}
-
-    @property
-    def walked_to(self) -> EventKey | None:
-        """Where the search goes on."""
-        return self._walked_to
 
     def key_of(self, delivery: Key) -> str:
         """The key of a delivery that has begun; empty: it has none."""
@@ -70,28 +82,83 @@ class KeyOrder:
         if event_key is not None and event_key not in self._of and self.behind:
             self.next.add(event_key)
 
-    def leave(self, endpoint: str, active: Container[Key]) -> None:
+    def leave(self, endpoint: str) -> None:
         """What is done for an endpoint that is no longer read is not told to the store."""
-        for delivery in [x for x in self._begun if x[0] == endpoint and x not in active]:
+        for delivery in [x for x in self._begun if x[0] == endpoint and x not in self._active]:
             self.end(delivery)
         self.walk_again()
 
-    def is_busy(self, event_key: EventKey) -> bool:
-        """Something with this key is under way, or about to be."""
+    def _remove(self, delivery: Key) -> EventKey | None:
+        event_key = self._begun.pop(delivery, None)
+        if event_key is not None:
+            left = self._of[event_key]
+            left.discard(delivery)
+            if not left:
+                del self._of[event_key]
+        return event_key
+
+    # Whose turn it is ---------------------------------------------------------------------------
+
+    def key_for(self, entry: LogEntry) -> str:
+        """The key by which a new event has its turn; empty: it goes by none."""
+        return entry.key if self.applies else ""
+
+    def to_ask(self, entries: Iterable[LogEntry], *, all_known: bool) -> set[EventKey]:
+        """Keys of new events of which the store may have rows that are not known here.
+        `all_known`: every row that failed is in the queue."""
+        if all_known and not self.is_walking:
+            return set()
+        found = {(x.endpoint, key) for x in entries if (key := self.key_for(x))}
+        return {x for x in found if not (self._is_busy(x) or self._queue.first_of(x))}
+
+    def turn(self, entry: LogEntry, stored: Mapping[EventKey, int], written: int) -> Turn:
+        """Whether a new event may start. `stored`: of keys that the store was asked for, the
+        sequence of the earliest row. `written`: how many rows the next flush puts behind others."""
+        if not (key := self.key_for(entry)):
+            return Turn.NOW
+        event_key = (entry.endpoint, key)
+        first, before = self._queue.first_of(event_key), self._before(event_key, entry.sequence)
+        if first is None and not any(x in self._active for x in before):
+            if before or event_key in self.next:
+                return Turn.LATER
+            if stored.get(event_key, entry.sequence) >= entry.sequence:
+                return Turn.NOW
+        return Turn.BEHIND if self._may_pass(first, written) else Turn.LATER
+
+    def has_turn(self, row: QueuedDelivery) -> bool:
+        """Whether nothing with its key comes before a row, as far as is known."""
+        event_key = (row.endpoint, row.event_key)
+        if not row.event_key:
+            return True
+        is_first = self._queue.first_of(event_key) is row and event_key not in self.next
+        return is_first and not self._before(event_key, row.sequence)
+
+    def _may_pass(self, first: QueuedDelivery | None, written: int) -> bool:
+        """Whether one more may come behind: behind what fails always, behind what is only under way
+        as long as there are not many, because they could as well wait in the log."""
+        if written >= BEHIND_AT_ONCE:
+            return False
+        fails = first is not None and (first.attempts > 0 or first.state is DeliveryState.SENDING)
+        return fails or self.behind < self._most_rows
+
+    def _is_busy(self, event_key: EventKey) -> bool:
         return event_key in self._of or event_key in self.next
 
-    def waits(self, event_key: EventKey, sequence: int) -> bool:
-        """Whether an event has to wait for what is about to be read, or written of earlier ones."""
-        return event_key in self.next or bool(self._before(event_key, sequence))
-
-    def is_under_way(self, event_key: EventKey, sequence: int, active: Container[Key]) -> bool:
-        """An attempt of an earlier event with this key is under way."""
-        return any(x in active for x in self._before(event_key, sequence))
-
     def _before(self, event_key: EventKey, sequence: int) -> list[Key]:
+        """Earlier ones with a key that have begun, and that the store does not have as done."""
         return [x for x in self._of.get(event_key, ()) if x[1] < sequence]
 
     # Searching ----------------------------------------------------------------------------------
+
+    @property
+    def may_walk(self) -> bool:
+        """The store is to be searched for keys that nobody goes on with, and there is room."""
+        return self.is_walking and not self.next and len(self._queue) <= self._most_rows
+
+    @property
+    def walked_to(self) -> EventKey | None:
+        """Where the search goes on."""
+        return self._walked_to
 
     def walk_again(self) -> None:
         """Searches the store for keys that nobody goes on with, unless that is under way."""
@@ -102,12 +169,3 @@ class KeyOrder:
         self.next.update(x for x in page.keys if x not in self._of)
         self._walked_to = page.following
         self.is_walking = page.following is not None
-
-    def _remove(self, delivery: Key) -> EventKey | None:
-        event_key = self._begun.pop(delivery, None)
-        if event_key is not None:
-            left = self._of[event_key]
-            left.discard(delivery)
-            if not left:
-                del self._of[event_key]
-        return event_key

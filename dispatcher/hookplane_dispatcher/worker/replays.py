@@ -147,7 +147,7 @@ class Replays:
         if row is None:
             if candidate.state is DeliveryState.RETRYING:
                 return False
-            event_key = candidate.entry.key if self._tracker.by_key else ""
+            event_key = self._tracker.keys.key_for(candidate.entry)
             row = QueuedDelivery.of(
                 candidate.entry, DeliveryState.RETRYING, now, event_key=event_key
             )

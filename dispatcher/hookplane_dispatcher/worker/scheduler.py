@@ -182,7 +182,7 @@ class Scheduler:
             return False
         most = FILTERED_AT_ONCE if prepared.filter else capacity.room_at_once()
         if capacity.probes_any:
-            batch = cursor.take_probe(by_key=self._tracker.by_key)
+            batch = cursor.take_probe(by_key=self._tracker.keys.applies)
         else:
             batch = cursor.take_waiting(most, capacity.free_bytes)
         left = batch
@@ -199,10 +199,11 @@ class Scheduler:
     async def _ask_keys(self, batch: list[LogEntry]) -> dict[EventKey, int]:
         """The earliest rows that the store has of keys of which not all is known here. Raises
         StoreUnavailable."""
-        asked = self._tracker.keys_to_ask(batch)
+        tracker = self._tracker
+        asked = tracker.keys.to_ask(batch, all_known=tracker.rest is None)
         if not asked:
             return {}
-        rows = await self._dependencies.store.first_rows(self._tracker.subscription, list(asked))
+        rows = await self._dependencies.store.first_rows(tracker.subscription, list(asked))
         return {(row.endpoint, row.event_key): row.sequence for row in rows}
 
     def _use_all(
@@ -262,7 +263,7 @@ class Scheduler:
         prepared, capacity = self._prepared, self._capacity
         free = first and capacity.has_turn(cursor) and capacity.room() > 0
         free = free and self._passed(cursor, entry)
-        turn = self._tracker.turn(entry, stored) if free else Turn.LATER
+        turn = self._turn(entry, stored) if free else Turn.LATER
         if prepared is None or turn is Turn.LATER:
             self._contents.release(content)
             return False
@@ -273,6 +274,9 @@ class Scheduler:
             return True
         self._launch(prepared, entry, content, None)
         return True
+
+    def _turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> Turn:
+        return self._tracker.keys.turn(entry, stored, self._tracker.buffer.behind)
 
     # The filter ---------------------------------------------------------------------------------
 

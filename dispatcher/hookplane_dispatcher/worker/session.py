@@ -248,7 +248,7 @@ class OwnershipSession:
         times = [self._next_look() - now]
         if self._cut_off_at is not None:
             times.append(self._cut_off_at - now)
-        if self._tracker.may_walk and not self._capacity.paused:
+        if self._tracker.keys.may_walk and not self._capacity.paused:
             times.append(0.0)
         start = self._capacity.next_start(now)
         if start is not None:
@@ -361,7 +361,7 @@ class OwnershipSession:
         keys = tracker.keys
         if self._capacity.paused:
             return
-        if tracker.may_walk:
+        if keys.may_walk:
             keys.walked(await store.stranded_keys(uid, keys.walked_to, MOST_KEYS))
         if asked := list(islice(keys.next, MOST_KEYS)):
             rows = await store.first_rows(uid, asked)

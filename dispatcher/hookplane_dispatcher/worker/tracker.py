@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,7 +30,7 @@ from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import FlushBuffer, Key, Settlement
-from hookplane_dispatcher.worker.key_order import KeyOrder, Turn
+from hookplane_dispatcher.worker.key_order import KeyOrder
 from hookplane_dispatcher.worker.restore import (
     clock_ahead,
     longest_wait,
@@ -39,8 +39,6 @@ from hookplane_dispatcher.worker.restore import (
 )
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
-BEHIND_AT_ONCE: Final = 500
-"""Rows of events that come behind others, written together."""
 BEHIND_BECAUSE: Final = "waits for an earlier event with the same key"
 HANGS_AFTER_SECONDS: Final = 1.0
 """A first attempt that takes longer gets a row, so that the cursor can pass it."""
@@ -81,13 +79,11 @@ class DeliveryTracker:
         self.writing = False
         """A flush was made and is not on the disk yet."""
         self.strict = config.strict
-        self.by_key = config.by_key
-        """What starts from now on has its turn by its key; what began so keeps it."""
-        self.keys = KeyOrder(claimed.behind)
         self.health, deliveries = restore(claimed, config, now)
         self.cursors: dict[str, EndpointCursor] = {}
         self.queue = RetryQueue()
         self.active: dict[Key, RunningAttempt] = {}
+        self.keys = KeyOrder(config.by_key, claimed.behind, most_rows, self.queue, self.active)
         self.buffer = FlushBuffer()
         self.under_way = 0
         """Attempts begun and not flushed: what a crash can send twice."""
@@ -178,13 +174,6 @@ class DeliveryTracker:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
 
-    def keys_to_ask(self, entries: Iterable[LogEntry]) -> set[EventKey]:
-        """Keys of these of which the store may have rows that are not known here."""
-        if not self.by_key or (self.rest is None and not self.keys.is_walking):
-            return set()
-        found = {(x.endpoint, x.key) for x in entries if x.key}
-        return {x for x in found if not (self.keys.is_busy(x) or self.queue.first_of(x))}
-
     def take_next(self, asked: Iterable[EventKey], rows: Iterable[Delivery], now: Millis) -> None:
         """The earliest row of each of these keys was read: if it is BEHIND, its turn has come."""
         at = self.health.time(now)
@@ -202,11 +191,6 @@ class DeliveryTracker:
         passed = cursor is None or cursor.has_passed(row.sequence, row.event_key)
         known = row.key in self.queue or row.key in self.active or row.key in self._ended
         return passed and not known and row.key not in self._behind_above
-
-    @property
-    def may_walk(self) -> bool:
-        """The store is to be searched for keys that nobody goes on with, and there is room."""
-        return self.keys.is_walking and not self.keys.next and len(self.queue) <= self._most_rows
 
     def _leave_to_store(self, keep: int, later_than: Millis) -> None:
         """Leaves rows that are due last to the store, which has them as they are."""
@@ -238,12 +222,12 @@ class DeliveryTracker:
         self.under_way -= self.cursors.pop(endpoint).held_attempts
         self.buffer.left(endpoint)
         self._behind_above = {x for x in self._behind_above if x[0] != endpoint}
-        self.keys.leave(endpoint, self.active)
+        self.keys.leave(endpoint)
 
     def set_order(self, *, strict: bool, by_key: bool) -> None:
         """Turns strict order on or off, and order by key for what has not started. Without strict
         order a cursor does not wait for rows."""
-        self.by_key = by_key
+        self.keys.applies = by_key
         if self.strict and not strict:
             for cursor in self.cursors.values():
                 self._pass_rows(cursor)
@@ -278,31 +262,6 @@ class DeliveryTracker:
 
     # Order by key -------------------------------------------------------------------------------
 
-    def turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> Turn:
-        """Whether a new event may start. `stored`: of keys that the store was asked for, the
-        sequence of the earliest row."""
-        event_key = (entry.endpoint, entry.key)
-        if not (self.by_key and entry.key):
-            return Turn.NOW
-        first = self.queue.first_of(event_key)
-        is_behind = first is not None or self.keys.is_under_way(
-            event_key, entry.sequence, self.active
-        )
-        if not is_behind and self.keys.waits(event_key, entry.sequence):
-            return Turn.LATER
-        is_behind = is_behind or stored.get(event_key, entry.sequence) < entry.sequence
-        if not is_behind:
-            return Turn.NOW
-        return Turn.BEHIND if self._may_pass(first) else Turn.LATER
-
-    def _may_pass(self, first: QueuedDelivery | None) -> bool:
-        """Whether one more may come behind: behind what fails always, behind what is only under way
-        as long as there are not many, because they could as well wait in the log."""
-        if self.buffer.behind >= BEHIND_AT_ONCE:
-            return False
-        fails = first is not None and (first.attempts > 0 or first.state is DeliveryState.SENDING)
-        return fails or self.keys.behind < self._most_rows
-
     def put_behind(self, entry: LogEntry, now: Millis) -> None:
         """A new event gets a row, and its cursor passes it."""
         row = QueuedDelivery.of(entry, DeliveryState.BEHIND, now, event_key=entry.key)
@@ -317,16 +276,8 @@ class DeliveryTracker:
 
     def pass_key(self, entry: LogEntry) -> None:
         """A new event ends without having started; others may have come behind it."""
-        if self.by_key and entry.key and self.keys.behind:
+        if self.keys.key_for(entry) and self.keys.behind:
             self.keys.next.add((entry.endpoint, entry.key))
-
-    def has_turn(self, row: QueuedDelivery) -> bool:
-        """Whether nothing with its key comes before a row, as far as is known."""
-        event_key = (row.endpoint, row.event_key)
-        if not row.event_key:
-            return True
-        waits = self.keys.waits(event_key, row.sequence)
-        return self.queue.first_of(event_key) is row and not waits
 
     # Attempts -----------------------------------------------------------------------------------
 
@@ -340,7 +291,7 @@ class DeliveryTracker:
         if running.row is None and running.number and not self.strict:
             self._young.append(running)
         entry, row = running.entry, running.row
-        key = row.event_key if row is not None else entry.key if self.by_key else ""
+        key = self.keys.key_for(entry) if row is None else row.event_key
         if key:
             self.keys.begin(running.key, key)
 

@@ -2,36 +2,141 @@
 
 from __future__ import annotations
 
-from hookplane.store.delivery_store import StrandedPage
-from hookplane_dispatcher.worker.key_order import KeyOrder
+from typing import Any
+
+from hookplane.store.delivery_store import DeliveryState, EventKey, StrandedPage
+from hookplane.store.event_log import LogEntry
+from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.key_order import BEHIND_AT_ONCE, KeyOrder, Turn
+from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
 A, B = ("e", "a"), ("e", "b")
 FIRST, SECOND, OTHER = ("e", 1), ("e", 2), ("e", 3)
+MOST = 5
 
 
-def begun(*deliveries: tuple[str, int], behind: int = 1) -> KeyOrder:
-    """These have started, with the key a."""
-    order = KeyOrder(behind)
-    order.is_walking = False
+class Scene:
+    """Order by key, and what the tracker has besides."""
+
+    def __init__(self, behind: int = 1, *, applies: bool = True) -> None:
+        self.queue = RetryQueue()
+        self.active: set[Key] = set()
+        self.order = KeyOrder(applies, behind, MOST, self.queue, self.active)
+        self.order.is_walking = False
+
+    def start(self, sequence: int) -> None:
+        self.order.begin(("e", sequence), "a")
+        self.active.add(("e", sequence))
+
+    def row(self, sequence: int, **changes: Any) -> QueuedDelivery:
+        given = {"attempts": 1, "event_key": "a", **changes}
+        row = QueuedDelivery.of(entry(sequence), DeliveryState.RETRYING, 0)
+        for name, value in given.items():
+            setattr(row, name, value)
+        self.queue.put(row)
+        return row
+
+    def turn(self, sequence: int, key: str = "a", written: int = 0, **stored: int) -> Turn:
+        found: dict[EventKey, int] = {("e", x): y for x, y in stored.items()}
+        return self.order.turn(entry(sequence, key), found, written)
+
+
+def entry(sequence: int, key: str = "a") -> LogEntry:
+    return LogEntry("e", sequence, f"evt_{sequence}", 0, "x", 1, key)
+
+
+def begun(*deliveries: Key, behind: int = 1) -> KeyOrder:
+    """These have started, with the key a, and nothing is known of how they go."""
+    order = Scene(behind).order
     for delivery in deliveries:
         order.begin(delivery, "a")
     return order
 
 
-def test_an_event_waits_for_earlier_ones_with_its_key_alone() -> None:
-    order = begun(SECOND)
-    assert order.waits(A, 3)
-    assert not order.waits(A, 2)
-    assert not order.waits(A, 1)
-    assert not order.waits(B, 3)
+def test_nothing_waits_without_a_key_or_where_no_order_is_wanted() -> None:
+    scene = Scene()
+    scene.start(1)
+    assert scene.turn(2, "") is Turn.NOW
+    free = Scene(applies=False)
+    free.row(1)
+    assert free.turn(2) is Turn.NOW
 
 
-def test_what_is_done_is_no_longer_under_way_but_waited_for() -> None:
-    order = begun(FIRST)
-    assert order.is_under_way(A, 2, {FIRST})
-    assert not order.is_under_way(A, 1, {FIRST})
-    assert not order.is_under_way(A, 2, set())
-    assert order.waits(A, 2)
+def test_an_event_comes_behind_earlier_ones_with_its_key_alone() -> None:
+    scene = Scene()
+    scene.start(2)
+    assert [scene.turn(x) for x in (1, 2, 3)] == [Turn.NOW, Turn.NOW, Turn.BEHIND]
+    assert scene.turn(3, "b") is Turn.NOW
+    scene.row(4, event_key="b")
+    assert scene.turn(5, "b") is Turn.BEHIND
+
+
+def test_behind_what_is_done_and_not_written_it_is_known_in_a_moment() -> None:
+    scene = Scene()
+    scene.start(1)
+    scene.active.clear()
+    assert scene.turn(2) is Turn.LATER
+    scene.order.end(FIRST)
+    assert scene.order.next == {A}
+    assert scene.turn(2) is Turn.LATER
+    scene.order.next.clear()
+    assert scene.turn(2) is Turn.NOW
+
+
+def test_what_the_store_has_comes_first_unless_it_is_the_event_itself() -> None:
+    scene = Scene()
+    assert scene.turn(2, a=1) is Turn.BEHIND
+    assert scene.turn(2, a=2) is Turn.NOW
+    assert scene.turn(2, b=1) is Turn.NOW
+
+
+def test_any_number_comes_behind_what_fails_and_not_behind_what_is_under_way() -> None:
+    scene = Scene(behind=MOST)
+    scene.start(1)
+    assert scene.turn(2) is Turn.LATER
+    scene.order.behind -= 1
+    assert scene.turn(2) is Turn.BEHIND
+    scene.order.behind = 10 * MOST
+    row = scene.row(1)
+    assert scene.turn(2) is Turn.BEHIND
+    row.attempts = 0
+    assert scene.turn(2) is Turn.LATER
+    row.state = DeliveryState.SENDING
+    assert scene.turn(2) is Turn.BEHIND
+
+
+def test_no_flush_gets_too_many_rows() -> None:
+    scene = Scene()
+    scene.row(1)
+    assert scene.turn(2, written=BEHIND_AT_ONCE - 1) is Turn.BEHIND
+    assert scene.turn(2, written=BEHIND_AT_ONCE) is Turn.LATER
+
+
+def test_of_the_rows_with_a_key_the_first_has_its_turn() -> None:
+    scene = Scene()
+    second, first, other = scene.row(2), scene.row(1), scene.row(3, event_key="")
+    turns = [scene.order.has_turn(x) for x in (first, second, other)]
+    assert turns == [True, False, True]
+    scene.queue.drop(first.key)
+    assert scene.order.has_turn(second)
+    scene.order.begin(FIRST, "a")
+    assert not scene.order.has_turn(second)
+    scene.order.end(FIRST)
+    assert not scene.order.has_turn(second)  # the store may have one that comes before it
+
+
+def test_the_store_is_asked_for_keys_of_which_not_all_is_known() -> None:
+    scene = Scene()
+    scene.start(1)
+    scene.row(1, event_key="c")
+    new = [entry(x, key) for x, key in ((4, "a"), (5, "b"), (6, "c"), (7, ""))]
+    assert scene.order.to_ask(new, all_known=True) == set()
+    assert scene.order.to_ask(new, all_known=False) == {B}
+    scene.order.is_walking = True
+    assert scene.order.to_ask(new, all_known=True) == {B}
+    scene.order.next.add(B)
+    assert scene.order.to_ask(new, all_known=False) == set()
+    assert Scene(applies=False).order.to_ask(new, all_known=False) == set()
 
 
 def test_the_next_is_read_when_the_last_one_is_written() -> None:
@@ -40,14 +145,12 @@ def test_the_next_is_read_when_the_last_one_is_written() -> None:
     assert order.next == set()
     order.end(SECOND)
     assert order.next == {A}
-    assert order.is_busy(A)
-    assert order.waits(A, 1)
 
 
 def test_nothing_is_read_when_nothing_is_behind() -> None:
     order = begun(FIRST, behind=0)
     order.end(FIRST)
-    assert not order.is_busy(A)
+    assert order.next == set()
 
 
 def test_what_ends_twice_or_never_began_changes_nothing() -> None:
@@ -64,7 +167,6 @@ def test_what_is_put_off_goes_on_with_itself() -> None:
     order = begun(FIRST)
     order.put_off(FIRST)
     assert order.next == set()
-    assert not order.is_busy(A)
     assert order.key_of(FIRST) == ""
 
 
@@ -76,19 +178,26 @@ def test_the_key_is_known_from_the_beginning_to_the_end() -> None:
 
 
 def test_what_an_endpoint_leaves_behind_holds_nothing_but_what_is_under_way() -> None:
-    order = begun(FIRST, SECOND, ("f", 1))
-    order.leave("e", {SECOND})
+    scene = Scene()
+    scene.start(2)
+    order = scene.order
+    order.begin(FIRST, "a")
+    order.begin(("f", 1), "a")
+    order.leave("e")
     assert [order.key_of(x) for x in (FIRST, SECOND, ("f", 1))] == ["", "a", "a"]
     assert order.is_walking
 
 
 def test_a_search_goes_page_by_page_and_then_ends() -> None:
-    order = KeyOrder(3)
-    assert order.is_walking
-    order.begin(FIRST, "a")
+    order = begun(FIRST)
+    order.walk_again()
+    assert order.may_walk
     order.walked(StrandedPage((A, B), B))
     assert order.next == {B}  # the other one is under way
     assert (order.is_walking, order.walked_to) == (True, B)
+    assert not order.may_walk  # until what was found is read
+    order.next.clear()
+    assert order.may_walk
     order.walked(StrandedPage((), None))
     assert (order.is_walking, order.walked_to) == (False, None)
     order.walk_again()
@@ -96,7 +205,16 @@ def test_a_search_goes_page_by_page_and_then_ends() -> None:
 
 
 def test_there_is_nothing_to_search_for_when_nothing_is_behind() -> None:
-    order = KeyOrder(0)
-    assert not order.is_walking
+    order = begun(behind=0)
     order.walk_again()
     assert not order.is_walking
+
+
+def test_no_more_is_searched_for_than_there_is_room() -> None:
+    scene = Scene()
+    scene.order.walk_again()
+    for sequence in range(MOST):
+        scene.row(sequence)
+    assert scene.order.may_walk
+    scene.row(MOST)
+    assert not scene.order.may_walk
