@@ -113,17 +113,22 @@ class KeyOrder:
 
     def turn(self, entry: LogEntry, stored: Mapping[EventKey, int], written: int) -> Turn:
         """Whether a new event may start. `stored`: of keys that the store was asked for, the
-        sequence of the earliest row. `written`: how many rows the next flush puts behind others."""
+        sequence of the earliest row. `written`: how many rows the next flush puts behind others.
+        Any number may come behind what fails, and not behind what is only under way: they can wait
+        in the log as well."""
         if not (key := self.key_for(entry)):
             return Turn.NOW
         event_key = (entry.endpoint, key)
         first, before = self._queue.first_of(event_key), self._before(event_key, entry.sequence)
-        if first is None and not any(x in self._active for x in before):
+        is_under_way = any(x in self._active for x in before)
+        if first is None and not is_under_way:
             if before or event_key in self.next:
                 return Turn.LATER
             if stored.get(event_key, entry.sequence) >= entry.sequence:
                 return Turn.NOW
-        return Turn.BEHIND if self._may_pass(first, written) else Turn.LATER
+        fails = not is_under_way if first is None else _has_failed(first)
+        may_pass = written < BEHIND_AT_ONCE and (fails or self.behind < self._most_rows)
+        return Turn.BEHIND if may_pass else Turn.LATER
 
     def has_turn(self, row: QueuedDelivery) -> bool:
         """Whether nothing with its key comes before a row, as far as is known."""
@@ -132,14 +137,6 @@ class KeyOrder:
             return True
         is_first = self._queue.first_of(event_key) is row and event_key not in self.next
         return is_first and not self._before(event_key, row.sequence)
-
-    def _may_pass(self, first: QueuedDelivery | None, written: int) -> bool:
-        """Whether one more may come behind: behind what fails always, behind what is only under way
-        as long as there are not many, because they could as well wait in the log."""
-        if written >= BEHIND_AT_ONCE:
-            return False
-        fails = first is not None and (first.attempts > 0 or first.state is DeliveryState.SENDING)
-        return fails or self.behind < self._most_rows
 
     def _is_busy(self, event_key: EventKey) -> bool:
         return event_key in self._of or event_key in self.next
@@ -169,3 +166,8 @@ class KeyOrder:
         self.next.update(x for x in page.keys if x not in self._of)
         self._walked_to = page.following
         self.is_walking = page.following is not None
+
+
+def _has_failed(row: QueuedDelivery) -> bool:
+    """Or takes long, or was refused for good."""
+    return row.attempts > 0 or row.goes_last or row.state is DeliveryState.SENDING

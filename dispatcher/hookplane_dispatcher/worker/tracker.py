@@ -409,6 +409,7 @@ class DeliveryTracker:
             if row.event_key:
                 self.keys.begin(row.key, row.event_key)
         if self._take_from_behind(settlement.key):
+            self._ended.add(settlement.key)
             settlement = replace(settlement, had_row=True)
         cursor = self.cursors.get(settlement.key[0])
         if cursor is not None and cursor.settle(settlement.key[1], settlement):

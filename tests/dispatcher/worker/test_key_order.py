@@ -103,6 +103,7 @@ def test_any_number_comes_behind_what_fails_and_not_behind_what_is_under_way() -
     assert scene.turn(2) is Turn.LATER
     row.state = DeliveryState.SENDING
     assert scene.turn(2) is Turn.BEHIND
+    assert scene.turn(2, "b", b=1) is Turn.BEHIND  # only what failed is in the store alone
 
 
 def test_no_flush_gets_too_many_rows() -> None:

@@ -70,7 +70,8 @@ class Traits:
 
     def draw_subscription(self, name: str, chance: random.Random) -> SubscriptionConfig:
         """Events that are gone hold the head of a strict subscription for ever, and poison holds it
-        until its schedule ends, both by design: neither may hide what must not hold it."""
+        until its schedule ends, both by design: neither may hide what must not hold it. By key, one
+        that is gone keeps disabling what others need to come to their turn."""
         strict = chance.random() < 0.2 and not self.gone
         schedule = SHORT_SCHEDULE if strict and self.poison else chance.choice(SCHEDULES)
         config: SubscriptionConfig = subscription(
@@ -86,7 +87,8 @@ class Traits:
         )
         if self.backlog:
             config = config.model_copy(update=_FAILING)
-        by_key = not config.strict and random.Random(f"{name} {schedule}").random() < 0.4
+        is_other = config.strict or self.gone
+        by_key = not is_other and random.Random(f"{name} {schedule}").random() < 0.4
         return config.model_copy(update={"by_key": by_key})
 
 
