@@ -228,6 +228,23 @@ def test_no_field_of_a_target_sends_a_secret_without_the_label(field: str) -> No
     assert 'no label hookplane.dev/allow-reference: "true"' in compiled.problems[0].message
 
 
+def test_order_by_key_is_for_endpoints_whose_events_have_keys() -> None:
+    """Other documents are as before there was such an order."""
+    text = ENDPOINT + subscription_text("delivery: {ordering: Key, maxInFlight: 40}")
+    compiled = compiled_of(text, KEY, SIGNING)
+    made = one_subscription(compiled)
+    assert (made.by_key, made.strict, made.max_in_flight) == (True, False, 40)
+    assert [(x.path, x.message) for x in compiled.problems] == [
+        (
+            "spec.delivery.ordering",
+            'WebhookEndpoint "a" has no spec.key, so its events have no key and they are in no '
+            "order",
+        )
+    ]
+    plain = one_subscription(compiled_of(ENDPOINT + subscription_text(""), KEY, SIGNING))
+    assert plain.model_dump(include={"by_key"}) == {}
+
+
 def test_strict_sends_one_at_a_time() -> None:
     text = ENDPOINT + subscription_text("delivery: {ordering: Strict}")
     made = one_subscription(compiled_of(text, KEY, SIGNING))

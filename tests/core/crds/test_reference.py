@@ -25,7 +25,10 @@ ROWS = [
     # a default, a duration
     ("WebhookSubscription", "| `spec.target.timeout` | duration | `15s` | Time for one attempt"),
     # choices
-    ("WebhookSubscription", "| `spec.delivery.ordering` | one of `None`, `Strict` | `None` |"),
+    (
+        "WebhookSubscription",
+        "| `spec.delivery.ordering` | one of `None`, `Key`, `Strict` | `None` |",
+    ),
     # bounds of a number
     ("WebhookSubscription", "| `spec.delivery.retry.jitterPercent` | integer 0 to 100 | `10` |"),
     # a size

@@ -68,7 +68,7 @@ def test_all_examples_are_understood() -> None:
             "  target: {url: 'https://x.example'}\n  endpointRefs: [{name: a}]\n"
             "  delivery: {ordering: strict}\n",
             "a.yaml:7: WebhookSubscription default/ledger: spec.delivery.ordering: "
-            '"strict" is not one of None, Strict',
+            '"strict" is not one of None, Key, Strict',
         ),
         (
             "  target: {url: 'https://x.example'}\n  endpointRefs: [{name: a}]\n"

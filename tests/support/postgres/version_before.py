@@ -20,6 +20,17 @@ select * from append_2(array['e'], array[$1], array[$2::bigint], array['t'], arr
 _APPEND_BEFORE_KEYS: Final = _APPEND_BEFORE_ERAS.replace("append_2", "append_4")
 
 
+_HOLD: Final = """
+insert into delivery (
+  subscription, event, event_id, type, state, attempts, due, deadline, status_code, error, replay,
+  changed_at
+)
+select
+  s.subscription, (e.endpoint::bigint << 40) + $1, 'evt', 't', 'retrying', 1, 0, 0, 500, '', '', 0
+from subscription s, endpoint e where s.uid = 's' and e.uid = 'e'
+"""
+
+
 async def append(
     db: Db, event: str, received: Millis, key: bytes, fingerprint: bytes, until: Millis
 ) -> str | None:
@@ -36,3 +47,8 @@ async def append_before_eras(db: Db, event: str, received: Millis) -> None:
 async def append_before_keys(db: Db, event: str, received: Millis) -> None:
     """Of the versions whose events had no keys (schema 18 at most), to the log of `e`."""
     await db.execute(_APPEND_BEFORE_KEYS, event, received)
+
+
+async def hold(db: Db, sequence: int) -> None:
+    """Of the versions whose deliveries had no keys (schema 19 at most), to `s` from `e`."""
+    await db.execute(_HOLD, sequence)

@@ -33,6 +33,7 @@ create table made_up (id integer primary key);
 ONE_DAY = Retention(DAY, DAY, 1 << 40)
 
 TAKEN_BACK = {
+    20: "drop index delivery_by_key; alter table delivery drop column event_key",
     19: "drop function append_5; alter table event drop column key",
     18: "drop function append_4",
     17: "drop table absence",
@@ -200,6 +201,21 @@ async def test_the_version_before_stores_events_without_keys_beside_this_one() -
             ("evt_2", ""),
             ("evt_3", "cus_1"),
         ]
+
+
+async def test_the_version_before_writes_deliveries_beside_this_one() -> None:
+    """They have no key, and wait for nobody."""
+    async with clocked() as (settings, store, scene):
+        await scene.subscription("s")
+        first, second = await scene.fill(2)
+        async with store.connections.use(Purpose.OTHER) as db:
+            await go_back(db, to=19)
+            await version_before.hold(db, first.sequence)
+            await run(settings)
+            await version_before.hold(db, second.sequence)
+        claimed = await store.claim("s")
+        assert [(x.sequence, x.event_key) for x in claimed.deliveries] == [(1, ""), (2, "")]
+        assert claimed.behind == 0
 
 
 async def test_what_a_leave_expired_before_is_told_with_the_rights_that_there_were() -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from hookplane.errors import StoreError, StoreLocked, StoreUnavailable
-from hookplane.store.delivery_store import Counters
+from hookplane.store.delivery_store import Counters, DeliveryState
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.queries import Page
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.driver import SQLiteStore
-from support.clocks.manual import ManualClock
+from support.clocks.manual import START, ManualClock
 from support.planes.store import (
     DAY,
     Scene,
@@ -213,6 +213,24 @@ async def test_data_of_the_version_before_goes_when_it_is_old(tmp_path: Path) ->
         assert await store.expire(Retention(DAY, DAY, 1 << 30), clock.now()) == Expired()
         clock.advance(1)
         assert (await store.expire(Retention(DAY, DAY, 1 << 30), clock.now())).events == 2
+
+
+async def test_deliveries_of_the_version_before_are_kept(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with open_sqlite(tmp_path, clock) as store:
+        scene = Scene(store, clock)
+        await scene.endpoints("e")
+        await scene.subscription("s")
+        entries = await scene.fill(2)
+        rows = delivery(entries[0], due=START), delivery(entries[1], DeliveryState.DEAD)
+        await (await scene.owner()).hold(*rows)
+    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
+        db.execute("drop index delivery_by_key")
+        db.execute("alter table delivery drop column event_key")
+        db.execute("pragma user_version = 10")
+    async with open_sqlite(tmp_path, clock) as store:
+        assert (await store.claim("s")).deliveries == rows[:1]
+        assert (await Scene(store, clock).status()).dead == 1
 
 
 async def test_a_clock_that_leaps_for_a_moment_makes_no_event_older(tmp_path: Path) -> None:
