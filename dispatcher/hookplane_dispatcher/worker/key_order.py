@@ -22,7 +22,7 @@ MOST_KEYS: Final = 1_000
 """Keys that the store is asked for at once."""
 
 
-class Turn(Enum):
+class KeyTurn(Enum):
     """What becomes of an event that could start."""
 
     NOW = auto()
@@ -111,24 +111,24 @@ class KeyOrder:
         found = {(x.endpoint, key) for x in entries if (key := self.key_for(x))}
         return {x for x in found if not (self._is_busy(x) or self._queue.first_of(x))}
 
-    def turn(self, entry: LogEntry, stored: Mapping[EventKey, int], written: int) -> Turn:
+    def turn(self, entry: LogEntry, stored: Mapping[EventKey, int], written: int) -> KeyTurn:
         """Whether a new event may start. `stored`: of keys that the store was asked for, the
         sequence of the earliest row. `written`: how many rows the next flush puts behind others.
         Any number may come behind what fails, and not behind what is only under way: they can wait
         in the log as well."""
         if not (key := self.key_for(entry)):
-            return Turn.NOW
+            return KeyTurn.NOW
         event_key = (entry.endpoint, key)
         first, before = self._queue.first_of(event_key), self._before(event_key, entry.sequence)
         is_under_way = any(x in self._active for x in before)
         if first is None and not is_under_way:
             if before or event_key in self.next:
-                return Turn.LATER
+                return KeyTurn.LATER
             if stored.get(event_key, entry.sequence) >= entry.sequence:
-                return Turn.NOW
+                return KeyTurn.NOW
         fails = not is_under_way if first is None else _has_failed(first)
         may_pass = written < BEHIND_AT_ONCE and (fails or self.behind < self._most_rows)
-        return Turn.BEHIND if may_pass else Turn.LATER
+        return KeyTurn.BEHIND if may_pass else KeyTurn.LATER
 
     def has_turn(self, row: QueuedDelivery) -> bool:
         """Whether nothing with its key comes before a row, as far as is known."""

@@ -24,7 +24,7 @@ from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
 from hookplane_dispatcher.worker.flush_buffer import Key, Settlement
 from hookplane_dispatcher.worker.followed_logs import FollowedLogs
-from hookplane_dispatcher.worker.key_order import Turn
+from hookplane_dispatcher.worker.key_order import KeyTurn
 from hookplane_dispatcher.worker.outcomes import OutcomeHandler
 from hookplane_dispatcher.worker.prepared import PreparedSubscription
 from hookplane_dispatcher.worker.replays import PageRequest, Replays
@@ -263,19 +263,19 @@ class Scheduler:
         prepared, capacity = self._prepared, self._capacity
         free = first and capacity.has_turn(cursor) and capacity.room() > 0
         free = free and self._passed(cursor, entry)
-        turn = self._turn(entry, stored) if free else Turn.LATER
-        if prepared is None or turn is Turn.LATER:
+        turn = self._turn(entry, stored) if free else KeyTurn.LATER
+        if prepared is None or turn is KeyTurn.LATER:
             self._contents.release(content)
             return False
         cursor.passed_filter.discard(entry.sequence)
-        if turn is Turn.BEHIND:
+        if turn is KeyTurn.BEHIND:
             self._contents.release(content)
             self._tracker.put_behind(entry, capacity.now)
             return True
         self._launch(prepared, entry, content, None)
         return True
 
-    def _turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> Turn:
+    def _turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> KeyTurn:
         return self._tracker.keys.turn(entry, stored, self._tracker.buffer.behind)
 
     # The filter ---------------------------------------------------------------------------------

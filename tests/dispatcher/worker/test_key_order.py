@@ -7,7 +7,7 @@ from typing import Any
 from hookplane.store.delivery_store import DeliveryState, EventKey, StrandedPage
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
-from hookplane_dispatcher.worker.key_order import BEHIND_AT_ONCE, KeyOrder, Turn
+from hookplane_dispatcher.worker.key_order import BEHIND_AT_ONCE, KeyOrder, KeyTurn
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
 A, B = ("e", "a"), ("e", "b")
@@ -36,7 +36,7 @@ class Scene:
         self.queue.put(row)
         return row
 
-    def turn(self, sequence: int, key: str = "a", written: int = 0, **stored: int) -> Turn:
+    def turn(self, sequence: int, key: str = "a", written: int = 0, **stored: int) -> KeyTurn:
         found: dict[EventKey, int] = {("e", x): y for x, y in stored.items()}
         return self.order.turn(entry(sequence, key), found, written)
 
@@ -56,61 +56,61 @@ def begun(*deliveries: Key, behind: int = 1) -> KeyOrder:
 def test_nothing_waits_without_a_key_or_where_no_order_is_wanted() -> None:
     scene = Scene()
     scene.start(1)
-    assert scene.turn(2, "") is Turn.NOW
+    assert scene.turn(2, "") is KeyTurn.NOW
     free = Scene(applies=False)
     free.row(1)
-    assert free.turn(2) is Turn.NOW
+    assert free.turn(2) is KeyTurn.NOW
 
 
 def test_an_event_comes_behind_earlier_ones_with_its_key_alone() -> None:
     scene = Scene()
     scene.start(2)
-    assert [scene.turn(x) for x in (1, 2, 3)] == [Turn.NOW, Turn.NOW, Turn.BEHIND]
-    assert scene.turn(3, "b") is Turn.NOW
+    assert [scene.turn(x) for x in (1, 2, 3)] == [KeyTurn.NOW, KeyTurn.NOW, KeyTurn.BEHIND]
+    assert scene.turn(3, "b") is KeyTurn.NOW
     scene.row(4, event_key="b")
-    assert scene.turn(5, "b") is Turn.BEHIND
+    assert scene.turn(5, "b") is KeyTurn.BEHIND
 
 
 def test_behind_what_is_done_and_not_written_it_is_known_in_a_moment() -> None:
     scene = Scene()
     scene.start(1)
     scene.active.clear()
-    assert scene.turn(2) is Turn.LATER
+    assert scene.turn(2) is KeyTurn.LATER
     scene.order.end(FIRST)
     assert scene.order.next == {A}
-    assert scene.turn(2) is Turn.LATER
+    assert scene.turn(2) is KeyTurn.LATER
     scene.order.next.clear()
-    assert scene.turn(2) is Turn.NOW
+    assert scene.turn(2) is KeyTurn.NOW
 
 
 def test_what_the_store_has_comes_first_unless_it_is_the_event_itself() -> None:
     scene = Scene()
-    assert scene.turn(2, a=1) is Turn.BEHIND
-    assert scene.turn(2, a=2) is Turn.NOW
-    assert scene.turn(2, b=1) is Turn.NOW
+    assert scene.turn(2, a=1) is KeyTurn.BEHIND
+    assert scene.turn(2, a=2) is KeyTurn.NOW
+    assert scene.turn(2, b=1) is KeyTurn.NOW
 
 
 def test_any_number_comes_behind_what_fails_and_not_behind_what_is_under_way() -> None:
     scene = Scene(behind=MOST)
     scene.start(1)
-    assert scene.turn(2) is Turn.LATER
+    assert scene.turn(2) is KeyTurn.LATER
     scene.order.behind -= 1
-    assert scene.turn(2) is Turn.BEHIND
+    assert scene.turn(2) is KeyTurn.BEHIND
     scene.order.behind = 10 * MOST
     row = scene.row(1)
-    assert scene.turn(2) is Turn.BEHIND
+    assert scene.turn(2) is KeyTurn.BEHIND
     row.attempts = 0
-    assert scene.turn(2) is Turn.LATER
+    assert scene.turn(2) is KeyTurn.LATER
     row.state = DeliveryState.SENDING
-    assert scene.turn(2) is Turn.BEHIND
-    assert scene.turn(2, "b", b=1) is Turn.BEHIND  # only what failed is in the store alone
+    assert scene.turn(2) is KeyTurn.BEHIND
+    assert scene.turn(2, "b", b=1) is KeyTurn.BEHIND  # only what failed is in the store alone
 
 
 def test_no_flush_gets_too_many_rows() -> None:
     scene = Scene()
     scene.row(1)
-    assert scene.turn(2, written=BEHIND_AT_ONCE - 1) is Turn.BEHIND
-    assert scene.turn(2, written=BEHIND_AT_ONCE) is Turn.LATER
+    assert scene.turn(2, written=BEHIND_AT_ONCE - 1) is KeyTurn.BEHIND
+    assert scene.turn(2, written=BEHIND_AT_ONCE) is KeyTurn.LATER
 
 
 def test_of_the_rows_with_a_key_the_first_has_its_turn() -> None:
