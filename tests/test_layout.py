@@ -141,7 +141,7 @@ SCENARIOS = {
     "tests/dispatcher/test_many_retrying.py": "whole dispatchers: more fails than memory holds",
     "tests/dispatcher/test_missing.py": "whole dispatchers: events that are not in the store",
     "tests/dispatcher/test_ordering.py": "whole dispatchers: strict order",
-    "tests/dispatcher/test_ordering_by_key.py": "whole dispatchers: strict order",
+    "tests/dispatcher/test_ordering_by_key.py": "whole dispatchers: order by key",
     "tests/dispatcher/test_pausing.py": "whole dispatchers: when something may start",
     "tests/dispatcher/test_replaying.py": "whole dispatchers: replays",
     "tests/dispatcher/test_retrying.py": "whole dispatchers: retries",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
 from hookplane.signatures.signing import SigningConfig
@@ -199,6 +201,35 @@ async def test_resuming_closes_the_circuit_at_once(world: World) -> None:
     world.egress.scripts.clear()
     await world.store.request_resume(shop.uid)
     await world.until_status(shop, lambda s: s.counters.delivered, 30)
+
+
+async def test_after_a_resume_what_failed_is_tried_at_once(world: World) -> None:
+    """What fails again then waits by its schedule, and the attempts so far count."""
+    shop = await world.subscribe(subscription(retry=RetryConfig(schedule=(3_600_000,) * 2)))
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    await world.start()
+    await world.publish_many(3)
+    await world.until_status(shop, lambda s: s.retrying == 3)
+    await world.store.request_resume(shop.uid)
+    await world.until_status(shop, lambda s: s.counters.attempts == 6, 30)
+    await asyncio.sleep(1_000)
+    assert len(world.egress.sent) == 6
+    assert {x.attempts for x in await world.rows(shop)} == {2}
+
+
+async def test_resuming_a_disabled_one_tries_at_once_what_had_failed(world: World) -> None:
+    shop = await world.subscribe(subscription(retry=RetryConfig(schedule=(3_600_000,) * 2)))
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    await world.start()
+    await world.publish_many(3)
+    await world.until_status(shop, lambda s: s.retrying == 3)
+    world.egress.scripts[url()] = lambda _: Reply(410)
+    await world.publish()
+    await world.until_status(shop, lambda s: s.state.disabled_at)
+    await asyncio.sleep(600)
+    world.egress.scripts.clear()
+    await world.store.request_resume(shop.uid)
+    await world.until_status(shop, lambda s: s.counters.delivered == 4, 30)
 
 
 async def test_the_rate_is_kept(world: World) -> None:

@@ -21,27 +21,18 @@ def command(session: Session, subscription: str) -> None:
     waiting = session.client.get(path)["delivery"]["retrying"]
     answer = session.client.post(f"{path}/resume", {})
     name = full_name(subscription, session.namespace)
-    job = _retry_now(session, name) if waiting and answer["state"] not in _NOTHING_SENT else None
-    answer |= {"retrying": waiting, "replay": job and job["name"]}
+    answer |= {"retrying": waiting}
     session.show(answer, lambda: _told(name, answer))
-
-
-def _retry_now(session: Session, name: str) -> dict[str, Any]:
-    """By a job, which goes past nothing of the schedule: what fails again waits as it would."""
-    asked = {"subscription": name, "since": _EVER, "states": ["retrying"]}
-    job: dict[str, Any] = session.client.post("/replays", asked)
-    return job
 
 
 def _told(name: str, answer: dict[str, Any]) -> str:
     text = _TOLD.get(answer["state"], _NOT_STOPPED).format(name)
-    if answer["replay"] is None:
+    if not answer["retrying"] or answer["state"] in _NOTHING_SENT:
         return text
     due = counted(answer["retrying"], "delivery", "deliveries")
-    return f"{text}\n{due} that waited for another attempt: due now ({answer['replay']})"
+    return f"{text}\n{due} that waited for another attempt: due now"
 
 
-_EVER: Final = "1970-01-01T00:00:00Z"
 _RESUMES: Final = "{0} resumes; see: hookplane status"
 _NOT_STOPPED: Final = "{0} was not stopped. A pause that its target asked for is over"
 _TOLD: Final = {

@@ -176,6 +176,14 @@ class RetryQueue(Mapping[Key, Delivery]):
             row.deadline += by
         self._order()
 
+    def hasten(self, at: Millis) -> list[Key]:
+        """Makes due at `at` what would be tried again later; which those are."""
+        later = [x for x in self._rows.values() if x.due > at and not x.active]
+        for row in later:
+            row.due = at
+        self._order()
+        return [row.key for row in later]
+
     def forget(self, rows: Iterable[QueuedDelivery]) -> None:
         """Removes rows that are left to the store, with all that points to them."""
         for row in rows:

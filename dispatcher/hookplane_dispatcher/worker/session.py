@@ -291,6 +291,7 @@ class OwnershipSession:
         if self._requested > health.resume_seen:
             health.resume_seen = self._requested
             self._resume = True
+            self._tracker.retry_now(self._clock.now())
         if self._resume:
             self._resume = False
             health.resume()

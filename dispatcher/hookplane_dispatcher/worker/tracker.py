@@ -381,6 +381,12 @@ class DeliveryTracker:
             row.active = False
             self.queue.put(row)
 
+    def retry_now(self, now: Millis) -> None:
+        """What waits for another attempt is due, as far as it is in memory; the rest comes by its
+        schedule, as room is made."""
+        for key in self.queue.hasten(self.health.time(now)):
+            self.buffer.row_changed(key)
+
     def clocks_stood(self, stood: Millis) -> None:
         """Nothing aged for so long: what is due comes as much later."""
         self._move(stood)

@@ -186,10 +186,8 @@ def test_resume(console: RunningConsole) -> None:
     before = console.run(console.store.resume_requested(SHOP))
     told = lines(console, "resume", "shop")
     assert told[0].startswith("default/shop was not stopped. A pause")
-    assert told[1].startswith("1 delivery that waited for another attempt: due now (replay-")
-    (job,) = console.run(console.store.running_replays(SHOP))
-    page = console.run(console.store.replay_page(job.uid, 10))
-    assert [found.entry.event_id for found in page.candidates] == [event_id(3)]
+    assert told[1:] == ["1 delivery that waited for another attempt: due now"]
+    assert console.run(console.store.running_replays(SHOP)) == []
     assert console.run(console.store.resume_requested(SHOP)) == before + 1
     assert "there is: default/shop" in call(console, "resume", "nope", code=1).output
 
