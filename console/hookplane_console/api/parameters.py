@@ -102,7 +102,7 @@ def _printable(text: str | None, field: str) -> str | None:
 def states_of(text: str, field: str) -> frozenset[DeliveryState]:
     """`dead,retrying`, in any case; empty: none."""
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    known = {state.value for state in DeliveryState}
+    known = {state.value for state in DeliveryState} - {DeliveryState.BEHIND.value}
     for name in names:
         if name not in known:
             raise Refusal(
