@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
+
+import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
 from hookplane_dispatcher.settings import DispatcherSettings
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
 from support.planes.store import Owner
+
+NEVER_AGAIN: Final = RetryConfig(schedule=())
+HOURLY: Final = RetryConfig(schedule=(3_600_000,), jitter_percent=0)
 
 
 def by_key(**changes: Any) -> SubscriptionConfig:
@@ -190,3 +195,92 @@ async def test_more_failing_keys_than_fit_into_memory(world: World) -> None:
     await world.until_status(shop, lambda s: s.counters.delivered >= 2 * len(keys), 600)
     for key in keys:
         assert sent(world, failing[key] + behind[key])[-2:] == failing[key] + behind[key]
+
+
+async def test_a_slow_key_holds_no_other_however_many_wait_for_it(world: World) -> None:
+    shop = await world.subscribe(by_key(suspended=True))
+    world.settings = DispatcherSettings(rows=4)
+    await world.start()
+    slow = (await publish(world, "a" * 12))["a"]
+    world.egress.scripts[url()] = lambda x: Reply(after=9 if x.event in slow else 0.01)
+    ids = await publish(world, "bcbcb")
+    await world.change(shop, suspended=False)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 5, 8)
+    assert status.pending + status.sending == 12
+    assert sent(world, ids["b"]) == ids["b"]
+    await world.until_status(shop, lambda s: s.counters.delivered == 17, 400)
+    assert sent(world, slow) == slow
+
+
+async def test_in_a_replay_a_failing_key_holds_no_other(world: World) -> None:
+    shop = await world.subscribe(by_key(retry=NEVER_AGAIN, max_in_flight=4))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    ids = await publish(world, "aaaaaaaabb")
+    await world.until_status(shop, lambda s: s.dead == 10)
+    await world.change(shop, retry=HOURLY)
+    world.egress.sent.clear()
+    world.egress.scripts[url()] = lambda x: Reply(400 if x.event in ids["a"] else 200)
+    await world.replay("dead", shop, received_from=0)
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 2, 30)
+    assert sent(world, ids["b"]) == ids["b"]
+    assert sent(world, ids["a"]) == ids["a"][:1]
+    assert (status.dead, status.retrying, status.pending) == (0, 1, 7)
+    world.egress.scripts.clear()
+    await world.until_status(shop, lambda s: s.counters.delivered == 10, 4_000)
+    assert sent(world, ids["a"])[1:] == ids["a"]
+    job = await world.finished("dead")
+    assert (job.matched, job.delivered, job.failed) == (10, 10, 0)
+
+
+async def test_a_replay_comes_behind_what_the_store_alone_knows(world: World) -> None:
+    """Of what fails memory holds a few; what is replayed waits for all of it."""
+    shop = await world.subscribe(by_key(retry=HOURLY, types=("order.*",), max_in_flight=8))
+    world.settings = DispatcherSettings(rows=4)
+    await world.start()
+    world.egress.scripts[url()] = lambda x: Reply(400)
+    keys = "abcdefghijklmnop"
+    failing = await publish(world, keys)
+    others = {key: await world.publish(type="other", key=key) for key in keys}
+    await world.until_status(shop, lambda s: s.retrying == s.counters.filtered == len(keys))
+    world.egress.scripts.clear()
+    await world.replay("others", shop, ids=tuple(others.values()), states=frozenset())
+    await world.until_status(shop, lambda s: s.pending == len(keys), 60)
+    assert not set(others.values()) & set(world.events)
+    await world.until_status(shop, lambda s: s.counters.delivered == 2 * len(keys), 4_000)
+    job = await world.finished("others")
+    assert (job.matched, job.delivered) == (len(keys), len(keys))
+    for key in keys:
+        assert sent(world, [*failing[key], others[key]])[-2:] == [*failing[key], others[key]]
+
+
+@pytest.mark.parametrize(
+    "change", [{"keys": ("b",)}, {"types": ("other",)}, {"filter_cel": 'event.key != "a"'}]
+)
+async def test_another_filter_counts_for_those_that_wait(
+    world: World, change: dict[str, Any]
+) -> None:
+    """The first has started, and goes on."""
+    shop = await world.subscribe(by_key())
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    ids = (await publish(world, "aaa"))["a"]
+    await world.until_status(shop, lambda s: s.retrying == 1 and s.pending == 2)
+    await world.change(shop, **change)
+    world.egress.scripts.clear()
+    world.egress.sent.clear()
+    status = await world.until_status(shop, lambda s: s.counters.filtered == 2, 60)
+    assert world.events == ids[:1]
+    assert (status.counters.delivered, status.pending, status.retrying) == (1, 0, 0)
+
+
+async def test_a_filter_that_fails_on_one_that_waits_says_so(world: World) -> None:
+    shop = await world.subscribe(by_key())
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    await publish(world, "aa")
+    await world.until_status(shop, lambda s: s.retrying == 1 and s.pending == 1)
+    await world.change(shop, filter_cel="event.body.none == 1")
+    world.egress.scripts.clear()
+    status = await world.until_status(shop, lambda s: s.counters.filtered == 1, 60)
+    assert (status.counters.filter_errors, status.counters.delivered) == (1, 1)

@@ -9,21 +9,12 @@ import pytest
 
 from hookplane.config.subscription import RetryConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.store.delivery_store import DeliveryState, ReplayJob, ReplayPhase
+from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.listings import JUDGED
 from hookplane.store.maintenance import Retention
 from support.clocks.virtual import START
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
-
-
-async def finished(world: World, uid: str) -> ReplayJob:
-    async def look() -> ReplayJob | None:
-        jobs = [job for job in await world.store.replays() if job.uid == uid]
-        return jobs[0] if jobs[0].phase is not ReplayPhase.RUNNING else None
-
-    found: ReplayJob = await world.until(look, step=0.5)
-    return found
 
 
 async def test_by_ids_with_a_header_and_past_the_filter(world: World) -> None:
@@ -33,7 +24,7 @@ async def test_by_ids_with_a_header_and_past_the_filter(world: World) -> None:
     two = await world.publish(type="user.created")
     await world.until_status(shop, lambda s: s.counters.filtered + s.counters.delivered == 2)
     await world.replay("again", shop, ids=(one, two), states=frozenset())
-    job = await finished(world, "again")
+    job = await world.finished("again")
     assert (job.matched, job.delivered, job.failed) == (2, 2, 0)
     assert world.events == [one, one, two]
     assert {s.headers["hookplane-replay"] for s in world.egress.sent[1:]} == {"default/again"}
@@ -56,7 +47,7 @@ async def test_what_expired_when_its_endpoint_left(world: World, comes_back: boo
     world.egress.scripts.clear()
     expired = frozenset({DeliveryState.EXPIRED})
     await world.replay("expired", shop, received_from=START, states=expired)
-    job = await finished(world, "expired")
+    job = await world.finished("expired")
     assert (job.matched, job.delivered, job.failed) == (3, 3, 0)
     assert sorted(world.events) == ids
     assert (await world.status(shop)).counters.expired == 5
@@ -73,7 +64,7 @@ async def test_the_dead_of_a_range_within_half_the_slots(world: World) -> None:
     world.egress.most_under_way = 0
     world.egress.scripts.clear()
     await world.replay("dead", shop, received_from=START)
-    job = await finished(world, "dead")
+    job = await world.finished("dead")
     assert (job.matched, job.delivered, job.failed) == (9, 9, 0)
     assert sorted(world.events) == ids
     assert world.egress.most_under_way <= 4
@@ -90,7 +81,7 @@ async def test_everything_of_a_range_while_new_events_come(world: World) -> None
         "all", shop, received_from=START, states=frozenset({DeliveryState.DELIVERED})
     )
     await world.publish_many(50)
-    job = await finished(world, "all")
+    job = await world.finished("all")
     assert (job.matched, job.delivered) == (50, 50)
     await world.until_status(shop, lambda s: s.counters.delivered == 150)
 
@@ -104,7 +95,7 @@ async def test_a_retrying_one_becomes_due_now(world: World) -> None:
     await world.until_status(shop, lambda s: s.retrying)
     world.egress.scripts.clear()
     await world.replay("now", shop, ids=(event,), states=frozenset())
-    job = await finished(world, "now")
+    job = await world.finished("now")
     assert (job.matched, job.delivered) == (1, 1)
     assert world.events == [event, event]
 
@@ -119,7 +110,7 @@ async def test_one_that_fails_again_is_an_ordinary_retry_and_then_counts_as_fail
     world.egress.scripts[url()] = lambda sent: Reply(500 if sent.event == ids[0] else 200)
     await world.replay("some", shop, ids=tuple(ids), states=frozenset())
     await world.until_status(shop, lambda s: s.counters.delivered == 7, 3)
-    job = await finished(world, "some")
+    job = await world.finished("some")
     assert (job.matched, job.delivered, job.failed) == (4, 3, 1)
     assert world.events.count(ids[0]) == 4
     assert (await world.status(shop)).dead == 1
@@ -134,11 +125,11 @@ async def test_no_replay_sends_what_is_another_s(world: World) -> None:
     await world.until_status(shop, lambda s: s.counters.delivered == 1)
     await world.until_status(shop, lambda s: s.counters.filtered == 3)
     await world.replay("ids", shop, ids=tuple(ids), states=frozenset())
-    job = await finished(world, "ids")
+    job = await world.finished("ids")
     assert (job.matched, job.delivered) == (1, 1)
     assert world.events[1:] == ids[:1]
     await world.replay("all", shop, received_from=0, states=frozenset(DeliveryState))
-    assert (await finished(world, "all")).matched == 2
+    assert (await world.finished("all")).matched == 2
     assert not {ids[1], ids[2]} & set(world.events)
 
 
@@ -152,7 +143,7 @@ async def test_a_crash_in_the_middle_loses_none(world: World) -> None:
     await world.until(lambda: len(world.egress.sent) > 10, step=0.001)
     await world.crash()
     await world.start()
-    job = await finished(world, "all")
+    job = await world.finished("all")
     assert (job.matched, job.delivered, job.failed) == (30, 30, 0)
     assert set(world.events) == set(ids)
     assert len(world.events) <= 34
@@ -184,7 +175,7 @@ async def test_a_page_that_fails_or_takes_long_delays_the_replay_alone(
     assert len(asked) < 30
     world.watched.fail = lambda _name, _arguments: None
     await world.until_status(shop, lambda s: s.counters.delivered == 22, 4000)
-    assert (await finished(world, "again")).delivered == 1
+    assert (await world.finished("again")).delivered == 1
 
 
 async def test_a_replay_that_retention_overtakes_ends(world: World) -> None:
@@ -201,7 +192,7 @@ async def test_a_replay_that_retention_overtakes_ends(world: World) -> None:
     await world.store.expire(Retention(1, 1 << 40, 1 << 40), world.clock.now())
     world.egress.scripts.clear()
     await world.start()
-    job = await finished(world, "again")
+    job = await world.finished("again")
     assert (job.matched, job.delivered, job.failed) == (4, 0, 4)
     counters = (await world.status(shop)).counters
     assert (counters.delivered, counters.expired) == (4, 0)
@@ -216,6 +207,6 @@ async def test_a_replay_passes_over_what_it_does_not_want(world: World) -> None:
     await world.until_status(shop, lambda s: s.counters.delivered == 2)
     world.egress.sent.clear()
     await world.replay("again", shop, states=frozenset({DeliveryState.DELIVERED}))
-    job = await finished(world, "again")
+    job = await world.finished("again")
     assert (job.matched, job.delivered) == (2, 2)
     assert {sent.event for sent in world.egress.sent} == {first, last}

@@ -66,11 +66,13 @@ def waiting_of(
 
 
 def key_place(ids: IdMap, after: EventKey | None) -> tuple[str, int]:
-    """Where a walk over keys goes on behind this one: key and event number."""
+    """Where a walk over keys goes on behind this one: key and event number. Of a key whose endpoint
+    has gone meanwhile it looks at all endpoints again."""
     if after is None:
         return "", 0
     uid, key = after
-    return key, event_number(ids.endpoint(uid) + 1, 0)
+    endpoint = ids.endpoints.get(uid)
+    return key, 0 if endpoint is None else event_number(endpoint + 1, 0)
 
 
 def stranded_of(ids: IdMap, rows: list[tuple[Any, ...]], most: int) -> StrandedPage:

@@ -244,7 +244,7 @@ class Capacity:
         """A row above the cursor would keep its slot until what comes before it is settled, and
         that may need the slot. With strict order it has to wait anyway."""
         cursor = self._tracker.cursors.get(row.endpoint)
-        if not self._tracker.keys.has_turn(row):
+        if not self._tracker.keys.has_turn(row) or (row.to_filter and not self.may_filter):
             return False
         if cursor is None:
             return True

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping
 from enum import Enum, auto
 from typing import Final
 
-from hookplane.store.delivery_store import DeliveryState, EventKey, StrandedPage
+from hookplane.store.delivery_store import EventKey, StrandedPage
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
@@ -44,8 +44,9 @@ class KeyOrder:
         queue: RetryQueue,
         active: Container[Key],
     ) -> None:
-        """`behind`: how many rows of the store are BEHIND. `most_rows`: so many may wait there for
-        what is only under way. `queue` and `active`: what is not done, as the tracker has it."""
+        """`behind`: how many rows of the store are BEHIND. `most_rows`: with more than that in the
+        queue nothing is searched for. `queue` and `active`: what is not done, as the tracker has
+        it."""
         self.applies = applies
         """What starts from now on has its turn by its key; what began so keeps it."""
         self._most_rows = most_rows
@@ -104,31 +105,28 @@ class KeyOrder:
         return entry.key if self.applies else ""
 
     def to_ask(self, entries: Iterable[LogEntry], *, all_known: bool) -> set[EventKey]:
-        """Keys of new events of which the store may have rows that are not known here.
+        """Keys of events without a row, of which the store may have rows that are not known here.
         `all_known`: every row that failed is in the queue."""
         if all_known and not self.is_walking:
             return set()
-        found = {(x.endpoint, key) for x in entries if (key := self.key_for(x))}
-        return {x for x in found if not (self._is_busy(x) or self._queue.first_of(x))}
+        found = {((x.endpoint, key), x.sequence) for x in entries if (key := self.key_for(x))}
+        return {x for x, y in found if not (self._is_busy(x) or self._has_row_before(x, y))}
 
     def turn(self, entry: LogEntry, stored: Mapping[EventKey, int], written: int) -> KeyTurn:
-        """Whether a new event may start. `stored`: of keys that the store was asked for, the
-        sequence of the earliest row. `written`: how many rows the next flush puts behind others.
-        Any number may come behind what fails, and not behind what is only under way: they can wait
-        in the log as well."""
+        """Whether an event may start that has no row. `stored`: of keys that the store was asked
+        for, the sequence of the earliest row. `written`: how many rows the next flush puts behind
+        others. Any number may come behind one, or the log would wait for the slowest key."""
         if not (key := self.key_for(entry)):
             return KeyTurn.NOW
         event_key = (entry.endpoint, key)
-        first, before = self._queue.first_of(event_key), self._before(event_key, entry.sequence)
-        is_under_way = any(x in self._active for x in before)
-        if first is None and not is_under_way:
+        before = self._before(event_key, entry.sequence)
+        waits = self._has_row_before(event_key, entry.sequence)
+        if not waits and not any(x in self._active for x in before):
             if before or event_key in self.next:
                 return KeyTurn.LATER
             if stored.get(event_key, entry.sequence) >= entry.sequence:
                 return KeyTurn.NOW
-        fails = not is_under_way if first is None else _has_failed(first)
-        may_pass = written < BEHIND_AT_ONCE and (fails or self.behind < self._most_rows)
-        return KeyTurn.BEHIND if may_pass else KeyTurn.LATER
+        return KeyTurn.BEHIND if written < BEHIND_AT_ONCE else KeyTurn.LATER
 
     def has_turn(self, row: QueuedDelivery) -> bool:
         """Whether nothing with its key comes before a row, as far as is known."""
@@ -144,6 +142,10 @@ class KeyOrder:
     def _before(self, event_key: EventKey, sequence: int) -> list[Key]:
         """Earlier ones with a key that have begun, and that the store does not have as done."""
         return [x for x in self._of.get(event_key, ()) if x[1] < sequence]
+
+    def _has_row_before(self, event_key: EventKey, sequence: int) -> bool:
+        first = self._queue.first_of(event_key)
+        return first is not None and first.sequence < sequence
 
     # Searching ----------------------------------------------------------------------------------
 
@@ -166,8 +168,3 @@ class KeyOrder:
         self.next.update(x for x in page.keys if x not in self._of)
         self._walked_to = page.following
         self.is_walking = page.following is not None
-
-
-def _has_failed(row: QueuedDelivery) -> bool:
-    """Or takes long, or was refused for good."""
-    return row.attempts > 0 or row.goes_last or row.state is DeliveryState.SENDING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,12 +15,15 @@ from hookplane.pacing.backoff import Backoff
 from hookplane.store.delivery_store import (
     DeliveryState,
     DeliveryStore,
+    EventKey,
     ReplayCandidate,
     ReplayJob,
     ReplayPage,
     ReplayProgress,
 )
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
+from hookplane_dispatcher.worker.key_order import KeyTurn
 from hookplane_dispatcher.worker.prepared import interest_of
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
@@ -116,23 +120,33 @@ class Replays:
         keys = [(entry.endpoint, entry.sequence) for entry in retrying]
         return [key for key in keys if key not in self._tracker.queue]
 
-    def enter_page(self, now: Millis, config: SubscriptionConfig) -> None:
+    @property
+    def entries(self) -> list[LogEntry]:
+        """Events of the page that was fetched and is not entered yet."""
+        return [] if self._page is None else [x.entry for x in self._page.candidates]
+
+    def enter_page(
+        self, now: Millis, config: SubscriptionConfig, stored: Mapping[EventKey, int]
+    ) -> None:
         """Enters the events of the page that was fetched, if there is one. A key says whose an
-        event is, so no replay sends it to others; types and expressions it goes past."""
+        event is, so no replay sends it to others; types and expressions it goes past. `stored`: as
+        for `KeyOrder.turn`."""
         if self._page is not None:
             page, self._page = self._page, None
             self._fetching = False
             wants_key = InterestFilter(interest_of(config)).wants_key
             theirs = tuple(x for x in page.candidates if wants_key(x.entry.key))
-            self._enter(self._page_of, replace(page, candidates=theirs), now)
+            self._enter(self._page_of, replace(page, candidates=theirs), now, stored)
 
     def _count_untried(self) -> int:
         rows = self._tracker.queue
         self._untried = {k for k in self._untried if (row := rows.row(k)) and not row.attempts}
         return len(self._untried)
 
-    def _enter(self, uid: str, page: ReplayPage, now: Millis) -> None:
-        matched = sum([self._enter_one(uid, candidate, now) for candidate in page.candidates])
+    def _enter(
+        self, uid: str, page: ReplayPage, now: Millis, stored: Mapping[EventKey, int]
+    ) -> None:
+        matched = sum([self._enter_one(uid, x, now, stored) for x in page.candidates])
         self._tracker.replay_advanced(
             ReplayProgress(uid, page.position, matched=matched, exhausted=page.exhausted)
         )
@@ -140,20 +154,23 @@ class Replays:
         if page.exhausted:
             self._exhausted.add(uid)
 
-    def _enter_one(self, uid: str, candidate: ReplayCandidate, now: Millis) -> bool:
+    def _enter_one(
+        self, uid: str, candidate: ReplayCandidate, now: Millis, stored: Mapping[EventKey, int]
+    ) -> bool:
         """Whether the job gets this one; not one that another job has, or that was just done."""
-        key = (candidate.entry.endpoint, candidate.entry.sequence)
-        row = self._tracker.queue.row(key)
+        entry, keys = candidate.entry, self._tracker.keys
+        row = self._tracker.queue.row((entry.endpoint, entry.sequence))
+        if row is None and candidate.state is DeliveryState.RETRYING:
+            return False
+        if row is None and keys.turn(entry, stored, written=0) is KeyTurn.BEHIND:
+            self._tracker.put_behind(entry, now, uid)
+            return True
         if row is None:
-            if candidate.state is DeliveryState.RETRYING:
-                return False
-            event_key = self._tracker.keys.key_for(candidate.entry)
-            row = QueuedDelivery.of(
-                candidate.entry, DeliveryState.RETRYING, now, event_key=event_key
-            )
+            event_key = keys.key_for(entry)
+            row = QueuedDelivery.of(entry, DeliveryState.RETRYING, now, event_key=event_key)
         if row.replay:
             return False
         row.replay, row.due = uid, min(row.due, now)
-        self._untried.add(key)
+        self._untried.add(row.key)
         self._tracker.put(row)
         return True

@@ -35,6 +35,8 @@ class QueuedDelivery:
     """An attempt is under way or about to start."""
     event_key: str = ""
     """The event's key, when its turn comes by that."""
+    to_filter: bool = False
+    """It has not started, and the filter may be another one than when it let this one pass."""
 
     @property
     def key(self) -> Key:

@@ -137,10 +137,39 @@ class Scheduler:
         if row.entry is None or content is None:
             floor = await self._logs.floor(row.endpoint)
             self._gone(row.key, floor, had_row=True, replay=row.replay)
-        elif (prepared := self._prepared) is None or self._capacity.room() <= 0:
-            self._contents.release(content)
-        else:
+        elif await self._may_start(row, content) and (prepared := self._prepared) is not None:
             self._launch(prepared, row.entry, content, row)
+        else:
+            self._contents.release(content)
+
+    async def _may_start(self, row: QueuedDelivery, content: CachedEvent) -> bool:
+        try:
+            return await self._passes(row, content) and self._capacity.room() > 0
+        except BaseException:
+            self._contents.release(content)
+            raise
+
+    async def _passes(self, row: QueuedDelivery, content: CachedEvent) -> bool:
+        """Whether the filter lets a row pass that has not started; ends it otherwise. With a new
+        document nothing is decided."""
+        prepared = self._prepared
+        if prepared is None or prepared.filter is None or not row.to_filter:
+            return prepared is not None
+        judged = await prepared.filter.judge([content.view])
+        if self._prepared is not prepared:
+            return False
+        self._note_judged(judged)
+        for verdict in judged.verdicts:
+            row.to_filter = False
+            if verdict is not True:
+                self._filter_out(row, verdict)
+                return False
+        return not row.to_filter
+
+    def _filter_out(self, row: QueuedDelivery, verdict: object) -> None:
+        self._tracker.filter_out(row, failed=isinstance(verdict, NoValue))
+        if isinstance(verdict, NoValue) and row.entry is not None:
+            self._outcomes.report_filter_error(row.entry, verdict.reason)
 
     # New events ---------------------------------------------------------------------------------
 
@@ -189,14 +218,14 @@ class Scheduler:
         try:
             found = await self._contents.acquire(batch)
             left = await self._filter(cursor, batch, found)
-            stored = await self._ask_keys(left)
+            stored = await self.ask_keys(left)
             left = self._use_all(cursor, left, found, stored)
             left = await self._settle_gone(cursor, left, found)
         finally:
             cursor.put_back(left)
         return len(left) < len(batch)
 
-    async def _ask_keys(self, batch: list[LogEntry]) -> dict[EventKey, int]:
+    async def ask_keys(self, batch: list[LogEntry]) -> dict[EventKey, int]:
         """The earliest rows that the store has of keys of which not all is known here. Raises
         StoreUnavailable."""
         tracker = self._tracker
@@ -329,11 +358,14 @@ class Scheduler:
             self._filtered(entry, verdict.reason if isinstance(verdict, NoValue) else "")
             settled.add(entry.sequence)
         self._release({sequence: found[sequence] for sequence in settled})
+        self._note_judged(judged)
+        return [entry for entry in batch if entry.sequence not in settled]
+
+    def _note_judged(self, judged: Judged) -> None:
         if judged.held_for:
             self._outcomes.hold(ExpressionKind.FILTER, judged.held_for, judged.held_because)
         elif judged.is_clean:
             self._outcomes.release(ExpressionKind.FILTER)
-        return [entry for entry in batch if entry.sequence not in settled]
 
     def _release(self, found: Mapping[int, CachedEvent | None]) -> None:
         for content in found.values():

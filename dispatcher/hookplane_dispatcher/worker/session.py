@@ -223,7 +223,7 @@ class OwnershipSession:
         try:
             await self._look()
             await self._read_rest()
-            await self._enter_page()
+            await self._enter_page(scheduler)
             await self._take_next()
             await scheduler.start()
         except StoreUnavailable:
@@ -248,8 +248,8 @@ class OwnershipSession:
         times = [self._next_look() - now]
         if self._cut_off_at is not None:
             times.append(self._cut_off_at - now)
-        if self._tracker.keys.may_walk and not self._capacity.paused:
-            times.append(0.0)
+        if self._tracker.keys.may_walk and not (self._capacity.paused or self._capacity.stopping):
+            times.append(self._capacity.store_away_until - now)
         start = self._capacity.next_start(now)
         if start is not None:
             times.append(start)
@@ -360,15 +360,15 @@ class OwnershipSession:
         """Takes in events whose turn has come by their key. Raises StoreUnavailable."""
         tracker, store, uid = self._tracker, self._dependencies.store, self._config.uid
         keys = tracker.keys
-        if self._capacity.paused:
+        if self._capacity.paused or self._prepared is None:
             return
         if keys.may_walk:
             keys.walked(await store.stranded_keys(uid, keys.walked_to, MOST_KEYS))
         if asked := list(islice(keys.next, MOST_KEYS)):
             rows = await store.first_rows(uid, asked)
-            tracker.take_next(asked, rows, self._capacity.now)
+            tracker.take_next(asked, rows, self._capacity.now, self._prepared.concerns)
 
-    async def _enter_page(self) -> None:
+    async def _enter_page(self, scheduler: Scheduler) -> None:
         """Enters a page of a replay, with rows that only the store has. Raises StoreUnavailable."""
         unknown, now = self._replays.unknown, self._capacity.now
         if unknown and not self._tracker.is_as_stored:
@@ -376,7 +376,8 @@ class OwnershipSession:
         if unknown:
             rows = await self._dependencies.store.open_rows(self._config.uid, unknown)
             self._tracker.take_in_some(rows, self._config, now)
-        self._replays.enter_page(now, self._config)
+        stored = await scheduler.ask_keys(self._replays.entries)
+        self._replays.enter_page(now, self._config, stored)
 
     @property
     def _regrouping(self) -> bool:

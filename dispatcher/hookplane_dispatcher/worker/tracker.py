@@ -15,6 +15,7 @@ from typing import Final
 
 from hookplane.clock import Millis
 from hookplane.config.subscription import SubscriptionConfig
+from hookplane.filters.types import InterestFilter
 from hookplane.store.delivery_store import (
     Attempt,
     Claimed,
@@ -174,16 +175,26 @@ class DeliveryTracker:
                 self.buffer.row_changed(row.key)
             self.queue.put(row)
 
-    def take_next(self, asked: Iterable[EventKey], rows: Iterable[Delivery], now: Millis) -> None:
-        """The earliest row of each of these keys was read: if it is BEHIND, its turn has come."""
+    def take_next(
+        self,
+        asked: Iterable[EventKey],
+        rows: Iterable[Delivery],
+        now: Millis,
+        wanted: InterestFilter,
+    ) -> None:
+        """The earliest row of each of these keys was read: if it is BEHIND, its turn has come. It
+        has not started, so the filter that is in force now counts; a replay goes past types and
+        expressions."""
         at = self.health.time(now)
         self.keys.next.difference_update(asked)
         for stored in rows:
             row = _row(stored)
             if stored.state is DeliveryState.BEHIND and self._has_passed(row):
-                row.due, row.error = at, ""
+                row.due, row.error, row.to_filter = at, "", not row.replay
                 self.queue.put(row)
                 self.keys.behind -= 1
+                if not _is_wanted(row, wanted):
+                    self.filter_out(row)
 
     def _has_passed(self, row: QueuedDelivery) -> bool:
         """A cursor has passed it, and it is nowhere else, nor is one before it with its key."""
@@ -262,22 +273,36 @@ class DeliveryTracker:
 
     # Order by key -------------------------------------------------------------------------------
 
-    def put_behind(self, entry: LogEntry, now: Millis) -> None:
-        """A new event gets a row, and its cursor passes it."""
-        row = QueuedDelivery.of(entry, DeliveryState.BEHIND, now, event_key=entry.key)
+    def put_behind(self, entry: LogEntry, now: Millis, replay: str = "") -> None:
+        """An event that has not started gets a row, and its cursor passes it."""
+        row = QueuedDelivery.of(entry, DeliveryState.BEHIND, now, replay, entry.key)
         row.error = BEHIND_BECAUSE
         self.buffer.put_behind(row.delivery())
         if row.key not in self._behind_above:
             self.keys.behind += 1
         self._behind_above.discard(row.key)
-        cursor = self.cursors[row.endpoint]
-        cursor.settle(row.sequence, None)
-        self._advance(cursor)
+        cursor = self.cursors.get(row.endpoint)
+        if cursor is not None:
+            cursor.settle(row.sequence, None)
+            self._advance(cursor)
 
     def pass_key(self, entry: LogEntry) -> None:
-        """A new event ends without having started; others may have come behind it."""
-        if self.keys.key_for(entry) and self.keys.behind:
+        """A new event ends without having started; others may have come behind it, also when what
+        is new goes by no key any more."""
+        if entry.key and self.keys.behind:
             self.keys.next.add((entry.endpoint, entry.key))
+
+    def filter_out(self, row: QueuedDelivery, *, failed: bool = False) -> None:
+        """A row that has not started is not wanted; `failed`: because the filter failed."""
+        self.finish(
+            Settlement(
+                row.key,
+                DeliveryState.FILTERED,
+                had_row=True,
+                replay=row.replay,
+                filter_error=failed,
+            )
+        )
 
     # Attempts -----------------------------------------------------------------------------------
 
@@ -503,6 +528,11 @@ class DeliveryTracker:
     def _put_hanging(self, running: RunningAttempt) -> None:
         running.row = QueuedDelivery.of(running.entry, DeliveryState.SENDING, running.started)
         self.put(running.row)
+
+
+def _is_wanted(row: QueuedDelivery, wanted: InterestFilter) -> bool:
+    by_key = wanted.wants_key(row.event_key)
+    return by_key if row.replay else wanted.matches(row.type, row.event_key)
 
 
 def _within(rest: Rest, latest: Millis) -> Rest:

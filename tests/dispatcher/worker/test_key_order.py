@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from hookplane.store.delivery_store import DeliveryState, EventKey, StrandedPage
 from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Key
@@ -90,20 +92,25 @@ def test_what_the_store_has_comes_first_unless_it_is_the_event_itself() -> None:
     assert scene.turn(2, b=1) is KeyTurn.NOW
 
 
-def test_any_number_comes_behind_what_fails_and_not_behind_what_is_under_way() -> None:
-    scene = Scene(behind=MOST)
+@pytest.mark.parametrize("behind", [1, 10 * MOST])
+def test_any_number_comes_behind_what_fails_or_is_under_way(behind: int) -> None:
+    scene = Scene(behind)
     scene.start(1)
-    assert scene.turn(2) is KeyTurn.LATER
-    scene.order.behind -= 1
     assert scene.turn(2) is KeyTurn.BEHIND
-    scene.order.behind = 10 * MOST
     row = scene.row(1)
     assert scene.turn(2) is KeyTurn.BEHIND
     row.attempts = 0
-    assert scene.turn(2) is KeyTurn.LATER
-    row.state = DeliveryState.SENDING
     assert scene.turn(2) is KeyTurn.BEHIND
-    assert scene.turn(2, "b", b=1) is KeyTurn.BEHIND  # only what failed is in the store alone
+    assert scene.turn(2, "b", b=1) is KeyTurn.BEHIND
+
+
+def test_a_row_that_comes_later_holds_nothing() -> None:
+    """As a replay finds it, or what started in no order."""
+    scene = Scene()
+    scene.row(3)
+    assert [scene.turn(x) for x in (2, 4)] == [KeyTurn.NOW, KeyTurn.BEHIND]
+    assert scene.order.to_ask([entry(2), entry(4)], all_known=False) == {A}
+    assert scene.order.to_ask([entry(4)], all_known=False) == set()
 
 
 def test_no_flush_gets_too_many_rows() -> None:

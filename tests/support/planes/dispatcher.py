@@ -26,7 +26,13 @@ from hookplane.sealing import Sealer
 from hookplane.secret import Secret
 from hookplane.signatures.signing import SigningConfig, SigningScheme
 from hookplane.store.config_store import ConfigChange, ConfigKind, ConfigRow, CursorPlan
-from hookplane.store.delivery_store import Delivery, DeliveryState, NewReplay, ReplayJob
+from hookplane.store.delivery_store import (
+    Delivery,
+    DeliveryState,
+    NewReplay,
+    ReplayJob,
+    ReplayPhase,
+)
 from hookplane.store.event_log import NewEvent
 from hookplane.store.notifications import Topic
 from hookplane.store.protocol import Store
@@ -201,6 +207,16 @@ class World:
     async def replay(self, uid: str, config: SubscriptionConfig, **fields: Any) -> ReplayJob:
         job = NewReplay(uid, "default", uid, config.uid, self.clock.now(), **fields)
         return await self.store.create_replay(job)
+
+    async def finished(self, uid: str) -> ReplayJob:
+        """A replay job, when it has ended."""
+
+        async def look() -> ReplayJob | None:
+            jobs = [job for job in await self.store.replays() if job.uid == uid]
+            return jobs[0] if jobs[0].phase is not ReplayPhase.RUNNING else None
+
+        found: ReplayJob = await self.until(look, step=0.5)
+        return found
 
     # The dispatcher -----------------------------------------------------------------------------
 

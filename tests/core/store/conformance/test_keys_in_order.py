@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hookplane.errors import UnknownObject
-from hookplane.store.delivery_store import Delivery, DeliveryState, StrandedPage
+from hookplane.store.delivery_store import Delivery, DeliveryState, ReplayProgress, StrandedPage
 from hookplane.store.event_log import LogEntry
 from hookplane.store.queries import Page
 from support.planes.store import Scene, delivery
@@ -123,6 +125,31 @@ async def test_they_are_found_page_by_page(scene: Scene) -> None:
     two = await scene.store.stranded_keys("s", one.following, 1)
     assert two == StrandedPage((("e", "b"),), ("e", "b"))
     assert await scene.store.stranded_keys("s", two.following, 1) == StrandedPage((), None)
+
+
+async def test_a_search_goes_on_though_the_endpoint_has_gone(scene: Scene) -> None:
+    await two_keys(scene)
+    await (await scene.owner()).flush(removes=(("e", 1), ("e", 4)))
+    found = await scene.store.stranded_keys("s", ("gone", "b"), 9)
+    assert found == StrandedPage((("e", "b"),), None)
+
+
+async def test_a_replay_is_open_as_long_as_one_of_its_events_waits(scene: Scene) -> None:
+    entries = await two_keys(scene)
+    owner = await scene.owner()
+    dead = [keyed(x, "a", DeliveryState.DEAD) for x in entries[:2]]
+    await owner.flush(upserts=tuple(dead))
+    job = await scene.replay()
+    rows = [replace(keyed(x, "a"), replay=job.uid) for x in entries[:2]]
+    taken = ReplayProgress(job.uid, ("e", 2), matched=2, exhausted=True)
+    await owner.flush(upserts=tuple(rows), replays=(taken,))
+    assert (await scene.store.running_replays("s"))[0].matched == 2
+    one = ReplayProgress(job.uid, delivered=1)
+    await owner.flush(removes=(("e", 1),), replays=(one,))
+    assert [x.sequence for x in await scene.store.first_rows("s", [("e", "a")])] == [2]
+    assert await scene.store.running_replays("s")
+    await owner.flush(removes=(("e", 2),), replays=(one,))
+    assert await scene.store.running_replays("s") == []
 
 
 async def test_their_times_stand_when_clocks_are_shifted(scene: Scene) -> None:
