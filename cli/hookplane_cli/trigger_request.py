@@ -67,7 +67,7 @@ def signed_sample(
         raise TriggerRefused(str(error)) from error
     headers = {**dict(_sources(endpoint, made)), **dict(made.headers), **dict(signature)}
     headers |= _key_header(endpoint, wish)
-    return made, tuple({**headers, **dict(_credentials(endpoint))}.items())
+    return made, tuple({**headers, **dict(_credentials(endpoint)), **dict(wish.headers)}.items())
 
 
 def _key_header(endpoint: EndpointConfig, wish: SampleWish) -> dict[str, str]:

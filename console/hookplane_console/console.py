@@ -30,7 +30,7 @@ SHUTDOWN_SECONDS: Final = 1.0
 
 def no_files() -> Mapping[str, Any]:
     """Objects come from an API server."""
-    return {"loadedTime": None, "problems": [], "fault": ""}
+    return {"loadedTime": None, "problems": [], "notes": [], "fault": ""}
 
 
 class ConsoleStore(AdminStore, FollowedStore, Protocol):

@@ -35,6 +35,8 @@ class SampleWish:
     """What the event is to be about, written where the endpoint's `spec.key` looks for it."""
     body: str | None = None
     """Sent in place of the sample's body."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent in place of the sample's headers of these names, or besides."""
 
 
 class Trigger(Protocol):

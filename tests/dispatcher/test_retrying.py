@@ -73,6 +73,7 @@ async def test_410_disables_and_the_event_stays(world: World) -> None:
     status = await world.until_status(shop, lambda s: s.state.disabled_at)
     assert (status.retrying, status.dead) == (1, 0)
     assert "410" in status.state.disabled_reason
+    assert (world.activity.stopped, len(world.activity.failed_lines)) == (1, 1)
     await world.publish()
     await world.until_status(shop, lambda s: s.pending == 1)
     told = await world.until(lambda: world.store.read_log(log, 0, 10))

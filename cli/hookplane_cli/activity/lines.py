@@ -142,6 +142,8 @@ def _failed(facts: Facts) -> list[str]:
     which = f"attempt {facts['attempt']} of {facts['attempts']}" if facts["attempt"] else "probe"
     pause = facts["next_in"]
     then = _last(facts) if pause is None else f"next in {human.duration(pause)}"
+    if facts["stopped"] and pause is not None:
+        then = "next when it is resumed"
     return [
         human.short_name(facts["subscription"]),
         facts["event_id"],

@@ -95,6 +95,8 @@ class LineActivityLog(ActivityLog):
         attempt: int,
         attempts: int,
         next_in: Millis | None,
+        *,
+        stopped: bool = False,
     ) -> None:
         self._record(
             Verb.FAILED,
@@ -104,6 +106,7 @@ class LineActivityLog(ActivityLog):
             attempt=attempt,
             attempts=attempts,
             next_in=next_in,
+            stopped=stopped,
         )
 
     def noted(self, subject: str, reason: str, message: str) -> None:

@@ -26,6 +26,7 @@ class Announcer:
         self._out = errors if style == "quiet" else out
         self._clock = clock
         self._problems: tuple[str, ...] = ()
+        self._notes: frozenset[str] = frozenset()
 
     def ready(self, banner: Sequence[str], facts: dict[str, Any]) -> None:
         """Everything runs."""
@@ -35,13 +36,17 @@ class Announcer:
             self._lines(banner)
 
     def loaded(self, loaded: Loaded) -> None:
-        """What a load changed, and what is wrong with the manifests if that is new."""
+        """What a load changed, and what is wrong with the manifests or worth knowing if that is
+        new."""
         if self._style == "json":
             self._json("config", _as_json(loaded))
             return
+        notes = _texts(loaded.report.notes)
         if self._style == "text":
             self._lines(self._stamped("config", _changes(loaded)))
-        problems = tuple(str(finding) for finding in loaded.report.problems)
+            self._lines(self._stamped("note", [x for x in notes if x not in self._notes]))
+        self._notes = frozenset(notes)
+        problems = _texts(loaded.report.problems)
         if problems != self._problems:
             self._lines(self._stamped("problem", problems) if problems else self._mended())
         self._problems = problems
@@ -68,8 +73,9 @@ class Announcer:
         findings: Iterable[Finding] = loaded.report.problems
         if self._style == "text":
             findings = (*loaded.report.problems, *loaded.report.notes)
-        self._lines(str(finding) for finding in findings)
-        self._problems = tuple(str(finding) for finding in loaded.report.problems)
+        self._lines(_texts(findings))
+        self._problems = _texts(loaded.report.problems)
+        self._notes = frozenset(_texts(loaded.report.notes))
 
     def _mended(self) -> list[str]:
         return self._stamped("config", ["no problems any more"])
@@ -87,6 +93,10 @@ class Announcer:
         if text:
             self._out.write(text)
             self._out.flush()
+
+
+def _texts(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(str(finding) for finding in findings)
 
 
 def _changes(loaded: Loaded) -> list[str]:

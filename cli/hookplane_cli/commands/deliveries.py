@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import click
 
+from hookplane.clock import Millis, SystemClock
+from hookplane.units import parse_time
 from hookplane_cli.client.admin import full_name
 from hookplane_cli.client.listing import (
     Page,
@@ -52,8 +54,8 @@ def command(
         for x in found
     }
     whole = next(iter(pages.values())) if one else merged(pages, limit)
-    empty = nothing("deliveries", namespace)
-    session.show(whole, lambda: _text(_table(whole["items"]) or empty, whole))
+    empty, now = nothing("deliveries", namespace), SystemClock().now()
+    session.show(whole, lambda: _text(_table(whole["items"], now) or empty, whole))
 
 
 def _subscriptions(session: Session, namespace: str | None) -> list[str]:
@@ -114,11 +116,11 @@ _TITLES: Final = (
 )
 
 
-def _table(deliveries: Sequence[Delivery]) -> str:
-    return table(_TITLES, [_row(delivery) for delivery in deliveries]) if deliveries else ""
+def _table(deliveries: Sequence[Delivery], now: Millis) -> str:
+    return table(_TITLES, [_row(delivery, now) for delivery in deliveries]) if deliveries else ""
 
 
-def _row(delivery: Delivery) -> tuple[object, ...]:
+def _row(delivery: Delivery, now: Millis) -> tuple[object, ...]:
     return (
         short_name(delivery["subscription"]),
         delivery["eventID"],
@@ -126,12 +128,20 @@ def _row(delivery: Delivery) -> tuple[object, ...]:
         delivery["key"],
         delivery["state"],
         delivery["attempts"],
-        _result(delivery),
-        delivery["nextRetryTime"],
+        result_of(delivery),
+        _next_retry(delivery["nextRetryTime"], now),
     )
 
 
-def _result(delivery: Delivery) -> object:
+def _next_retry(time: str | None, now: Millis) -> str | None:
+    """One that is due waits for a slot, the rate, the circuit, or a resume: `status` says which."""
+    return "due" if time and parse_time(time) <= now else time
+
+
+def result_of(delivery: Delivery) -> object:
+    """What came of it so far, or what it waits for."""
     if delivery["filterError"]:
         return f"the filter failed: {delivery['filterError']}"
+    if delivery["waitsForEventID"]:
+        return f"waits for {delivery['waitsForEventID']}, which has the same key"
     return delivery["message"] or delivery["statusCode"] or None

@@ -18,15 +18,16 @@ def command(session: Session, subscription: str) -> None:
     """Clears a disabled state, a pause asked for by the target, and an open circuit; what waits for
     another attempt is due now."""
     path = object_path("subscriptions", subscription, session.namespace)
-    waiting = session.client.get(path)["delivery"]["retrying"]
+    before = session.client.get(path)["delivery"]
     answer = session.client.post(f"{path}/resume", {})
     name = full_name(subscription, session.namespace)
-    answer |= {"retrying": waiting}
+    answer |= {"retrying": before["retrying"], "blockedUntil": before["blockedUntil"]}
     session.show(answer, lambda: _told(name, answer))
 
 
 def _told(name: str, answer: dict[str, Any]) -> str:
-    text = _TOLD.get(answer["state"], _NOT_STOPPED).format(name)
+    not_stopped = _PAUSED if answer["blockedUntil"] else _NOT_STOPPED
+    text = _TOLD.get(answer["state"], not_stopped).format(name)
     if not answer["retrying"] or answer["state"] in _NOTHING_SENT:
         return text
     due = counted(answer["retrying"], "delivery", "deliveries")
@@ -34,7 +35,8 @@ def _told(name: str, answer: dict[str, Any]) -> str:
 
 
 _RESUMES: Final = "{0} resumes; see: hookplane status"
-_NOT_STOPPED: Final = "{0} was not stopped. A pause that its target asked for is over"
+_NOT_STOPPED: Final = "{0} was not stopped"
+_PAUSED: Final = "{0} was not stopped; a pause that its target asked for is over"
 _TOLD: Final = {
     "Disabled": _RESUMES,
     "CircuitOpen": _RESUMES,

@@ -84,17 +84,21 @@ def _replays(replays: list[dict[str, Any]], now: Millis, wide: bool) -> str:
 
 
 def problems_of(manifests: Mapping[str, Any]) -> list[str]:
-    """What keeps manifests from coming into force."""
-    problems = manifests["problems"]
+    """What keeps manifests from coming into force, and what is worth knowing of them."""
     found = [printable(manifests["fault"])] if manifests["fault"] else []
-    if problems:
-        lines = [f"  {printable(x, MAX_LINE)}" for x in problems[:SHOWN_PROBLEMS]]
-        rest = len(problems) - len(lines)
-        lines += [f"  … {counted(rest, 'more problem')}"] if rest else []
-        count = counted(len(problems), "problem")
-        told = f"{count} in the manifests; what has an error stays as it was:"
-        found.append("\n".join([told, *lines]))
+    for what, lines, told in (
+        ("problem", manifests["problems"], " in the manifests; what has an error stays as it was:"),
+        ("note", manifests["notes"], " on the manifests, which are in force:"),
+    ):
+        if lines:
+            found.append("\n".join([counted(len(lines), what) + told, *_some(lines, what)]))
     return found
+
+
+def _some(texts: list[str], what: str) -> list[str]:
+    lines = [f"  {printable(x, MAX_LINE)}" for x in texts[:SHOWN_PROBLEMS]]
+    rest = len(texts) - len(lines)
+    return lines + ([f"  … {counted(rest, f'more {what}')}"] if rest else [])
 
 
 def _table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
@@ -189,9 +193,10 @@ def _filter_error(one: dict[str, Any]) -> str:
     delivery = one.get("delivery") or {}
     if (last := delivery.get("lastFilterError")) is None:
         return ""
+    count = counted(delivery["filterErrors"], "event")
     return (
-        f"{one['name']}: the filter failed on {delivery['filterErrors']} events, last on "
-        f"{last['eventID']} at {last['time']}: {printable(last['message'])}"
+        f"{one['name']}: the filter failed on {count}, last on {last['eventID']} at "
+        f"{last['time']}: {printable(last['message'])}"
     )
 
 
@@ -216,6 +221,12 @@ def _failing(subscription: dict[str, Any]) -> str:
     return f"last failure {last['time']}, {which}: {_outcome(last)}"
 
 
+def _circuit_open(subscription: dict[str, Any]) -> str:
+    next_probe = subscription["delivery"]["blockedUntil"]
+    when = f", the next one at {next_probe}" if next_probe else ""
+    return f"so many attempts failed that only probes are sent{when}; {_failing(subscription)}"
+
+
 def _outcome(last: dict[str, Any]) -> str:
     return str(last["message"] or last["statusCode"])
 
@@ -237,6 +248,6 @@ _REASONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "Rejecting": _rejecting,
     "Failing": _failing,
     "Held": _held,
-    "CircuitOpen": _failing,
+    "CircuitOpen": _circuit_open,
     "Disabled": _disabled,
 }

@@ -26,6 +26,13 @@ _ELSE: Final = "send it from a program of yours: docs/own-events.md"
     metavar="TEXT|@FILE",
     help="Sent in place of the sample's; @FILE: what is in a file, @-: what comes in.",
 )
+@click.option(
+    "--header",
+    "headers",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="Sent in place of the sample's, or besides; may be given several times.",
+)
 @click.option("--count", type=click.IntRange(1, 10_000), default=1, help="Send so many.")
 @client_command
 def command(
@@ -34,6 +41,7 @@ def command(
     type_: str | None,
     key: str | None,
     body: str | None,
+    headers: tuple[str, ...],
     count: int,
 ) -> None:
     """Sends what ENDPOINT's provider would send, correctly signed, over real HTTP.
@@ -41,9 +49,10 @@ def command(
     Exit code 1 when the endpoint did not accept all of them.
     """
     path = object_path("endpoints", endpoint, session.namespace) + "/trigger"
-    wish = {"type": type_}
+    wish: dict[str, Any] = {"type": type_}
     wish |= {} if key is None else {"key": key}
     wish |= {} if body is None else {"body": read_body(body)}
+    wish |= {"headers": dict(map(read_header, headers))} if headers else {}
     refused = 0
     with LiveCounter("sent", count) as progress:
         for number in range(1, count + 1):
@@ -66,6 +75,14 @@ def read_body(text: str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise click.ClickException(f"--body: this is not UTF-8; {_ELSE}") from error
+
+
+def read_header(text: str) -> tuple[str, str]:
+    """Name and value, as curl's -H has them. Raises click.ClickException."""
+    name, colon, value = text.partition(":")
+    if not (colon and name.strip()):
+        raise click.ClickException(f"--header: '{printable(text, limit=80)}' is not 'Name: value'")
+    return name.strip(), value.strip()
 
 
 def _content(file: str) -> bytes:

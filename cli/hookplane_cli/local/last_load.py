@@ -31,5 +31,6 @@ class LastLoad:
         return {
             "loadedTime": format_time(self._time) if report else None,
             "problems": [str(x) for x in report.problems] if report else [],
+            "notes": [str(x) for x in report.notes] if report else [],
             "fault": self._fault,
         }

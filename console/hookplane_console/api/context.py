@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
 from hookplane.clock import Clock
-from hookplane.store.delivery_store import NewReplay, ReplayJob
+from hookplane.store.delivery_store import Delivery, EventKey, NewReplay, ReplayJob
 from hookplane.store.queries import Queries
 from hookplane_console.api.directory import Directory, QualifiedName
 from hookplane_console.api.parameters import name_of
@@ -26,9 +26,13 @@ class AdminStore(Queries, Protocol):
 
     async def request_resume(self, subscription: str) -> None: ...
 
+    async def first_rows(
+        self, subscription: str, keys: Sequence[EventKey]
+    ) -> tuple[Delivery, ...]: ...
+
 
 ManifestsView = Callable[[], Mapping[str, Any]]
-"""`loadedTime`, `problems` and `fault` of the files that objects come from."""
+"""`loadedTime`, `problems`, `notes` and `fault` of the files that objects come from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from hookplane.filters.types import Interest
-from hookplane.store.delivery_store import DeliveryState
+from hookplane.store.delivery_store import DeliveryState, EventKey
 from hookplane.store.queries import DeliveryRow, Listed
 from hookplane_console.api.context import ApiRoute, Context, Routes
 from hookplane_console.api.parameters import PAGE, name_of, page_of, required, states_of
@@ -24,7 +24,23 @@ async def show_all(context: Context, request: web.Request) -> web.Response:
     interest = Interest(subscription.types, subscription.keys)
     found = await context.store.deliveries(page, subscription.uid, states, interest)
     failed = await _filter_failure(context, found)
-    return listing(found, lambda row: delivery_view(row, context.directory.name, failed))
+    first = await _first_of_keys(context, subscription.uid, found) if subscription.by_key else {}
+    name = context.directory.name
+    return listing(found, lambda row: delivery_view(row, name, failed, first.get(_key(row), "")))
+
+
+async def _first_of_keys(
+    context: Context, subscription: str, found: Listed[DeliveryRow]
+) -> Mapping[EventKey, str]:
+    """Of each key of what is pending the first event that is not done."""
+    keys = {_key(row) for row in found.rows if row.state is DeliveryState.PENDING}
+    wanted = [key for key in keys if key[1]]
+    rows = await context.store.first_rows(subscription, wanted) if wanted else ()
+    return {(row.endpoint, row.event_key): row.event_id for row in rows}
+
+
+def _key(row: DeliveryRow) -> EventKey:
+    return (row.entry.endpoint, row.entry.key)
 
 
 async def _filter_failure(context: Context, found: Listed[DeliveryRow]) -> Mapping[str, str]:

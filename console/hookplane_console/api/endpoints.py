@@ -11,6 +11,7 @@ from hookplane.config.endpoint import EndpointConfig
 from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
 from hookplane_console.api.parameters import (
     NAMESPACE,
+    headers_of,
     key_of,
     namespace_of,
     object_of,
@@ -41,9 +42,12 @@ async def trigger(context: Context, request: web.Request) -> web.Response:
     if context.trigger is None:
         raise Refusal(403, MAY_NOT_SIGN)
     endpoint = context.directory.endpoint(path_key(request))
-    body = object_of(await request.read(), frozenset({"type", "key", "body"}))
+    body = object_of(await request.read(), frozenset({"type", "key", "body", "headers"}))
     wish = SampleWish(
-        type_of(text_of(body, "type")), key_of(text_of(body, "key")), text_of(body, "body")
+        type_of(text_of(body, "type")),
+        key_of(text_of(body, "key")),
+        text_of(body, "body"),
+        headers_of(body.get("headers"), "headers"),
     )
     if endpoint.builtin:
         raise Refusal(409, "operational events come from Hookplane itself")

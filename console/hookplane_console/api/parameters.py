@@ -21,6 +21,8 @@ MAX_LIMIT: Final = 500
 """Entries of one page."""
 MAX_TEXT_LENGTH: Final = 256
 """Characters of a type or a key."""
+MAX_HEADERS: Final = 32
+"""Of one request."""
 DEFAULT_NAMESPACE: Final = "default"
 
 PAGE: Final = frozenset({"limit", "before"})
@@ -34,6 +36,20 @@ PLACE: Final = re.compile(
 """Where a page begins: at an id of ours, or at places in logs, as listings write them."""
 PLACE_OF_ATTEMPTS: Final = re.compile(r"evt_[0-9a-z]{26}(?:\.[0-9]{1,9})?")
 """Likewise, or within an event."""
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,1024}")
+_OF_THE_CONNECTION: Final = frozenset(
+    [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -97,6 +113,20 @@ def _printable(text: str | None, field: str) -> str | None:
     if text is not None and not (0 < len(text) <= MAX_TEXT_LENGTH and text.isprintable()):
         raise Refusal(400, f"1 to {MAX_TEXT_LENGTH} characters that can be printed", field)
     return text
+
+
+def headers_of(given: Any, field: str) -> tuple[tuple[str, str], ...]:
+    """Headers of a request (RFC 9110 §5), names in lower case; None: none."""
+    if given is None:
+        return ()
+    if not isinstance(given, dict) or len(given) > MAX_HEADERS:
+        raise Refusal(400, f"names and texts, at most {MAX_HEADERS}", field)
+    for name, value in given.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OF_THE_CONNECTION:
+            raise Refusal(400, f'"{name[:64]}" is no header that can be chosen', field)
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise Refusal(400, f"{name}: a text of at most 1,024 printable ASCII characters", field)
+    return tuple((name.lower(), value) for name, value in given.items())
 
 
 def states_of(text: str, field: str) -> frozenset[DeliveryState]:

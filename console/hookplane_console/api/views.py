@@ -204,9 +204,11 @@ def event_detail_view(entry: LogEntry, content: Content, name: Name) -> Json:
     }
 
 
-def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str]) -> Json:
-    """`unjudged`: events that a filter could not judge, and why."""
+def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str], first: str) -> Json:
+    """`unjudged`: events that a filter could not judge, and why. `first`: the first event with its
+    key that is not done, where events have their turn by key."""
     is_filtered = row.state is DeliveryState.FILTERED
+    waits = row.state is DeliveryState.PENDING and first != row.entry.event_id
     return {
         "subscription": name(row.subscription),
         "endpoint": name(row.entry.endpoint),
@@ -221,6 +223,7 @@ def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str]) -> 
         "statusCode": row.status_code,
         "message": row.error,
         "nextRetryTime": _next_retry(row.state, row.due),
+        "waitsForEventID": (first or None) if waits else None,
     }
 
 

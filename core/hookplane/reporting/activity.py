@@ -49,8 +49,11 @@ class ActivityLog:
         attempt: int,
         attempts: int,
         next_in: Millis | None,
+        *,
+        stopped: bool = False,
     ) -> None:
-        """An attempt failed; `next_in` None: there is no further one. Attempt 0 is a probe."""
+        """An attempt failed; `next_in` None: there is no further one. Attempt 0 is a probe.
+        `stopped`: the subscription is disabled, so whatever comes next waits for its resume."""
 
     def noted(self, subject: str, reason: str, message: str) -> None:
         """Something changed: a circuit opened, a subscription was disabled, config was refused."""

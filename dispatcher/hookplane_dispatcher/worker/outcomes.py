@@ -188,7 +188,10 @@ class OutcomeHandler:
 
     def _log_failure(self, event_id: str, error: str, number: int, next_in: Millis | None) -> None:
         allowed = retry.attempts_allowed(self._config.retry)
-        self._dependencies.activity.failed(self._name, event_id, error, number, allowed, next_in)
+        stopped = self._tracker.health.disabled_at > 0
+        self._dependencies.activity.failed(
+            self._name, event_id, error, number, allowed, next_in, stopped=stopped
+        )
 
     def _report(self, change: HealthChange | None) -> None:
         if change is None:

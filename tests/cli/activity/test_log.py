@@ -68,6 +68,17 @@ def test_one_that_ends_before_its_last_attempt_says_why() -> None:
     assert "attempt 1 of 4, no further one: the time of its schedule passed" in stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("next_in", "words"), [(0, "next when it is resumed"), (None, "no further one")]
+)
+def test_of_one_that_is_disabled_no_time_is_told(next_in: int | None, words: str) -> None:
+    stream = io.StringIO()
+    activity = LineActivityLog(TextLines(colour=False, zone=UTC), stream, ManualClock(NOON))
+    activity.failed("default/shop", ID, "410 Gone", 4, 4, next_in, stopped=True)
+    activity.close()
+    assert stream.getvalue().endswith(f"410 Gone   attempt 4 of 4, {words}\n")
+
+
 @pytest.mark.parametrize(("duplicate", "words"), [(False, "stored in 2 ms"), (True, "seen before")])
 def test_another_body_under_a_known_key_is_told(duplicate: bool, words: str) -> None:
     stream = io.StringIO()
@@ -99,6 +110,7 @@ def test_json() -> None:
         "attempt": 1,
         "attempts": 10,
         "nextInMilliseconds": 5000,
+        "stopped": False,
     }
     assert [line["event"] for line in lines[5:]] == [
         "received",

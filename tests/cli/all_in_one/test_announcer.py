@@ -36,8 +36,18 @@ DOCUMENTS: tuple[Configured, ...] = (*COMPILED.endpoints, *COMPILED.subscription
 PROBLEM = Finding(Problem("WebhookEndpoint", "default", "stripe", "spec", "wrong"), "a.yaml", 3)
 
 
-def loaded(*problems: Finding, change: ConfigDiff | None = None) -> Loaded:
-    return Loaded(CheckReport(problems, (), 3, 1), change or ConfigDiff(), wanted=COMPILED.wanted)
+NOTE = Finding(
+    Problem("WebhookEndpoint", "default", "orders", "spec", "good to know", Severity.NOTE),
+    "a.yaml",
+    9,
+)
+
+
+def loaded(
+    *problems: Finding, change: ConfigDiff | None = None, notes: tuple[Finding, ...] = ()
+) -> Loaded:
+    report = CheckReport(problems, notes, 3, 1)
+    return Loaded(report, change or ConfigDiff(), wanted=COMPILED.wanted)
 
 
 def announcer(style: str) -> tuple[Announcer, io.StringIO, io.StringIO]:
@@ -63,6 +73,25 @@ def test_a_problem_is_told_once_and_then_that_it_is_gone() -> None:
         "problem    a.yaml:3: WebhookEndpoint default/stripe: spec: wrong",
         "config     no problems any more",
     ]
+
+
+def test_a_note_is_told_once_also_when_it_comes_with_a_change() -> None:
+    speaker, out, _ = announcer("text")
+    for notes in ((), (NOTE,), (NOTE,)):
+        speaker.loaded(loaded(notes=notes))
+    (line,) = without_time(out.getvalue())
+    assert line.startswith("note       a.yaml:9: WebhookEndpoint default/orders: spec: good to")
+    quiet, _, errors = announcer("quiet")
+    quiet.loaded(loaded(notes=(NOTE,)))
+    assert errors.getvalue() == ""
+
+
+def test_what_was_told_at_the_start_is_not_told_again() -> None:
+    speaker, out, _ = announcer("text")
+    speaker.first(loaded(PROBLEM, notes=(NOTE,)))
+    out.truncate(0)
+    speaker.loaded(loaded(PROBLEM, notes=(NOTE,)))
+    assert out.getvalue().strip("\0") == ""
 
 
 def test_quiet_tells_problems_alone_and_on_standard_error() -> None:

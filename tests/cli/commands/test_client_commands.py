@@ -14,16 +14,21 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from hookplane.store.delivery_store import Flush
+from hookplane.clock import SystemClock
+from hookplane.store.delivery_store import CircuitState, Delivery, DeliveryState, Flush
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
+from hookplane.units import format_time
 from hookplane_cli.client.table import table
-from hookplane_cli.commands.status import expired_of
+from hookplane_cli.commands.deliveries import result_of
+from hookplane_cli.commands.status import expired_of, problems_of
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
 from hookplane_console.trigger import SampleWish
 from support.clocks.blocking import until
 from support.planes.console import (
+    NOON,
+    ORDERS,
     SHOP,
     STATE,
     TOP_SECRET,
@@ -91,6 +96,36 @@ def test_a_probe_is_called_one(console: RunningConsole) -> None:
     assert "2026-11-24T12:00:00Z, a probe: no route to host" in call(console, "status").stdout
 
 
+def test_an_open_circuit_says_when_the_next_probe_goes(console: RunningConsole) -> None:
+    claimed = console.run(console.store.claim(SHOP))
+    state = replace(STATE, circuit=CircuitState.OPEN, blocked_until=NOON + 30_000)
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
+    console.run(console.store.flush(flush))
+    assert lines(console, "status")[-1] == (
+        "shop: so many attempts failed that only probes are sent, the next one at "
+        "2026-11-24T12:00:31Z; last failure 2026-11-24T12:00:00Z, attempt 2: no route to host"
+    )
+
+
+def test_what_is_worth_knowing_of_manifests() -> None:
+    told = problems_of({"fault": "", "problems": [], "notes": [f"n{x}" for x in range(21)]})
+    (text,) = told
+    assert text.splitlines()[0] == "21 notes on the manifests, which are in force:"
+    assert text.splitlines()[-1] == "  … 1 more note"
+
+
+def test_deliveries_that_are_due_or_wait_for_another(console: RunningConsole) -> None:
+    later = SystemClock().now() + 60_000
+    claimed = console.run(console.store.claim(SHOP))
+    row_of = Delivery(ORDERS, 3, event_id(3), "x", DeliveryState.RETRYING, 1, later, later)
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, upserts=(row_of,))
+    console.run(console.store.flush(flush))
+    shown = lines(console, "deliveries", "shop", "--state", "retrying")
+    assert shown[1].endswith(format_time(later))
+    row = {"filterError": None, "waitsForEventID": event_id(3), "message": "w", "statusCode": 0}
+    assert result_of(row) == f"waits for {event_id(3)}, which has the same key"
+
+
 def test_events(console: RunningConsole) -> None:
     shown = lines(console, "events", "--type", "order.paid", "--endpoint", "orders")
     assert shown[0].split() == ["RECEIVED", "ENDPOINT", "TYPE", "KEY", "EVENT", "SIZE"]
@@ -113,7 +148,7 @@ def test_one_event(console: RunningConsole) -> None:
 def test_deliveries(console: RunningConsole) -> None:
     shown = lines(console, "deliveries", "--state", "dead,retrying")
     assert [line.split()[1] for line in shown[1:]] == [event_id(4), event_id(3)]
-    assert "503 Service Unavailable   2026-11-24T12:00:06Z" in shown[2]
+    assert shown[2].endswith("503 Service Unavailable   due")
     assert len(data(console, "deliveries", "--subscription", "shop")["items"]) == 5
     assert lines(console, "deliveries", "-n", "empty") == ["No deliveries in namespace empty."]
     refused = call(console, "deliveries", "--state", "lost", code=1).output
@@ -185,7 +220,7 @@ def test_a_replay_of_an_event_that_is_not_there_is_refused(console: RunningConso
 def test_resume(console: RunningConsole) -> None:
     before = console.run(console.store.resume_requested(SHOP))
     told = lines(console, "resume", "shop")
-    assert told[0].startswith("default/shop was not stopped. A pause")
+    assert told[0] == "default/shop was not stopped"
     assert told[1:] == ["1 delivery that waited for another attempt: due now"]
     assert console.run(console.store.running_replays(SHOP)) == []
     assert console.run(console.store.resume_requested(SHOP)) == before + 1
@@ -216,6 +251,16 @@ def test_trigger_with_a_key_and_a_body(console: RunningConsole, tmp_path: Path) 
     for body, sent in ((f"@{file}", '{"ä":1}'), ('{"b":2}', '{"b":2}')):
         call(console, "trigger", "orders", "--key", "cus_1", "--body", body)
         assert console.trigger.wishes[-1] == SampleWish(None, "cus_1", sent)
+
+
+def test_trigger_with_headers(console: RunningConsole) -> None:
+    call(console, "trigger", "orders", "--header", "X-Shop: eu", "--header", "x-b:")
+    assert console.trigger.wishes[-1].headers == (("x-shop", "eu"), ("x-b", ""))
+    wrong = call(console, "trigger", "orders", "--header", "X-Shop", code=1).output
+    assert "--header: 'X-Shop' is not 'Name: value'" in wrong
+    refused = call(console, "trigger", "orders", "--header", "Host: x", code=1).output
+    assert '"Host" is no header that can be chosen' in refused
+    assert len(console.trigger.wishes) == 1
 
 
 def test_a_body_that_cannot_be_sent_is_told(console: RunningConsole, tmp_path: Path) -> None:

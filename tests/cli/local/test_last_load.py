@@ -27,10 +27,15 @@ def last() -> LastLoad:
 
 
 def test_nothing_is_told_of_what_was_not_read_and_of_what_is_right(last: LastLoad) -> None:
-    assert last.view() == {"loadedTime": None, "problems": [], "fault": ""}
+    assert last.view() == {"loadedTime": None, "problems": [], "notes": [], "fault": ""}
     assert problems_of(last.view()) == []
     last.loaded(loaded(0))
-    assert last.view() == {"loadedTime": "2025-11-24T16:00:00Z", "problems": [], "fault": ""}
+    assert last.view() == {
+        "loadedTime": "2025-11-24T16:00:00Z",
+        "problems": [],
+        "notes": [],
+        "fault": "",
+    }
     assert problems_of(last.view()) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from hookplane.store.delivery_store import DeliveryState
 from hookplane.store.queries import Page
 from hookplane_console.api.parameters import (
+    headers_of,
     name_of,
     object_of,
     page_of,
@@ -139,3 +140,29 @@ def test_replays_that_are_none(body: dict[str, Any], field: str) -> None:
     with pytest.raises(Refusal) as refused:
         replay(**body)
     assert (refused.value.status, refused.value.field) == (400, field)
+
+
+def test_headers_of_a_sample() -> None:
+    assert headers_of(None, "headers") == ()
+    assert headers_of({"X-Shop": "eu 1"}, "headers") == (("x-shop", "eu 1"),)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["x"],
+        {"a b": "x"},
+        {"": "x"},
+        {"Content-Length": "1"},
+        {"x": 1},
+        {"x": "a\r\nb: c"},
+        {"x": "é"},
+        {"x": "y" * 1_025},
+        {f"x-{n}": "" for n in range(33)},
+    ],
+    ids=repr,
+)
+def test_what_is_no_header_is_told(given: Any) -> None:
+    with pytest.raises(Refusal) as refused:
+        headers_of(given, "headers")
+    assert refused.value.field == "headers"

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from hookplane.store.config_store import ConfigChange, ConfigKind
-from hookplane.store.delivery_store import Flush
+from hookplane.store.delivery_store import Delivery, DeliveryState, Flush
+from hookplane.store.event_log import NewEvent
 from support.clocks.blocking import until
 from support.planes.console import (
     NOON,
+    ORDERS,
     SHOP,
     STATE,
     TOP_SECRET,
@@ -203,6 +205,31 @@ def test_deliveries(console: RunningConsole) -> None:
     assert get(console, "/deliveries", 400)["error"]["field"] == "subscription"
 
 
+def test_who_waits_for_whom_by_key(console: RunningConsole) -> None:
+    """6 is RETRYING, and 7 and 8 have its key; 9 has another."""
+    console.apply(subscription_row(by_key=True))
+    for number in range(6, 10):
+        key = "b" if number == 9 else "a"
+        event = NewEvent(ORDERS, event_id(number), NOON, "x", (), b"", key=key)
+        console.run(console.store.append(event))
+    claimed = console.run(console.store.claim(SHOP))
+    rows = [
+        Delivery(ORDERS, n, event_id(n), "x", state, 0, NOON, NOON, event_key="a")
+        for n, state in ((6, DeliveryState.RETRYING), (7, DeliveryState.BEHIND))
+    ]
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, upserts=tuple(rows))
+    console.run(console.store.flush(flush))
+    waiting = {7: event_id(6), 8: event_id(6)}
+    until(lambda: delivery_of(console, 8)["waitsForEventID"], "the order is known")
+    for number in range(1, 10):
+        assert delivery_of(console, number)["waitsForEventID"] == waiting.get(number)
+
+
+def delivery_of(console: RunningConsole, number: int) -> Any:
+    items = get(console, "/deliveries?subscription=shop")["items"]
+    return next(item for item in items if item["eventID"] == event_id(number))
+
+
 def test_events_of_others_do_not_wait(console: RunningConsole) -> None:
     """The fifth is an order.created, and no cursor has passed it."""
     console.apply(subscription_row(types=("order.paid",)))
@@ -210,8 +237,7 @@ def test_events_of_others_do_not_wait(console: RunningConsole) -> None:
 
 
 def state_of(console: RunningConsole, number: int) -> str:
-    items = get(console, "/deliveries?subscription=shop")["items"]
-    return str(next(item["state"] for item in items if item["eventID"] == event_id(number)))
+    return str(delivery_of(console, number)["state"])
 
 
 def test_a_filter_that_failed_is_told_from_one_that_refused(console: RunningConsole) -> None:

@@ -20,6 +20,8 @@ class RecordingActivityLog(ActivityLog):
     delivered_lines: list[tuple[str, str, int, int]] = field(default_factory=list)
     failed_lines: list[tuple[str, str, str, int, int, Millis | None]] = field(default_factory=list)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
+    stopped: int = 0
+    """How many of those that failed were told to wait for a resume."""
 
     def received(
         self,
@@ -54,8 +56,11 @@ class RecordingActivityLog(ActivityLog):
         attempt: int,
         attempts: int,
         next_in: Millis | None,
+        *,
+        stopped: bool = False,
     ) -> None:
         self.failed_lines.append((subscription, event_id, outcome, attempt, attempts, next_in))
+        self.stopped += stopped
 
     def noted(self, subject: str, reason: str, message: str) -> None:
         self.notes.append((subject, reason, message))
