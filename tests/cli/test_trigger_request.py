@@ -73,6 +73,16 @@ def test_generic_endpoints_find_type_and_key_where_they_look() -> None:
     assert "x-sign" in dict(headers)
 
 
+@pytest.mark.parametrize("provider", HMAC_PROVIDERS)
+def test_headers_that_are_wished_for_take_the_place_of_the_sample_s(provider: str) -> None:
+    config = endpoint(provider)
+    usual = signed_sample(config, SampleWish(), URL, NOW)[1]
+    wish = SampleWish(headers=(*((name.lower(), "mine") for name, _ in usual), ("x-shop", "eu")))
+    headers = signed_sample(config, wish, URL, NOW)[1]
+    assert {name.lower(): value for name, value in headers} == dict(wish.headers)
+    assert len(headers) == len(wish.headers)
+
+
 def test_credentials_are_added() -> None:
     config = endpoint(
         "Generic",

@@ -112,6 +112,25 @@ async def test_a_hold_outlives_the_dispatcher_and_ends_with_its_text(world: Worl
     assert world.loop.time() < FIRST_HOLD
 
 
+async def test_what_comes_behind_its_key_waits_while_the_filter_may_not_run(world: World) -> None:
+    shop = await world.subscribe(subscription(by_key=True))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    await world.publish(body={"s": "b"}, key="a")
+    behind = await world.publish(body={"s": "b"}, key="a")
+    await world.until_status(shop, lambda s: s.retrying == 1 and s.pending == 1)
+    await world.change(shop, filter_cel=ENDLESS)
+    for _ in range(STRIKES):
+        await world.publish(body=BAD)
+    await world.until(lambda: "ExpressionHeld" in str(world.activity.notes))
+    held_at = world.loop.time()
+    world.egress.scripts.clear()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    assert behind not in world.events
+    await world.until(lambda: behind in world.events)
+    assert world.loop.time() - held_at >= FIRST_HOLD - 1
+
+
 async def test_a_transform_that_runs_away_is_dead_and_the_next_event_is_sent(world: World) -> None:
     transform = TransformConfig(cel=ENDLESS)
     shop = await world.subscribe(subscription(transform=transform, strict=True))

@@ -128,7 +128,7 @@ def _row(delivery: Delivery, now: Millis) -> tuple[object, ...]:
         delivery["key"],
         delivery["state"],
         delivery["attempts"],
-        result_of(delivery),
+        _result(delivery),
         _next_retry(delivery["nextRetryTime"], now),
     )
 
@@ -138,7 +138,7 @@ def _next_retry(time: str | None, now: Millis) -> str | None:
     return "due" if time and parse_time(time) <= now else time
 
 
-def result_of(delivery: Delivery) -> object:
+def _result(delivery: Delivery) -> object:
     """What came of it so far, or what it waits for."""
     if delivery["filterError"]:
         return f"the filter failed: {delivery['filterError']}"

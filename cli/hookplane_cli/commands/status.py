@@ -15,8 +15,8 @@ from hookplane_cli.human import counted, printable, short_name
 
 SHOWN_REPLAYS: Final = 10
 """The newest so many jobs."""
-SHOWN_PROBLEMS: Final = 20
-"""Of the manifests."""
+SHOWN_FINDINGS: Final = 20
+"""Problems of the manifests, and as many notes."""
 MAX_LINE: Final = 500
 
 
@@ -42,7 +42,7 @@ def command(session: Session, all_namespaces: bool) -> None:
         lambda: "\n\n".join(
             [
                 *_tables(endpoints, subscriptions, replays, now, all_namespaces),
-                *problems_of(manifests),
+                *findings_of(manifests),
             ]
         ),
     )
@@ -83,7 +83,7 @@ def _replays(replays: list[dict[str, Any]], now: Millis, wide: bool) -> str:
     return f"{text}\n{more}" if rest else text
 
 
-def problems_of(manifests: Mapping[str, Any]) -> list[str]:
+def findings_of(manifests: Mapping[str, Any]) -> list[str]:
     """What keeps manifests from coming into force, and what is worth knowing of them."""
     found = [printable(manifests["fault"])] if manifests["fault"] else []
     for what, lines, told in (
@@ -96,7 +96,7 @@ def problems_of(manifests: Mapping[str, Any]) -> list[str]:
 
 
 def _some(texts: list[str], what: str) -> list[str]:
-    lines = [f"  {printable(x, MAX_LINE)}" for x in texts[:SHOWN_PROBLEMS]]
+    lines = [f"  {printable(x, MAX_LINE)}" for x in texts[:SHOWN_FINDINGS]]
     rest = len(texts) - len(lines)
     return lines + ([f"  … {counted(rest, f'more {what}')}"] if rest else [])
 

@@ -120,23 +120,26 @@ class Replays:
         keys = [(entry.endpoint, entry.sequence) for entry in retrying]
         return [key for key in keys if key not in self._tracker.queue]
 
+    def leave_out_others(self, config: SubscriptionConfig) -> None:
+        """A key says whose an event is, so no replay sends it to others; types and expressions it
+        goes past."""
+        if self._page is not None:
+            wants_key = InterestFilter(interest_of(config)).wants_key
+            theirs = tuple(x for x in self._page.candidates if wants_key(x.entry.key))
+            self._page = replace(self._page, candidates=theirs)
+
     @property
     def entries(self) -> list[LogEntry]:
         """Events of the page that was fetched and is not entered yet."""
         return [] if self._page is None else [x.entry for x in self._page.candidates]
 
-    def enter_page(
-        self, now: Millis, config: SubscriptionConfig, stored: Mapping[EventKey, int]
-    ) -> None:
-        """Enters the events of the page that was fetched, if there is one. A key says whose an
-        event is, so no replay sends it to others; types and expressions it goes past. `stored`: as
-        for `KeyOrder.turn`."""
+    def enter_page(self, now: Millis, stored: Mapping[EventKey, int]) -> None:
+        """Enters the events of the page that was fetched, if there is one. `stored`: as for
+        `KeyOrder.turn`."""
         if self._page is not None:
             page, self._page = self._page, None
             self._fetching = False
-            wants_key = InterestFilter(interest_of(config)).wants_key
-            theirs = tuple(x for x in page.candidates if wants_key(x.entry.key))
-            self._enter(self._page_of, replace(page, candidates=theirs), now, stored)
+            self._enter(self._page_of, page, now, stored)
 
     def _count_untried(self) -> int:
         rows = self._tracker.queue

@@ -159,12 +159,13 @@ class Scheduler:
         if self._prepared is not prepared:
             return False
         self._note_judged(judged)
-        for verdict in judged.verdicts:
-            row.to_filter = False
-            if verdict is not True:
-                self._filter_out(row, verdict)
-                return False
-        return not row.to_filter
+        if not judged.verdicts:
+            return False
+        (verdict,) = judged.verdicts
+        row.to_filter = False
+        if verdict is not True:
+            self._filter_out(row, verdict)
+        return verdict is True
 
     def _filter_out(self, row: QueuedDelivery, verdict: object) -> None:
         self._tracker.filter_out(row, failed=isinstance(verdict, NoValue))

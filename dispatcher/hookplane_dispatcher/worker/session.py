@@ -370,6 +370,7 @@ class OwnershipSession:
 
     async def _enter_page(self, scheduler: Scheduler) -> None:
         """Enters a page of a replay, with rows that only the store has. Raises StoreUnavailable."""
+        self._replays.leave_out_others(self._config)
         unknown, now = self._replays.unknown, self._capacity.now
         if unknown and not self._tracker.is_as_stored:
             return
@@ -377,7 +378,7 @@ class OwnershipSession:
             rows = await self._dependencies.store.open_rows(self._config.uid, unknown)
             self._tracker.take_in_some(rows, self._config, now)
         stored = await scheduler.ask_keys(self._replays.entries)
-        self._replays.enter_page(now, self._config, stored)
+        self._replays.enter_page(now, stored)
 
     @property
     def _regrouping(self) -> bool:

@@ -16,12 +16,12 @@ from click.testing import CliRunner, Result
 
 from hookplane.clock import SystemClock
 from hookplane.store.delivery_store import CircuitState, Delivery, DeliveryState, Flush
+from hookplane.store.event_log import NewEvent
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.units import format_time
 from hookplane_cli.client.table import table
-from hookplane_cli.commands.deliveries import result_of
-from hookplane_cli.commands.status import expired_of, problems_of
+from hookplane_cli.commands.status import expired_of, findings_of
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
 from hookplane_console.trigger import SampleWish
@@ -108,7 +108,7 @@ def test_an_open_circuit_says_when_the_next_probe_goes(console: RunningConsole) 
 
 
 def test_what_is_worth_knowing_of_manifests() -> None:
-    told = problems_of({"fault": "", "problems": [], "notes": [f"n{x}" for x in range(21)]})
+    told = findings_of({"fault": "", "problems": [], "notes": [f"n{x}" for x in range(21)]})
     (text,) = told
     assert text.splitlines()[0] == "21 notes on the manifests, which are in force:"
     assert text.splitlines()[-1] == "  … 1 more note"
@@ -122,8 +122,33 @@ def test_deliveries_that_are_due_or_wait_for_another(console: RunningConsole) ->
     console.run(console.store.flush(flush))
     shown = lines(console, "deliveries", "shop", "--state", "retrying")
     assert shown[1].endswith(format_time(later))
-    row = {"filterError": None, "waitsForEventID": event_id(3), "message": "w", "statusCode": 0}
-    assert result_of(row) == f"waits for {event_id(3)}, which has the same key"
+
+
+def test_who_comes_behind_another_names_it(console: RunningConsole) -> None:
+    console.apply(subscription_row(by_key=True))
+    for number in (6, 7):
+        event = NewEvent(ORDERS, event_id(number), NOON, "x", (), b"", key="a")
+        console.run(console.store.append(event))
+    claimed = console.run(console.store.claim(SHOP))
+    first = Delivery(
+        ORDERS, 6, event_id(6), "x", DeliveryState.RETRYING, 1, NOON, NOON, event_key="a"
+    )
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, upserts=(first,))
+    console.run(console.store.flush(flush))
+    told = f"waits for {event_id(6)}, which has the same key"
+    until(lambda: told in lines(console, "deliveries", "shop")[1], "the order is known")
+
+
+@pytest.mark.parametrize(
+    ("pause", "told"), [(30_000, "; a pause that its target asked for is over"), (0, "")]
+)
+def test_resume_of_one_that_was_not_stopped(console: RunningConsole, pause: int, told: str) -> None:
+    claimed = console.run(console.store.claim(SHOP))
+    until_then = NOON + pause if pause else 0
+    state = replace(STATE, circuit=CircuitState.CLOSED, blocked_until=until_then)
+    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
+    console.run(console.store.flush(flush))
+    assert lines(console, "resume", "shop")[0] == f"default/shop was not stopped{told}"
 
 
 def test_events(console: RunningConsole) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hookplane.compile.change import ConfigDiff
 from hookplane.compile.model import Problem, Severity
 from hookplane.manifests.model import Finding
-from hookplane_cli.commands.status import SHOWN_PROBLEMS, problems_of
+from hookplane_cli.commands.status import SHOWN_FINDINGS, findings_of
 from hookplane_cli.local.last_load import LastLoad
 from hookplane_cli.local.reload import Loaded
 from hookplane_cli.local.report import CheckReport
@@ -28,7 +28,7 @@ def last() -> LastLoad:
 
 def test_nothing_is_told_of_what_was_not_read_and_of_what_is_right(last: LastLoad) -> None:
     assert last.view() == {"loadedTime": None, "problems": [], "notes": [], "fault": ""}
-    assert problems_of(last.view()) == []
+    assert findings_of(last.view()) == []
     last.loaded(loaded(0))
     assert last.view() == {
         "loadedTime": "2025-11-24T16:00:00Z",
@@ -36,24 +36,24 @@ def test_nothing_is_told_of_what_was_not_read_and_of_what_is_right(last: LastLoa
         "notes": [],
         "fault": "",
     }
-    assert problems_of(last.view()) == []
+    assert findings_of(last.view()) == []
 
 
 def test_a_fault_is_told_until_a_load_comes_to_its_end(last: LastLoad) -> None:
     last.loaded(loaded(0))
     last.fault("the manifests are not in force yet: disk full")
-    assert problems_of(last.view()) == ["the manifests are not in force yet: disk full"]
+    assert findings_of(last.view()) == ["the manifests are not in force yet: disk full"]
     last.loaded(loaded(0))
-    assert problems_of(last.view()) == []
+    assert findings_of(last.view()) == []
 
 
 def test_problems_are_told_in_lines_that_move_no_cursor(last: LastLoad) -> None:
     last.loaded(loaded(1))
-    assert problems_of(last.view()) == [
+    assert findings_of(last.view()) == [
         "1 problem in the manifests; what has an error stays as it was:\n"
         "  a.yaml:5: WebhookEndpoint default/a: spec.x: wrong�"
     ]
-    last.loaded(loaded(SHOWN_PROBLEMS + 2))
-    (text,) = problems_of(last.view())
-    assert len(text.splitlines()) == SHOWN_PROBLEMS + 2
+    last.loaded(loaded(SHOWN_FINDINGS + 2))
+    (text,) = findings_of(last.view())
+    assert len(text.splitlines()) == SHOWN_FINDINGS + 2
     assert text.splitlines()[-1] == "  … 2 more problems"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,8 +15,12 @@ from support.planes.dispatcher import World, subscription, url
 ALL = frozenset({"claim", "flush", "resume_requested", "running_replays", "read_log"})
 
 
-def _without(world: World, names: frozenset[str]) -> None:
+def _without(world: World, names: frozenset[str], calls: Counter[str] | None = None) -> None:
+    """`calls`: where they are counted by name."""
+
     def fail(name: str, _: tuple[Any, ...]) -> None:
+        if calls is not None:
+            calls[name] += 1
         if name in names:
             raise StoreUnavailable("away")
 
@@ -38,6 +43,29 @@ async def test_no_state_keeps_the_process_busy(
     await world.until(lambda: len(world.egress.sent) == 2)
     _without(world, away)
     worker.configure(shop.model_copy(update={"endpoints": endpoints}))
+    if stopping:
+        worker.stop()
+    before = world.clock.readings
+    await asyncio.sleep(10)
+    assert world.clock.readings - before < 500
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_search_by_key_that_fails_keeps_no_process_busy(
+    world: World, *, stopping: bool
+) -> None:
+    """A request is under way, so one that stops does not end at once."""
+    await world.endpoint("users")
+    shop = await world.subscribe(subscription(by_key=True, endpoints=("orders", "users")))
+    worker = await world.start_worker(shop)
+    world.egress.scripts[url()] = lambda _: NEVER
+    for _ in range(3):
+        await world.publish(key="a")
+    await world.until_status(shop, lambda s: s.pending == 2)
+    calls: Counter[str] = Counter()
+    _without(world, frozenset({"stranded_keys"}), calls)
+    worker.configure(shop.model_copy(update={"endpoints": ("orders",)}))
+    await world.until(lambda: calls["stranded_keys"])
     if stopping:
         worker.stop()
     before = world.clock.readings

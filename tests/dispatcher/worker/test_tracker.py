@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hookplane.store.delivery_store import Claimed, Delivery, DeliveryState, Rest, TargetHealth
+from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.worker.flush_buffer import Settlement
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery
 from hookplane_dispatcher.worker.tracker import DeliveryTracker
@@ -18,9 +21,16 @@ def delivery(sequence: int, due: int = START) -> Delivery:
     return Delivery("orders", sequence, f"evt_{sequence}", "x", state, 1, due, START + 60_000)
 
 
-def tracker(*rows: Delivery, rest: Rest | None = None, position: int = 100) -> DeliveryTracker:
-    claimed = Claimed(1, 0, {"orders": position}, {"orders": 100}, rows, TargetHealth(), 0, rest)
-    made = DeliveryTracker(SHOP, claimed, START, MOST)
+def tracker(
+    *rows: Delivery,
+    rest: Rest | None = None,
+    position: int = 100,
+    behind: int = 0,
+    by_key: bool = False,
+) -> DeliveryTracker:
+    cursors, floors = {"orders": position}, {"orders": 100}
+    claimed = Claimed(1, 0, cursors, floors, rows, TargetHealth(), 0, rest, behind=behind)
+    made = DeliveryTracker(subscription(by_key=by_key), claimed, START, MOST)
     made.join("orders", position)
     return made
 
@@ -67,6 +77,15 @@ def test_what_is_due_now_takes_the_place_of_what_is_due_later() -> None:
     made.take_in([delivery(20, START + 5)], Rest(START + 9, 0, 4), SHOP, START + 5)
     assert 20 in known(made)
     assert made.rest == Rest(START + 9, 0, 4)
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_whoever_comes_behind_one_that_is_passed_has_its_turn(*, by_key: bool) -> None:
+    """Also when what is new goes by no key any more."""
+    made = tracker(behind=1, by_key=by_key)
+    for key in ("", "a"):
+        made.pass_key(LogEntry("orders", 101, "evt_101", START, "x", 1, key))
+    assert made.keys.next == {("orders", "a")}
 
 
 def test_nothing_is_taken_in_while_the_store_is_about_to_change() -> None:
