@@ -128,6 +128,23 @@ async def test_one_signed_body_is_one_event_whatever_id_and_type_it_comes_under(
         assert row.entry.type == "issues.opened"
 
 
+async def test_one_signed_order_of_shopify_s_is_stored_once_for_each_topic(tmp_path: Path) -> None:
+    body = b'{"id":1,"updated_at":"2026-11-21T00:00:00Z","line_items":[]}'
+    config = endpoint("shop", "Shopify", keys=["k"])
+    assert config.signature is not None
+    proof = sign_request(
+        config.signature, Secret("k"), method="POST", url="", body=body, id="", now=NOW
+    )
+    claims = [("1", "orders/create"), ("2", "orders/create"), ("1", "orders/paid")]
+    async with open_door(tmp_path, config) as door:
+        for webhook, topic in claims:
+            claimed = [("X-Shopify-Webhook-Id", webhook), ("X-Shopify-Topic", topic)]
+            answer = await door.send("/default/shop", body, [*proof, *claimed])
+            assert answer.status == 200
+        stored = [row.entry.type for row in await door.events("shop")]
+    assert sorted(stored) == ["orders/create", "orders/paid"]
+
+
 async def test_only_headers_that_somebody_has_named_are_stored_and_no_credential(
     tmp_path: Path,
 ) -> None:

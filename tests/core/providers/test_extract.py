@@ -367,6 +367,62 @@ SENT_AGAIN: list[Any] = [
     b"payload=%5B%5D",
 ]
 
+CREATED = (
+    ("x-shopify-topic", "orders/create"),
+    ("x-shopify-webhook-id", "a"),
+    ("x-shopify-shop-domain", "one.myshopify.com"),
+)
+SHOPIFY_CLAIMS: list[Headers] = [
+    (*CREATED[:1], ("x-shopify-webhook-id", "b"), *CREATED[2:]),
+    (*CREATED[:2], ("x-shopify-shop-domain", "other.myshopify.com")),
+    (*CREATED, ("x-shopify-name", "b"), ("x-shopify-api-version", "2026-10")),
+    (*CREATED[:1], ("x-shopify-event-id", "c"), ("x-shopify-sub-topic", "d")),
+    CREATED[:1],
+]
+ORDER = {**ISSUE, "line_items": []}
+ONE_STATE: list[Any] = [
+    ORDER,
+    {**ORDER, "id": "cart"},
+    {**ISSUE, "variants": [{}]},
+    {**ISSUE, "order_id": 2},
+    {**ISSUE, "verified_email": True},
+]
+
+
+@pytest.mark.parametrize("body", ONE_STATE)
+@pytest.mark.parametrize("claim", SHOPIFY_CLAIMS)
+def test_a_state_of_an_object_of_shopify_is_one_event_of_a_topic(body: Any, claim: Headers) -> None:
+    key = key_of("Shopify", body, CREATED)
+    assert key is not None
+    assert key_of("Shopify", body, claim) == key
+
+
+def test_each_topic_and_each_state_of_an_order_is_an_event() -> None:
+    paid = (("x-shopify-topic", "orders/paid"), *CREATED[1:])
+    later = {**ORDER, "updated_at": "2026-11-21T00:00:01Z"}
+    keys = {key_of("Shopify", body, to) for body in (ORDER, later) for to in (CREATED, paid)}
+    assert len(keys) == 4
+
+
+STATELESS: list[Any] = [
+    {**ISSUE, "myshopify_domain": "one.myshopify.com"},
+    {**ISSUE, "role": "main"},
+    {"id": 1, "order_id": 2, "created_at": "2026-11-21T00:00:00Z"},
+    {"id": None, "updated_at": "2026-11-21T00:00:00Z", "line_items": []},
+    {"id": 1, "updated_at": None, "line_items": []},
+    {"id": 1},
+    [],
+    b"no json",
+]
+
+
+@pytest.mark.parametrize("body", STATELESS)
+def test_bodies_that_shopify_may_send_about_several_occurrences_go_by_the_webhook(
+    body: Any,
+) -> None:
+    assert key_of("Shopify", body, CREATED) != key_of("Shopify", body, SHOPIFY_CLAIMS[0])
+    assert key_of("Shopify", body, CREATED) == key_of("Shopify", b"other", CREATED)
+
 
 @pytest.mark.parametrize("body", SENT_AGAIN)
 def test_bodies_that_github_sends_about_several_occurrences_go_by_the_delivery(body: Any) -> None:
