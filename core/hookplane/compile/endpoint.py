@@ -129,9 +129,6 @@ class EndpointCompiler:
             if not stored.keeps(name.lower()):
                 why = f'"{name}" {stored.refusal(name.lower())}; take it off the list'
                 self.problems.error(f"spec.storeHeaders[{index}]", why)
-            elif "*" in name:
-                why = f'"{name}" is one name and no pattern; name each header'
-                self.problems.error(f"spec.storeHeaders[{index}]", why)
 
     def _public_url(self, signature: SignatureScheme | None) -> str | None:
         """The URL as the sender sees it; None where it is not part of what is signed."""

@@ -90,6 +90,13 @@ def _check_signed_content(text: str) -> None:
         raise InvalidValue(SIGNED_CONTENT_RULE.message)
 
 
+def _check_keys(values: dict[str, str]) -> dict[str, str]:
+    """The Python side of QUALIFIED_KEYS_RULE."""
+    good = all(len(x) <= MAX_QUALIFIED_NAME and _QUALIFIED_NAME.fullmatch(x) for x in values)
+    rule_check(good, QUALIFIED_KEYS_RULE.message)
+    return values
+
+
 def _checked(parse: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         try:
@@ -115,6 +122,22 @@ CIDR_RULE: Final = Rule(
 SIGNED_PARTS: Final = ("id", "timestamp", "method", "url", "body")
 """What may stand in braces in the text that is signed."""
 _PLACEHOLDER: Final = re.compile(r"\{[A-Za-z_]+\}")
+QUALIFIED_NAME_PATTERN: Final = (
+    "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+"""A key of labels or annotations
+(https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set)."""
+_QUALIFIED_NAME: Final = re.compile(QUALIFIED_NAME_PATTERN)
+MAX_QUALIFIED_NAME: Final = 317
+"""Characters: a prefix of 253, the slash and a name of 63."""
+LABEL_VALUE_PATTERN: Final = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+QUALIFIED_KEYS_RULE: Final = Rule(
+    rule=f"self.all(key, size(key) <= {MAX_QUALIFIED_NAME} && "
+    f"key.matches('{QUALIFIED_NAME_PATTERN}'))",
+    message="a key is a name of at most 63 letters, digits, -, _ and dots, with a prefix such as "
+    "example.com/ before it or none",
+)
 SIGNED_CONTENT_RULE: Final = Rule(
     rule="!self"
     + "".join(f".replace('{{{name}}}', '')" for name in SIGNED_PARTS)
@@ -311,14 +334,27 @@ class GatewayRef(Spec):
     """Namespace of the gateway; default: the operator's."""
 
 
+QUALIFIED_KEYS: Final = (
+    AfterValidator(_check_keys),
+    Field(json_schema_extra={"x-kubernetes-validations": [QUALIFIED_KEYS_RULE.model_dump()]}),
+)
+"""For a map whose keys are those of labels or annotations."""
+LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN, max_length=63)]
+
+
 class LabelSelectorRequirement(Spec):
     """One expression of a label selector."""
 
-    key: Annotated[str, Field(min_length=1, max_length=317)]
+    key: Annotated[
+        str,
+        StringConstraints(
+            pattern=QUALIFIED_NAME_PATTERN, min_length=1, max_length=MAX_QUALIFIED_NAME
+        ),
+    ]
     """The label's key."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """How the label is compared with `values`."""
-    values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)] = []
+    values: Annotated[list[LabelValue], Field(max_length=64)] = []
     """Values for In and NotIn."""
 
     RULES = (
@@ -336,9 +372,7 @@ class LabelSelectorRequirement(Spec):
 class LabelSelector(Spec):
     """Selects objects of the same namespace by their labels; empty selects all."""
 
-    match_labels: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)
-    ] = {}
+    match_labels: Annotated[dict[str, LabelValue], Field(max_length=32), *QUALIFIED_KEYS] = {}
     """Every one of these labels must be there with this value."""
     match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=32)] = []
     """Every one of these must hold."""

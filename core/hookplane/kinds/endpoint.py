@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from hookplane.kinds.base import (
     BY_NAME,
@@ -28,6 +28,8 @@ from hookplane.kinds.base import (
     unique_names_rule,
 )
 from hookplane.kinds.status import Count, ShortText, Status
+from hookplane.network.credentials import SURE_PATTERN, is_surely_credential
+from hookplane.network.headers import CONNECTION_HEADERS
 from hookplane.units import parse_duration, parse_size
 
 PROVIDER_PATTERN: Final = r"^[A-Z][A-Za-z0-9]{0,39}$"
@@ -54,6 +56,42 @@ KEYS_RULE: Final = keys_rule("keys")
 def check_keys(keys: list[SecretValue] | None, rule: Rule = KEYS_RULE) -> None:
     """The Python side of `keys_rule`."""
     rule_check(keys is None or any(not key.secret_key_ref.optional for key in keys), rule.message)
+
+
+STORED_HEADER_RULES: Final = (
+    Rule(
+        rule=f"!self.lowerAscii().matches('{SURE_PATTERN}')",
+        message="looks like a credential, which is never stored; take it off the list",
+    ),
+    Rule(
+        rule=f"!(self.lowerAscii() in {sorted(CONNECTION_HEADERS)})",
+        message="belongs to the connection and not to what is sent, so it is never stored; take "
+        "it off the list",
+    ),
+    Rule(rule="!self.contains('*')", message="is one name and no pattern; name each header"),
+)
+
+
+def _check_stored(name: str) -> str:
+    """The Python side of STORED_HEADER_RULES."""
+    lower = name.lower()
+    refused = (is_surely_credential(lower), lower in CONNECTION_HEADERS, "*" in lower)
+    for rule, broken in zip(STORED_HEADER_RULES, refused, strict=True):
+        rule_check(not broken, rule.message)
+    return name
+
+
+StoredHeaderName = Annotated[
+    HeaderName,
+    AfterValidator(_check_stored),
+    Field(
+        json_schema_extra={
+            "x-kubernetes-validations": [rule.model_dump() for rule in STORED_HEADER_RULES]
+        }
+    ),
+]
+"""A header that is stored with an event because its endpoint's spec says so. Which ones it must not
+be besides, depends on what else the endpoint reads."""
 
 
 class TimestampSource(Spec):
@@ -373,7 +411,7 @@ class EndpointSpec(Spec):
     by it (`filter.keys`). Not the key of `deduplication`."""
     deduplication: Deduplication = Deduplication()
     """What makes a request the same as an earlier one."""
-    store_headers: Annotated[list[HeaderName], Field(max_length=32)] = []
+    store_headers: Annotated[list[StoredHeaderName], Field(max_length=32)] = []
     """Headers of a request that are stored with its event, besides those that say what the body is
     (Content-Type …), the ids of a request, what providers say of an event (X-GitHub-Event, ce-* …)
     and what type and keys are read from. Only what is stored can be read by expressions and sent on

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from hookplane.kinds.base import (
     CIDR,
+    QUALIFIED_KEYS,
     Duration,
     HttpURL,
     LabelSelector,
@@ -55,6 +56,7 @@ Resources = Annotated[
 Annotations = Annotated[
     dict[str, Annotated[str, Field(max_length=16_384)]],
     Field(max_length=32),
+    *QUALIFIED_KEYS,
 ]
 NodePort = Annotated[int, Field(ge=1, le=65_535)]
 

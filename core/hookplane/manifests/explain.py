@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Union
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from hookplane.kinds.base import LABEL_VALUE_PATTERN, QUALIFIED_NAME_PATTERN
 from hookplane.kinds.endpoint import PROVIDER_PATTERN
 from hookplane.providers.registry import PRESETS
 from hookplane.spelling import did_you_mean
@@ -35,6 +36,9 @@ _PHRASES: Final = {
     r"^[A-Za-z0-9_$@:-]+(\.[A-Za-z0-9_$@:-]+)*$": "a path in a JSON body, such as message.id",
     r"^[A-Za-z0-9_./:*-]+$": "an event type, with * for any text: letters, digits and _ . / : -",
     r"^evt_[0-9a-z]{26}$": "an event id: evt_ and 26 letters or digits",
+    QUALIFIED_NAME_PATTERN: "a label's key: at most 63 letters, digits, -, _ and dots, with a "
+    "prefix such as example.com/ before them or none",
+    LABEL_VALUE_PATTERN: "a label's value: letters and digits, with -, _ and dots between them",
     PROVIDER_PATTERN: "a provider, such as GitHub or Generic",
     r"^[^:]+$": "a user name, which has no colon",
     r"^/[^\s#]*$": "a path that begins with /",

@@ -34,6 +34,9 @@ _WORDS: Final = frozenset(
 _HARMLESS: Final = frozenset({"idempotency-key", "x-event-key", "x-idempotency-key"})
 """Keys that open nothing: they tell events apart, and Bitbucket's tells what happened."""
 _BETWEEN: Final = re.compile(r"[^a-z0-9]+")
+SURE_PATTERN: Final = "|".join(_PARTS)
+"""What `is_surely_credential` finds, as a regular expression to be searched in a name in lower
+case, for those who have no Python."""
 
 
 def is_credential(name: str) -> bool:

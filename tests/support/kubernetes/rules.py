@@ -46,6 +46,14 @@ def selecting(operator: str, *values: str) -> Object:
     return subscription(endpointRefs=None, endpointSelector={"matchExpressions": [expression]})
 
 
+def labelled(key: str, value: str = "v") -> Object:
+    return subscription(endpointRefs=None, endpointSelector={"matchLabels": {key: value}})
+
+
+def storing(*names: str) -> Object:
+    return endpoint(storeHeaders=list(names))
+
+
 def replay(**events: Any) -> Object:
     return spec_object("WebhookReplay", {"subscriptionRef": {"name": "a"}, "events": events})
 
@@ -63,6 +71,15 @@ def kept(**retention: str) -> Object:
     return gateway(store={"postgresql": {"dsn": KEY}, "retention": retention})
 
 
+CREDENTIAL = "looks like a credential, which is never stored; take it off the list"
+CONNECTION = (
+    "belongs to the connection and not to what is sent, so it is never stored; take it off the list"
+)
+ONE_NAME = "is one name and no pattern; name each header"
+QUALIFIED = (
+    "a key is a name of at most 63 letters, digits, -, _ and dots, with a prefix such as "
+    "example.com/ before it or none"
+)
 ONE_SOURCE = "set exactly one of endpointRefs, endpointSelector and operationalEvents"
 ONE_TARGET = "set exactly one of url, urlFrom and serviceRef"
 RESERVED = (
@@ -488,6 +505,22 @@ ROWS: list[tuple[str, Object, Object]] = [
         service(ipFamilies=["IPv6"], loadBalancerSourceRanges=[]),
         service(loadBalancerClass="example.com/one"),
     ),
+    # headers that are stored: parts of names, in whatever case
+    (CREDENTIAL, storing("X-Tenant", "Idempotency-Key"), storing("X-A", "X-MyToken")),
+    (CREDENTIAL, storing("X-Author"), storing("AUTHORIZATION")),
+    (CONNECTION, storing("X-Connection"), storing("Connection")),
+    (ONE_NAME, storing("X-Tenant"), storing("X-Tenant-*")),
+    # keys of labels: a prefix, the longest name, one too many, what no label is called
+    (QUALIFIED, labelled("example.com/tier"), labelled("Example.com/tier")),
+    (QUALIFIED, labelled("a" * 63), labelled("a" * 64)),
+    (QUALIFIED, labelled("p" * 253 + "/" + "a" * 63), labelled("p" * 254 + "/" + "a" * 63)),
+    (QUALIFIED, labelled("Tier_1.x-y"), labelled("the tier")),
+    (QUALIFIED, labelled("a"), labelled("")),
+    (
+        QUALIFIED,
+        service(annotations={"example.com/class": "any text"}),
+        service(annotations={"example.com/": "any text"}),
+    ),
     # proxies, and where deliveries may go
     (
         RANGE,
@@ -590,4 +623,20 @@ OUT_OF_SCHEMA = [
     verified(sources=["203.0.113.0/255.255.255.0"]),
     # a leading zero
     verified(sources=["203.0.113.0/08"]),
+    # a space in a header's name
+    storing("X A"),
+    # too many headers
+    storing(*(f"X-{number}" for number in range(33))),
+    # a header whose name is too long
+    storing("x" * 129),
+    # values that no label has
+    labelled("tier", "a b"),
+    labelled("tier", "-a"),
+    labelled("tier", "a" * 64),
+    selecting("In", "a", "b."),
+    # a key that no label has
+    subscription(
+        endpointRefs=None,
+        endpointSelector={"matchExpressions": [{"key": "a b", "operator": "Exists"}]},
+    ),
 ]
