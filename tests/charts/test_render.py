@@ -220,6 +220,36 @@ def test_the_operator_believes_the_authorities_that_the_data_plane_believes(
     assert volume == {"name": "authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
 
 
+@pytest.mark.parametrize(
+    ("volume", "kept"),
+    [
+        ("20Gi", "10485760Ki"),
+        ("500Mi", "256000Ki"),
+        ("20G", "9765625Ki"),
+        ("1Ti", "536870912Ki"),
+        # not whole: as without a volume of the chart's own
+        ("1.5Ti", None),
+    ],
+)
+def test_half_of_the_bundled_volume_is_for_bodies(
+    render: Render, volume: str, kept: str | None
+) -> None:
+    values = {"postgresql": {"bundled": {"enabled": True, "storage": {"size": volume}}}}
+    spec = _settings(render(values)).default_gateway.spec
+    assert spec is not None
+    assert spec.store.retention.size == kept
+
+
+def test_a_gateway_keeps_as_much_as_it_says(render: Render) -> None:
+    own = {"spec": {"store": {"retention": {"size": "3Gi", "events": "24h"}}}}
+    for bundled in (True, False):
+        database = {"bundled": {"enabled": True}} if bundled else {"dsnSecret": {"name": "db"}}
+        spec = _settings(render({"postgresql": database, "defaultGateway": own}))
+        assert spec.default_gateway.spec is not None
+        retention = spec.default_gateway.spec.store.retention
+        assert (retention.size, retention.events) == ("3Gi", "24h")
+
+
 def test_migrations_may_have_a_connection_string_of_their_own(render: Render) -> None:
     secret = {"name": "database", "key": "app", "migrationKey": "owner"}
     gateway = _settings(render({"postgresql": {"dsnSecret": secret}})).default_gateway.spec

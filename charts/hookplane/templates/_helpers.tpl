@@ -145,6 +145,9 @@ caBundle: {configMapName: {{ .configMapName | quote }}, key: {{ .key | quote }}}
 {{- $given := .Values.defaultGateway.spec -}}
 {{- $postgresql := include "hookplane.store" . | fromYaml -}}
 {{- $store := merge (dict "postgresql" $postgresql) (default dict $given.store) -}}
+{{- with include "hookplane.retentionSize" . -}}
+{{- $store = mergeOverwrite (dict "retention" (dict "size" .)) $store -}}
+{{- end -}}
 {{- $spec := merge (dict "store" $store) $given -}}
 {{- /* a gateway has replicas or autoscaling, and the chart's values have replicas */ -}}
 {{- range $role := list "receiver" "dispatcher" -}}
@@ -153,6 +156,21 @@ caBundle: {configMapName: {{ .configMapName | quote }}, key: {{ .key | quote }}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $spec }}
+{{- end }}
+
+{{- /* Half of the bundled database's volume: it has rows, indexes, attempts and logs besides. Empty
+where there is none, or where its size is not whole. */ -}}
+{{- define "hookplane.retentionSize" -}}
+{{- $size := .Values.postgresql.bundled.storage.size | toString -}}
+{{- if and .Values.postgresql.bundled.enabled (regexMatch "^[1-9][0-9]*([KMGT]i|[kMGT])?$" $size) -}}
+{{- $unit := regexFind "[A-Za-z]+$" $size -}}
+{{- $base := hasSuffix "i" $unit | ternary 1024 1000 -}}
+{{- $bytes := trimSuffix $unit $size | int64 -}}
+{{- range until (index (dict "K" 1 "k" 1 "M" 2 "G" 3 "T" 4) (trimSuffix "i" $unit) | default 0 | int) -}}
+{{- $bytes = mul $bytes $base -}}
+{{- end -}}
+{{- printf "%dKi" (div $bytes 2048) -}}
+{{- end -}}
 {{- end }}
 
 {{- define "hookplane.store" -}}

@@ -156,6 +156,10 @@ class Options:
     """And their ports there; none: not known, or whatever their pods listen at."""
     public_url: str | None = None
     """The URL that endpoints are below, as senders see it; None: not known."""
+    least_pause: Millis = 0
+    """Between attempts: shorter ones take as long."""
+    most: Mapping[str, int] = field(default_factory=dict)
+    """Kind → how many objects of it a namespace may have in force; others have no bound."""
     retention_events: Millis = 604_800_000
     """How long events are kept; a longer retry schedule is refused."""
     gateways: bool = False

@@ -22,6 +22,7 @@ from hookplane.compile.model import (
 from hookplane.compile.problems import Problems
 from hookplane.compile.references import Neighbours
 from hookplane.compile.replay import compile_replay
+from hookplane.compile.room import Room
 from hookplane.compile.secrets import SecretLookup
 from hookplane.compile.subscription import SubscriptionCompiler
 from hookplane.config.base import Document
@@ -54,7 +55,7 @@ def compile_resources(
     among `resources`, so that references to them are valid.
     """
     lookup = SecretLookup(secrets, labelled_only=options.labelled_secrets)
-    compiler = _Compiler(lookup, options, now)
+    compiler = _Compiler(lookup, options, now, Room(options.most, known))
     compiler.endpoints(resources, known)
     compiler.subscriptions(resources, known)
     compiler.replays(resources)
@@ -65,7 +66,8 @@ def compile_resources(
 class _Compiler:
     """Collects what is compiled so far; later kinds refer to earlier ones."""
 
-    def __init__(self, secrets: SecretLookup, options: Options, now: Millis) -> None:
+    def __init__(self, secrets: SecretLookup, options: Options, now: Millis, room: Room) -> None:
+        self._room = room
         self._secrets = secrets
         self._options = options
         self._now = now
@@ -148,14 +150,17 @@ class _Compiler:
         problem of this object, and the others are compiled."""
         problems = Problems(resource)
         try:
-            made = compiled(resource, problems)
+            made = compiled(resource, problems) if self._room.has(resource, problems) else None
         except Exception as error:
             problems.error("", fault.describe(error), Reason.INTERNAL_ERROR)
             made = None
         self._problems += problems.found
         if problems.lacks_secret or problems.not_ready:
             self._lacking.add(uid_of(resource))
-        return [] if made is None else [made]
+        if made is None:
+            return []
+        self._room.take(resource)
+        return [made]
 
 
 def _mentions_gateway(resource: Resource) -> bool:

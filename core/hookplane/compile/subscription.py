@@ -79,7 +79,7 @@ class SubscriptionCompiler:
             signing=signing.compile(metadata.name, sent),
             operational=spec.operational_events,
             suspended=spec.suspend,
-            **_delivery(spec.delivery, self.options.retention_events, self.problems),
+            **_delivery(spec.delivery, self.options, self.problems),
         )
         return None if self.problems.failed else self._ready(document)
 
@@ -140,7 +140,7 @@ def _not_stored(name: str, lacking: list[str]) -> str:
     )
 
 
-def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict[str, Any]:
+def _delivery(spec: DeliverySpec, options: Options, problems: Problems) -> dict[str, Any]:
     """How fast, in which order and how long: fields of the SubscriptionConfig."""
     strict = spec.ordering == "Strict"
     return {
@@ -148,7 +148,7 @@ def _delivery(spec: DeliverySpec, retention: Millis, problems: Problems) -> dict
         "by_key": spec.ordering == "Key",
         "max_in_flight": 1 if strict else spec.max_in_flight or DEFAULT_IN_FLIGHT,
         "rate": rate_limit(spec.rate, f"{_DELIVERY}.rate", problems),
-        "retry": _retry(spec.retry, retention, problems),
+        "retry": _retry(spec.retry, options, problems),
         "circuit": _circuit(spec.circuit, problems),
         "disable_after": bounded(
             spec.disable_after, DISABLE_AFTER, f"{_DELIVERY}.disableAfter", problems
@@ -162,10 +162,11 @@ def _longest_schedule(retention: Millis) -> Millis:
     return max(retention - _RESERVE, retention // 2)
 
 
-def _retry(spec: Retry, retention: Millis, problems: Problems) -> RetryConfig:
+def _retry(spec: Retry, options: Options, problems: Problems) -> RetryConfig:
+    retention = options.retention_events
     path = f"{_DELIVERY}.retry.schedule"
     pauses = [
-        bounded(text, PAUSE, f"{path}[{index}]", problems)
+        max(bounded(text, PAUSE, f"{path}[{index}]", problems), options.least_pause)
         for index, text in enumerate(spec.schedule)
     ]
     total = sum(pauses) * (100 + spec.jitter_percent) // 100

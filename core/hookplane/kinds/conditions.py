@@ -75,6 +75,10 @@ class Reason(StrEnum):
         "no preset has this name; the message lists those that exist",
     )
     NOT_ALLOWED = "NotAllowed", "the gateway does not admit this namespace or this target"
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "the namespace has as many objects of this kind in force as the gateway lets it have",
+    )
     NOT_SUPPORTED = "NotSupported", "this version or this gateway cannot do what the spec asks for"
     GATEWAY_NOT_FOUND = "GatewayNotFound", "there is no such gateway"
     RESOLVED = "Resolved", "everything that is referred to was found"
@@ -257,6 +261,7 @@ CONDITIONS: Final = (
             Reason.INVALID,
             Reason.UNKNOWN_PROVIDER,
             Reason.NOT_ALLOWED,
+            Reason.QUOTA_EXCEEDED,
             Reason.NOT_SUPPORTED,
             Reason.GATEWAY_NOT_FOUND,
             Reason.REQUEST_FAILED,

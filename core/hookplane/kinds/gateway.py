@@ -105,6 +105,10 @@ class RetentionSpec(Spec):
     """Events, counted from their arrival."""
     attempts: Duration = "168h"
     """The log of attempts; at least as long as events."""
+    size: Size | None = None
+    """Bodies of all events together: of more, the oldest go, of the namespace that has most. Not
+    more than half of the database's volume, which has rows, indexes and attempts besides. Default:
+    half of the volume of the chart's PostgreSQL, else 100Gi."""
 
     RULES = (
         Rule(
@@ -383,6 +387,12 @@ class NamespaceQuota(Spec):
     events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests a second that are to be stored, of all endpoints together. Each ready receiver takes
     an equal share, at least one a second; more is answered 429."""
+    endpoints: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Endpoints in force. One more is not accepted until there is room; what is in force stays,
+    also if this becomes less."""
+    subscriptions: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """The same of subscriptions, each of which keeps its own attempts of every event that it
+    wants."""
 
 
 class QuotasSpec(Spec):

@@ -356,8 +356,9 @@ class Retry(Spec):
     """When a failed delivery is tried again."""
 
     schedule: Annotated[list[Duration], Field(max_length=32)] = DEFAULT_SCHEDULE
-    """Pauses between attempts: n pauses make n + 1 attempts. Empty: one attempt. What
-    is held back (open circuit, Retry-After, rate) until all pauses are over dies with fewer."""
+    """Pauses between attempts: n pauses make n + 1 attempts. Empty: one attempt. In a cluster one
+    that is shorter than 1s takes 1s. What is held back (open circuit, Retry-After, rate) until all
+    pauses are over dies with fewer."""
     jitter_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """Each pause is lengthened by a random part of up to this much."""
 

@@ -51,6 +51,8 @@ BREATH: Final = 50
 ROWS_AT_ONCE: Final = 1_000
 LOOKED_THROUGH: Final = 1_000
 """Objects of one round whose document is there and current."""
+GETS_ROOM: Final = 10
+"""So many objects that found no room are looked at again with each that goes: one may be broken."""
 RETRY: Final[Millis] = 5_000
 """Until a Secret or a Service that could not be read or made is asked for again."""
 _SECRETS: Final = ConditionType.SECRETS_RESOLVED
@@ -210,6 +212,7 @@ class Configurator:
             batch.resources[key] = parsed.value
 
     def _forget(self, runtime: GatewayRuntime, key: ObjectKey) -> None:
+        runtime.mark_dirty(islice(_out_of_room(runtime, key), GETS_ROOM))
         self._secrets.use(key, frozenset())
         self._services.use(key, frozenset())
         runtime.forget_object(key)
@@ -439,6 +442,14 @@ class Configurator:
             return 0.0
         first = runtime.next_due
         return None if first is None else max(first - self._clock.now(), 0) / 1000
+
+
+def _out_of_room(runtime: GatewayRuntime, gone: ObjectKey) -> Iterator[ObjectKey]:
+    """Objects that could be in force if this one had left them its room."""
+    for key, result in runtime.results.items():
+        refused = any(x.reason is Reason.QUOTA_EXCEEDED for x in result.problems)
+        if refused and key[:2] == gone[:2] and key != gone:
+            yield key
 
 
 def _any(_: Mapping[str, Any]) -> bool:

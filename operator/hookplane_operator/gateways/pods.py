@@ -127,6 +127,7 @@ class PodMaker:
             "HOOKPLANE_LOG": "json",
             "HOOKPLANE_RETENTION_EVENTS": spec.store.retention.events,
             "HOOKPLANE_RETENTION_ATTEMPTS": spec.store.retention.attempts,
+            "HOOKPLANE_RETENTION_SIZE": spec.store.retention.size or "",
             "TMPDIR": "/tmp",  # noqa: S108 - an emptyDir of the pod
         }
         if role is Role.RECEIVER:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Self
+from typing import Final, Self
 
 from hookplane.applied_config import AppliedConfig, Sealers
 from hookplane.clock import Millis
 from hookplane.compile.model import ObjectKey, Options
+from hookplane.kinds.endpoint import WebhookEndpoint
 from hookplane.kinds.gateway import WebhookGateway
+from hookplane.kinds.subscription import WebhookSubscription
 from hookplane.network.addresses import OwnPlace
 from hookplane.secret import Secret
 from hookplane.store.access import places_of
@@ -21,6 +23,8 @@ from hookplane_operator.state.result import ReconcileResult
 
 Name = tuple[str, str]
 """Namespace and name of a gateway."""
+LEAST_PAUSE: Final[Millis] = 1_000
+"""Between attempts: each is a row that is kept, and a request to somebody who just failed."""
 
 
 class GatewayRuntime:
@@ -97,6 +101,8 @@ class GatewayRuntime:
     def options(self) -> Options:
         """What compiling for this gateway depends on."""
         spec = self._gateway.spec
+        quota = spec.quotas.per_namespace
+        bounds = {WebhookEndpoint: quota.endpoints, WebhookSubscription: quota.subscriptions}
         return Options(
             allowed_cidrs=tuple(spec.dispatcher.egress.allowed_cidrs),
             own=self._own,
@@ -104,6 +110,8 @@ class GatewayRuntime:
             public_url=spec.public_url,
             retention_events=parse_duration(spec.store.retention.events),
             gateways=True,
+            least_pause=LEAST_PAUSE,
+            most={kind.__name__: most for kind, most in bounds.items() if most is not None},
             labelled_secrets=spec.allowed_secrets.from_ == "Labelled",
             receiver_tls=spec.receiver.tls is not None,
         )

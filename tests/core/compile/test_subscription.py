@@ -700,6 +700,16 @@ def test_a_missing_secret_keeps_events_and_sends_nothing() -> None:
     assert [x.severity for x in compiled.problems] == [Severity.MISSING]
 
 
+def test_pauses_are_no_shorter_than_the_least_and_may_be_written_shorter() -> None:
+    text = ENDPOINT + subscription_text("delivery: {retry: {schedule: [0s, 100ms, 5s]}}")
+    pauses = []
+    for least in (0, 1_000):
+        compiled = compiled_of(text, KEY, SIGNING, options=Options(least_pause=least))
+        assert said(compiled) == []
+        pauses.append(one_subscription(compiled).retry.schedule)
+    assert pauses == [(0, 100, 5_000), (1_000, 1_000, 5_000)]
+
+
 @pytest.mark.parametrize(
     ("retention", "schedule", "fits"),
     [

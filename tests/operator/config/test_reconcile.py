@@ -10,6 +10,7 @@ from hookplane.compile.model import ObjectKey
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.conditions import Reason
+from hookplane.kinds.gateway import WebhookGateway
 from hookplane_operator.config.reconcile import RETRY
 from hookplane_operator.state.runtime import GatewayRuntime
 from support.planes.gateway_store import Place, body
@@ -75,6 +76,28 @@ async def test_those_who_deliver_to_services_are_not_compiled_again_with_each_ch
     runtime.mark_dirty({place.put_for_service(f"to-service-{n}", f"web-{n}") for n in range(5)})
     assert await place.configurator.reconcile(runtime) is None
     assert runtime.take_due(place.clock.now() + 3_600_000) == set()
+
+
+async def test_what_found_no_room_is_taken_when_something_leaves(place: Place) -> None:
+    runtime = await place.opened()
+    quotas = {"perNamespace": {"subscriptions": 2}}
+    gateway = body("default", kind="WebhookGateway")
+    gateway["spec"]["quotas"] = quotas
+    runtime.renew(WebhookGateway.model_validate(gateway))
+    first = [place.put("a"), place.put("b")]
+    runtime.mark_dirty(first)
+    await place.configurator.reconcile(runtime)
+    late = place.put("c")
+    runtime.mark_dirty([late])
+    assert await place.configurator.reconcile(runtime) is None
+    assert await place.in_force() == {"a": 1, "b": 1}
+    (problem,) = runtime.results[late].problems
+    assert problem.reason is Reason.QUOTA_EXCEEDED
+    place.objects.drop(first[0])
+    runtime.mark_dirty([first[0]])
+    assert await place.configurator.reconcile(runtime) == 0.0
+    await place.configurator.reconcile(runtime)
+    assert (await place.in_force()).keys() >= {"b", "c"}
 
 
 # What comes later ------------------------------------------------------------------------------

@@ -229,6 +229,18 @@ def test_quotas_reach_the_receivers_alone(quota: Object, expected: dict[str, str
         assert told == (expected if container["args"] == ["receiver"] else {})
 
 
+def test_how_much_is_kept_is_told_where_the_gateway_says_it() -> None:
+    dsn = {"secretKeyRef": {"name": "db", "key": "dsn"}}
+    for retention, expected in (({}, None), ({"size": "10Gi"}, "10Gi")):
+        store = {"postgresql": {"dsn": dsn}, "retention": retention}
+        pods = [x for x in children({"store": store}) if x["kind"] == "Deployment"]
+        for pod in pods:
+            [container] = pod["spec"]["template"]["spec"]["containers"]
+            found = {x["name"]: x.get("value") for x in container["env"]}
+            assert found.get("HOOKPLANE_RETENTION_SIZE") == expected
+        assert pods
+
+
 def test_limits_of_senders_reach_the_receivers_alone() -> None:
     limits = {"connections": 500, "connectionsPerPeer": 100, "unverifiedBytes": "128Mi"}
     expected = {
