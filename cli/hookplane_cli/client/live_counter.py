@@ -28,12 +28,22 @@ class LiveCounter:
             self._stream.flush()
             self._shown = True
 
+    def say(self, line: str) -> None:
+        """A line of its own, on a terminal and elsewhere."""
+        self._clear()
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         if self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+            self._shown = False

@@ -9,7 +9,7 @@ import click
 
 from hookplane.clock import Millis, SystemClock
 from hookplane.units import parse_time
-from hookplane_cli.client.admin import full_name
+from hookplane_cli.client.admin import full_name, object_path
 from hookplane_cli.client.listing import (
     Page,
     again,
@@ -20,6 +20,7 @@ from hookplane_cli.client.listing import (
 )
 from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import table
+from hookplane_cli.client.waiting import Wait, slowed, stopped
 from hookplane_cli.human import counted, short_name
 
 Delivery = dict[str, Any]
@@ -46,7 +47,7 @@ def command(
         raise click.UsageError("name the subscription once")
     one = name or subscription
     namespace = None if one or all_namespaces else session.namespace
-    found = [full_name(one, session.namespace)] if one else _subscriptions(session, namespace)
+    found = _subscriptions(session, one, namespace)
     pages = {
         x: gathered(
             session.client, "/deliveries", {"subscription": x, "state": state}, limit, before
@@ -55,12 +56,16 @@ def command(
     }
     whole = next(iter(pages.values())) if one else merged(pages, limit)
     empty, now = nothing("deliveries", namespace), SystemClock().now()
-    session.show(whole, lambda: _text(_table(whole["items"], now) or empty, whole))
+    session.show(whole, lambda: _text(_table(whole["items"], found, now) or empty, whole))
 
 
-def _subscriptions(session: Session, namespace: str | None) -> list[str]:
+def _subscriptions(session: Session, name: str | None, namespace: str | None) -> dict[str, Any]:
+    """By `namespace/name`: one, or those of a namespace, or all."""
+    if name:
+        path = object_path("subscriptions", name, session.namespace)
+        return {full_name(name, session.namespace): session.client.get(path)}
     found = session.client.get("/subscriptions", {"namespace": namespace})["items"]
-    return [f"{one['namespace']}/{one['name']}" for one in found]
+    return {f"{one['namespace']}/{one['name']}": one for one in found}
 
 
 def merged(pages: Mapping[str, Page], limit: int) -> Page:
@@ -116,11 +121,22 @@ _TITLES: Final = (
 )
 
 
-def _table(deliveries: Sequence[Delivery], now: Millis) -> str:
-    return table(_TITLES, [_row(delivery, now) for delivery in deliveries]) if deliveries else ""
+def _table(deliveries: Sequence[Delivery], among: Mapping[str, Any], now: Millis) -> str:
+    """And below it, why what waits does so, and what to do about it."""
+    if not deliveries:
+        return ""
+    waits = {
+        name: wait
+        for name, one in among.items()
+        if (wait := stopped(one, now) or slowed(one, now)) is not None
+    }
+    rows = [_row(delivery, waits.get(delivery["subscription"]), now) for delivery in deliveries]
+    kept = {x["subscription"] for x in deliveries if _keeps(waits.get(x["subscription"]), x, now)}
+    lines = [f"waits: {waits[x].told(among[x])}" for x in sorted(kept)]
+    return "\n\n".join([table(_TITLES, rows), *(["\n".join(lines)] if lines else [])])
 
 
-def _row(delivery: Delivery, now: Millis) -> tuple[object, ...]:
+def _row(delivery: Delivery, wait: Wait | None, now: Millis) -> tuple[object, ...]:
     return (
         short_name(delivery["subscription"]),
         delivery["eventID"],
@@ -128,20 +144,37 @@ def _row(delivery: Delivery, now: Millis) -> tuple[object, ...]:
         delivery["key"],
         delivery["state"],
         delivery["attempts"],
-        _result(delivery),
-        _next_retry(delivery["nextRetryTime"], now),
+        _result(delivery, wait),
+        _next_retry(delivery, wait, now),
     )
 
 
-def _next_retry(time: str | None, now: Millis) -> str | None:
-    """One that is due waits for a slot, the rate, the circuit, or a resume: `status` says which."""
-    return "due" if time and parse_time(time) <= now else time
+def _keeps(wait: Wait | None, delivery: Delivery, now: Millis) -> bool:
+    """Whether nothing else keeps this delivery."""
+    if wait is None:
+        return False
+    if delivery["state"] == "pending":
+        return not delivery["waitsForEventID"]
+    return wait.retries_too and _is_due(delivery, now)
 
 
-def _result(delivery: Delivery) -> object:
+def _is_due(delivery: Delivery, now: Millis) -> bool:
+    time = delivery["nextRetryTime"]
+    return time is not None and parse_time(time) <= now
+
+
+def _next_retry(delivery: Delivery, wait: Wait | None, now: Millis) -> object:
+    if not _is_due(delivery, now):
+        return delivery["nextRetryTime"]
+    return f"due; {wait.kind}" if wait and _keeps(wait, delivery, now) else "due"
+
+
+def _result(delivery: Delivery, wait: Wait | None) -> object:
     """What came of it so far, or what it waits for."""
     if delivery["filterError"]:
         return f"the filter failed: {delivery['filterError']}"
     if delivery["waitsForEventID"]:
         return f"waits for {delivery['waitsForEventID']}, which has the same key"
+    if wait and delivery["state"] == "pending":
+        return f"waits: {wait.kind}"
     return delivery["message"] or delivery["statusCode"] or None

@@ -8,12 +8,16 @@ from typing import Any, Final
 
 import click
 
+from hookplane.clock import SystemClock
 from hookplane_cli.client.admin import event_path, full_name, object_path
 from hookplane_cli.client.live_counter import LiveCounter
 from hookplane_cli.client.session import Session, client_command
+from hookplane_cli.client.waiting import kept_waiting
 from hookplane_cli.human import counted
 
 POLL_SECONDS: Final = 0.3
+INTERRUPTED: Final = 130
+"""Exit code, as shells have it for Ctrl-C (128 and the number of SIGINT)."""
 
 
 @click.command(name="replay")
@@ -61,15 +65,42 @@ def command(
 def wait_for(
     session: Session, job: dict[str, Any], pause: Callable[[float], None]
 ) -> dict[str, Any]:
-    """The job when it no longer runs."""
+    """The job when it no longer runs. Says on standard error what it waits for, each time that this
+    is something else. Raises SystemExit on Ctrl-C; the job goes on."""
     path = object_path("replays", job["name"], job["namespace"])
     with LiveCounter("replayed", 0) as progress:
-        while job["state"] == "Running":
-            pause(POLL_SECONDS)
-            job = session.client.get(path)
-            detail = f" of {job['matched']:,} found so far, {job['failed']:,} failed"
-            progress.at(job["delivered"] + job["failed"], detail)
+        progress.say(f"replay {job['name']} began")
+        waits = _Waits(session, job["subscription"], progress)
+        try:
+            while job["state"] == "Running":
+                pause(POLL_SECONDS)
+                before, job = job, session.client.get(path)
+                detail = f" of {job['matched']:,} found so far, {job['failed']:,} failed"
+                progress.at(job["delivered"] + job["failed"], detail)
+                waits.look(is_moving=before != job)
+        except KeyboardInterrupt:
+            progress.say(f"replay {job['name']} goes on without you; see: hookplane status")
+            raise SystemExit(INTERRUPTED) from None
     return job
+
+
+class _Waits:
+    """Tells what a job waits for that does not go on."""
+
+    def __init__(self, session: Session, subscription: str, progress: LiveCounter) -> None:
+        self._client = session.client
+        self._path = object_path("subscriptions", subscription, session.namespace)
+        self._progress = progress
+        self._told = ""
+
+    def look(self, *, is_moving: bool) -> None:
+        if is_moving:
+            return
+        one = self._client.get(self._path)
+        wait = kept_waiting(one, SystemClock().now())
+        if wait and wait.kind != self._told:
+            self._progress.say(f"waits: {wait.told(one)}")
+        self._told = wait.kind if wait else ""
 
 
 def _line(job: dict[str, Any]) -> str:

@@ -8,9 +8,11 @@ from typing import Any, Final
 import click
 
 from hookplane.clock import Millis, SystemClock
+from hookplane.units import parse_time
 from hookplane_cli.client.listing import all_namespaces_option
 from hookplane_cli.client.session import Session, client_command
 from hookplane_cli.client.table import ago, table
+from hookplane_cli.client.waiting import kept_waiting, resume, slowed
 from hookplane_cli.human import counted, printable, short_name
 
 SHOWN_REPLAYS: Final = 10
@@ -18,6 +20,8 @@ SHOWN_REPLAYS: Final = 10
 SHOWN_FINDINGS: Final = 20
 """Problems of the manifests, and as many notes."""
 MAX_LINE: Final = 500
+REJECTION_IS_NEWS_FOR: Final[Millis] = 86_400_000
+"""A rejection that is older gets no line beside requests that are accepted."""
 
 
 @click.command(name="status")
@@ -62,25 +66,40 @@ def _tables(
             ("SUBSCRIPTION", *_SUBSCRIPTION_TITLES),
             [_subscription(x, now, wide) for x in subscriptions],
         ),
-        _replays(replays, now, wide),
-        "\n".join(
-            line
-            for x in [*shown, *subscriptions]
-            for line in (_reason(x), _filter_error(x), expired_of(x))
-            if line
-        ),
+        _replays(replays, subscriptions, now, wide),
+        "\n".join([line for x in shown for line in _lines_of_endpoint(x, now)]),
+        "\n".join([line for x in subscriptions for line in _lines_of_subscription(x, now)]),
     ]
     return [part for part in parts if part]
 
 
-def _replays(replays: list[dict[str, Any]], now: Millis, wide: bool) -> str:
+def _lines_of_endpoint(one: dict[str, Any], now: Millis) -> list[str]:
+    return [line for line in (_reason(one) or last_rejected(one, now),) if line]
+
+
+def _lines_of_subscription(one: dict[str, Any], now: Millis) -> list[str]:
+    lines = (_reason(one), _slowed(one, now), _filter_error(one), dead_of(one), expired_of(one))
+    return [line for line in lines if line]
+
+
+def _replays(
+    replays: list[dict[str, Any]], subscriptions: list[dict[str, Any]], now: Millis, wide: bool
+) -> str:
     if not replays:
         return ""
-    shown = [_replay(job, now, wide) for job in replays[:SHOWN_REPLAYS]]
-    text = table(("REPLAY", *_REPLAY_TITLES), shown)
-    rest = len(replays) - len(shown)
-    more = f"… {counted(rest, 'older replay')}; all of them: hookplane status --json"
-    return f"{text}\n{more}" if rest else text
+    jobs = replays[:SHOWN_REPLAYS]
+    lines = [table(("REPLAY", *_REPLAY_TITLES), [_replay(job, now, wide) for job in jobs])]
+    if rest := len(replays) - len(jobs):
+        lines.append(f"… {counted(rest, 'older replay')}; all of them: hookplane status --json")
+    by_name = {_name(one, wide=True): one for one in subscriptions}
+    return "\n".join([*lines, *(x for job in jobs if (x := _job_waits(job, by_name, now)))])
+
+
+def _job_waits(job: dict[str, Any], by_name: Mapping[str, dict[str, Any]], now: Millis) -> str:
+    """A line on what a job that runs waits for."""
+    one = by_name.get(job["subscription"]) if job["state"] == "Running" else None
+    wait = one and kept_waiting(one, now)
+    return f"{job['name']} waits: {wait.told(one)}" if one and wait else ""
 
 
 def findings_of(manifests: Mapping[str, Any]) -> list[str]:
@@ -190,7 +209,7 @@ def _reason(one: dict[str, Any]) -> str:
 
 def _filter_error(one: dict[str, Any]) -> str:
     """A line on the last event that a filter could not judge."""
-    delivery = one.get("delivery") or {}
+    delivery = one["delivery"]
     if (last := delivery.get("lastFilterError")) is None:
         return ""
     count = counted(delivery["filterErrors"], "event")
@@ -200,9 +219,35 @@ def _filter_error(one: dict[str, Any]) -> str:
     )
 
 
+def last_rejected(endpoint: dict[str, Any], now: Millis) -> str:
+    """A line on what was rejected last, also while other requests are accepted."""
+    last = endpoint["requests"]["lastRejected"]
+    if last is None or now - parse_time(last["time"]) > REJECTION_IS_NEWS_FOR:
+        return ""
+    return f"{endpoint['name']}: {printable(_rejecting(endpoint))}"
+
+
+def _slowed(one: dict[str, Any], now: Millis) -> str:
+    wait = slowed(one, now) if one["state"] == "Delivering" else None
+    return f"{one['name']}: {wait.why}; {wait.remedy}" if wait else ""
+
+
+def dead_of(one: dict[str, Any]) -> str:
+    """A line on what is not tried any more: why, and the commands that show it and replay it."""
+    delivery, name = one["delivery"], short_name(_name(one, wide=True))
+    if not delivery["dead"]:
+        return ""
+    failures = [x for x in one["recentFailures"] if x["state"] == "dead"]
+    why = f", the last: {printable(_outcome(failures[0]))}" if failures else ""
+    return (
+        f"{one['name']}: {delivery['dead']:,} dead{why}; "
+        f"hookplane deliveries {name} --state dead; hookplane replay {name} --since 168h"
+    )
+
+
 def expired_of(one: dict[str, Any]) -> str:
     """A line on what was not delivered before it went."""
-    expired = (one.get("delivery") or {}).get("expired", 0)
+    expired = one["delivery"]["expired"]
     if not expired:
         return ""
     return f"{one['name']}: {counted(expired, 'event')} expired before delivery"
@@ -224,7 +269,16 @@ def _failing(subscription: dict[str, Any]) -> str:
 def _circuit_open(subscription: dict[str, Any]) -> str:
     next_probe = subscription["delivery"]["blockedUntil"]
     when = f", the next one at {next_probe}" if next_probe else ""
-    return f"so many attempts failed that only probes are sent{when}; {_failing(subscription)}"
+    told = f"so many attempts failed that only probes are sent{when}; {_failing(subscription)}"
+    return f"{told}; without waiting: {resume(subscription)}"
+
+
+def _retrying(subscription: dict[str, Any]) -> str:
+    """Of some events that fail while others are delivered."""
+    delivery = subscription["delivery"]
+    if not (delivery["retrying"] and delivery["lastFailure"]):
+        return ""
+    return f"{delivery['retrying']:,} tried again later; {_failing(subscription)}"
 
 
 def _outcome(last: dict[str, Any]) -> str:
@@ -233,7 +287,7 @@ def _outcome(last: dict[str, Any]) -> str:
 
 def _disabled(subscription: dict[str, Any]) -> str:
     reason = subscription["delivery"]["disabledReason"]
-    return f"{reason}; mend the target, then: hookplane resume {subscription['name']}"
+    return f"{reason}; mend the target, then: {resume(subscription)}"
 
 
 def _held(subscription: dict[str, Any]) -> str:
@@ -247,6 +301,7 @@ def _held(subscription: dict[str, Any]) -> str:
 _REASONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "Rejecting": _rejecting,
     "Failing": _failing,
+    "Delivering": _retrying,
     "Held": _held,
     "CircuitOpen": _circuit_open,
     "Disabled": _disabled,

@@ -94,7 +94,9 @@ def subscription_view(
         "message": config.not_ready,
         "suspended": config.suspended,
         "state": word,
-        "delivery": _delivery_numbers(word, status) | _delivery_facts(status.state),
+        "delivery": _delivery_numbers(word, status)
+        | _delivery_facts(status.state)
+        | _delivery_limits(config),
         "recentFailures": [_recent_failure(failure) for failure in status.recent_failures],
     }
 
@@ -130,6 +132,15 @@ def _delivery_facts(state: TargetHealth) -> Json:
         "heldUntil": time_or_none(state.held_until),
         "heldExpression": state.held_expression,
         "heldReason": state.held_because,
+    }
+
+
+def _delivery_limits(config: SubscriptionConfig) -> Json:
+    rate = config.rate
+    return {
+        "maxInFlight": config.max_in_flight,
+        "ordering": "Strict" if config.strict else "Key" if config.by_key else "None",
+        "rate": rate and {"requests": rate.tokens, "milliseconds": rate.per},
     }
 
 
@@ -208,7 +219,8 @@ def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str], fir
     """`unjudged`: events that a filter could not judge, and why. `first`: the first event with its
     key that is not done, where events have their turn by key."""
     is_filtered = row.state is DeliveryState.FILTERED
-    waits = row.state is DeliveryState.PENDING and first != row.entry.event_id
+    is_pending = row.state is DeliveryState.PENDING
+    is_first = is_pending and first == row.entry.event_id
     return {
         "subscription": name(row.subscription),
         "endpoint": name(row.entry.endpoint),
@@ -221,9 +233,10 @@ def delivery_view(row: DeliveryRow, name: Name, unjudged: Mapping[str, str], fir
         "filterError": unjudged.get(row.entry.event_id) if is_filtered else None,
         "attempts": row.attempts,
         "statusCode": row.status_code,
-        "message": row.error,
+        # a row behind another keeps saying so until a flush says that the other one is done
+        "message": "" if is_first else row.error,
         "nextRetryTime": _next_retry(row.state, row.due),
-        "waitsForEventID": (first or None) if waits else None,
+        "waitsForEventID": (first or None) if is_pending and not is_first else None,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,24 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hookplane.clock import SystemClock
-from hookplane.store.delivery_store import CircuitState, Delivery, DeliveryState, Flush
+from hookplane.config.base import RateLimit
+from hookplane.store.delivery_store import (
+    CircuitState,
+    Delivery,
+    DeliveryState,
+    ExpressionKind,
+    Flush,
+    ReplayJob,
+)
 from hookplane.store.event_log import NewEvent
 from hookplane.store.notifications import Topic
 from hookplane.store.sqlite.driver import SQLiteStore
 from hookplane.units import format_time
+from hookplane_cli.client.admin import AdminClient
+from hookplane_cli.client.session import Session
 from hookplane_cli.client.table import table
-from hookplane_cli.commands.status import expired_of, findings_of
+from hookplane_cli.commands.replay import wait_for
+from hookplane_cli.commands.status import expired_of, findings_of, last_rejected
 from hookplane_cli.main import main
 from hookplane_cli.options import address_taken
 from hookplane_console.trigger import SampleWish
@@ -81,30 +92,111 @@ def test_what_expired_is_said_when_there_is_any() -> None:
         return expired_of({"name": "shop", "delivery": {"expired": expired}})
 
     assert told(1) == "shop: 1 event expired before delivery"
-    assert told(0) == expired_of({"name": "an endpoint"}) == ""
+    assert told(0) == ""
+
+
+def test_status_tells_what_is_dead_and_what_to_do(console: RunningConsole) -> None:
+    assert lines(console, "status")[7] == (
+        "shop: 1 dead, the last: no route to host; "
+        "hookplane deliveries shop --state dead; hookplane replay shop --since 168h"
+    )
+
+
+def test_status_tells_a_rejection_while_others_are_accepted(console: RunningConsole) -> None:
+    (orders,) = data(console, "status")["endpoints"]
+    assert orders["state"] == "Receiving"
+    told = "orders: last rejected 2026-11-24T12:00:01Z: signature does not match (1 key tried)"
+    assert last_rejected(orders, NOON) == told
+    assert last_rejected(orders, NOON + 2 * 86_400_000) == ""
+
+
+def test_status_tells_of_events_that_fail_beside_others(console: RunningConsole) -> None:
+    stand(console, failing_since=0)
+    assert (
+        "shop: 1 tried again later; last failure 2026-11-24T12:00:00Z, attempt 2: no route to host"
+    ) in lines(console, "status")
 
 
 def test_status_of_nothing(console: RunningConsole) -> None:
     assert lines(console, "status", "-n", "empty") == ["No endpoints.", "", "No subscriptions."]
 
 
-def test_a_probe_is_called_one(console: RunningConsole) -> None:
+def stand(console: RunningConsole, **facts: Any) -> None:
+    """Says how the target of shop stands."""
     claimed = console.run(console.store.claim(SHOP))
-    state = replace(STATE, last_failure_attempt=0)
+    state = replace(STATE, **facts)
     flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
     console.run(console.store.flush(flush))
+
+
+def test_a_probe_is_called_one(console: RunningConsole) -> None:
+    stand(console, last_failure_attempt=0)
     assert "2026-11-24T12:00:00Z, a probe: no route to host" in call(console, "status").stdout
 
 
 def test_an_open_circuit_says_when_the_next_probe_goes(console: RunningConsole) -> None:
-    claimed = console.run(console.store.claim(SHOP))
-    state = replace(STATE, circuit=CircuitState.OPEN, blocked_until=NOON + 30_000)
-    flush = Flush(SHOP, claimed.epoch, claimed.flush_number + 1, state=state)
-    console.run(console.store.flush(flush))
-    assert lines(console, "status")[-1] == (
+    stand(console, circuit=CircuitState.OPEN, blocked_until=NOON + 30_000)
+    assert lines(console, "status")[6] == (
         "shop: so many attempts failed that only probes are sent, the next one at "
-        "2026-11-24T12:00:31Z; last failure 2026-11-24T12:00:00Z, attempt 2: no route to host"
+        "2026-11-24T12:00:31Z; last failure 2026-11-24T12:00:00Z, attempt 2: no route to host; "
+        "without waiting: hookplane resume shop"
     )
+
+
+DISABLED = {"disabled_at": NOON, "disabled_reason": "410 Gone"}
+OPEN = {"circuit": CircuitState.OPEN, "blocked_until": NOON + 30_000}
+HELD = {"held_until": NOON + 30_000, "held_expression": ExpressionKind.FILTER}
+PAUSED = {"failing_since": 0, "blocked_until": NOON + 10**12}
+WAITS = [
+    ({}, {"suspended": True}, "Suspended", "is suspended; set spec.suspend to false"),
+    ({}, {"not_ready": "no Secret"}, "NotReady", "is not ready; mend this: no Secret"),
+    (DISABLED, {}, "Disabled", "is Disabled; mend the target, then: hookplane resume shop"),
+    (OPEN, {}, "CircuitOpen", "has an open circuit, the next probe at 2026-11-24T12:00:31Z; "),
+    (HELD, {}, "Held", "is Held until 2026-11-24T12:00:31Z; until then, or until spec.filter.cel"),
+    (PAUSED, {}, "Paused", "pauses until 2058-08-02T13:46:41Z, as its target asked; without wait"),
+]
+SLOW = [
+    (
+        {"rate": RateLimit(tokens=2, per=60_000, burst=2)},
+        "delivery.rate",
+        "sends at most 2 requests in 1 min (delivery.rate); 1 pending",
+    ),
+    (
+        {"strict": True, "max_in_flight": 1},
+        "delivery.ordering",
+        "sends in order (delivery.ordering: Strict); what is tried again keeps back what came",
+    ),
+    ({}, "delivery.maxInFlight", "sends 16 at once (delivery.maxInFlight); retries that are due"),
+]
+
+
+@pytest.mark.parametrize(("facts", "config", "kind", "told"), WAITS, ids=[x[2] for x in WAITS])
+def test_deliveries_say_why_they_wait(
+    console: RunningConsole, facts: dict[str, Any], config: dict[str, Any], kind: str, told: str
+) -> None:
+    console.apply(subscription_row(**config))
+    stand(console, **facts)
+    until(lambda: f"waits: {kind}" in call(console, "deliveries", "shop").stdout, "it is known")
+    shown = lines(console, "deliveries", "shop")
+    assert shown[1].endswith(f"waits: {kind}")
+    assert shown[3].endswith(f"due; {kind}")
+    assert shown[-1].startswith(f"waits: shop {told}")
+
+
+@pytest.mark.parametrize(("config", "kind", "told"), SLOW, ids=[x[1] for x in SLOW])
+def test_deliveries_say_what_slows_them(
+    console: RunningConsole, config: dict[str, Any], kind: str, told: str
+) -> None:
+    console.apply(subscription_row(**config))
+    until(lambda: f"waits: {kind}" in call(console, "deliveries", "shop").stdout, "it is known")
+    assert lines(console, "deliveries", "shop")[-1].startswith(f"waits: shop {told}")
+
+
+def test_status_tells_what_the_rate_slows(console: RunningConsole) -> None:
+    stand(console, failing_since=0, last_failure=0)
+    console.apply(subscription_row(rate=RateLimit(tokens=2, per=60_000, burst=2)))
+    told = "shop: sends at most 2 requests in 1 min (delivery.rate); 1 pending"
+    until(lambda: told in lines(console, "status"), "the rate is known")
 
 
 def test_what_is_worth_knowing_of_manifests() -> None:
@@ -207,6 +299,68 @@ def test_replay_until_its_end(console: RunningConsole) -> None:
     told = lines(console, "replay", "shop", "--since", "1h", "--wait")
     assert "is Cancelled: 0 events, 0 delivered, 0 failed" in told[0]
     console.run(finished(cancelling))
+
+
+DISABLED_WAITS = "waits: shop is Disabled; mend the target, then: hookplane resume shop"
+
+
+def test_a_replay_says_once_what_it_waits_for(
+    console: RunningConsole, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Disabled twice seen, then suspended, then over."""
+    stand(console, **DISABLED)
+    session = Session(AdminClient(console.url), "default", json=False)
+    job = session.client.post("/replays", {"subscription": "default/shop", "since": "1h"})
+    steps: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: None,
+            lambda: None,
+            lambda: suspend(console),
+            lambda: console.run(console.store.cancel_replay(running(console).uid)),
+        ]
+    )
+
+    def pause(_: float) -> None:
+        next(steps)()
+
+    wait_for(session, job, pause)
+    told = capsys.readouterr().err.splitlines()
+    assert told[:2] == [f"replay {job['name']} began", DISABLED_WAITS]
+    assert told[2:] == ["waits: shop is suspended; set spec.suspend to false in its manifest"]
+
+
+def test_status_says_what_a_replay_waits_for(console: RunningConsole) -> None:
+    stand(console, **DISABLED)
+    job = data(console, "replay", "shop", "--since", "1h")
+    assert f"{job['name']} {DISABLED_WAITS}" in lines(console, "status")
+
+
+def test_a_replay_goes_on_when_nobody_waits_any_longer(
+    console: RunningConsole, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(AdminClient(console.url), "default", json=False)
+    job = session.client.post("/replays", {"subscription": "default/shop", "since": "1h"})
+    with pytest.raises(SystemExit) as stopped:
+        wait_for(session, job, interrupt)
+    assert stopped.value.code == 130
+    told = f"replay {job['name']} goes on without you; see: hookplane status"
+    assert told in capsys.readouterr().err.splitlines()
+    assert running(console).name == job["name"]
+
+
+def interrupt(_: float) -> None:
+    raise KeyboardInterrupt
+
+
+def suspend(console: RunningConsole) -> None:
+    console.apply(subscription_row(suspended=True))
+    until(lambda: data(console, "status")["subscriptions"][0]["suspended"], "it is suspended")
+
+
+def running(console: RunningConsole) -> ReplayJob:
+    (job,) = console.run(console.store.running_replays(SHOP))
+    assert isinstance(job, ReplayJob)
+    return job
 
 
 async def cancel_replays(store: SQLiteStore) -> asyncio.Task[None]:

@@ -225,6 +225,25 @@ def test_who_waits_for_whom_by_key(console: RunningConsole) -> None:
         assert delivery_of(console, number)["waitsForEventID"] == waiting.get(number)
 
 
+def test_the_first_of_its_key_names_no_other(console: RunningConsole) -> None:
+    """The one before it was delivered, and the flush that would say so has not been yet."""
+    console.apply(subscription_row(by_key=True))
+    console.run(console.store.append(NewEvent(ORDERS, event_id(6), NOON, "x", (), b"", key="a")))
+    claimed = console.run(console.store.claim(SHOP))
+    behind = Delivery(
+        ORDERS, 6, event_id(6), "x", DeliveryState.BEHIND, 0, NOON, NOON, event_key="a"
+    )
+    flush = Flush(
+        SHOP,
+        claimed.epoch,
+        claimed.flush_number + 1,
+        upserts=(replace(behind, error="waits for an earlier event with the same key"),),
+    )
+    console.run(console.store.flush(flush))
+    until(lambda: not delivery_of(console, 6)["message"], "the order is known")
+    assert delivery_of(console, 6)["waitsForEventID"] is None
+
+
 def delivery_of(console: RunningConsole, number: int) -> Any:
     items = get(console, "/deliveries?subscription=shop")["items"]
     return next(item for item in items if item["eventID"] == event_id(number))
