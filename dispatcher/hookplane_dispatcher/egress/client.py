@@ -43,6 +43,8 @@ class OutboundRequest:
     tls: TLSConfig | None = None
     services: tuple[str, ...] = ()
     """Private addresses that may be dialled for this request, such as a Service's."""
+    namespace: str = ""
+    """On whose behalf: what all requests share, each namespace has a share of."""
     hidden: bool = False
     """Whether nobody may see where it goes, because the URL is a secret."""
 

@@ -59,12 +59,14 @@ class Dialer:
         self._contexts = TLSContexts()
 
     async def dial(
-        self, origin: TargetOrigin, protocol: Callable[[Unread], ProtocolT]
+        self, origin: TargetOrigin, protocol: Callable[[Unread], ProtocolT], namespace: str
     ) -> ProtocolT:
-        """A connection that is ready for a request. Raises RefusedAddress, socket.gaierror,
-        LookupGivenUp, UnusableTLS, ConnectFailed, HandshakeFailed, and ssl.SSLError."""
+        """A connection that is ready for a request, on behalf of a namespace. Raises
+        RefusedAddress, socket.gaierror, LookupGivenUp, UnusableTLS, ConnectFailed, HandshakeFailed,
+        and ssl.SSLError."""
         context = await self._contexts.get(origin.tls) if origin.secure else None
-        connected = await self._connect(await self._addresses(origin), origin.services)
+        addresses = await self._addresses(origin, namespace)
+        connected = await self._connect(addresses, origin.services)
         unread = partial(last_words, connected) if context is None else bytes
         try:
             transport, made = await asyncio.get_running_loop().create_connection(
@@ -78,9 +80,9 @@ class Dialer:
             raise HandshakeFailed from error
         return made
 
-    async def _addresses(self, origin: TargetOrigin) -> list[AddrInfoType]:
+    async def _addresses(self, origin: TargetOrigin, namespace: str) -> list[AddrInfoType]:
         host, port = origin.host, origin.port
-        found = [host] if _is_literal(host) else await self._names.addresses(host)
+        found = [host] if _is_literal(host) else await self._names.addresses(host, namespace)
         permitted = await self._guard.permitted(found, port, origin.services)
         return [_address_info(ip, port) for ip in permitted]
 

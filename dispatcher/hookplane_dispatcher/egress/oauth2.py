@@ -60,16 +60,16 @@ class TokenSource:
         self._clock = clock
         self._slots: OrderedDict[OAuth2Config, _Slot] = OrderedDict()
 
-    async def header(self, config: OAuth2Config, timeout: Millis) -> str:
-        """The value of `Authorization`. Raises NoToken. `timeout` also bounds the wait for a fetch
-        that another delivery began."""
+    async def header(self, config: OAuth2Config, timeout: Millis, namespace: str) -> str:
+        """The value of `Authorization`, for a delivery of this namespace. Raises NoToken. `timeout`
+        also bounds the wait for a fetch that another delivery began."""
         slot = self._slot(config)
         if self._good(slot):
             return slot.header
         try:
             async with asyncio.timeout(timeout / 1000), slot.lock:
                 if not self._good(slot):
-                    await self._fetch(slot, config, timeout)
+                    await self._fetch(slot, config, timeout, namespace)
                 return slot.header
         except TimeoutError:
             raise NoToken("the token endpoint timed out") from None
@@ -91,14 +91,16 @@ class TokenSource:
     def _good(self, slot: _Slot) -> bool:
         return bool(slot.header) and self._clock.monotonic() < slot.ends
 
-    async def _fetch(self, slot: _Slot, config: OAuth2Config, timeout: Millis) -> None:
+    async def _fetch(
+        self, slot: _Slot, config: OAuth2Config, timeout: Millis, namespace: str
+    ) -> None:
         started = self._clock.monotonic()
-        token = read_token(await self._egress.post(token_request(config, timeout)))
+        token = read_token(await self._egress.post(token_request(config, timeout, namespace)))
         slot.header = "Bearer " + token.value.reveal().decode()
         slot.ends = started + max(token.life_seconds - RENEW_SECONDS, token.life_seconds // 2)
 
 
-def token_request(config: OAuth2Config, timeout: Millis) -> OutboundRequest:
+def token_request(config: OAuth2Config, timeout: Millis, namespace: str) -> OutboundRequest:
     """The client authenticates with `client_secret_basic` (RFC 6749 §2.3.1)."""
     user = quote_plus(config.client_id)
     password = quote_plus(config.client_secret.reveal())
@@ -110,7 +112,8 @@ def token_request(config: OAuth2Config, timeout: Millis) -> OutboundRequest:
         ("content-type", "application/x-www-form-urlencoded"),
         ("accept", "application/json"),
     )
-    return OutboundRequest(Secret(config.token_url), headers, urlencode(form).encode(), timeout)
+    body = urlencode(form).encode()
+    return OutboundRequest(Secret(config.token_url), headers, body, timeout, namespace=namespace)
 
 
 def read_token(response: OutboundResponse) -> Token:

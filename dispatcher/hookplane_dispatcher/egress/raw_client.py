@@ -114,10 +114,10 @@ class RawEgress:
                 if error.begun:
                     raise
         async with asyncio.timeout_at(at):
-            connection = await self._open(destination)
+            connection = await self._open(destination, request.namespace)
         return await connection.exchange(head, body, at)
 
-    async def _open(self, destination: _Destination) -> Connection:
+    async def _open(self, destination: _Destination, namespace: str) -> Connection:
         deadlines = self._deadlines
         if deadlines is None:
             deadlines = self._deadlines = Deadlines(asyncio.get_running_loop())
@@ -128,6 +128,7 @@ class RawEgress:
             lambda unread: Connection(
                 destination.pool, deadlines, self._limits.idle_seconds, unread
             ),
+            namespace,
         )
         self._connections.add(connection)
         if self._closed:  # meanwhile

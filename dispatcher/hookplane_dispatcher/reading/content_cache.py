@@ -1,14 +1,16 @@
-"""Contents of events in memory: each is read once for all workers, within one budget of bytes."""
+"""Contents of events in memory: each is read once for all workers, within one budget of bytes, of
+which each namespace has a share."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from hookplane.filters.event import EventView
 from hookplane.store.event_log import Content, EventLog, LogEntry
+from hookplane_dispatcher.reading.shares import Shares
 
 OVERHEAD: Final = 2048
 """Bytes counted at least for an event besides its body: headers and bookkeeping."""
@@ -34,6 +36,14 @@ class CachedEvent:
         self.references = 0
 
 
+class _Waiter(NamedTuple):
+    """Somebody who cannot go on before there is room."""
+
+    called: asyncio.Future[None]
+    size: int
+    """Bytes that he needs."""
+
+
 class ContentCache:
     """Keeps the contents in use, and as many others as fit; those go when room is needed."""
 
@@ -44,9 +54,10 @@ class ContentCache:
         self._readers = asyncio.Semaphore(readers)
         self._all: dict[Key, CachedEvent] = {}
         self._idle: OrderedDict[Key, CachedEvent] = OrderedDict()
-        self._idle_bytes = 0
+        self._shares = Shares(limit)
         self._loading: dict[Key, asyncio.Future[None]] = {}
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[str, deque[_Waiter]] = {}
+        """By namespace, in the order of turns: who had one goes to the end."""
         self.used = 0
         """Bytes; at most the limit or one event that is larger, and what the headers of one read
         take beyond what was counted before."""
@@ -75,7 +86,7 @@ class ContentCache:
         if body.references:
             return
         self._idle[body.key] = body
-        self._idle_bytes += body.size
+        self._shares.give(body.view.namespace, body.size)
         if self._waiting:
             self._call_next()
 
@@ -101,15 +112,23 @@ class ContentCache:
         return left
 
     def _hold(self, body: CachedEvent) -> None:
-        if not body.references and self._idle.pop(body.key, None) is not None:
-            self._idle_bytes -= body.size
+        if not body.references:
+            self._idle.pop(body.key, None)
+            self._shares.take(body.view.namespace, body.size)
         body.references += 1
 
     def _call_next(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+        """Calls the first one of the first namespace that has room for it."""
+        for namespace in list(self._waiting):
+            waiting = self._waiting.pop(namespace)
+            while waiting and waiting[0].called.done():  # nobody waits any more
+                waiting.popleft()
+            called = waiting and self._has_room(namespace, waiting[0].size)
+            if called:
+                waiting.popleft().called.set_result(None)
+            if waiting:
+                self._waiting[namespace] = waiting
+            if called:
                 return
 
     async def _progress(self, left: list[LogEntry], held: dict[int, CachedEvent | None]) -> bool:
@@ -123,10 +142,10 @@ class ContentCache:
             return True
         if any(held.values()):
             return False
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), _size(left[0]))
+        self._waiting.setdefault(self._namespace(left[0]), deque()).append(waiter)
         try:
-            await waiter
+            await waiter.called
         except asyncio.CancelledError:
             self._call_next()
             raise
@@ -137,22 +156,29 @@ class ContentCache:
         return {self._loading[key] for key in map(_key, entries) if key in self._loading}
 
     def _fitting(self, entries: list[LogEntry]) -> int:
-        """How many of them fit when idle contents give way; an empty cache takes one of any
-        size."""
-        free = self._limit - self.used + self._idle_bytes
+        """How many of them fit when idle contents give way, into the share of their namespace; an
+        empty cache takes one of any size."""
+        room = self._shares.room(self._namespace(entries[0]))
         for count, entry in enumerate(entries):
-            free -= _size(entry)
-            if free < 0:
-                return max(count, int(self.used == self._idle_bytes))
+            room -= _size(entry)
+            if room < 0:
+                return max(count, int(not self._shares.in_use))
         return len(entries)
+
+    def _has_room(self, namespace: str, size: int) -> bool:
+        return not self._shares.in_use or size <= self._shares.room(namespace)
+
+    def _namespace(self, entry: LogEntry) -> str:
+        return self._name_of(entry.endpoint)[0]
 
     async def _read(self, entries: list[LogEntry]) -> dict[int, None]:
         """Reads contents; returns those that retention removed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         keys = [_key(entry) for entry in entries]
-        reserved = sum(map(_size, entries))
+        namespace, reserved = self._namespace(entries[0]), sum(map(_size, entries))
         self._make_room(reserved)
         self.used += reserved
+        self._shares.take(namespace, reserved)
         self._loading.update(dict.fromkeys(keys, done))
         found: dict[int, Content] = {}
         try:
@@ -162,6 +188,7 @@ class ContentCache:
                 )
         finally:
             self.used -= reserved
+            self._shares.give(namespace, reserved)
             for key in keys:
                 del self._loading[key]
             done.set_result(None)
@@ -176,14 +203,12 @@ class ContentCache:
                 continue
             body = CachedEvent(_key(entry), self._view(entry, content), _weight(content))
             self._all[body.key] = self._idle[body.key] = body
-            self._idle_bytes += body.size
             self.used += body.size
 
     def _make_room(self, size: int) -> None:
         while self._idle and self.used + size > self._limit:
             key, body = self._idle.popitem(last=False)
             del self._all[key]
-            self._idle_bytes -= body.size
             self.used -= body.size
 
     def _view(self, entry: LogEntry, content: Content) -> EventView:

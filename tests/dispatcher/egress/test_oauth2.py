@@ -56,7 +56,7 @@ def _config(seen: Target, **changes: object) -> OAuth2Config:
 async def test_the_request_is_that_of_the_rfc(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
         tokens = TokenSource(egress, ManualClock())
-        assert await tokens.header(_config(seen), LONG) == "Bearer t1"
+        assert await tokens.header(_config(seen), LONG, "shop") == "Bearer t1"
     head, _, body = seen.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /token HTTP/1.1\r\n")
     assert body == b"grant_type=client_credentials&scope=a.b+c"
@@ -69,28 +69,28 @@ async def test_a_token_is_kept_until_a_minute_before_its_end(egress: EgressClien
     clock = ManualClock()
     async with target(_numbered(life=600)) as seen:
         tokens, config = TokenSource(egress, clock), _config(seen)
-        assert await tokens.header(config, LONG) == "Bearer t1"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t1"
         clock.advance(539_000)
-        assert await tokens.header(config, LONG) == "Bearer t1"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t1"
         clock.advance(1_000)
-        assert await tokens.header(config, LONG) == "Bearer t2"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t2"
 
 
 async def test_a_short_token_is_used_for_half_its_life(egress: EgressClient) -> None:
     clock = ManualClock()
     async with target(_numbered(life=40)) as seen:
         tokens, config = TokenSource(egress, clock), _config(seen)
-        await tokens.header(config, LONG)
+        await tokens.header(config, LONG, "shop")
         clock.advance(19_000)
-        assert await tokens.header(config, LONG) == "Bearer t1"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t1"
         clock.advance(1_000)
-        assert await tokens.header(config, LONG) == "Bearer t2"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t2"
 
 
 async def test_many_deliveries_fetch_once(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
         tokens, config = TokenSource(egress, ManualClock()), _config(seen)
-        headers = await asyncio.gather(*(tokens.header(config, LONG) for _ in range(20)))
+        headers = await asyncio.gather(*(tokens.header(config, LONG, "shop") for _ in range(20)))
     assert set(headers) == {"Bearer t1"}
     assert len(seen.requests) == 1
 
@@ -98,28 +98,28 @@ async def test_many_deliveries_fetch_once(egress: EgressClient) -> None:
 async def test_configs_do_not_share_tokens(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
         tokens = TokenSource(egress, ManualClock())
-        mine = await tokens.header(_config(seen), LONG)
-        other = await tokens.header(_config(seen, client_secret=Secret("other")), LONG)
+        mine = await tokens.header(_config(seen), LONG, "shop")
+        other = await tokens.header(_config(seen, client_secret=Secret("other")), LONG, "shop")
     assert mine != other
 
 
 async def test_a_rejected_token_is_fetched_anew_once(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
         tokens, config = TokenSource(egress, ManualClock()), _config(seen)
-        old = await tokens.header(config, LONG)
+        old = await tokens.header(config, LONG, "shop")
         tokens.rejected(config, old)
-        assert await tokens.header(config, LONG) == "Bearer t2"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t2"
         tokens.rejected(config, old)
-        assert await tokens.header(config, LONG) == "Bearer t2"
+        assert await tokens.header(config, LONG, "shop") == "Bearer t2"
 
 
 async def test_tokens_are_bounded(egress: EgressClient) -> None:
     async with target(_numbered()) as seen:
         tokens, first = TokenSource(egress, ManualClock()), _config(seen)
-        assert await tokens.header(first, LONG) == "Bearer t1"
+        assert await tokens.header(first, LONG, "shop") == "Bearer t1"
         for number in range(MAX_TOKENS):
-            await tokens.header(_config(seen, client_id=str(number)), LONG)
-        assert await tokens.header(first, LONG) == f"Bearer t{MAX_TOKENS + 2}"
+            await tokens.header(_config(seen, client_id=str(number)), LONG, "shop")
+        assert await tokens.header(first, LONG, "shop") == f"Bearer t{MAX_TOKENS + 2}"
 
 
 async def test_a_failure_is_not_kept(egress: EgressClient) -> None:
@@ -127,17 +127,17 @@ async def test_a_failure_is_not_kept(egress: EgressClient) -> None:
     async with target(answers(_answer({"error": "invalid_client"}, 401), good)) as seen:
         tokens, config = TokenSource(egress, ManualClock()), _config(seen)
         with pytest.raises(NoToken, match="401: invalid_client"):
-            await tokens.header(config, LONG)
-        assert await tokens.header(config, LONG) == "Bearer t"
+            await tokens.header(config, LONG, "shop")
+        assert await tokens.header(config, LONG, "shop") == "Bearer t"
 
 
 async def test_waiting_for_the_fetch_of_another_is_bounded(egress: EgressClient) -> None:
     async with target(lambda wire: wire.until_closed()) as seen:
         tokens, config = TokenSource(egress, ManualClock()), _config(seen)
-        first = asyncio.ensure_future(tokens.header(config, LONG))
+        first = asyncio.ensure_future(tokens.header(config, LONG, "shop"))
         await until(lambda: seen.open == 1, "the connection to open")
         with pytest.raises(NoToken, match="timed out"):
-            await tokens.header(config, SHORT)
+            await tokens.header(config, SHORT, "shop")
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -147,7 +147,7 @@ async def test_the_token_endpoint_is_behind_the_same_guard(egress: EgressClient)
     async with target(_numbered()) as seen:
         config = _config(seen, token_url="http://169.254.169.254/s3cret")
         with pytest.raises(NoToken) as refused:
-            await TokenSource(egress, ManualClock()).header(config, LONG)
+            await TokenSource(egress, ManualClock()).header(config, LONG, "shop")
     assert str(refused.value) == "the token endpoint: address not allowed"
 
 

@@ -114,7 +114,8 @@ async def test_what_was_released_longest_ago_gives_way_first(world: World) -> No
 
 async def test_what_is_in_use_again_does_not_give_way(world: World) -> None:
     entries = await filled(world, 3)
-    cache = bodies(world, 2)
+    # of two events one namespace may hold both, beside what is left for others
+    cache = ContentCache(world.store, lambda uid: ("default", uid), 8 * SIZE // 3 + 1, 2)
     found = await cache.acquire(entries[:2])
     for body in held(found):
         cache.release(body)
@@ -129,6 +130,34 @@ async def test_what_is_in_use_again_does_not_give_way(world: World) -> None:
         cache.release(body)
     assert sorted(await cache.acquire(entries[:2])) == [1, 2]
     assert cache.used == 2 * SIZE
+
+
+async def published_to_another(world: World) -> list[LogEntry]:
+    """One event of another endpoint."""
+    await world.endpoint("other")
+    await world.publish("other", body=b"x" * 1_000)
+    return await world.store.read_log("other", 0, 1)
+
+
+async def test_who_keeps_much_waits_for_himself_and_leaves_room(world: World) -> None:
+    slow = await filled(world, 12)
+    (other,) = await published_to_another(world)
+    cache = ContentCache(world.store, lambda uid: (uid, uid), 8 * SIZE, 2)
+    kept: list[CachedEvent] = []
+    waiting = [asyncio.create_task(cache.acquire([entry])) for entry in slow]
+    done, _ = await asyncio.wait(waiting, timeout=5)
+    for task in done:
+        kept += held(task.result())
+    assert cache.used == len(kept) * SIZE == 6 * SIZE
+    (mine,) = held(await asyncio.wait_for(cache.acquire([other]), 5))
+    # room that becomes free goes on being shared: to those who wait, one after the other
+    cache.release(kept.pop())
+    cache.release(mine)
+    done, left = await asyncio.wait(waiting, timeout=5)
+    assert len(done) == 7
+    for task in left:
+        task.cancel()
+    await asyncio.wait(waiting)
 
 
 async def test_no_more_is_held_than_is_counted(world: World) -> None:

@@ -89,6 +89,7 @@ class RequestBuilder:
             target.timeout,
             target.tls,
             target.services,
+            namespace=event.namespace,
             hidden=target.host == HIDDEN_HOST,
         )
         return partial(self._sender.send, request, target.oauth2, self._kept)
@@ -122,7 +123,7 @@ class _Sender:
     ) -> OutboundResponse:
         started = self._clock.monotonic()
         try:
-            token = await self._tokens.header(oauth2, request.timeout)
+            token = await self._tokens.header(oauth2, request.timeout, request.namespace)
         except NoToken as error:
             taken = self._since(started)
             failed = OutboundResponse(0, taken, error=EgressError.TOKEN, detail=str(error))
