@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -36,6 +36,37 @@ class _Cached(Generic[T]):
     read_at: float
 
 
+class _Readings(Generic[T]):
+    """Of one sort: each namespace's in the order of reading, and namespaces in the order of turns.
+    One that has thousands waits for itself."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[Name, _Cached[T]]] = {}
+
+    def get(self, name: Name) -> _Cached[T] | None:
+        return self._of.get(name[0], {}).get(name)
+
+    def put(self, name: Name, reading: _Cached[T]) -> None:
+        """Of one that is not there. Its namespace has had its turn."""
+        own = self._of[name[0]] = self._of.pop(name[0], {})
+        own[name] = reading
+
+    def forget(self, name: Name) -> None:
+        own = self._of.get(name[0], {})
+        own.pop(name, None)
+        if not own:
+            self._of.pop(name[0], None)
+
+    def old(self, until: float) -> Iterator[Name]:
+        """Those that were read before, namespaces in turn."""
+        rows = [self._old_of(own, until) for own in self._of.values()]
+        for place in itertools.zip_longest(*rows):
+            yield from (name for name in place if name is not None)
+
+    def _old_of(self, own: dict[Name, _Cached[T]], until: float) -> Iterator[Name]:
+        return (x for x, _ in itertools.takewhile(lambda x: x[1].read_at <= until, own.items()))
+
+
 class PollingCache(Generic[T]):
     """Those in use, as they were when they were last read. What cannot be read now is not gone."""
 
@@ -55,8 +86,7 @@ class PollingCache(Generic[T]):
         self._find = find
         self._clock = clock
         self._changed = changed
-        self._turns: list[tuple[Turn, dict[Name, _Cached[T]]]] = [(turn, {}) for turn in turns]
-        """Each in the order of reading."""
+        self._turns = [(turn, _Readings[T]()) for turn in turns]
         self._sort = sort
         self._users: defaultdict[Name, set[object]] = defaultdict(set)
         self._used: dict[object, frozenset[Name]] = {}
@@ -94,12 +124,12 @@ class PollingCache(Generic[T]):
         """As it was just written or read."""
         self.forget(name)
         _, readings = self._turns[self._sort(value)]
-        readings[name] = _Cached(value, self._clock.monotonic())
+        readings.put(name, _Cached(value, self._clock.monotonic()))
 
     def forget(self, name: Name) -> None:
         """It is read again when it is next asked for."""
         for _, readings in self._turns:
-            readings.pop(name, None)
+            readings.forget(name)
 
     def saw(self, name: Name, value: T) -> None:
         """As it is now, in use or not."""
@@ -118,14 +148,13 @@ class PollingCache(Generic[T]):
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """What a second allows of those that are old, the oldest first."""
-        for name in [name for turn, readings in self._turns for name in self._old(turn, readings)]:
+        """What a second allows of those that are old: namespaces in turn, and of each the oldest
+        first."""
+        now, due = self._clock.monotonic(), list[Name]()
+        for turn, readings in self._turns:
+            due += itertools.islice(readings.old(now - turn.after), turn.per_second)
+        for name in due:
             await self._refresh(name)
-
-    def _old(self, turn: Turn, readings: Mapping[Name, _Cached[T]]) -> list[Name]:
-        old = self._clock.monotonic() - turn.after
-        first = itertools.islice(readings.items(), turn.per_second)
-        return [name for name, reading in first if reading.read_at <= old]
 
     def _known(self, name: Name) -> _Cached[T] | None:
         return next((found for _, x in self._turns if (found := x.get(name)) is not None), None)

@@ -118,6 +118,19 @@ async def test_thousands_of_generated_ones_hold_up_nobody() -> None:
     assert [len(read) for read in rounds] == [GIVEN.per_second + GENERATED.per_second] * 3
 
 
+async def test_a_namespace_with_thousands_holds_up_no_other() -> None:
+    scene = Scene(*(f"given-{number}" for number in range(1000)))
+    others = [(f"other-{number}", "given") for number in range(30)]
+    scene.names += others
+    scene.cluster.values |= dict.fromkeys(others, "b25l")
+    await scene.begin()
+    for name in others:
+        scene.cluster.values[name] = "dHdv"
+    rounds = [await scene.second() for _ in range(4)]
+    assert sorted(scene.changed) == sorted(others)
+    assert [len(read) for read in rounds] == [GIVEN.per_second] * 4
+
+
 async def test_what_cannot_be_read_stays_as_it_was_and_lets_others_pass() -> None:
     scene = Scene(*(f"given-{number:02}" for number in range(20)))
     await scene.begin()
