@@ -30,6 +30,7 @@ from benchmarks.scenarios import (
     latency,
     memory,
     receivers,
+    tenants,
     through,
 )
 from benchmarks.system import System
@@ -44,6 +45,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "crowd": crowd.run,
     "isolation": isolation.run,
     "memory": memory.run,
+    "tenants": tenants.run,
 }
 
 

@@ -135,6 +135,17 @@ class Bench:
             said = program.listen()
         return _loaded(said, file if log else None)
 
+    @contextmanager
+    def loading(self, url: str, rate: float, size: int, seconds: float) -> Iterator[None]:
+        """Meanwhile so many events a second, of so many bytes, come from somebody else; for so many
+        seconds at most."""
+        count = int(rate * seconds)
+        options = ["--url", url, "--count", str(count), "--first", str(self._take(count))]
+        options += ["--rate", str(rate), "--size", str(size), "--connections", "256"]
+        with Program("benchmarks.loadgen", *options, cores=self.placement.measuring) as program:
+            program.listen()
+            yield
+
     def _take(self, count: int) -> int:
         first, self._number = self._number, self._number + count
         return first

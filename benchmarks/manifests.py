@@ -17,20 +17,20 @@ _KEYS: Final = [{"secretKeyRef": {"name": "bench", "key": "key"}}]
 Manifest = dict[str, Any]
 
 
-def secret() -> Manifest:
+def secret(namespace: str = "default") -> Manifest:
     """The one key that everything here is signed with."""
     string_data = {"key": f"whsec_{KEY}"}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "bench"},
+        "metadata": {"name": "bench", "namespace": namespace},
         "stringData": string_data,
     }
 
 
-def endpoint(name: str) -> Manifest:
+def endpoint(name: str, namespace: str = "default") -> Manifest:
     """Standard Webhooks, all limits and the deduplication as they are by default."""
-    return _ours("WebhookEndpoint", name, {"verification": {"keys": _KEYS}})
+    return _ours("WebhookEndpoint", name, {"verification": {"keys": _KEYS}}, namespace)
 
 
 def subscription(
@@ -41,9 +41,11 @@ def subscription(
     earliest: bool = False,
     timeout: str = "15s",
     types: tuple[str, ...] = (),
+    cel: str = "",
+    namespace: str = "default",
     **delivery: Any,
 ) -> Manifest:
-    """`types`: what it wants; none: all. `delivery`: fields of `spec.delivery`."""
+    """`types` and `cel`: what it wants; none: all. `delivery`: fields of `spec.delivery`."""
     spec = {
         "endpointRefs": [{"name": endpoint}],
         "target": {"url": url, "timeout": timeout},
@@ -51,9 +53,9 @@ def subscription(
         "startFrom": "Earliest" if earliest else "Latest",
         "delivery": {"maxInFlight": IN_FLIGHT} | delivery,
     }
-    if types:
-        spec["filter"] = {"types": list(types)}
-    return _ours("WebhookSubscription", name, spec)
+    if types or cel:
+        spec["filter"] = {"types": list(types)} | ({"cel": cel} if cel else {})
+    return _ours("WebhookSubscription", name, spec, namespace)
 
 
 def text(*manifests: Manifest) -> str:
@@ -61,5 +63,6 @@ def text(*manifests: Manifest) -> str:
     return "\n---\n".join(json.dumps(manifest) for manifest in manifests)
 
 
-def _ours(kind: str, name: str, spec: dict[str, Any]) -> Manifest:
-    return {"apiVersion": _API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+def _ours(kind: str, name: str, spec: dict[str, Any], namespace: str) -> Manifest:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}
