@@ -20,19 +20,29 @@ class Waker:
             self._woken = True
             self._end_wait()
 
+    async def wait(self) -> None:
+        """Returns when woken."""
+        if not self._woken:
+            await self._wait()
+        self._woken = False
+
     async def wait_until_woken(self, seconds: float) -> bool:
         """Returns when woken, or after so many seconds; True: woken."""
         if not self._woken:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
-            timer = loop.call_later(max(seconds, 0.0), self._end_wait)
+            timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._end_wait)
             try:
-                await self._waiting
+                await self._wait()
             finally:
                 timer.cancel()
-                self._waiting = None
         woken, self._woken = self._woken, False
         return woken
+
+    async def _wait(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
 
     def _end_wait(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -96,6 +96,9 @@ class EventLog(Protocol):
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
 
+    async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
+        """The last sequence of each of these logs; of endpoints that are not there, none."""
+
     async def floor(self, log_id: LogId) -> int:
         """Retention has removed everything up to this sequence, and nothing behind it. Raises
         UnknownObject."""

@@ -1,9 +1,14 @@
-"""Endpoints' logs: the tail of each is read once for all its workers; laggards read pages alone."""
+"""Endpoints' logs: the tail of each is read once for all its workers; laggards read pages alone.
+
+A tail is read when somebody tells of new events. In case that nobody does, one question for all
+tails together asks from time to time where their logs end.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -20,7 +25,8 @@ FIRST_PAUSE_SECONDS: Final = 0.25
 
 
 class LogReader:
-    """Reads logs; the tail of each is followed by a task of its own while workers are attached."""
+    """Reads logs; the tail of each is followed by a task of its own while workers are attached, and
+    a task more polls for all of them."""
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class LogReader:
         self._budget = TailBudget(tail_bytes)
         self._tails: dict[str, LogTail] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._poll: asyncio.Task[None] | None = None
 
     @property
     def kept_bytes(self) -> int:
@@ -56,9 +63,8 @@ class LogReader:
         if tail is None:
             tail = self._tails[endpoint] = LogTail(endpoint, head, self._budget)
             follow = partial(self._follow, tail)
-            self._tasks[endpoint] = asyncio.create_task(
-                run_forever(f"the log of {endpoint}", follow, self._failed)
-            )
+            self._tasks[endpoint] = self._start(f"the log of {endpoint}", follow)
+            self._poll = self._poll or self._start("the ends of logs", self._look_at_ends)
         return LogListener(tail.audience, interest, wake)
 
     def detach(self, endpoint: str, listener: LogListener) -> None:
@@ -91,12 +97,16 @@ class LogReader:
 
     async def close(self) -> None:
         """Stops following all logs."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *([self._poll] if self._poll else [])]
+        self._poll = None
         self._tails.clear()
         self._tasks.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, what: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return asyncio.create_task(run_forever(what, work, self._failed))
 
     async def _follow(self, tail: LogTail) -> None:
         backoff = Backoff(FIRST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, self._poll_seconds))
@@ -108,7 +118,19 @@ class LogReader:
                 continue
             backoff.reset()
             tail.append(entries)
-            if not entries:
-                tail.rest()
             if len(entries) < PAGE:
-                await tail.waker.wait_until_woken(self._poll_seconds)
+                await tail.waker.wait()
+
+    async def _look_at_ends(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            with suppress(StoreUnavailable):
+                self._compare(await self._store.heads(list(self._tails)))
+
+    def _compare(self, heads: Mapping[str, int]) -> None:
+        """Wakes tails of which nobody told that their log has grown; others rest."""
+        for endpoint, tail in self._tails.items():
+            if heads.get(endpoint, 0) > tail.end:
+                tail.waker.wake()
+            else:
+                tail.rest()

@@ -1,11 +1,14 @@
-"""How tails are followed when reads fail."""
+"""How tails are followed when reads fail, and when nobody tells of what is new."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import pytest
+
 from hookplane.errors import StoreUnavailable
+from hookplane.store.notifications import Topic
 from support.planes.dispatcher import World, subscription
 
 
@@ -24,3 +27,24 @@ async def test_a_tail_whose_read_failed_is_read_again_soon(world: World) -> None
     await asyncio.sleep(0.3)
     world.watched.fail = lambda _name, _arguments: None
     await world.until(lambda: event in world.events, patience=1)
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["", "the store is away at first"])
+async def test_what_nobody_told_of_is_found(world: World, away: bool) -> None:
+    await world.endpoint("other")
+    shop = await world.subscribe(subscription(endpoints=("orders", "other")))
+    await world.start()
+    await world.publish()
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    failed: list[str] = []
+
+    def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name == "heads" and away and len(failed) < 3:
+            failed.append(name)
+            raise StoreUnavailable("away")
+
+    world.watched.fail = fail
+    world.watched.unheard.add(Topic.EVENTS)
+    event = await world.publish("other")
+    await world.until(lambda: event in world.events, patience=25)
+    assert len(failed) == 3 * away

@@ -67,6 +67,15 @@ class Watched:
         """Seconds that calls of a name take longer."""
         self.lose: Callable[[str], None] = lambda _name: None
         """May raise when the call was carried out."""
+        self.unheard: set[Topic] = set()
+        """What nobody is told of."""
+
+    def listen(self, topic: Topic, told: Callable[[str], None]) -> Callable[[], None]:
+        def tell(about: str) -> None:
+            if topic not in self.unheard:
+                told(about)
+
+        return self.store.listen(topic, tell)
 
     def __getattr__(self, name: str) -> Any:
         inner = getattr(self.store, name)

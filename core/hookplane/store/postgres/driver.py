@@ -252,6 +252,9 @@ class PostgresStore:
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         return await self._read(log.read_log, self._id_map, self._partitions, log_id, after, limit)
 
+    async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
+        return await self._read(log.heads, log_ids)
+
     async def floor(self, log_id: LogId) -> int:
         return await self._read(log.floor, log_id)
 

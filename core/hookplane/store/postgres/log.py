@@ -31,6 +31,12 @@ async def read_log(
     return [LogEntry(uid, row[0] & SEQUENCE_MASK, *row[2:]) for row in rows]
 
 
+async def heads(db: Db, uids: Sequence[str]) -> dict[str, int]:
+    """The last sequence of each log that is there."""
+    rows = await db.fetch(_SQL["find_heads"], list(uids))
+    return {uid: sequence_of(head) for uid, head in rows}
+
+
 async def floor(db: Db, uid: str) -> int:
     """The sequence up to which retention has removed everything. Raises UnknownObject."""
     found: int | None = await db.fetchval(_SQL["find_floor"], uid)

@@ -28,6 +28,12 @@ def read_log(
     return [LogEntry(uid, number & SEQUENCE_MASK, *rest) for number, *rest in rows]
 
 
+def heads(db: sqlite3.Connection, uids: Sequence[str]) -> dict[str, int]:
+    """The last sequence of each log that is there."""
+    rows = db.execute(_SQL["find_heads"], (orjson.dumps(list(uids)).decode(),))
+    return {uid: sequence_of(head) for uid, head in rows}
+
+
 def floor(db: sqlite3.Connection, uid: str) -> int:
     """The sequence up to which retention has removed everything. Raises UnknownObject."""
     row = db.execute(_SQL["find_floor"], (uid,)).fetchone()

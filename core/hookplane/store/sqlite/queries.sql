@@ -3,6 +3,10 @@
 select number, event_id, received, type, size, key from event
 where number > ? and number <= ? order by number limit ?;
 
+-- name: find_heads
+-- Where the logs of these endpoints end.
+select uid, head from endpoint where uid in (select value from json_each(?));
+
 -- name: find_floor
 -- Where the log of an endpoint begins.
 select floor from endpoint where uid = ?;

@@ -311,3 +311,10 @@ async def test_the_latest_rejection_stays_whatever_the_order_of_reports(scene: S
     await scene.store.report_endpoints([newer])
     (stats,) = await scene.store.endpoint_stats(["e"])
     assert (stats.last_rejected, stats.last_rejected_reason) == (START + 5, "TooLarge")
+
+
+async def test_where_logs_end(scene: Scene) -> None:
+    await scene.endpoints("f")
+    await scene.fill(3)
+    assert await scene.store.heads(["e", "f", "gone"]) == {"e": 3, "f": 0}
+    assert await scene.store.heads([]) == {}
