@@ -118,6 +118,7 @@ class Dispatcher:
             settings.readers,
             settings.tail_bytes,
             metrics.failures("log"),
+            contents.offer,
         )
         metrics.body_bytes.set_function(lambda: contents.used)
         metrics.tail_bytes.set_function(lambda: logs.kept_bytes)

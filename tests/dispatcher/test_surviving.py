@@ -11,7 +11,7 @@ import pytest
 from hookplane.errors import OwnedElsewhere, StoreUnavailable, StoreUnfit, UnknownObject
 from hookplane.store.delivery_store import DeliveryState
 from support.http.scripted_egress import NEVER, Reply
-from support.planes.dispatcher import World, subscription, url
+from support.planes.dispatcher import LOG_READS, World, subscription, url
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -75,13 +75,13 @@ async def test_whatever_the_store_answers_is_over_when_it_is_over(
 
     def fail(name: str, _: tuple[Any, ...]) -> None:
         asked[name] += 1
-        if name in ("read_log", "load_config"):
+        if name in ("heads", "load_config"):
             raise error
 
     world.watched.fail = fail
     await asyncio.sleep(20)
     world.watched.fail = lambda *_: None
-    assert min(asked["read_log"], asked["load_config"]) >= 2
+    assert min(asked["heads"], asked["load_config"]) >= 2
     event = await world.publish()
     await world.until(lambda: event in world.events, 15)
     await world.subscribe(subscription("other"))
@@ -142,7 +142,7 @@ def fail_reads(world: World, times: int) -> list[int]:
     left = [times]
 
     def fail(name: str, _: tuple[Any, ...]) -> None:
-        if name in {"read_contents", "read_log"} and left[0]:
+        if name in {"read_contents", *LOG_READS} and left[0]:
             left[0] -= 1
             raise StoreUnavailable("away")
 

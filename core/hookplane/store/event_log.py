@@ -68,6 +68,10 @@ class Content:
     body: bytes
 
 
+EventRead = tuple[LogEntry, Content | None]
+"""None: its body is larger than was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
     """What a receiver adds to an endpoint's numbers from time to time."""
@@ -95,6 +99,12 @@ class EventLog(Protocol):
 
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         """Events with a sequence greater than `after`, in order. Raises UnknownObject."""
+
+    async def read_events(
+        self, log_id: LogId, after: int, limit: int, most_bytes: int
+    ) -> list[EventRead]:
+        """The same with the contents of those whose body has at most so many bytes. Raises
+        UnknownObject."""
 
     async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
         """The last sequence of each of these logs; of endpoints that are not there, none."""

@@ -21,10 +21,11 @@ from hookplane.store.delivery_store import (
     Rest,
     StrandedPage,
 )
-from hookplane.store.event_log import LogEntry
+from hookplane.store.event_log import Content, LogEntry
 from hookplane.store.event_numbers import endpoint_of, event_number, sequence_of
 from hookplane.store.id_map import IdMap
 from hookplane.store.queries import AttemptRow, DeliveryRow, EndpointStats, FailingDelivery
+from hookplane.store.storable_text import unpack_headers
 
 FOR_EVER: Final = (1 << 63) - 1
 """A time later than any other."""
@@ -45,6 +46,11 @@ _SETTLED: Final = frozenset(
 def entry_of(ids: IdMap, number: int, *rest: Any) -> LogEntry:
     """From (number, event id, received, type, size, key)."""
     return LogEntry(*ids.place(number), *rest)
+
+
+def content_of(headers: bytes, body: bytes | None) -> Content | None:
+    """From the columns of a content; both are null where it was not asked for."""
+    return None if body is None else Content(unpack_headers(headers), body)
 
 
 def delivery_of(ids: IdMap, number: int, event_id: str, type_: str, *rest: Any) -> Delivery:

@@ -83,10 +83,16 @@ class Audience:
         self._all: set[LogListener] = set()
         self._expecting: dict[LogListener, None] = {}
         """Those that whatever comes next calls."""
+        self._resting: set[LogListener] = set()
         self._index: ConcernIndex[LogListener] = ConcernIndex()
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Somebody has read everything, and waits for what concerns him."""
+        return bool(self._resting)
 
     def admit(self, listener: LogListener) -> None:
         """One more."""
@@ -98,16 +104,19 @@ class Audience:
         """One less."""
         self._all.discard(listener)
         self._expecting.pop(listener, None)
+        self._resting.discard(listener)
         self._index.remove(listener, listener.interest)
 
     def expect(self, listener: LogListener) -> None:
         """Whatever comes next is to call it."""
+        self._resting.discard(listener)
         if listener in self._all:
             self._expecting[listener] = None
 
     def let_rest(self, listener: LogListener) -> None:
         """Only what concerns it is to call it."""
         self._expecting.pop(listener, None)
+        self._resting.add(listener)
 
     def tell(self, entries: Sequence[LogEntry]) -> None:
         """These have come. What is missing before or between them concerns everybody."""
@@ -122,4 +131,5 @@ class Audience:
     def _call(self, listeners: Iterable[LogListener], passed: int) -> None:
         for listener in listeners:
             self._expecting.pop(listener, None)
+            self._resting.discard(listener)
             listener.call(passed)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from hookplane.filters.event import EventView
-from hookplane.store.event_log import Content, EventLog, LogEntry
+from hookplane.store.event_log import Content, EventLog, EventRead, LogEntry
 from hookplane_dispatcher.reading.shares import Shares
 
 OVERHEAD: Final = 2048
@@ -75,6 +75,16 @@ class ContentCache:
             self._release_all(held)
             raise
         return held
+
+    def offer(self, events: Sequence[EventRead]) -> None:
+        """Takes in what was read with the log, as far as there is room beside what is in use."""
+        for entry, content in events:
+            key = _key(entry)
+            if content is not None and not (key in self._all or key in self._loading):
+                weight = _weight(content)
+                self._make_room(weight)
+                if self.used + weight <= self._limit:
+                    self._keep(entry, content)
 
     def name_of(self, endpoint: str) -> str:
         """Of an endpoint, for people: `namespace/name`."""
@@ -193,17 +203,15 @@ class ContentCache:
                 del self._loading[key]
             done.set_result(None)
             self._call_next()
-        self._keep(entries, found)
+        for entry in entries:
+            if (content := found.get(entry.sequence)) is not None:
+                self._keep(entry, content)
         return {entry.sequence: None for entry in entries if entry.sequence not in found}
 
-    def _keep(self, entries: list[LogEntry], found: dict[int, Content]) -> None:
-        for entry in entries:
-            content = found.get(entry.sequence)
-            if content is None:
-                continue
-            body = CachedEvent(_key(entry), self._view(entry, content), _weight(content))
-            self._all[body.key] = self._idle[body.key] = body
-            self.used += body.size
+    def _keep(self, entry: LogEntry, content: Content) -> None:
+        body = CachedEvent(_key(entry), self._view(entry, content), _weight(content))
+        self._all[body.key] = self._idle[body.key] = body
+        self.used += body.size
 
     def _make_room(self, size: int) -> None:
         while self._idle and self.used + size > self._limit:

@@ -7,7 +7,7 @@ tails together asks from time to time where their logs end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -16,12 +16,19 @@ from hookplane.errors import StoreUnavailable
 from hookplane.filters.types import Interest
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
-from hookplane.store.event_log import EventLog, LogEntry
+from hookplane.store.event_log import EventLog, EventRead, LogEntry
 from hookplane_dispatcher.reading.audience import LogListener, Wake
 from hookplane_dispatcher.reading.log_tail import PAGE, LogTail, TailBudget
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 """Until a tail whose read failed is read again; later pauses are longer, up to that of the poll."""
+
+FEW: Final = 16
+SMALL_BYTES: Final = 8 * 1024
+"""Events that are read together with their contents, and how large a body may be."""
+
+Offer = Callable[[Sequence[EventRead]], None]
+"""Takes contents that may be wanted next, or not."""
 
 
 class LogReader:
@@ -35,9 +42,12 @@ class LogReader:
         readers: int,
         tail_bytes: int,
         failed: Callable[[], None],
+        offer: Offer,
     ) -> None:
-        """`failed`: called when following a log ended with an error, before it is begun again."""
+        """`failed`: called when following a log ended with an error, before it is begun again.
+        `offer`: gets contents that were read with a log."""
         self._store = store
+        self._offer = offer
         self._failed = failed
         self._poll_seconds = poll_seconds
         self._readers = asyncio.Semaphore(readers)
@@ -112,14 +122,25 @@ class LogReader:
         backoff = Backoff(FIRST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, self._poll_seconds))
         while True:
             try:
-                entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)
+                is_end = await self._read_on(tail)
             except StoreUnavailable:
                 await asyncio.sleep(backoff.next_pause(self._poll_seconds))
                 continue
             backoff.reset()
-            tail.append(entries)
-            if len(entries) < PAGE:
+            if is_end:
                 await tail.waker.wait()
+
+    async def _read_on(self, tail: LogTail) -> bool:
+        """Whether nothing is left. Who waits at the end needs the contents next, so a few come with
+        the log."""
+        if not tail.audience.is_at_end:
+            entries = await self._store.read_log(tail.endpoint, tail.end, PAGE)
+            tail.append(entries)
+            return len(entries) < PAGE
+        events = await self._store.read_events(tail.endpoint, tail.end, FEW, SMALL_BYTES)
+        self._offer(events)
+        tail.append([entry for entry, _ in events])
+        return len(events) < FEW
 
     async def _look_at_ends(self) -> None:
         while True:

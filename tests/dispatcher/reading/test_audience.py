@@ -51,6 +51,28 @@ def test_what_passes_one_that_rests_is_known_without_a_call(room: Room) -> None:
     assert (orders.rests, orders.passed, not room.calls) == (True, 13, True)
 
 
+def test_it_is_known_whether_somebody_waits_at_the_end(room: Room) -> None:
+    seen = [room.audience.is_at_end]
+    reading = room.listener("reading", rests=False)
+    seen.append(room.audience.is_at_end)
+    resting = room.listener("resting", "order.*")
+    seen.append(room.audience.is_at_end)
+    room.tell(11, "user.a")
+    seen.append(room.audience.is_at_end)
+    room.tell(12, "order.a")
+    seen.append(room.audience.is_at_end)
+    assert seen == [False, False, True, True, False]
+    reading.reads()
+    assert reading.rest(12)
+    assert room.audience.is_at_end
+    reading.reads()
+    assert not room.audience.is_at_end
+    resting.reads()
+    assert resting.rest(12)
+    resting.leave()
+    assert not room.audience.is_at_end
+
+
 def test_one_that_has_more_to_read_is_called_whatever_comes_but_once(room: Room) -> None:
     reading = room.listener("orders", "order.*", rests=False)
     for sequence in (11, 12, 13):

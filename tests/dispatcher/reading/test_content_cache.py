@@ -59,6 +59,36 @@ async def test_the_budget_holds_and_what_waits_comes_in_turn(world: World) -> No
     assert most <= 3 * SIZE
 
 
+async def test_what_is_offered_is_not_read_again(world: World) -> None:
+    await filled(world, 4)
+    events = await world.store.read_events("orders", 0, 4, SIZE)
+    cache = bodies(world, 2)
+    cache.offer([*events[:2], (events[2][0], None)])
+    cache.offer(events[:2])
+    assert cache.used == 2 * SIZE
+    reads = world.count_calls()
+    found = held(await cache.acquire([entry for entry, _ in events[:2]]))
+    assert [body.view.body for body in found] == [b"x" * 1_000] * 2
+    cache.offer(events[3:])  # there is no room, and what is in use stays
+    assert (cache.used, reads.total()) == (2 * SIZE, 0)
+    cache.release(found[0])
+    cache.offer(events[3:])
+    assert len(held(await cache.acquire([events[3][0]]))) == 1
+    assert (cache.used, reads.total()) == (2 * SIZE, 0)
+
+
+async def test_what_is_read_already_is_not_taken_in_twice(world: World) -> None:
+    await filled(world, 1)
+    events = await world.store.read_events("orders", 0, 1, SIZE)
+    cache = bodies(world, 2)
+    world.watched.delays["read_contents"] = 1.0
+    reading = asyncio.create_task(cache.acquire([events[0][0]]))
+    await asyncio.sleep(0.5)
+    cache.offer(events)
+    assert len(held(await reading)) == 1
+    assert cache.used == SIZE
+
+
 async def test_what_does_not_fit_now_is_left_out(world: World) -> None:
     entries = await filled(world, 5)
     cache = bodies(world, 2)

@@ -53,6 +53,8 @@ from support.http.scripted_egress import ScriptedEgress
 from support.planes.activity import RecordingActivityLog
 
 HOUR = 3600.0
+LOG_READS = frozenset({"read_log", "read_events"})
+"""Calls of the store that read a log."""
 
 
 class Watched:
@@ -259,7 +261,14 @@ class World:
         settings = DispatcherSettings(poll_seconds=100 * HOUR, look_seconds=100 * HOUR)
         metrics = DispatcherMetrics(CollectorRegistry())
         bodies = ContentCache(self.store, lambda uid: ("default", uid), 1 << 20, 4)
-        logs = LogReader(self.store, settings.poll_seconds, 4, settings.tail_bytes, lambda: None)
+        logs = LogReader(
+            self.store,
+            settings.poll_seconds,
+            4,
+            settings.tail_bytes,
+            lambda: None,
+            bodies.offer,
+        )
         self.store.listen(Topic.EVENTS, logs.nudge)
         dependencies = Dependencies(
             self.store,

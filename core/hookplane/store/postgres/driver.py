@@ -29,7 +29,15 @@ from hookplane.store.delivery_store import (
     Rest,
     StrandedPage,
 )
-from hookplane.store.event_log import Appended, Content, EndpointReport, LogEntry, LogId, NewEvent
+from hookplane.store.event_log import (
+    Appended,
+    Content,
+    EndpointReport,
+    EventRead,
+    LogEntry,
+    LogId,
+    NewEvent,
+)
 from hookplane.store.local_notifier import LocalNotifier
 from hookplane.store.maintenance import Expired, Retention
 from hookplane.store.notifications import Topic
@@ -251,6 +259,13 @@ class PostgresStore:
 
     async def read_log(self, log_id: LogId, after: int, limit: int) -> list[LogEntry]:
         return await self._read(log.read_log, self._id_map, self._partitions, log_id, after, limit)
+
+    async def read_events(
+        self, log_id: LogId, after: int, limit: int, most_bytes: int
+    ) -> list[EventRead]:
+        return await self._read(
+            log.read_events, self._id_map, self._partitions, log_id, after, limit, most_bytes
+        )
 
     async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
         return await self._read(log.heads, log_ids)

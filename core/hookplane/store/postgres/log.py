@@ -6,29 +6,49 @@ from collections.abc import Sequence
 from typing import Final
 
 from hookplane.errors import UnknownObject
-from hookplane.store.event_log import Content, LogEntry
+from hookplane.store.event_log import Content, EventRead, LogEntry
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
 from hookplane.store.postgres.partition_index import PartitionIndex
+from hookplane.store.rows import content_of
 from hookplane.store.sql import load_statements
 from hookplane.store.storable_text import unpack_headers
 
 _SQL: Final = load_statements("hookplane.store.postgres", "queries.sql")
+_NO_CONTENTS: Final = -1
 
 
 async def read_log(
     db: Db, id_map: PostgresIdMap, partitions: PartitionIndex, uid: str, after: int, limit: int
 ) -> list[LogEntry]:
     """Events behind a sequence, in order. Raises UnknownObject."""
+    found = await read_events(db, id_map, partitions, uid, after, limit, _NO_CONTENTS)
+    return [entry for entry, _ in found]
+
+
+async def read_events(
+    db: Db,
+    id_map: PostgresIdMap,
+    partitions: PartitionIndex,
+    uid: str,
+    after: int,
+    limit: int,
+    most_bytes: int,
+) -> list[EventRead]:
+    """Events behind a sequence, in order, with the contents of those whose body has at most so many
+    bytes. Raises UnknownObject."""
     await id_map.know(db, endpoints=[uid])
     endpoint = id_map.endpoint(uid)
     first, last = event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK)
     known = partitions.last(first)
-    rows = await db.fetch(_SQL["read_log"], first, last, known.era, limit, known.number)
+    rows = await db.fetch(_SQL["read_log"], first, last, known.era, limit, known.number, most_bytes)
     for number, era, *_ in (rows[0], rows[-1]) if rows else ():
         partitions.saw(number, era)
-    return [LogEntry(uid, row[0] & SEQUENCE_MASK, *row[2:]) for row in rows]
+    return [
+        (LogEntry(uid, number & SEQUENCE_MASK, *entry), content_of(headers, body))
+        for number, _, *entry, headers, body in rows
+    ]
 
 
 async def heads(db: Db, uids: Sequence[str]) -> dict[str, int]:

@@ -1,7 +1,10 @@
 -- name: read_log
 -- `era`: at least $3, that of the event $5 before, unless the log went back to an earlier era since. $1 is
--- raised to the floor, because what lies below it is hidden although its partition may still be there.
-select number, era, event_id, received, type, size, key from event
+-- raised to the floor, because what lies below it is hidden although its partition may still be there. With
+-- headers and body where the body has at most $6 bytes.
+select number, era, event_id, received, type, size, key,
+  case when size <= $6 then headers end, case when size <= $6 then body end
+from event
 where number > greatest($1, (select floor from endpoint where endpoint = ($2::bigint >> 40)::int))
   and number <= $2 and era >= case
     when $5 >= (select back_at from endpoint where endpoint = ($2::bigint >> 40)::int) then $3

@@ -9,8 +9,9 @@ from typing import Final
 import orjson
 
 from hookplane.errors import UnknownObject
-from hookplane.store.event_log import Content, LogEntry
+from hookplane.store.event_log import Content, EventRead, LogEntry
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
+from hookplane.store.rows import content_of
 from hookplane.store.sql import load_statements
 from hookplane.store.sqlite.id_map import SQLiteIdMap
 from hookplane.store.storable_text import unpack_headers
@@ -26,6 +27,20 @@ def read_log(
     bounds = (event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK), limit)
     rows = db.execute(_SQL["read_log"], bounds)
     return [LogEntry(uid, number & SEQUENCE_MASK, *rest) for number, *rest in rows]
+
+
+def read_events(
+    db: sqlite3.Connection, id_map: SQLiteIdMap, uid: str, after: int, limit: int, most_bytes: int
+) -> list[EventRead]:
+    """The same with the contents of those whose body has at most so many bytes. Raises
+    UnknownObject."""
+    endpoint = id_map.endpoint(uid)
+    bounds = (event_number(endpoint, after), event_number(endpoint, SEQUENCE_MASK))
+    rows = db.execute(_SQL["read_events"], (*bounds, limit, most_bytes))
+    return [
+        (LogEntry(uid, number & SEQUENCE_MASK, *entry), content_of(headers, body))
+        for number, *entry, headers, body in rows
+    ]
 
 
 def heads(db: sqlite3.Connection, uids: Sequence[str]) -> dict[str, int]:

@@ -3,6 +3,12 @@
 select number, event_id, received, type, size, key from event
 where number > ? and number <= ? order by number limit ?;
 
+-- name: read_events
+-- The same, with headers and body where the body has at most ?4 bytes.
+select e.number, e.event_id, e.received, e.type, e.size, e.key, c.headers, c.body from event e
+left join content c on c.content = e.content and e.size <= ?4
+where e.number > ?1 and e.number <= ?2 order by e.number limit ?3;
+
 -- name: find_heads
 -- Where the logs of these endpoints end.
 select uid, head from endpoint where uid in (select value from json_each(?));

@@ -47,6 +47,19 @@ async def test_the_log_is_read_in_bounded_pieces(scene: Scene) -> None:
     assert await scene.store.read_log("e", 5, 2) == []
 
 
+async def test_small_contents_come_with_the_log(scene: Scene) -> None:
+    headers = (("x-a", "1"),)
+    for body in (b"", b"1234", b"12345"):
+        await scene.store.append(scene.event(headers=headers, body=body))
+    entries = await scene.store.read_log("e", 0, 10)
+    contents = [Content(headers, b""), Content(headers, b"1234"), None]
+    assert await scene.store.read_events("e", 0, 10, 4) == list(zip(entries, contents, strict=True))
+    assert await scene.store.read_events("e", 1, 1, 4) == [(entries[1], contents[1])]
+    assert await scene.store.read_events("e", 3, 1, 4) == []
+    with pytest.raises(UnknownObject):
+        await scene.store.read_events("nobody", 0, 1, 1)
+
+
 async def test_contents_that_are_not_there_are_absent(scene: Scene) -> None:
     await scene.fill(2)
     assert set(await scene.store.read_contents("e", [2, 3, 99])) == {2}

@@ -115,9 +115,11 @@ async def test_who_knows_an_era_since_then_reads_few_partitions(far: Far) -> Non
     plans = []
     for number in (1, 2):
         async with far.store.connections.use(Purpose.OTHER) as db, db.transaction():
-            await db.execute(f"prepare reading (bigint, bigint, bigint, bigint, bigint) as {query}")
+            await db.execute(
+                f"prepare reading (bigint, bigint, bigint, bigint, bigint, int) as {query}"
+            )
             place = (1 << 40) + number
-            execute = f"execute reading({place}, {(2 << 40) - 1}, {era}, 10, {place})"
+            execute = f"execute reading({place}, {(2 << 40) - 1}, {era}, 10, {place}, -1)"
             rows = await db.fetch(f"explain (analyze, costs off) {execute}")
             await db.execute("deallocate reading")
         plans.append("\n".join(row[0] for row in rows))
