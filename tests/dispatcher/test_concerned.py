@@ -286,7 +286,7 @@ async def test_subscriptions_for_which_nothing_comes_cost_nothing(world: World) 
     calls, before = world.count_calls(), world.clock.readings
     await asyncio.sleep(600)
     assert 9 <= calls["asked"] <= 10
-    assert set(calls) == {"asked", "heads", "load_config"}
+    assert set(calls) == {"asked", "bounds", "load_config"}
     assert world.clock.readings - before == calls["asked"]
 
 

@@ -87,7 +87,7 @@ async def test_who_has_nothing_to_do_costs_nothing(world: World) -> None:
     calls, before, hour = world.count_calls(), world.clock.readings, 3600
     await asyncio.sleep(hour)
     polls = hour / world.settings.poll_seconds
-    assert calls.pop("heads") <= polls + 1
+    assert calls.pop("bounds") <= polls + 1
     assert "read_log" not in calls
     assert calls.pop("load_config", 0) <= hour
     assert own(calls).total() <= polls, calls

@@ -9,10 +9,11 @@ from typing import Any, Final
 import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
+from hookplane.store.maintenance import Retention
 from hookplane_dispatcher.settings import DispatcherSettings
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
-from support.planes.store import Owner
+from support.planes.store import DAY, Owner
 
 NEVER_AGAIN: Final = RetryConfig(schedule=())
 HOURLY: Final = RetryConfig(schedule=(3_600_000,), jitter_percent=0)
@@ -272,6 +273,23 @@ async def test_another_filter_counts_for_those_that_wait(
     status = await world.until_status(shop, lambda s: s.counters.filtered == 2, 60)
     assert world.events == ids[:1]
     assert (status.counters.delivered, status.pending, status.retrying) == (1, 0, 0)
+
+
+async def test_what_retention_removes_holds_its_key_no_longer(world: World) -> None:
+    """Though it would have been tried again in an hour."""
+    shop = await world.subscribe(by_key(retry=HOURLY))
+    await world.start()
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    await world.publish(body=b"x" * 200_000, key="a")
+    await world.until_status(shop, lambda s: s.retrying == 1)
+    behind = (await publish(world, "aa"))["a"]
+    await world.until_status(shop, lambda s: s.pending == 2)
+    world.egress.scripts.clear()
+    world.egress.sent.clear()
+    await world.store.expire(Retention(DAY, DAY, 100_000), world.clock.now())
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 2, 30)
+    assert world.events == behind
+    assert (status.counters.expired, status.retrying, status.pending) == (1, 0, 0)
 
 
 async def test_a_filter_that_fails_on_one_that_waits_says_so(world: World) -> None:

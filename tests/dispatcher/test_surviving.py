@@ -75,13 +75,13 @@ async def test_whatever_the_store_answers_is_over_when_it_is_over(
 
     def fail(name: str, _: tuple[Any, ...]) -> None:
         asked[name] += 1
-        if name in ("heads", "load_config"):
+        if name in ("bounds", "load_config"):
             raise error
 
     world.watched.fail = fail
     await asyncio.sleep(20)
     world.watched.fail = lambda *_: None
-    assert min(asked["heads"], asked["load_config"]) >= 2
+    assert min(asked["bounds"], asked["load_config"]) >= 2
     event = await world.publish()
     await world.until(lambda: event in world.events, 15)
     await world.subscribe(subscription("other"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from hookplane.clock import Millis
 from hookplane.network.headers import Headers
@@ -68,6 +68,15 @@ class Content:
     body: bytes
 
 
+class LogBounds(NamedTuple):
+    """Where the log of an endpoint begins and ends."""
+
+    floor: int
+    """Retention has removed everything up to this sequence, and nothing behind it."""
+    head: int
+    """The last sequence."""
+
+
 EventRead = tuple[LogEntry, Content | None]
 """None: its body is larger than was asked for."""
 
@@ -106,8 +115,8 @@ class EventLog(Protocol):
         """The same with the contents of those whose body has at most so many bytes. Raises
         UnknownObject."""
 
-    async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
-        """The last sequence of each of these logs; of endpoints that are not there, none."""
+    async def bounds(self, log_ids: Sequence[LogId]) -> dict[LogId, LogBounds]:
+        """Where each of these logs begins and ends; of endpoints that are not there, nothing."""
 
     async def floor(self, log_id: LogId) -> int:
         """Retention has removed everything up to this sequence, and nothing behind it. Raises

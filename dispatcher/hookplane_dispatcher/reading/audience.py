@@ -10,6 +10,8 @@ from hookplane.store.event_log import LogEntry
 from hookplane_dispatcher.reading.concern_index import ConcernIndex
 
 Wake = Callable[[], None]
+Removed = Callable[[int], None]
+"""Told that retention has removed everything up to this sequence."""
 
 
 class _Listening(Enum):
@@ -24,8 +26,11 @@ class _Listening(Enum):
 class LogListener:
     """A subscription at the log of one endpoint, as the log sees it."""
 
-    def __init__(self, audience: Audience, interest: Interest, wake: Wake) -> None:
+    def __init__(
+        self, audience: Audience, interest: Interest, wake: Wake, removed: Removed
+    ) -> None:
         """`interest`: what concerns it. `wake`: called when there is something to read for it."""
+        self.removed = removed
         self.interest = interest
         self._audience = audience
         self._wake = wake
@@ -80,6 +85,7 @@ class Audience:
     def __init__(self, end: int) -> None:
         self.end = end
         """The last sequence that was told of."""
+        self._floor = 0
         self._all: set[LogListener] = set()
         self._expecting: dict[LogListener, None] = {}
         """Those that whatever comes next calls."""
@@ -117,6 +123,13 @@ class Audience:
         """Only what concerns it is to call it."""
         self._expecting.pop(listener, None)
         self._resting.add(listener)
+
+    def raise_floor(self, floor: int) -> None:
+        """Retention has removed everything up to here."""
+        if floor > self._floor:
+            self._floor = floor
+            for listener in list(self._all):
+                listener.removed(floor)
 
     def tell(self, entries: Sequence[LogEntry]) -> None:
         """These have come. What is missing before or between them concerns everybody."""

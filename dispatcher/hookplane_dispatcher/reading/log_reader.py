@@ -16,8 +16,8 @@ from hookplane.errors import StoreUnavailable
 from hookplane.filters.types import Interest
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import run_forever
-from hookplane.store.event_log import EventLog, EventRead, LogEntry
-from hookplane_dispatcher.reading.audience import LogListener, Wake
+from hookplane.store.event_log import EventLog, EventRead, LogBounds, LogEntry
+from hookplane_dispatcher.reading.audience import LogListener, Removed, Wake
 from hookplane_dispatcher.reading.log_tail import PAGE, LogTail, TailBudget
 
 FIRST_PAUSE_SECONDS: Final = 0.25
@@ -27,6 +27,7 @@ FEW: Final = 16
 SMALL_BYTES: Final = 8 * 1024
 """Events that are read together with their contents, and how large a body may be."""
 
+_NOTHING: Final = LogBounds(0, 0)
 Offer = Callable[[Sequence[EventRead]], None]
 """Takes contents that may be wanted next, or not."""
 
@@ -66,16 +67,19 @@ class LogReader:
         if (tail := self._tails.get(endpoint)) is not None:
             tail.waker.wake()
 
-    def attach(self, endpoint: str, head: int, interest: Interest, wake: Wake) -> LogListener:
+    def attach(
+        self, endpoint: str, head: int, interest: Interest, wake: Wake, removed: Removed
+    ) -> LogListener:
         """Follows the log of an endpoint, and calls `wake` when there is something new of
-        interest; `head` is where the log ended a moment ago."""
+        interest, and `removed` with what retention took; `head` is where the log ended a moment
+        ago."""
         tail = self._tails.get(endpoint)
         if tail is None:
             tail = self._tails[endpoint] = LogTail(endpoint, head, self._budget)
             follow = partial(self._follow, tail)
             self._tasks[endpoint] = self._start(f"the log of {endpoint}", follow)
             self._poll = self._poll or self._start("the ends of logs", self._look_at_ends)
-        return LogListener(tail.audience, interest, wake)
+        return LogListener(tail.audience, interest, wake, removed)
 
     def detach(self, endpoint: str, listener: LogListener) -> None:
         """Ends what `attach` began. A log that nobody listens to is no longer followed."""
@@ -146,12 +150,15 @@ class LogReader:
         while True:
             await asyncio.sleep(self._poll_seconds)
             with suppress(StoreUnavailable):
-                self._compare(await self._store.heads(list(self._tails)))
+                self._compare(await self._store.bounds(list(self._tails)))
 
-    def _compare(self, heads: Mapping[str, int]) -> None:
-        """Wakes tails of which nobody told that their log has grown; others rest."""
+    def _compare(self, found: Mapping[str, LogBounds]) -> None:
+        """Wakes tails of which nobody told that their log has grown; others rest. Tells what
+        retention removed."""
         for endpoint, tail in self._tails.items():
-            if heads.get(endpoint, 0) > tail.end:
+            bounds = found.get(endpoint, _NOTHING)
+            tail.audience.raise_floor(bounds.floor)
+            if bounds.head > tail.end:
                 tail.waker.wake()
             else:
                 tail.rest()

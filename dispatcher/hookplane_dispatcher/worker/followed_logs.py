@@ -4,6 +4,7 @@ concern the subscription."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from hookplane.filters.types import Interest
 from hookplane.pacing.waiting import Waker
@@ -28,23 +29,40 @@ class FollowedLogs:
         self._interest = interest
         self._waker = waker
         self._listeners: dict[LogId, LogListener] = {}
+        self._removed: dict[LogId, int] = {}
 
     def join(self, endpoint: LogId, position: int, head: int) -> None:
         """Begins to read a log. `head`: where it ended a moment ago."""
         self._tracker.join(endpoint, position)
-        listener = self._logs.attach(endpoint, head, self._interest, self._waker.wake)
-        self._listeners[endpoint] = listener
+        removed = partial(self._note_removed, endpoint)
+        self._listeners[endpoint] = self._logs.attach(
+            endpoint, head, self._interest, self._waker.wake, removed
+        )
 
     def leave(self, endpoint: LogId) -> None:
         """Ends what `join` began; the store counts what was not settled."""
         self._tracker.leave(endpoint)
         self._logs.detach(endpoint, self._listeners.pop(endpoint))
+        self._removed.pop(endpoint, None)
 
     def close(self) -> None:
         """Listens to no log any more."""
         for endpoint, listener in self._listeners.items():
             self._logs.detach(endpoint, listener)
         self._listeners.clear()
+
+    # Retention ----------------------------------------------------------------------------------
+
+    def take_removed(self) -> dict[LogId, int]:
+        """The logs of which retention has removed something since the last call, and up to what."""
+        removed, self._removed = self._removed, {}
+        return removed
+
+    def _note_removed(self, endpoint: LogId, upto: int) -> None:
+        """Whoever has no row has nothing to end."""
+        if self._tracker.queue:
+            self._removed[endpoint] = upto
+            self._waker.wake()
 
     # Reading ------------------------------------------------------------------------------------
 

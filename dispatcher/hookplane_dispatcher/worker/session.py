@@ -283,6 +283,8 @@ class OwnershipSession:
             self._logs.want(interest_of(self._config))
             for cursor in self._tracker.cursors.values():
                 cursor.rewind()
+        for endpoint, upto in self._logs.take_removed().items():
+            self._tracker.expire(endpoint, upto)
         self._end_overdue()
         self._show()
 

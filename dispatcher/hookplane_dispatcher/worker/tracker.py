@@ -26,7 +26,7 @@ from hookplane.store.delivery_store import (
     ReplayProgress,
     Rest,
 )
-from hookplane.store.event_log import LogEntry
+from hookplane.store.event_log import LogEntry, LogId
 from hookplane_dispatcher.reading.content_cache import CachedEvent
 from hookplane_dispatcher.transports.transport import REFUSED_CODE
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
@@ -291,6 +291,16 @@ class DeliveryTracker:
         is new goes by no key any more."""
         if entry.key and self.keys.behind:
             self.keys.next.add((entry.endpoint, entry.key))
+
+    def expire(self, endpoint: LogId, upto: int) -> None:
+        """Retention has removed these events and counted them: their rows hold nobody up any more,
+        though they are due later."""
+        rows = [x for x in self.queue.rows() if x.endpoint == endpoint and x.sequence <= upto]
+        for row in rows:
+            if not row.active:
+                self.finish(
+                    Settlement(row.key, DeliveryState.EXPIRED, had_row=True, replay=row.replay)
+                )
 
     def filter_out(self, row: QueuedDelivery, *, failed: bool = False) -> None:
         """A row that has not started is not wanted; `failed`: because the filter failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -17,9 +18,11 @@ class Room:
     def __init__(self) -> None:
         self.audience = Audience(10)
         self.calls: Counter[str] = Counter()
+        self.removed: list[int] = []
 
     def listener(self, name: str, *types: str, rests: bool = True) -> LogListener:
-        made = LogListener(self.audience, Interest(types), lambda: self.calls.update([name]))
+        wake = partial(self.calls.update, [name])
+        made = LogListener(self.audience, Interest(types), wake, self.removed.append)
         if rests:
             assert made.rest(10)
         return made
@@ -49,6 +52,16 @@ def test_what_passes_one_that_rests_is_known_without_a_call(room: Room) -> None:
     room.tell(11, "user.a", "user.b")
     room.tell(13, "user.c")
     assert (orders.rests, orders.passed, not room.calls) == (True, 13, True)
+
+
+def test_what_retention_removed_is_told_once_to_each(room: Room) -> None:
+    room.listener("reading", rests=False)
+    room.listener("resting").leave()
+    room.listener("resting")
+    for floor in (0, 3, 3, 2, 5):
+        room.audience.raise_floor(floor)
+    assert room.removed == [3, 3, 5, 5]
+    assert not room.calls
 
 
 def test_it_is_known_whether_somebody_waits_at_the_end(room: Room) -> None:

@@ -61,7 +61,7 @@ async def test_what_nobody_told_of_is_found(world: World, away: bool) -> None:
     failed: list[str] = []
 
     def fail(name: str, _: tuple[Any, ...]) -> None:
-        if name == "heads" and away and len(failed) < 3:
+        if name == "bounds" and away and len(failed) < 3:
             failed.append(name)
             raise StoreUnavailable("away")
 

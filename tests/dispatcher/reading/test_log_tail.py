@@ -103,7 +103,7 @@ def test_one_that_is_closed_leaves_its_bytes_to_others() -> None:
 def test_a_budget_below_one_event_keeps_none_and_wakes_all_the_same() -> None:
     woken: list[int] = []
     tail = LogTail("e", 0, TailBudget(1))
-    LogListener(tail.audience, Interest(), lambda: woken.append(tail.end))
+    LogListener(tail.audience, Interest(), lambda: woken.append(tail.end), lambda _: None)
     tail.append(entries("e", 1, 3))
     assert woken == [3]
     assert tail.after(2) is None

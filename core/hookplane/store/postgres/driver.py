@@ -34,6 +34,7 @@ from hookplane.store.event_log import (
     Content,
     EndpointReport,
     EventRead,
+    LogBounds,
     LogEntry,
     LogId,
     NewEvent,
@@ -267,8 +268,8 @@ class PostgresStore:
             log.read_events, self._id_map, self._partitions, log_id, after, limit, most_bytes
         )
 
-    async def heads(self, log_ids: Sequence[LogId]) -> dict[LogId, int]:
-        return await self._read(log.heads, log_ids)
+    async def bounds(self, log_ids: Sequence[LogId]) -> dict[LogId, LogBounds]:
+        return await self._read(log.bounds, log_ids)
 
     async def floor(self, log_id: LogId) -> int:
         return await self._read(log.floor, log_id)

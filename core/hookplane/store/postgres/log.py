@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hookplane.errors import UnknownObject
-from hookplane.store.event_log import Content, EventRead, LogEntry
+from hookplane.store.event_log import Content, EventRead, LogBounds, LogEntry
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.postgres.db import Db
 from hookplane.store.postgres.id_map import PostgresIdMap
@@ -51,10 +51,10 @@ async def read_events(
     ]
 
 
-async def heads(db: Db, uids: Sequence[str]) -> dict[str, int]:
-    """The last sequence of each log that is there."""
-    rows = await db.fetch(_SQL["find_heads"], list(uids))
-    return {uid: sequence_of(head) for uid, head in rows}
+async def bounds(db: Db, uids: Sequence[str]) -> dict[str, LogBounds]:
+    """Where each log begins and ends that is there."""
+    rows = await db.fetch(_SQL["find_bounds"], list(uids))
+    return {uid: LogBounds(sequence_of(first), sequence_of(head)) for uid, first, head in rows}
 
 
 async def floor(db: Db, uid: str) -> int:

@@ -12,9 +12,9 @@ where number > greatest($1, (select floor from endpoint where endpoint = ($2::bi
   end
 order by number limit $4;
 
--- name: find_heads
--- Where the logs of these endpoints end.
-select uid, head from endpoint where uid = any($1::text[]);
+-- name: find_bounds
+-- Where the logs of these endpoints begin and end.
+select uid, floor, head from endpoint where uid = any($1::text[]);
 
 -- name: find_floor
 -- Where the log of an endpoint begins.

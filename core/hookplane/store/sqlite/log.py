@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from hookplane.errors import UnknownObject
-from hookplane.store.event_log import Content, EventRead, LogEntry
+from hookplane.store.event_log import Content, EventRead, LogBounds, LogEntry
 from hookplane.store.event_numbers import SEQUENCE_MASK, event_number, sequence_of
 from hookplane.store.rows import content_of
 from hookplane.store.sql import load_statements
@@ -43,10 +43,10 @@ def read_events(
     ]
 
 
-def heads(db: sqlite3.Connection, uids: Sequence[str]) -> dict[str, int]:
-    """The last sequence of each log that is there."""
-    rows = db.execute(_SQL["find_heads"], (orjson.dumps(list(uids)).decode(),))
-    return {uid: sequence_of(head) for uid, head in rows}
+def bounds(db: sqlite3.Connection, uids: Sequence[str]) -> dict[str, LogBounds]:
+    """Where each log begins and ends that is there."""
+    rows = db.execute(_SQL["find_bounds"], (orjson.dumps(list(uids)).decode(),))
+    return {uid: LogBounds(sequence_of(first), sequence_of(head)) for uid, first, head in rows}
 
 
 def floor(db: sqlite3.Connection, uid: str) -> int:

@@ -9,9 +9,9 @@ select e.number, e.event_id, e.received, e.type, e.size, e.key, c.headers, c.bod
 left join content c on c.content = e.content and e.size <= ?4
 where e.number > ?1 and e.number <= ?2 order by e.number limit ?3;
 
--- name: find_heads
--- Where the logs of these endpoints end.
-select uid, head from endpoint where uid in (select value from json_each(?));
+-- name: find_bounds
+-- Where the logs of these endpoints begin and end.
+select uid, floor, head from endpoint where uid in (select value from json_each(?));
 
 -- name: find_floor
 -- Where the log of an endpoint begins.

@@ -329,5 +329,5 @@ async def test_the_latest_rejection_stays_whatever_the_order_of_reports(scene: S
 async def test_where_logs_end(scene: Scene) -> None:
     await scene.endpoints("f")
     await scene.fill(3)
-    assert await scene.store.heads(["e", "f", "gone"]) == {"e": 3, "f": 0}
-    assert await scene.store.heads([]) == {}
+    assert await scene.store.bounds(["e", "f", "gone"]) == {"e": (0, 3), "f": (0, 0)}
+    assert await scene.store.bounds([]) == {}
