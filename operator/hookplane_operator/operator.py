@@ -18,6 +18,7 @@ from hookplane.compile.model import ObjectKey
 from hookplane.pacing.backoff import Backoff
 from hookplane.pacing.run_forever import FIRST_PAUSE, LONGEST_PAUSE, run_forever
 from hookplane.store.operator_store import WriterFence
+from hookplane_operator.config.finished_replays import FinishedReplays
 from hookplane_operator.config.generated import GeneratedSecrets
 from hookplane_operator.config.reconcile import Configurator
 from hookplane_operator.config.sweeper import Sweeper
@@ -97,6 +98,7 @@ class Operator:
         self._gateways = self._make_gateways(kube, settings, scope, cluster)
         self._collector = self._make_collector()
         self._sweeper = Sweeper(kube, self._objects, self._deletions, scope, metrics, clock)
+        self._finished = FinishedReplays(kube, self._objects, clock, election.leads)
         self._default = DefaultGatewayKeeper(kube, self._objects, settings, scope)
         self._queue = WorkQueue[Task](self._work_on, _job_of, metrics)
         self._router = self._make_router(clock)
@@ -267,6 +269,7 @@ class Operator:
             "secrets": self._secrets.keep_fresh,
             "services": self._services.keep_fresh,
             "watches": self._watcher.run,
+            "replays": self._finished.run,
         }
 
     async def _list(self) -> None:

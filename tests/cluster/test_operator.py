@@ -473,6 +473,20 @@ def test_a_replay_runs_once(
     assert len(again) == 1
 
 
+def test_a_replay_that_has_ended_goes_when_its_time_is_over(
+    place: Installation, kubectl: Kubectl, subscriber: Target, name: str
+) -> None:
+    pair(kubectl, name, subscriber)
+    ref = {"subscriptionRef": {"name": name}}
+    events = {"ids": ["evt_" + "0" * 26]}
+    kubectl.apply(made("WebhookReplay", name, ref | {"events": events}))
+    found = kubectl.until("whr", name, lambda x: x.get("status", {}).get("state") == "Complete")
+    assert found["status"]["notFound"] == 1
+    keep = '{"spec":{"ttlSecondsAfterFinished":1}}'
+    kubectl.run("patch", "whr", name, "--type=merge", "-p", keep)
+    until(lambda: kubectl.find("whr", name) is None, "the deletion")
+
+
 NO_IMAGE = "nowhere.example/none:1"
 
 

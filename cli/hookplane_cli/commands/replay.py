@@ -107,4 +107,5 @@ def _line(job: dict[str, Any]) -> str:
     if job["state"] == "Running":
         return f"replay {job['name']} runs; see: hookplane status"
     told = f"{job['delivered']:,} delivered, {job['failed']:,} failed"
+    told += f", {job['notFound']:,} not found" if job["notFound"] else ""
     return f"replay {job['name']} is {job['state']}: {counted(job['matched'], 'event')}, {told}"

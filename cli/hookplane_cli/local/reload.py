@@ -33,8 +33,8 @@ from hookplane.config.base import Document
 from hookplane.config.endpoint import operational_endpoint
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.kinds.registry import KIND_BY_NAME
-from hookplane.kinds.replay import ReplaySpec, WebhookReplay
-from hookplane.kinds.subscription import WebhookSubscription
+from hookplane.kinds.replay import ReplayEvents, WebhookReplay
+from hookplane.kinds.subscription import LocalName, WebhookSubscription
 from hookplane.manifests.files import read_files
 from hookplane.manifests.model import Manifests
 from hookplane.manifests.read import read_manifests
@@ -219,6 +219,7 @@ class Reloader:
         return tuple(begun)
 
 
+_KEPT: Final = "deletes the object in a cluster; here the manifest stays, and the job in the list"
 _REPLAY_PREFIX: Final = local_uid("WebhookReplay", "", "").rstrip("/") + "/"
 
 
@@ -294,7 +295,7 @@ class ImmutableFields:
     are remembered as they were first seen; the other is in the document in force."""
 
     def __init__(self) -> None:
-        self._replays: dict[str, ReplaySpec] = {}
+        self._replays: dict[str, tuple[LocalName, ReplayEvents]] = {}
 
     def check(
         self, resources: Iterable[Resource], in_force: Mapping[str, Document]
@@ -314,8 +315,12 @@ class ImmutableFields:
         return allowed, found
 
     def _check_replay(self, resource: WebhookReplay, problems: Problems) -> None:
-        if self._replays.setdefault(uid_of(resource), resource.spec) != resource.spec:
+        spec = resource.spec
+        job = (spec.subscription_ref, spec.events)
+        if self._replays.setdefault(uid_of(resource), job) != job:
             problems.error("spec", "is immutable; a replay runs once, so create another")
+        if spec.ttl_seconds_after_finished is not None:
+            problems.note("spec.ttlSecondsAfterFinished", _KEPT)
 
 
 def _check_start(resource: WebhookSubscription, old: Document | None, problems: Problems) -> None:

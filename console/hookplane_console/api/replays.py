@@ -10,7 +10,7 @@ from aiohttp import web
 from hookplane.clock import Millis
 from hookplane.errors import UnknownObject
 from hookplane.ids import EVENT_PREFIX, event_id
-from hookplane.store.delivery_store import DeliveryState, NewReplay
+from hookplane.store.delivery_store import REPLAYABLE, DeliveryState, NewReplay
 from hookplane_console.api.context import ApiRoute, Context, Routes, path_key
 from hookplane_console.api.parameters import (
     NAMESPACE,
@@ -24,15 +24,7 @@ from hookplane_console.api.views import replay_view
 from hookplane_console.responses import Refusal, json_response, whole
 
 MAX_IDS: Final = 1000
-REPLAYABLE: Final = {
-    "dead": DeliveryState.DEAD,
-    "retrying": DeliveryState.RETRYING,
-    "delivered": DeliveryState.DELIVERED,
-    "filtered": DeliveryState.FILTERED,
-    "expired": DeliveryState.EXPIRED,
-}
-"""Events in other states have yet to be sent."""
-_ALL: Final = frozenset(REPLAYABLE.values())
+_STATES: Final = {state.value: state for state in DeliveryState if state in REPLAYABLE}
 _MEMBERS: Final = frozenset({"subscription", "ids", "since", "until", "states"})
 _EVENT_ID: Final = re.compile(r"evt_[0-9a-z]{26}")
 
@@ -79,7 +71,7 @@ def new_replay(
         ids=ids,
         received_from=received_from,
         received_to=received_to,
-        states=_states(body, _ALL if ids else frozenset({DeliveryState.DEAD})),
+        states=_states(body, REPLAYABLE if ids else frozenset({DeliveryState.DEAD})),
     )
 
 
@@ -112,12 +104,12 @@ def _states(body: dict[str, Any], default: frozenset[DeliveryState]) -> frozense
         raise Refusal(400, "a list of states", "states")
     lowered = [name.lower() for name in names]
     if lowered == ["all"]:
-        return _ALL
+        return REPLAYABLE
     for index, name in enumerate(lowered):
-        if name not in REPLAYABLE:
-            known = ", ".join([*REPLAYABLE, "all"])
+        if name not in _STATES:
+            known = ", ".join([*_STATES, "all"])
             raise Refusal(400, f"events to replay are: {known} (alone)", f"states[{index}]")
-    return frozenset(REPLAYABLE[name] for name in lowered) or default
+    return frozenset(_STATES[name] for name in lowered) or default
 
 
 ROUTES: Final[Routes] = (

@@ -267,6 +267,7 @@ def replay_view(job: ReplayJob, name: Name) -> Json:
         "matched": job.matched,
         "delivered": job.delivered,
         "failed": job.failed,
+        "notFound": job.not_found,
         "createdTime": format_time(job.created),
         "finishedTime": time_or_none(job.finished),
     }

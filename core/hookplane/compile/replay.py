@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from hookplane.clock import Millis
 from hookplane.compile.model import Absent, uid_of
 from hookplane.compile.problems import Problems
 from hookplane.compile.references import Neighbours
 from hookplane.kinds.conditions import Reason
 from hookplane.kinds.replay import ReplayEvents, WebhookReplay
-from hookplane.store.delivery_store import DeliveryState, NewReplay
+from hookplane.store.delivery_store import REPLAYABLE, DeliveryState, NewReplay
 from hookplane.units import parse_time
-
-REPLAYABLE: Final = frozenset(
-    {
-        DeliveryState.DEAD,
-        DeliveryState.DELIVERED,
-        DeliveryState.FILTERED,
-        DeliveryState.EXPIRED,
-        DeliveryState.RETRYING,
-    }
-)
-"""What `All` stands for. What is pending or being sent is delivered without a replay."""
 
 
 def compile_replay(

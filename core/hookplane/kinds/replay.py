@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +11,9 @@ from hookplane.kinds.status import Count, Status
 from hookplane.kinds.subscription import LocalName
 from hookplane.units import parse_time
 
-ReplayState = Literal["Dead", "Delivered", "Filtered", "Expired", "All"]
+ENDED: Final = ("Complete", "Cancelled")
+"""States that a replay never leaves."""
+ReplayState = Literal["Dead", "Delivered", "Filtered", "Expired", "Retrying", "All"]
 
 
 class ReplayEvents(Spec):
@@ -29,9 +31,9 @@ class ReplayEvents(Spec):
     """Received at this time or later."""
     to: Time | None = None
     """Received before this time; default: the job's creation."""
-    states: Annotated[list[ReplayState], Field(min_length=1, max_length=4)] | None = None
+    states: Annotated[list[ReplayState], Field(min_length=1, max_length=5)] | None = None
     """In which state: Dead (default for a range), Delivered, Filtered, Expired (the subscription no
-    longer read the endpoint), or All (default for ids)."""
+    longer read the endpoint), Retrying (due at once), or All (default for ids)."""
 
     RULES = (
         Rule(rule="has(self.ids) != has(self.from)", message="set exactly one of ids and from"),
@@ -56,14 +58,22 @@ class ReplayEvents(Spec):
 
 
 class ReplaySpec(Spec):
-    """Events of one subscription to deliver again. Immutable."""
+    """Events of one subscription to deliver again; which, and to whom, is immutable."""
 
     subscription_ref: LocalName
     """The subscription, in the same namespace."""
     events: ReplayEvents
     """Which events."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """In a cluster: the object is deleted so many seconds after it was complete or cancelled;
+    default: it stays."""
 
-    RULES = (Rule(rule="self == oldSelf", message="a replay is immutable; create another"),)
+    RULES = (
+        Rule(
+            rule="self.subscriptionRef == oldSelf.subscriptionRef && self.events == oldSelf.events",
+            message="a replay is immutable; create another",
+        ),
+    )
 
 
 class ReplayStatus(Status):
@@ -77,6 +87,9 @@ class ReplayStatus(Status):
     """Of those: delivered by this job."""
     failed: Count | None = None
     """Of those: failed; they go on by the subscription's own schedule, or are dead again."""
+    not_found: Count | None = None
+    """Of `spec.events.ids`: not in the store, of no endpoint of the subscription, or still to be
+    delivered for the first time."""
     start_time: Time | None = None
     """When it began."""
     completion_time: Time | None = None

@@ -311,6 +311,18 @@ class ReplayPhase(StrEnum):
     """The job was deleted before it was complete; nothing more is sent for it."""
 
 
+REPLAYABLE: Final = frozenset(
+    {
+        DeliveryState.DEAD,
+        DeliveryState.RETRYING,
+        DeliveryState.DELIVERED,
+        DeliveryState.FILTERED,
+        DeliveryState.EXPIRED,
+    }
+)
+"""What `All` stands for. What is pending or being sent is delivered without a replay."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewReplay:
     """A replay job. `ids` xor the range; the store fixes its bounds at creation."""
@@ -324,7 +336,7 @@ class NewReplay:
     received_from: Millis = 0
     received_to: Millis = 0
     states: frozenset[DeliveryState] = frozenset({DeliveryState.DEAD})
-    """DEAD, DELIVERED, FILTERED, EXPIRED, and RETRYING with any; all five stand for All."""
+    """Some of `REPLAYABLE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +354,9 @@ class ReplayJob:
     failed: int
     exhausted: bool
     finished: Millis = 0
+    not_found: int = 0
+    """Of the ids that it names: not in the store, of no endpoint of the subscription, or never its
+    turn so far, so that they are delivered without a replay."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ WITH_ROW: Final = frozenset({DeliveryState.SENDING, DeliveryState.RETRYING, Deli
 """States of deliveries that have a row of their own."""
 ENTRY: Final = 6
 """So many columns has an entry: number, event id, received, type, size, key."""
+_PHASE: Final = 5
+_EXHAUSTED: Final = 9
+"""Columns of a replay job that are of another type in the model."""
 _SETTLED: Final = frozenset(
     {
         DeliveryState.DEAD,
@@ -138,9 +141,9 @@ def asked_of(rows: Iterable[Iterable[Any]]) -> dict[str, Asked]:
 
 def job_of(*columns: Any) -> ReplayJob:
     """From the columns in the order of the model."""
-    uid, namespace, name, subscription, created, phase, *counts, exhausted, finished = columns
-    progress = (ReplayPhase(phase), *counts, bool(exhausted), finished)
-    return ReplayJob(uid, namespace, name, subscription, created, *progress)
+    job: list[Any] = list(columns)
+    job[_PHASE], job[_EXHAUSTED] = ReplayPhase(job[_PHASE]), bool(job[_EXHAUSTED])
+    return ReplayJob(*job)
 
 
 def replay_page_of(

@@ -22,6 +22,10 @@ from hookplane_operator.status.conditions import (
 )
 from hookplane_operator.status.observation import Observation
 
+_NOT_FOUND: Final = (
+    "not in the store, of no endpoint of the subscription, or delivered without a replay, because "
+    "their turn has not come yet"
+)
 _COMPLETE: Final[Mapping[ReplayPhase, tuple[Truth, Reason]]] = {
     ReplayPhase.RUNNING: ("False", Reason.RUNNING),
     ReplayPhase.COMPLETE: ("True", Reason.COMPLETE),
@@ -50,6 +54,7 @@ def replay_status(
         matched=job.matched if job else None,
         delivered=job.delivered if job else None,
         failed=job.failed if job else None,
+        not_found=job.not_found if job else None,
         start_time=time_or_none(job.created) if job else None,
         completion_time=time_or_none(job.finished) if job else None,
     )
@@ -70,4 +75,6 @@ def _complete(job: ReplayJob | None) -> Fact:
         return Fact(condition, "False", Reason.PENDING)
     truth, reason = _COMPLETE[job.phase]
     words = f"{job.matched} matched, {job.delivered} delivered, {job.failed} failed"
+    if job.not_found:
+        words += f", {job.not_found} ids not found: {_NOT_FOUND}"
     return Fact(condition, truth, reason, words)

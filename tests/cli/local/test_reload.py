@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hookplane.compile.model import Options
+from hookplane.compile.model import Options, Severity
 from hookplane.config.endpoint import EndpointConfig
 from hookplane.config.subscription import SubscriptionConfig
 from hookplane.errors import UnknownObject
@@ -477,6 +477,15 @@ def test_a_replay_is_immutable() -> None:
     allowed, (problem,) = immutables.check(changed, {})
     assert allowed == []
     assert problem.message == "is immutable; a replay runs once, so create another"
+
+
+def test_how_long_a_replay_is_kept_may_change_and_says_what_it_does_here() -> None:
+    immutables = ImmutableFields()
+    immutables.check(manifests_of(REPLAY).resources, {})
+    changed = manifests_of(REPLAY.replace("spec: {", "spec: {ttlSecondsAfterFinished: 60, "))
+    allowed, (note,) = immutables.check(changed.resources, {})
+    assert (len(allowed), note.severity) == (1, Severity.NOTE)
+    assert "here the manifest stays" in note.message
 
 
 def test_where_a_subscription_starts_is_immutable() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookplane.compile.model import Absent
-from hookplane.compile.replay import REPLAYABLE
-from hookplane.store.delivery_store import DeliveryState, NewReplay
+from hookplane.store.delivery_store import REPLAYABLE, DeliveryState, NewReplay
 from hookplane.units import parse_time
 from support.planes.compiled import NOW, compiled_of, endpoint_text, subscription_text
 
@@ -36,6 +35,13 @@ def replay_text(events: str) -> str:
             {DeliveryState.DEAD, DeliveryState.DELIVERED},
         ),
         (f"{{from: '{FROM}', states: [All]}}", (), parse_time(FROM), NOW, REPLAYABLE),
+        (
+            f"{{from: '{FROM}', states: [Retrying]}}",
+            (),
+            parse_time(FROM),
+            NOW,
+            {DeliveryState.RETRYING},
+        ),
     ],
 )
 def test_jobs(

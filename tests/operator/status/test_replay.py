@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def test_phases(phase: ReplayPhase, state: str, truth: str) -> None:
     made = status(job(phase))
     words = "9 matched, 5 delivered, 2 failed"
     assert (made["state"], condition(made, "Complete")) == (state, (truth, state, words))
+
+
+def test_ids_that_are_not_found_are_told() -> None:
+    made = status(replace(job(ReplayPhase.COMPLETE), not_found=2))
+    assert made["notFound"] == 2
+    assert "2 failed, 2 ids not found: not in the store" in condition(made, "Complete")[2]
 
 
 def test_without_a_job_it_is_pending() -> None:

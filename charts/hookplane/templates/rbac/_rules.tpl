@@ -8,6 +8,10 @@
 - apiGroups: [hookplane.dev]
   resources: [webhookendpoints/status, webhooksubscriptions/status, webhookreplays/status]
   verbs: [patch]
+# those that ended and say how long they are kept
+- apiGroups: [hookplane.dev]
+  resources: [webhookreplays]
+  verbs: [delete]
 # targets that are Services
 - apiGroups: [""]
   resources: [services]

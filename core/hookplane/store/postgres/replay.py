@@ -78,7 +78,9 @@ async def replay_page(db: Db, id_map: PostgresIdMap, uid: str, limit: int) -> Re
 
 async def _fix_ranges(db: Db, replay: NewReplay, job: int, subscription: int) -> None:
     if replay.ids:
-        await db.execute(_SQL["insert_id_ranges"], job, subscription, list(replay.ids))
+        ids = set(replay.ids)
+        await db.execute(_SQL["insert_id_ranges"], job, subscription, list(ids))
+        await db.execute(_SQL["note_not_found"], job, len(ids))
     else:
         await db.execute(_SQL["insert_log_ranges"], job, subscription)
         await db.execute(_SQL["insert_row_ranges"], job, subscription)

@@ -31,6 +31,11 @@ where e.event_id = any($3::text[]) and (e.number <= coalesce(c.left_at, c.positi
   select 1 from delivery d where d.subscription = $2 and d.event = e.number
 ));
 
+-- name: note_not_found
+-- Of $2 ids a job found as many as it has ranges.
+update replay set not_found = $2 - (select count(*) from replay_range r where r.replay = $1)
+where replay = $1;
+
 -- name: cancel_replay
 -- Ends a job that is running; no row when it is not.
 update replay r set phase = 'Cancelled', finished = $1 where uid = $2 and phase = 'Running'
@@ -44,7 +49,7 @@ delete from replay_range where replay = $1;
 -- One job by its uid.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where r.uid = $1;
 
@@ -52,7 +57,7 @@ where r.uid = $1;
 -- Running jobs of a subscription, the oldest first.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where s.uid = $1 and r.phase = 'Running'
 order by r.created, r.replay;
@@ -61,7 +66,7 @@ order by r.created, r.replay;
 -- Jobs, the newest first; those of one namespace if asked for.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where $1::text is null or r.namespace = $1
 order by r.created desc, r.replay desc;

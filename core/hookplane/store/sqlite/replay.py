@@ -68,8 +68,9 @@ def _create(db: sqlite3.Connection, replay: NewReplay) -> None:
     (subscription,) = row
     (job,) = db.execute(_SQL["insert_replay"], _values(replay, subscription)).fetchall()[0]
     if replay.ids:
-        ids = orjson.dumps(replay.ids).decode()
-        db.execute(_SQL["insert_id_ranges"], (job, subscription, ids))
+        ids = list(set(replay.ids))
+        db.execute(_SQL["insert_id_ranges"], (job, subscription, orjson.dumps(ids).decode()))
+        db.execute(_SQL["note_not_found"], (job, len(ids)))
     else:
         db.execute(_SQL["insert_log_ranges"], (job, subscription))
         db.execute(_SQL["insert_row_ranges"], (job, subscription))

@@ -32,6 +32,11 @@ where e.number <= coalesce(c.left_at, c.position) or exists (
   select 1 from delivery d where d.subscription = ?2 and d.event = e.number
 );
 
+-- name: note_not_found
+-- Of ?2 ids a job found as many as it has ranges.
+update replay set not_found = ?2 - (select count(*) from replay_range r where r.replay = ?1)
+where replay = ?1;
+
 -- name: cancel_replay
 -- Ends a job that is running.
 update replay set phase = 'Cancelled', finished = ? where uid = ? and phase = 'Running'
@@ -45,7 +50,7 @@ delete from replay_range where replay = (select replay from replay where uid = ?
 -- One job by its uid.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where r.uid = ?;
 
@@ -53,7 +58,7 @@ where r.uid = ?;
 -- Running jobs of a subscription, the oldest first.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where s.uid = ? and r.phase = 'Running'
 order by r.created, r.replay;
@@ -62,7 +67,7 @@ order by r.created, r.replay;
 -- Jobs, the newest first; those of one namespace if asked for.
 select
   r.uid, r.namespace, r.name, s.uid, r.created, r.phase, r.matched, r.delivered, r.failed,
-  r.exhausted, r.finished
+  r.exhausted, r.finished, r.not_found
 from replay r join subscription s using (subscription)
 where ?1 is null or r.namespace = ?1
 order by r.created desc, r.replay desc;

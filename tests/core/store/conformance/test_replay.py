@@ -143,6 +143,20 @@ async def test_a_replay_runs_once(scene: Scene) -> None:
     assert again == replace(job, phase=ReplayPhase.CANCELLED, finished=START + 70)
 
 
+async def test_ids_that_are_not_found_are_counted(scene: Scene) -> None:
+    """Not in the store, of an endpoint that is nobody's, or still to be delivered at all."""
+    entries = await history(scene)
+    (pending,) = await scene.fill(1)
+    await scene.endpoints("f")
+    strange = await scene.store.append(scene.event("f"))
+    nowhere = ("evt_" + "0" * 26, pending.event_id, strange.event_id)
+    found = tuple(x.event_id for x in entries[:2])
+    job = await scene.replay(ids=(*found, *nowhere, found[0]), states=ALL)
+    assert job.not_found == 3
+    assert (await scene.store.replays())[0].not_found == 3
+    assert (await scene.replay("ranged", states=ALL)).not_found == 0
+
+
 async def test_a_replay_of_an_unknown_subscription(scene: Scene) -> None:
     with pytest.raises(UnknownObject):
         await scene.replay()

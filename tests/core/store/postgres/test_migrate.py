@@ -33,6 +33,7 @@ create table made_up (id integer primary key);
 ONE_DAY = Retention(DAY, DAY, 1 << 40)
 
 TAKEN_BACK = {
+    21: "alter table replay drop column not_found",
     20: "drop index delivery_by_key; alter table delivery drop column event_key",
     19: "drop function append_5; alter table event drop column key",
     18: "drop function append_4",
