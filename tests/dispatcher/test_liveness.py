@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
+
+import pytest
 
 from hookplane.config.base import RateLimit
 from hookplane.config.subscription import CircuitConfig, RetryConfig
@@ -47,6 +50,27 @@ async def test_order_that_is_asked_for_later_holds_for_what_was_tried_before(wor
     await world.start()
     await world.until_status(shop, lambda s: s.counters.delivered == len(events), 20)
     assert world.events == events
+
+
+@pytest.mark.parametrize(
+    "changes", [{"max_in_flight": 2}, {"rate": RateLimit(tokens=20, per=1_000, burst=1)}]
+)
+async def test_new_events_take_turns_with_retries_that_are_due(
+    world: World, changes: dict[str, Any]
+) -> None:
+    retry = RetryConfig(schedule=(60_000,), jitter_percent=0)
+    shop = await world.subscribe(subscription(retry=retry, **changes))
+    world.egress.scripts[url()] = lambda _: Reply(400, after=0.05)
+    await world.start()
+    await world.publish_many(100)
+    await world.until_status(shop, lambda s: s.retrying == 100)
+    world.egress.scripts[url()] = lambda _: Reply(after=0.05)
+    world.egress.sent.clear()
+    await world.until(lambda: len(world.egress.sent) > 10)
+    new = await world.publish_many(10)
+    await world.until_status(shop, lambda s: s.counters.delivered == 110)
+    places = [world.events.index(x) for x in new]
+    assert max(places) < 50, places
 
 
 async def test_a_limit_of_one_at_a_time_set_while_many_wait_for_a_probe(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
+from hookplane.store.delivery_store import REPLAYABLE
 from hookplane.store.maintenance import Retention
 from hookplane_dispatcher.settings import DispatcherSettings
 from support.http.scripted_egress import Reply
@@ -290,6 +291,44 @@ async def test_what_retention_removes_holds_its_key_no_longer(world: World) -> N
     status = await world.until_status(shop, lambda s: s.counters.delivered == 2, 30)
     assert world.events == behind
     assert (status.counters.expired, status.retrying, status.pending) == (1, 0, 0)
+
+
+async def test_a_change_of_the_filter_leaves_nobody_behind(world: World) -> None:
+    """It comes just when the one before is done, and the log above it is read again."""
+    shop = by_key(types=("order.*",))
+    await world.subscribe(shop)
+    worker = await world.start_worker(shop)
+    first, slow = await world.publish(key="a"), await world.publish(key="b")
+    world.egress.scripts[url()] = lambda x: Reply(after=0.2 if x.event == first else 0.9)
+    await world.until(lambda: len(world.egress.sent) == 2)
+    second = await world.publish(key="a")
+
+    def change(name: str) -> None:
+        if name == "flush" and first in [line[1] for line in world.activity.delivered_lines]:
+            worker.configure(shop.model_copy(update={"types": ("order.*", "user.*")}))
+            world.watched.lose = lambda _: None
+
+    world.watched.lose = change
+    await world.until(lambda: second in world.events, patience=5)
+    third = await world.publish(key="a")
+    await world.until_status(shop, lambda s: s.counters.delivered == 4)
+    assert sent(world, [first, slow, second, third]) == [first, slow, second, third]
+
+
+async def test_two_events_of_a_key_are_never_under_way_together(world: World) -> None:
+    """A replay brings an earlier one back while a later one is sent."""
+    shop = await world.subscribe(by_key(max_in_flight=4))
+    await world.start()
+    early = await world.publish(key="a")
+    await world.until_status(shop, lambda s: s.counters.delivered == 1)
+    world.egress.scripts[url()] = lambda _: Reply(after=3)
+    late = await world.publish(key="a")
+    await world.until(lambda: late in world.events)
+    await world.replay("again", shop, ids=(early,), states=REPLAYABLE)
+    job = await world.finished("again")
+    assert (job.matched, job.delivered) == (1, 1)
+    assert world.events == [early, late, early]
+    assert world.egress.most_under_way == 1
 
 
 async def test_a_filter_that_fails_on_one_that_waits_says_so(world: World) -> None:

@@ -33,6 +33,10 @@ class KeyTurn(Enum):
     """It waits for another one, in a row of its own."""
 
 
+_NONE: Final = 1 << 63
+"""Comes after every sequence."""
+
+
 class KeyOrder:
     """Keys of a subscription that have something under way, and those whose next event is due."""
 
@@ -59,6 +63,9 @@ class KeyOrder:
         self.is_walking = behind > 0
         """The store is searched for keys that nobody goes on with, so it may know of more keys."""
         self._walked_to: EventKey | None = None
+        self._unread: dict[EventKey, int] = {}
+        """Keys of which the next row is known, and lies above what was read of its log since the
+        filter changed: events before it may be wanted now."""
         self._begun: dict[Key, EventKey] = {}
         """Deliveries that were started or are done, and of which the store does not know that."""
         self._of: dict[EventKey, set[Key]] = {}
@@ -85,6 +92,7 @@ class KeyOrder:
 
     def leave(self, endpoint: str) -> None:
         """What is done for an endpoint that is no longer read is not told to the store."""
+        self._unread = {x: y for x, y in self._unread.items() if x[0] != endpoint}
         for delivery in [x for x in self._begun if x[0] == endpoint and x not in self._active]:
             self.end(delivery)
         self.walk_again()
@@ -119,25 +127,33 @@ class KeyOrder:
         if not (key := self.key_for(entry)):
             return KeyTurn.NOW
         event_key = (entry.endpoint, key)
-        before = self._before(event_key, entry.sequence)
         waits = self._has_row_before(event_key, entry.sequence)
-        if not waits and not any(x in self._active for x in before):
-            if before or event_key in self.next:
+        if not waits and not self._is_under_way(event_key):
+            if self._before(event_key, entry.sequence) or event_key in self.next:
                 return KeyTurn.LATER
-            if stored.get(event_key, entry.sequence) >= entry.sequence:
+            if self._first_stored(event_key, stored) >= entry.sequence:
                 return KeyTurn.NOW
         return KeyTurn.BEHIND if written < BEHIND_AT_ONCE else KeyTurn.LATER
 
     def has_turn(self, row: QueuedDelivery) -> bool:
-        """Whether nothing with its key comes before a row, as far as is known."""
+        """Whether nothing with its key comes before a row or is under way, as far as is known."""
         event_key = (row.endpoint, row.event_key)
         if not row.event_key:
             return True
         is_first = self._queue.first_of(event_key) is row and event_key not in self.next
-        return is_first and not self._before(event_key, row.sequence)
+        is_held = self._is_under_way(event_key) or self._before(event_key, row.sequence)
+        return is_first and not is_held
 
     def _is_busy(self, event_key: EventKey) -> bool:
         return event_key in self._of or event_key in self.next
+
+    def _is_under_way(self, event_key: EventKey) -> bool:
+        """Also a later one: what is replayed, or wanted since the filter changed, comes earlier."""
+        return any(x in self._active for x in self._of.get(event_key, ()))
+
+    def _first_stored(self, event_key: EventKey, stored: Mapping[EventKey, int]) -> int:
+        rows = (x[event_key] for x in (stored, self._unread) if event_key in x)
+        return min(rows, default=_NONE)
 
     def _before(self, event_key: EventKey, sequence: int) -> list[Key]:
         """Earlier ones with a key that have begun, and that the store does not have as done."""
@@ -146,6 +162,19 @@ class KeyOrder:
     def _has_row_before(self, event_key: EventKey, sequence: int) -> bool:
         first = self._queue.first_of(event_key)
         return first is not None and first.sequence < sequence
+
+    # What lies above what was read ----------------------------------------------------------------
+
+    def await_reading(self, event_key: EventKey, sequence: int) -> None:
+        """The next row of a key was found, and the log has not been read so far."""
+        self._unread[event_key] = sequence
+
+    def was_read(self, endpoint: str, upto: int) -> None:
+        """The log of an endpoint was read: it is the turn of rows that waited for that."""
+        read = [x for x, sequence in self._unread.items() if x[0] == endpoint and sequence <= upto]
+        for event_key in read:
+            del self._unread[event_key]
+        self.next.update(read)
 
     # Searching ----------------------------------------------------------------------------------
 

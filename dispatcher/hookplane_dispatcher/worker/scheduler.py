@@ -106,6 +106,8 @@ class Scheduler:
     async def _start_some(self) -> bool:
         """Whether anything started, so that there may be more."""
         self._capacity.begin_turn()
+        if self._capacity.room() <= 0:
+            return False  # whose turn it is stays as it is
         if self._capacity.probes_any and self._probes % 2:
             started = await self._start_new() or await self._start_retries()
         elif self._is_crowded:

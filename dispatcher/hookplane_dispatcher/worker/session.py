@@ -248,7 +248,7 @@ class OwnershipSession:
         times = [self._next_look() - now]
         if self._cut_off_at is not None:
             times.append(self._cut_off_at - now)
-        if self._tracker.keys.may_walk and not (self._capacity.paused or self._capacity.stopping):
+        if self._asks_for_keys and not self._capacity.stopping:
             times.append(self._capacity.store_away_until - now)
         start = self._capacity.next_start(now)
         if start is not None:
@@ -362,13 +362,20 @@ class OwnershipSession:
         """Takes in events whose turn has come by their key. Raises StoreUnavailable."""
         tracker, store, uid = self._tracker, self._dependencies.store, self._config.uid
         keys = tracker.keys
-        if self._capacity.paused or self._prepared is None:
+        if self._prepared is None or not self._asks_for_keys:
             return
         if keys.may_walk:
             keys.walked(await store.stranded_keys(uid, keys.walked_to, MOST_KEYS))
         if asked := list(islice(keys.next, MOST_KEYS)):
             rows = await store.first_rows(uid, asked)
             tracker.take_next(asked, rows, self._capacity.now, self._prepared.concerns)
+
+    @property
+    def _asks_for_keys(self) -> bool:
+        """There are keys whose next event is to be read, or to be searched for."""
+        keys = self._tracker.keys
+        wanted = bool(keys.next) or keys.may_walk
+        return wanted and not self._capacity.paused and self._prepared is not None
 
     async def _enter_page(self, scheduler: Scheduler) -> None:
         """Enters a page of a replay, with rows that only the store has. Raises StoreUnavailable."""

@@ -189,12 +189,20 @@ class DeliveryTracker:
         self.keys.next.difference_update(asked)
         for stored in rows:
             row = _row(stored)
-            if stored.state is DeliveryState.BEHIND and self._has_passed(row):
+            if stored.state is not DeliveryState.BEHIND:
+                continue
+            if self._is_unread(row):
+                self.keys.await_reading((row.endpoint, row.event_key), row.sequence)
+            elif self._has_passed(row):
                 row.due, row.error, row.to_filter = at, "", not row.replay
                 self.queue.put(row)
                 self.keys.behind -= 1
                 if not _is_wanted(row, wanted):
                     self.filter_out(row)
+
+    def _is_unread(self, row: QueuedDelivery) -> bool:
+        cursor = self.cursors.get(row.endpoint)
+        return cursor is not None and row.sequence > cursor.read_to
 
     def _has_passed(self, row: QueuedDelivery) -> bool:
         """A cursor has passed it, and it is nowhere else, nor is one before it with its key."""
@@ -525,6 +533,7 @@ class DeliveryTracker:
             self._finished(settlement)
         if cursor.position != before:
             self.buffer.moved(cursor.endpoint, cursor.position)
+        self.keys.was_read(cursor.endpoint, cursor.read_to)
 
     def _pass_rows(self, cursor: EndpointCursor) -> None:
         for endpoint, sequence in self.queue:

@@ -67,10 +67,38 @@ def test_nothing_waits_without_a_key_or_where_no_order_is_wanted() -> None:
 def test_an_event_comes_behind_earlier_ones_with_its_key_alone() -> None:
     scene = Scene()
     scene.start(2)
-    assert [scene.turn(x) for x in (1, 2, 3)] == [KeyTurn.NOW, KeyTurn.NOW, KeyTurn.BEHIND]
+    assert scene.turn(3) is KeyTurn.BEHIND
     assert scene.turn(3, "b") is KeyTurn.NOW
     scene.row(4, event_key="b")
     assert scene.turn(5, "b") is KeyTurn.BEHIND
+
+
+def test_an_earlier_event_waits_for_a_later_one_that_is_under_way() -> None:
+    """As a replay finds it, or another filter."""
+    scene = Scene()
+    scene.start(3)
+    row = scene.row(2)
+    assert scene.turn(1) is KeyTurn.BEHIND
+    assert not scene.order.has_turn(row)
+    scene.active.clear()
+    assert scene.turn(1) is KeyTurn.NOW
+    assert scene.order.has_turn(row)
+
+
+def test_a_row_above_what_was_read_holds_those_behind_it_until_it_was_read() -> None:
+    scene = Scene()
+    scene.order.await_reading(A, 5)
+    assert [scene.turn(x) for x in (4, 5, 6)] == [KeyTurn.NOW, KeyTurn.NOW, KeyTurn.BEHIND]
+    scene.order.was_read("f", 9)
+    scene.order.was_read("e", 4)
+    assert scene.order.next == set()
+    scene.order.was_read("e", 5)
+    assert scene.order.next == {A}
+    scene.order.next.clear()
+    assert scene.turn(6) is KeyTurn.NOW
+    scene.order.await_reading(A, 5)
+    scene.order.leave("e")
+    assert scene.turn(6) is KeyTurn.NOW
 
 
 def test_behind_what_is_done_and_not_written_it_is_known_in_a_moment() -> None:
