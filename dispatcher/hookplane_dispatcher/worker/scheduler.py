@@ -110,7 +110,7 @@ class Scheduler:
             return False  # whose turn it is stays as it is
         if self._capacity.probes_any and self._probes % 2:
             started = await self._start_new() or await self._start_retries()
-        elif self._is_crowded:
+        elif self._is_crowded and not self._capacity.probes_any:
             self._is_crowded = False
             started = await self._start_new() or await self._start_retries()
         else:
