@@ -211,10 +211,11 @@ def use_everything(tenant: Kubectl, pods: Pods) -> None:
         assert post(tenant, pods, "orders", "m1") in (200, 202, 204)
         until(subscriber.taken, "a delivery")
         events = {"from": "2026-01-01T00:00:00Z", "states": ["Delivered"]}
-        tenant.apply(
-            made("WebhookReplay", "again", {"subscriptionRef": {"name": "shop"}, "events": events})
-        )
+        replay: dict[str, Any] = {"subscriptionRef": {"name": "shop"}, "events": events}
+        tenant.apply(made("WebhookReplay", "again", replay))
         tenant.until("whr", "again", lambda x: x.get("status", {}).get("state") == "Complete")
+        tenant.apply(made("WebhookReplay", "again", replay | {"ttlSecondsAfterFinished": 0}))
+        until(lambda: tenant.find("whr", "again") is None, "the end of what is not to be kept")
         aim = {"serviceRef": {"name": "absent", "port": 80}}
         refs = [{"name": "orders"}]
         tenant.apply(made("WebhookSubscription", "bad", {"endpointRefs": refs, "target": aim}))

@@ -330,9 +330,12 @@ def test_a_header_that_is_not_stored_is_told_until_the_endpoint_names_it(
         'spec.target.forwardHeaders[0]: the header "X-Tenant" is not stored with the events of '
         f'WebhookEndpoint "{name}"; name it in spec.storeHeaders there'
     )
-    kubectl.apply(endpoint(name, storeHeaders=["X-Partner-Token"]))
+    assert "looks like a credential" in kubectl.refused(endpoint(name, storeHeaders=["X-Token"]))
+    key = {"secretKeyRef": {"name": name, "key": "key"}}
+    verified = {"apiKey": {"header": "X-Caller", "keys": [key]}}
+    kubectl.apply(endpoint(name, verification=verified, storeHeaders=["X-Caller"]))
     message = refused(kubectl, "whe", name, ConditionType.ACCEPTED, Reason.INVALID)
-    assert message.startswith('spec.storeHeaders[0]: "X-Partner-Token" looks like a credential')
+    assert message.startswith('spec.storeHeaders[0]: "X-Caller" is what requests are verified by')
     kubectl.apply(endpoint(name, storeHeaders=["X-Tenant"]))
     wait_ready(kubectl, "whe", name)
     found = kubectl.until("whs", name, lambda x: not condition(x, ConditionType.HEADERS_MISSING))

@@ -32,6 +32,31 @@ from support.planes.store import (
 
 MEGABYTE = 1 << 20
 
+TAKEN_BACK = {
+    12: "alter table replay drop column not_found",
+    11: "drop index delivery_by_key; alter table delivery drop column event_key",
+    10: "alter table event drop column key",
+    9: "drop table absence",
+    8: "alter table event drop column arrived",
+    7: "alter table config drop column place",
+    6: "drop index delivery_by_due",
+    5: "drop index delivery_by_replay",
+    4: "alter table subscription drop column touched; "
+    "alter table cursor drop column skipped_after; alter table cursor drop column skipped_upto",
+    3: "alter table subscription drop column known_endpoint",
+    2: "alter table endpoint drop column namespace",
+}
+"""What leaves of each migration nothing that its next run would stumble over."""
+
+
+def go_back(folder: Path, to: int) -> None:
+    """To the schema of an earlier version."""
+    with closing(sqlite3.connect(folder / "hookplane.db")) as db:
+        (version,) = db.execute("pragma user_version").fetchone()
+        for number in range(version, to, -1):
+            db.executescript(TAKEN_BACK[number])
+        db.execute(f"pragma user_version = {to}")
+
 
 async def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path, ManualClock()):
@@ -179,19 +204,7 @@ async def test_data_of_the_version_before_knows_whose_it_is(tmp_path: Path) -> N
     clock = ManualClock()
     async with open_sqlite(tmp_path, clock) as store:
         await fill_namespaces(Scene(store, clock))
-    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
-        db.execute("drop table absence")
-        db.execute("alter table endpoint drop column namespace")
-        db.execute("alter table subscription drop column known_endpoint")
-        db.execute("alter table subscription drop column touched")
-        db.execute("alter table cursor drop column skipped_after")
-        db.execute("alter table cursor drop column skipped_upto")
-        db.execute("drop index delivery_by_replay")
-        db.execute("drop index delivery_by_due")
-        db.execute("alter table config drop column place")
-        db.execute("alter table event drop column arrived")
-        db.execute("alter table event drop column key")
-        db.execute("pragma user_version = 1")
+    go_back(tmp_path, 1)
     async with open_sqlite(tmp_path, clock) as store:
         assert await store.stored_bytes() == {"shop": 3}
 
@@ -202,11 +215,7 @@ async def test_data_of_the_version_before_goes_when_it_is_old(tmp_path: Path) ->
     async with open_sqlite(tmp_path, clock) as store:
         await Scene(store, clock).endpoints("e")
         await Scene(store, clock).fill(2)
-    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
-        db.execute("drop table absence")
-        db.execute("alter table event drop column arrived")
-        db.execute("alter table event drop column key")
-        db.execute("pragma user_version = 7")
+    go_back(tmp_path, 7)
     async with open_sqlite(tmp_path, clock) as store:
         assert [entry.key for entry in await store.read_log("e", 0, 10)] == ["", ""]
         clock.advance(DAY)
@@ -224,10 +233,7 @@ async def test_deliveries_of_the_version_before_are_kept(tmp_path: Path) -> None
         entries = await scene.fill(2)
         rows = delivery(entries[0], due=START), delivery(entries[1], DeliveryState.DEAD)
         await (await scene.owner()).hold(*rows)
-    with closing(sqlite3.connect(tmp_path / "hookplane.db")) as db:
-        db.execute("drop index delivery_by_key")
-        db.execute("alter table delivery drop column event_key")
-        db.execute("pragma user_version = 10")
+    go_back(tmp_path, 10)
     async with open_sqlite(tmp_path, clock) as store:
         assert (await store.claim("s")).deliveries == rows[:1]
         assert (await Scene(store, clock).status()).dead == 1
