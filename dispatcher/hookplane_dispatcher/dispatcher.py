@@ -121,6 +121,7 @@ class Dispatcher:
             contents.offer,
         )
         metrics.body_bytes.set_function(lambda: contents.used)
+        metrics.body_bytes_in_use.set_function(lambda: contents.in_use)
         metrics.tail_bytes.set_function(lambda: logs.kept_bytes)
         return Dependencies(
             store=store,

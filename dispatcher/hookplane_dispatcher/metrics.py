@@ -135,6 +135,9 @@ class DispatcherMetrics:
         rows = gauge("hookplane_rows_in_memory", "Deliveries that are not done in memory.")
         rows.set_function(lambda: self.rows_in_memory)
         self.body_bytes = gauge("hookplane_body_bytes", "Bytes of events in memory.")
+        self.body_bytes_in_use = gauge(
+            "hookplane_body_bytes_in_use", "Bytes of events that attempts, filters and reads use."
+        )
         self.tail_bytes = gauge(
             "hookplane_tail_bytes",
             "Bytes of the newest events of all endpoints in memory, without their contents.",

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
+from hookplane.errors import StoreUnavailable
 from hookplane.store.delivery_store import REPLAYABLE
 from hookplane.store.maintenance import Retention
 from hookplane_dispatcher.settings import DispatcherSettings
@@ -341,3 +342,26 @@ async def test_a_filter_that_fails_on_one_that_waits_says_so(world: World) -> No
     world.egress.scripts.clear()
     status = await world.until_status(shop, lambda s: s.counters.filtered == 1, 60)
     assert (status.counters.filter_errors, status.counters.delivered) == (1, 1)
+
+
+async def test_contents_are_given_back_when_the_store_cannot_say_who_is_first(world: World) -> None:
+    """Else each such moment takes room from all, until nobody has any."""
+    world.settings = DispatcherSettings(rows=1)
+    shop = await world.subscribe(by_key(retry=HOURLY))
+    await world.start()
+    world.egress.scripts[url()] = lambda x: Reply(400)
+    await publish(world, "abc")
+    await world.until_status(shop, lambda s: s.retrying == 3)
+    failed: list[str] = []
+
+    def fail(name: str, _: object) -> None:
+        if name == "first_rows" and len(failed) < 20:
+            failed.append(name)
+            raise StoreUnavailable("away")
+
+    world.watched.fail = fail
+    world.egress.scripts[url()] = lambda x: Reply(200)
+    (late,) = (await publish(world, "d"))["d"]
+    await world.until(lambda: late in world.events)
+    assert len(failed) == 20
+    await world.until(lambda: world.in_use == 0)

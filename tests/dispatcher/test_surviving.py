@@ -298,3 +298,16 @@ async def test_one_that_another_process_owns_keeps_nobody_from_stopping(world: W
     begun = world.loop.time()
     await world.stop(3_600_000)
     assert world.loop.time() - begun < 60
+
+
+async def test_an_attempt_that_is_cut_off_before_its_first_step_gives_all_back(
+    world: World,
+) -> None:
+    """As when the store tells in the same moment that somebody else owns everything now."""
+    await world.subscribe(subscription())
+    await world.start()
+    await world.publish()
+    while not world.in_flight:
+        await asyncio.sleep(0)
+    await world.crash()
+    assert (world.in_use, world.in_flight, world.events) == (0, 0, [])

@@ -21,6 +21,7 @@ FOUND = {
 FOUND_ON_POSTGRES = {
     556: "by key, an event was sent behind a later one: the filter changed as its turn came",
     618: "the same, with an endpoint that was made again",
+    954: "subscriptions stood still: contents were not given back when the store was away",
     825: "by key, an event was never sent: the filter changed as its turn came",
 }
 

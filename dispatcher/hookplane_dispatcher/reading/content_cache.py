@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from hookplane.filters.event import EventView
 from hookplane.store.event_log import Content, EventLog, EventRead, LogEntry
@@ -36,6 +36,10 @@ class CachedEvent:
         self.references = 0
 
 
+Acquired: TypeAlias = dict[int, CachedEvent | None]
+"""Sequence → the content; None: retention has removed the event."""
+
+
 class _Waiter(NamedTuple):
     """Somebody who cannot go on before there is room."""
 
@@ -62,17 +66,22 @@ class ContentCache:
         """Bytes; at most the limit or one event that is larger, and what the headers of one read
         take beyond what was counted before."""
 
-    async def acquire(self, entries: Sequence[LogEntry]) -> dict[int, CachedEvent | None]:
+    @property
+    def in_use(self) -> int:
+        """Bytes of what was acquired and not released, and of what is being read."""
+        return self._shares.in_use
+
+    async def acquire(self, entries: Sequence[LogEntry]) -> Acquired:
         """Contents by sequence, for entries of one endpoint; None: removed by retention. Entries
         for which there is no room now are left out, but never all: it waits until there is room for
         one. Raises StoreUnavailable."""
-        held: dict[int, CachedEvent | None] = {}
+        held: Acquired = {}
         try:
             while left := self._hold_present(entries, held):
                 if not await self._progress(left, held):
                     break
         except BaseException:
-            self._release_all(held)
+            self.release_all(held)
             raise
         return held
 
@@ -100,14 +109,14 @@ class ContentCache:
         if self._waiting:
             self._call_next()
 
-    def _release_all(self, held: dict[int, CachedEvent | None]) -> None:
-        for body in held.values():
+    def release_all(self, acquired: Acquired) -> None:
+        """Releases what is left of it: whoever keeps one for longer takes it out before."""
+        for body in acquired.values():
             if body is not None:
                 self.release(body)
+        acquired.clear()
 
-    def _hold_present(
-        self, entries: Sequence[LogEntry], held: dict[int, CachedEvent | None]
-    ) -> list[LogEntry]:
+    def _hold_present(self, entries: Sequence[LogEntry], held: Acquired) -> list[LogEntry]:
         """Holds what is in memory and returns the rest."""
         left = []
         for entry in entries:
@@ -141,7 +150,7 @@ class ContentCache:
             if called:
                 return
 
-    async def _progress(self, left: list[LogEntry], held: dict[int, CachedEvent | None]) -> bool:
+    async def _progress(self, left: list[LogEntry], held: Acquired) -> bool:
         """One step: others' reads, a read, or a wait for room; False: go with what is held."""
         if self._loading and (others := self._others_loading(left)):
             await asyncio.wait(others)

@@ -18,7 +18,7 @@ from hookplane.store.delivery_store import DeliveryState, EventKey, ExpressionKi
 from hookplane.store.event_log import LogEntry
 from hookplane.tracing import Step
 from hookplane_dispatcher.dependencies import Dependencies
-from hookplane_dispatcher.reading.content_cache import CachedEvent
+from hookplane_dispatcher.reading.content_cache import Acquired, CachedEvent
 from hookplane_dispatcher.transports.transport import Outcome, Send
 from hookplane_dispatcher.worker.capacity import Capacity
 from hookplane_dispatcher.worker.endpoint_cursor import EndpointCursor
@@ -71,7 +71,7 @@ class Scheduler:
         self._probes = 0
         self._is_crowded = False
         """Retries took all the room: next it is new events' turn."""
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._attempts: dict[RunningAttempt, asyncio.Task[None]] = {}
         self._page: asyncio.Task[None] | None = None
 
     def configure(self, prepared: PreparedSubscription | None) -> None:
@@ -95,8 +95,8 @@ class Scheduler:
 
     def give_up_attempts(self) -> None:
         """Cuts off all requests under way."""
-        for attempt in self._attempts:
-            attempt.cancel()
+        for task in self._attempts.values():
+            task.cancel()
 
     async def _fetch_page(self, request: PageRequest) -> None:
         """Beside the stream, which does not wait for a store that takes long to search."""
@@ -133,23 +133,20 @@ class Scheduler:
 
     async def _start_retry(self, row: QueuedDelivery) -> None:
         row.entry = row.entry or await self._logs.entry(row.endpoint, row.sequence)
-        content = None
-        if row.entry is not None:
-            content = (await self._contents.acquire([row.entry]))[row.sequence]
-        if row.entry is None or content is None:
-            floor = await self._logs.floor(row.endpoint)
-            self._gone(row.key, floor, had_row=True, replay=row.replay)
-        elif await self._may_start(row, content) and (prepared := self._prepared) is not None:
-            self._launch(prepared, row.entry, content, row)
-        else:
-            self._contents.release(content)
+        found = await self._contents.acquire([row.entry]) if row.entry is not None else {}
+        try:
+            content = found.get(row.sequence)
+            if row.entry is None or content is None:
+                floor = await self._logs.floor(row.endpoint)
+                self._gone(row.key, floor, had_row=True, replay=row.replay)
+            elif await self._may_start(row, content) and (prepared := self._prepared) is not None:
+                del found[row.sequence]  # the attempt keeps it
+                self._launch(prepared, row.entry, content, row)
+        finally:
+            self._contents.release_all(found)
 
     async def _may_start(self, row: QueuedDelivery, content: CachedEvent) -> bool:
-        try:
-            return await self._passes(row, content) and self._capacity.room() > 0
-        except BaseException:
-            self._contents.release(content)
-            raise
+        return await self._passes(row, content) and self._capacity.room() > 0
 
     async def _passes(self, row: QueuedDelivery, content: CachedEvent) -> bool:
         """Whether the filter lets a row pass that has not started; ends it otherwise. With a new
@@ -218,6 +215,7 @@ class Scheduler:
         else:
             batch = cursor.take_waiting(most, capacity.free_bytes)
         left = batch
+        found: Acquired = {}
         try:
             found = await self._contents.acquire(batch)
             left = await self._filter(cursor, batch, found)
@@ -226,6 +224,7 @@ class Scheduler:
             left = await self._settle_gone(cursor, left, found)
         finally:
             cursor.put_back(left)
+            self._contents.release_all(found)
         return len(left) < len(batch)
 
     async def ask_keys(self, batch: list[LogEntry]) -> dict[EventKey, int]:
@@ -242,7 +241,7 @@ class Scheduler:
         self,
         cursor: EndpointCursor,
         batch: list[LogEntry],
-        found: dict[int, CachedEvent | None],
+        found: Acquired,
         stored: Mapping[EventKey, int],
     ) -> list[LogEntry]:
         """Those that are left. None starts before one that comes earlier: it would keep its slot
@@ -254,7 +253,7 @@ class Scheduler:
         return left
 
     async def _settle_gone(
-        self, cursor: EndpointCursor, left: list[LogEntry], found: dict[int, CachedEvent | None]
+        self, cursor: EndpointCursor, left: list[LogEntry], found: Acquired
     ) -> list[LogEntry]:
         """Without those that are no longer in the store. Raises StoreUnavailable."""
         gone = [x for x in left if x.sequence in found and found[x.sequence] is None]
@@ -283,7 +282,7 @@ class Scheduler:
         self,
         cursor: EndpointCursor,
         entry: LogEntry,
-        found: dict[int, CachedEvent | None],
+        found: Acquired,
         stored: Mapping[EventKey, int],
         *,
         first: bool,
@@ -297,14 +296,13 @@ class Scheduler:
         free = free and self._passed(cursor, entry)
         turn = self._turn(entry, stored) if free else KeyTurn.LATER
         if prepared is None or turn is KeyTurn.LATER:
-            self._contents.release(content)
             return False
         cursor.passed_filter.discard(entry.sequence)
         if turn is KeyTurn.BEHIND:
-            self._contents.release(content)
             self._tracker.put_behind(entry, capacity.now)
-            return True
-        self._launch(prepared, entry, content, None)
+        else:
+            del found[entry.sequence]  # the attempt keeps it
+            self._launch(prepared, entry, content, None)
         return True
 
     def _turn(self, entry: LogEntry, stored: Mapping[EventKey, int]) -> KeyTurn:
@@ -323,7 +321,7 @@ class Scheduler:
         return not (self._capacity.may_filter or any(passed))
 
     async def _filter(
-        self, cursor: EndpointCursor, batch: list[LogEntry], found: dict[int, CachedEvent | None]
+        self, cursor: EndpointCursor, batch: list[LogEntry], found: Acquired
     ) -> list[LogEntry]:
         """Settles what does not pass, and gives what is left. With a new document nothing is
         decided: it is read again."""
@@ -333,22 +331,16 @@ class Scheduler:
             return batch
         if not self._capacity.may_filter:
             return batch
-        try:
-            judged = await prepared.filter.judge(_views(unknown, found))
-        except BaseException:
-            self._release(found)
-            raise
+        judged = await prepared.filter.judge(_views(unknown, found))
         if self._prepared is not prepared:
-            self._release(found)
-            found.clear()
+            self._contents.release_all(found)
             return batch
-        return self._sort_out(cursor, batch, found, unknown, judged)
+        return self._sort_out(cursor, batch, unknown, judged)
 
     def _sort_out(
         self,
         cursor: EndpointCursor,
         batch: list[LogEntry],
-        found: dict[int, CachedEvent | None],
         unknown: list[LogEntry],
         judged: Judged,
     ) -> list[LogEntry]:
@@ -360,7 +352,6 @@ class Scheduler:
                 continue
             self._filtered(entry, verdict.reason if isinstance(verdict, NoValue) else "")
             settled.add(entry.sequence)
-        self._release({sequence: found[sequence] for sequence in settled})
         self._note_judged(judged)
         return [entry for entry in batch if entry.sequence not in settled]
 
@@ -369,11 +360,6 @@ class Scheduler:
             self._outcomes.hold(ExpressionKind.FILTER, judged.held_for, judged.held_because)
         elif judged.is_clean:
             self._outcomes.release(ExpressionKind.FILTER)
-
-    def _release(self, found: Mapping[int, CachedEvent | None]) -> None:
-        for content in found.values():
-            if content is not None:
-                self._contents.release(content)
 
     def _filtered(self, entry: LogEntry, error: str = "") -> None:
         key = (entry.endpoint, entry.sequence)
@@ -404,25 +390,16 @@ class Scheduler:
         self._capacity.attempt_started(content.size, probe=probe)
         self._tracker.start(running)
         prepare = partial(_prepare, prepared, content, now, replay)
+        self._dependencies.metrics.in_flight += 1
         task = self._tasks.create_task(self._attempt(running, prepared, prepare))
-        self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+        self._attempts[running] = task
+        task.add_done_callback(partial(self._note_cut_off, running))
 
     async def _attempt(
         self, running: RunningAttempt, prepared: PreparedSubscription, prepare: Prepare
     ) -> None:
-        metrics = self._dependencies.metrics
-        metrics.in_flight += 1
-        try:
-            result = await self._send(running, prepare)
-        except asyncio.CancelledError:
-            self._tracker.abandon(running)
-            self._wake()
-            raise
-        finally:
-            metrics.in_flight -= 1
-            self._capacity.attempt_ended(running.content.size, probe=running.is_probe)
-            self._contents.release(running.content)
+        result = await self._send(running, prepare)
+        self._free(running)
         match result:
             case Outcome():
                 self._outcomes.settle(running, result)
@@ -434,6 +411,20 @@ class Scheduler:
                 self._tracker.end(running)
                 self._outcomes.die_untried(running.entry, running.row, str(result))
         self._wake()
+
+    def _note_cut_off(self, running: RunningAttempt, _: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first step runs nothing of its own."""
+        if running in self._attempts:
+            self._free(running)
+            self._tracker.abandon(running)
+            self._wake()
+
+    def _free(self, running: RunningAttempt) -> None:
+        """Its request is over."""
+        del self._attempts[running]
+        self._dependencies.metrics.in_flight -= 1
+        self._capacity.attempt_ended(running.content.size, probe=running.is_probe)
+        self._contents.release(running.content)
 
     async def _send(
         self, running: RunningAttempt, prepare: Prepare
@@ -449,7 +440,7 @@ class Scheduler:
         )
 
 
-def _views(entries: list[LogEntry], found: dict[int, CachedEvent | None]) -> list[EventView]:
+def _views(entries: list[LogEntry], found: Acquired) -> list[EventView]:
     contents = [found[entry.sequence] for entry in entries]
     return [content.view for content in contents if content is not None]
 

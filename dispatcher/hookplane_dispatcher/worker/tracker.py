@@ -45,7 +45,7 @@ HANGS_AFTER_SECONDS: Final = 1.0
 """A first attempt that takes longer gets a row, so that the cursor can pass it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunningAttempt:
     """An attempt under way, with what is needed when it ends."""
 

@@ -296,12 +296,18 @@ class World:
         for task in doomed:
             task.cancel()
         await asyncio.gather(*doomed, return_exceptions=True)
-        self.dispatcher = None
+        self._end()
 
     async def stop(self, grace: Millis = 10_000) -> None:
         if self.dispatcher is not None:
             await self.dispatcher.stop(grace)
-            self.dispatcher = None
+            self._end()
+
+    def _end(self) -> None:
+        """Whatever happened, all contents were given back: what is not is lost to others."""
+        if self.dispatcher is not None:
+            assert self.in_use == 0
+        self.dispatcher = None
 
     # Seeing -------------------------------------------------------------------------------------
 
@@ -318,6 +324,16 @@ class World:
                 return found
             assert self.loop.time() < end, f"waited {patience} s in vain"
             await asyncio.sleep(step)
+
+    @property
+    def in_use(self) -> float:
+        """Bytes of contents that the dispatcher uses."""
+        return self.registry.get_sample_value("hookplane_body_bytes_in_use") or 0.0
+
+    @property
+    def in_flight(self) -> float:
+        """Attempts under way."""
+        return self.registry.get_sample_value("hookplane_in_flight") or 0.0
 
     async def status(self, config: SubscriptionConfig) -> SubscriptionStats:
         return (await self.store.subscription_stats([config.uid]))[0]

@@ -99,6 +99,7 @@ class Scenario:
         self._world.targets.mend()
         await self._wait_until_none(self._unfinished)
         await self._wait_for_replays()
+        await self._wait_for_contents()
 
     async def _wait_until_none(self, left: Callable[[SubscriptionStats], bool]) -> None:
         world = self._world
@@ -122,6 +123,14 @@ class Scenario:
             if world.loop.time() > deadline:
                 raise Violated(f"{running[0].uid} does not end: {running[0]}")
             await self._resume(await self._stats())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wait_for_contents(self) -> None:
+        """What is not given back is lost to everybody, as long as that process lives."""
+        deadline = self._world.loop.time() + CALM_SECONDS
+        while holding := self._world.holding:
+            if self._world.loop.time() > deadline:
+                raise Violated(f"{holding[0]} uses contents though all is done")
             await asyncio.sleep(LOOK_SECONDS)
 
     def _is_running(self, job: ReplayJob) -> bool:

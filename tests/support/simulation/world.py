@@ -413,6 +413,12 @@ class SimulationWorld:
             if running.process.alive and running.dispatcher is not None:
                 self._check_memory(name, running.registry)
 
+    @property
+    def holding(self) -> list[str]:
+        """The dispatchers that use contents of events, for attempts or otherwise."""
+        gauge = "hookplane_body_bytes_in_use"
+        return [x for x, y in self.dispatchers.items() if y.registry.get_sample_value(gauge)]
+
     def _check_memory(self, name: str, registry: CollectorRegistry) -> None:
         for gauge, most in self._budgets().items():
             found = registry.get_sample_value(gauge)
