@@ -307,7 +307,6 @@ async def test_an_attempt_that_is_cut_off_before_its_first_step_gives_all_back(
     await world.subscribe(subscription())
     await world.start()
     await world.publish()
-    while not world.in_flight:
-        await asyncio.sleep(0)
+    await world.until(lambda: world.in_flight, step=0)
     await world.crash()
     assert (world.in_use, world.in_flight, world.events) == (0, 0, [])
