@@ -10,9 +10,10 @@ import pytest
 
 from hookplane.config.subscription import RetryConfig, SubscriptionConfig, TransformConfig
 from hookplane.errors import StoreUnavailable
-from hookplane.store.delivery_store import REPLAYABLE
+from hookplane.store.delivery_store import REPLAYABLE, DeliveryState
 from hookplane.store.maintenance import Retention
 from hookplane_dispatcher.settings import DispatcherSettings
+from hookplane_dispatcher.worker.tracker import WITHDRAWN_BECAUSE
 from support.http.scripted_egress import Reply
 from support.planes.dispatcher import World, subscription, url
 from support.planes.store import DAY, Owner
@@ -234,6 +235,40 @@ async def test_in_a_replay_a_failing_key_holds_no_other(world: World) -> None:
     assert sent(world, ids["a"])[1:] == ids["a"]
     job = await world.finished("dead")
     assert (job.matched, job.delivered, job.failed) == (10, 10, 0)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_a_cancelled_replay_still_waited_for_is_what_it_was(
+    world: World, restarts: bool
+) -> None:
+    """Nothing is sent of it, nothing is counted twice, and others with the key go on."""
+    shop = await world.subscribe(by_key(retry=NEVER_AGAIN))
+    await world.start()
+    good = (await publish(world, "aaa"))["a"]
+    await world.until_status(shop, lambda s: s.counters.delivered == 3)
+    world.egress.scripts[url()] = lambda _: Reply(400)
+    bad = (await publish(world, "aa"))["a"]
+    await world.until_status(shop, lambda s: s.dead == 2)
+    before = {x.entry.event_id: x.state for x in await world.deliveries(shop)}
+    await world.change(shop, retry=HOURLY)
+    world.egress.sent.clear()
+    await world.replay("again", shop, ids=(*good, *bad), states=REPLAYABLE)
+    await world.until_status(shop, lambda s: (s.retrying, s.pending) == (1, 4))
+    await world.store.cancel_replay("again")
+    if restarts:
+        await world.crash()
+        await world.start()
+    late = await world.publish(key="a")
+    world.egress.scripts.clear()
+    status = await world.until_status(shop, lambda s: s.counters.delivered == 5, 4_000)
+    assert sent(world, [*good, *bad, late]) == [good[0], good[0], late]
+    assert {x.entry.event_id: x.state for x in await world.deliveries(shop)} == before | {
+        late: DeliveryState.DELIVERED
+    }
+    assert (status.counters.dead, status.dead, status.pending, status.retrying) == (2, 2, 0, 0)
+    assert status.counters.filtered == 0
+    dead = await world.deliveries(shop, DeliveryState.DEAD)
+    assert {x.error for x in dead} == {WITHDRAWN_BECAUSE}
 
 
 async def test_a_replay_comes_behind_what_the_store_alone_knows(world: World) -> None:

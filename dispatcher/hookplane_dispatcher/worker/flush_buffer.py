@@ -40,6 +40,8 @@ class Settlement:
     them, so that nobody else counts them."""
     passed: int = 0
     """FILTERED: so many events up to this one do not concern the subscription."""
+    withdrawn: bool = False
+    """It was to be sent again and was not: it counts as what it was before."""
 
 
 class FlushBuffer:
@@ -121,9 +123,12 @@ class FlushBuffer:
 
     def finished(self, settlement: Settlement) -> None:
         """A delivery came to its end."""
+        self._changed_rows.discard(settlement.key)
+        if settlement.withdrawn:
+            self._put_back(settlement)
+            return
         if settlement.attempt is not None:
             self.attempted(settlement.attempt)
-        self._changed_rows.discard(settlement.key)
         if not settlement.passed:
             self._endings.append(_ending(settlement))
         _COUNT[settlement.state](self, settlement)
@@ -180,6 +185,12 @@ class FlushBuffer:
             attempts=len(self._attempts),
             failed_attempts=self._failed,
         )
+
+    def _put_back(self, settlement: Settlement) -> None:
+        if settlement.dead is not None:
+            self._dead[settlement.key] = settlement.dead
+        else:
+            self._add_removed(settlement)
 
     def _add_delivered(self, settlement: Settlement) -> None:
         self._delivered += 1

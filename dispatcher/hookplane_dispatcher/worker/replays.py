@@ -166,7 +166,8 @@ class Replays:
         if row is None and candidate.state is DeliveryState.RETRYING:
             return False
         if row is None and keys.turn(entry, stored, written=0) is KeyTurn.BEHIND:
-            self._tracker.put_behind(entry, now, uid)
+            was_dead = candidate.state is DeliveryState.DEAD
+            self._tracker.put_behind(entry, now, uid, was_dead=was_dead)
             return True
         if row is None:
             event_key = keys.key_for(entry)

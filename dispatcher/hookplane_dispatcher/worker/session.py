@@ -368,7 +368,8 @@ class OwnershipSession:
             keys.walked(await store.stranded_keys(uid, keys.walked_to, MOST_KEYS))
         if asked := list(islice(keys.next, MOST_KEYS)):
             rows = await store.first_rows(uid, asked)
-            tracker.take_next(asked, rows, self._capacity.now, self._prepared.concerns)
+            now, wanted = self._capacity.now, self._prepared.concerns
+            tracker.take_next(asked, rows, now, wanted, self._replays.jobs)
 
     @property
     def _asks_for_keys(self) -> bool:

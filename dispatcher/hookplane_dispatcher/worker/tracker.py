@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -41,6 +41,11 @@ from hookplane_dispatcher.worker.restore import (
 from hookplane_dispatcher.worker.retry_queue import QueuedDelivery, RetryQueue
 
 BEHIND_BECAUSE: Final = "waits for an earlier event with the same key"
+DEAD_AND_BEHIND: Final = f"{BEHIND_BECAUSE}, to be replayed; it was dead before"
+"""So that it is dead again when its replay is gone before its turn comes."""
+WITHDRAWN_BECAUSE: Final = (
+    "dead before, and its replay was cancelled before its turn; its attempts say why it died"
+)
 HANGS_AFTER_SECONDS: Final = 1.0
 """A first attempt that takes longer gets a row, so that the cursor can pass it."""
 
@@ -181,10 +186,11 @@ class DeliveryTracker:
         rows: Iterable[Delivery],
         now: Millis,
         wanted: InterestFilter,
+        replays: Container[str],
     ) -> None:
         """The earliest row of each of these keys was read: if it is BEHIND, its turn has come. It
         has not started, so the filter that is in force now counts; a replay goes past types and
-        expressions."""
+        expressions, unless it is none of the `replays` that run."""
         at = self.health.time(now)
         self.keys.next.difference_update(asked)
         for stored in rows:
@@ -197,7 +203,9 @@ class DeliveryTracker:
                 row.due, row.error, row.to_filter = at, "", not row.replay
                 self.queue.put(row)
                 self.keys.behind -= 1
-                if not _is_wanted(row, wanted):
+                if row.replay and row.replay not in replays:
+                    self._withdraw(row, was_dead=stored.error == DEAD_AND_BEHIND)
+                elif not _is_wanted(row, wanted):
                     self.filter_out(row)
 
     def _is_unread(self, row: QueuedDelivery) -> bool:
@@ -281,10 +289,13 @@ class DeliveryTracker:
 
     # Order by key -------------------------------------------------------------------------------
 
-    def put_behind(self, entry: LogEntry, now: Millis, replay: str = "") -> None:
-        """An event that has not started gets a row, and its cursor passes it."""
+    def put_behind(
+        self, entry: LogEntry, now: Millis, replay: str = "", *, was_dead: bool = False
+    ) -> None:
+        """An event that has not started gets a row, and its cursor passes it. `was_dead`: it has
+        one, which says so."""
         row = QueuedDelivery.of(entry, DeliveryState.BEHIND, now, replay, entry.key)
-        row.error = BEHIND_BECAUSE
+        row.error = DEAD_AND_BEHIND if was_dead else BEHIND_BECAUSE
         self.buffer.put_behind(row.delivery())
         if row.key not in self._behind_above:
             self.keys.behind += 1
@@ -321,6 +332,14 @@ class DeliveryTracker:
                 filter_error=failed,
             )
         )
+
+    def _withdraw(self, row: QueuedDelivery, *, was_dead: bool) -> None:
+        """Its replay is gone, and it is again what it was before."""
+        state, dead = DeliveryState.FILTERED, None
+        if was_dead:
+            row.error, row.replay = WITHDRAWN_BECAUSE, ""
+            state, dead = DeliveryState.DEAD, row.delivery(DeliveryState.DEAD)
+        self.finish(Settlement(row.key, state, dead=dead, had_row=True, withdrawn=True))
 
     # Attempts -----------------------------------------------------------------------------------
 
@@ -510,6 +529,7 @@ class DeliveryTracker:
         self._flushing = []
         for key in self._flushing_ends:
             self.keys.end(key)
+        self._ended.difference_update(self._flushing_ends)
         self._flushing_ends = []
         if self._ended:
             self._ended.difference_update((x.endpoint, x.sequence) for x in flush.endings)

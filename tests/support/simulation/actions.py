@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from hookplane.clock import Millis
@@ -342,8 +343,22 @@ async def resume(world: SimulationWorld, _traits: Traits, chance: random.Random)
     await world.resume(chance.choice(list(world.subscriptions.values())))
 
 
-MADE_AGAIN: Final = (make_again, renew)
-"""Actions that are planned apart from all others, and only in some seeds."""
+async def replay_for_a_while(
+    world: SimulationWorld, _traits: Traits, chance: random.Random
+) -> None:
+    """Somebody replays, and thinks better of it."""
+    states = frozenset(chance.choice(REPLAYED))
+    uid = await world.replay(chance.choice(list(world.subscriptions.values())), states)
+    await asyncio.sleep(chance.choice([0, 1, 10, 100]))
+    await world.cancel(uid)
+
+
+APART: Final[dict[tuple[int, int], tuple[Act, ...]]] = {
+    (3, 0): (make_again, renew),
+    (6, 1): (replay_for_a_while,),
+}
+"""Modulus and rest of seeds → actions that are in them alone, and planned apart from all others, so
+that the plans of other seeds are what they always were."""
 
 WEIGHTS: Final[dict[Act, float]] = {
     publish: 12,
@@ -372,4 +387,4 @@ WEIGHTS: Final[dict[Act, float]] = {
 }
 """Action → how often it is drawn among those that a seed has."""
 
-ACTIONS: Final[dict[str, Act]] = {act.__name__: act for act in (*WEIGHTS, *MADE_AGAIN)}
+ACTIONS: Final[dict[str, Act]] = {act.__name__: act for act in (*WEIGHTS, *chain(*APART.values()))}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hookplane.store.delivery_store import ReplayJob, ReplayPhase
 from hookplane.store.queries import SubscriptionStats
 from support.simulation.account import Violated
-from support.simulation.actions import ACTIONS, LASTING, MADE_AGAIN, TYPES, WEIGHTS
+from support.simulation.actions import ACTIONS, APART, LASTING, TYPES, WEIGHTS, Act
 from support.simulation.targets import EventClass
 from support.simulation.traits import Traits
 from support.simulation.world import DISPATCHERS, Edit, SimulationWorld
@@ -19,8 +19,6 @@ from support.simulation.world import DISPATCHERS, Edit, SimulationWorld
 CALM_SECONDS: Final = 6 * 3_600.0
 """How long everything may take to end when nothing goes wrong any more."""
 LOOK_SECONDS: Final = 60.0
-MADE_AGAIN_EVERY: Final = 3
-"""In one of so many seeds objects are made again; the plans of others are what they always were."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Scenario:
         self.rows = self._traits.rows
         """Of a subscription that a dispatcher has in memory."""
         self.plan = _draw_plan(chance, self._traits)
-        if seed % MADE_AGAIN_EVERY == 0:
-            self.plan += _draw_made_again(random.Random(seed + 2), self._traits)
+        for acts in [acts for (of, rest), acts in APART.items() if seed % of == rest]:
+            self.plan += _draw_apart(random.Random(seed + 2), self._traits, acts)
             self.plan.sort(key=lambda x: x.at)
         self._world: SimulationWorld
         self._under_way: list[asyncio.Task[None]] = []
@@ -154,8 +152,8 @@ class Scenario:
             world.account.check_end(uid, {x.entry.event_id: x.state for x in rows})
 
 
-def _draw_made_again(chance: random.Random, traits: Traits) -> list[Planned]:
-    names = [x.__name__ for x in MADE_AGAIN]
+def _draw_apart(chance: random.Random, traits: Traits, acts: Sequence[Act]) -> list[Planned]:
+    names = [x.__name__ for x in acts]
     return [
         Planned(chance.uniform(0, traits.seconds), chance.choice(names), chance.randrange(1 << 32))
         for _ in range(chance.randint(1, 6))

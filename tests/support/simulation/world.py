@@ -366,14 +366,20 @@ class SimulationWorld:
 
     # People -------------------------------------------------------------------------------------
 
-    async def replay(self, config: SubscriptionConfig, states: frozenset[DeliveryState]) -> None:
-        """Asks for events in some states once more."""
+    async def replay(self, config: SubscriptionConfig, states: frozenset[DeliveryState]) -> str:
+        """Asks for events in some states once more. The uid of the job, which may not be there."""
         uid = self.fresh_name("replay")
         self.account.replayed(config.uid, states)
         job = NewReplay(uid, "default", uid, config.uid, self.weather.now(), states=states)
         with suppress(StoreError):
             await self.operator.create_replay(job)
             self.counts["replays"] += 1
+        return uid
+
+    async def cancel(self, replay: str) -> None:
+        """As when the object of a replay is deleted: until the store has heard of it."""
+        await self._until_written(lambda: self.operator.cancel_replay(replay))
+        self.counts["cancelled"] += 1
 
     async def resume(self, config: SubscriptionConfig) -> None:
         """As `hookplane resume`."""
