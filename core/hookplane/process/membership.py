@@ -21,7 +21,9 @@ SOONEST_SECONDS: Final = 0.1
 AWAY_SECONDS: Final = 0.5
 """Until the store is asked again."""
 LOOK_SECONDS: Final = 0.25
-"""Between two looks at the others."""
+"""Between two looks at the others, of those who own something and so must prove that they live."""
+SELDOM_SECONDS: Final = 0.5
+"""The same of all others, which only have to find in time that their own connection has ended."""
 MARGIN: Final[Millis] = 2_000
 """So long before its lease ends a process stops sending: what is on its way may take its time."""
 CERTAIN_SECONDS: Final = (LEASE - MARGIN) / 1000
@@ -75,6 +77,7 @@ class Membership:
         self.instance = instance
         self._clock = clock
         self._presence = presence
+        self._look_seconds = LOOK_SECONDS if role is Role.DISPATCHER else SELDOM_SECONDS
         self._liveness = Liveness()
         self._until = 0.0
         self._proven_until = 0.0
@@ -169,7 +172,7 @@ class Membership:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
             with contextlib.suppress(StoreUnavailable):
                 await self._look()
 

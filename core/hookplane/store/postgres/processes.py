@@ -38,9 +38,11 @@ async def bind(db: Db, process: int) -> None:
 
 async def heartbeat(db: Db, process: int, presence: Presence) -> list[Member]:
     """All that have not ended. Raises LeaseLost."""
-    if await db.fetchval(_SQL["beat"], process, LEASE, *_columns(presence)) is None:
+    rows = await db.fetch(_SQL["beat"], process, LEASE, *_columns(presence))
+    found = [_member(*row) for row in rows]
+    if process not in {x.process for x in found}:
         raise _lost()
-    return [_member(*row) for row in await db.fetch(_SQL["find_members"])]
+    return found
 
 
 async def look(db: Db, process: int) -> list[Sighting]:

@@ -29,10 +29,18 @@ update process set session = pg_backend_pid(), server = pg_postmaster_start_time
 where process = $1 and not ended;
 
 -- name: beat
--- Whoever has ended is never revived.
-update process set expires_at = now_millis() + $2, ready = $3, version = $4, refused = $5
-where process = $1 and not ended
-returning process;
+-- All that have not ended, the oldest first; the caller as it says now. It is not among them if it has
+-- ended: then it is never revived.
+with beaten as (
+  update process set expires_at = now_millis() + $2, ready = $3, version = $4, refused = $5
+  where process = $1 and not ended
+  returning process, role, instance, registered_at, ready, version, refused
+)
+select * from beaten
+union all
+select process, role, instance, registered_at, ready, version, refused from process
+where not ended and process <> $1
+order by process;
 
 -- name: look
 -- All that have not ended. Each write of a row gives it another pulse, also when a process of the version
@@ -55,13 +63,8 @@ update process set ended = true where process in (
 )
 returning process;
 
--- name: find_members
--- Processes that have not ended, the oldest first.
-select process, role, instance, registered_at, ready, version, refused from process
-where not ended order by process;
-
 -- name: find_alive
--- Those of them that said so within their lease.
+-- Processes that have not ended and said so within their lease, the oldest first.
 select process, role, instance, registered_at, ready, version, refused from process
 where not ended and expires_at > now_millis() order by process;
 
