@@ -130,6 +130,8 @@ class Reporter:
 def _shown(text: str) -> str:
     """Strangers' words may be in it, such as a certificate's name: what would move a terminal's
     cursor, or cannot be encoded, is replaced."""
+    if text.isprintable():
+        return text
     return "".join([x if x.isprintable() else "�" for x in text])
 
 
