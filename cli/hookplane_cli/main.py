@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "apply": ("hookplane_cli.commands.apply", "Bring manifests into force on PostgreSQL."),
     "secret-key": ("hookplane_cli.commands.secret_key", "Make a key that seals secrets."),
     "check": ("hookplane_cli.commands.check", "Check manifests; the exit code tells, for CI."),
+    "test": ("hookplane_cli.commands.rehearse", "Show what becomes of an event; sends nothing."),
     "demo": ("hookplane_cli.commands.demo", "A tour: everything at once, with sample events."),
     "sink": ("hookplane_cli.commands.sink", "A local subscriber that checks and prints."),
     "trigger": ("hookplane_cli.commands.trigger", "Send a signed sample event to an endpoint."),

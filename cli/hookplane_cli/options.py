@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from hookplane.compile.model import ALLOW_REFERENCE
+from hookplane.compile.model import ALLOW_REFERENCE, Options
 from hookplane.errors import InvalidValue
 from hookplane.network.addresses import AddressPolicy, check_url
 
@@ -19,6 +19,16 @@ DEFAULT_NAMESPACE: Final = "default"
 _ANYWHERE: Final = AddressPolicy(loopback=True, allowed=("0.0.0.0/0", "::/0"))
 """Only the form of a URL is checked here; where deliveries may go is for compile to say."""
 _SERVICE_NAME: Final = re.compile(r"([a-z0-9][-a-z0-9]*/)?[a-z0-9][-a-z0-9]*")
+
+CHECKING: Final = Options(
+    loopback_allowed=True,
+    allowed_cidrs=("0.0.0.0/0", "::/0"),
+    cluster_services=True,
+    public_url="https://hooks.example.com",
+    gateways=True,
+    receiver_tls=True,
+)
+"""Whatever depends on where the manifests will be in force is taken to be there."""
 
 manifests_option: Final = click.option(
     "-f",

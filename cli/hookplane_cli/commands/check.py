@@ -5,28 +5,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 import orjson
 
 from hookplane.clock import SystemClock
-from hookplane.compile.model import Options
 from hookplane.compile.resources import compile_resources
 from hookplane.manifests.files import read_files
 from hookplane.manifests.read import read_manifests
 from hookplane_cli.local.report import CheckReport, make_report
-from hookplane_cli.options import labelled_secrets_option, manifests_option
-
-CHECKING: Final = Options(
-    loopback_allowed=True,
-    allowed_cidrs=("0.0.0.0/0", "::/0"),
-    cluster_services=True,
-    public_url="https://hooks.example.com",
-    gateways=True,
-    receiver_tls=True,
-)
-"""Whatever depends on where the manifests will be in force is taken to be there."""
+from hookplane_cli.options import CHECKING, labelled_secrets_option, manifests_option
 
 
 @click.command(name="check")
