@@ -17,11 +17,13 @@ from hookplane.providers.handshakes import Ask
 from hookplane.rejections import RejectReason
 from hookplane.reporting.activity import ActivityLog
 from hookplane.signatures.verify import (
+    ReadSignature,
+    SignatureRefused,
     SignedRequest,
     VerifyResult,
     hashed_bytes,
+    read_signature,
     verify,
-    verify_headers,
 )
 from hookplane.store.event_log import Appended, EventLog, NewEvent
 from hookplane.tracing import Step, Tracer
@@ -111,9 +113,9 @@ class Admission:
         if request.method != "POST":
             return shake_hands(endpoint, request, b"", refuse=True) or plain(500)
         check_credentials(endpoint, request)
-        check_signature_headers(endpoint, request)
+        signature = check_signature_headers(endpoint, request)
         body = await read_body(endpoint, request, network)
-        await self._check_signature(endpoint, request, body)
+        await self._check_signature(endpoint, request, body, signature)
         check_rate(endpoint, self._clock.monotonic())
         greeting = shake_hands(endpoint, request, body)
         if greeting is not None:
@@ -137,7 +139,11 @@ class Admission:
             raise Rejected(RejectReason.RATE, detail, retry_seconds=wait)
 
     async def _check_signature(
-        self, endpoint: PreparedEndpoint, request: InboundRequest, body: bytes
+        self,
+        endpoint: PreparedEndpoint,
+        request: InboundRequest,
+        body: bytes,
+        read: ReadSignature | None,
     ) -> None:
         config = endpoint.config
         if config.signature is None:
@@ -146,7 +152,7 @@ class Admission:
         hashed = hashed_bytes(config.signature, len(endpoint.keys), len(body))
         refuse_failed(
             await off_loop(
-                hashed, verify, config.signature, endpoint.keys, facts, self._clock.now()
+                hashed, verify, config.signature, endpoint.keys, facts, self._clock.now(), read
             )
         )
 
@@ -306,17 +312,28 @@ def _wrong(headers: Headers, name: str, mismatch: str = "") -> str:
     return mismatch or f"header {name} does not match"
 
 
-def check_signature_headers(endpoint: PreparedEndpoint, request: InboundRequest) -> None:
-    """What no body can make right."""
+def check_signature_headers(
+    endpoint: PreparedEndpoint, request: InboundRequest
+) -> ReadSignature | None:
+    """What no body can make right. None: no signature is wanted."""
     scheme = endpoint.config.signature
-    if scheme is not None:
-        refuse_failed(verify_headers(scheme, request.headers))
+    if scheme is None:
+        return None
+    try:
+        return read_signature(scheme, request.headers)
+    except SignatureRefused as refused:
+        raise _refusal(refused.result) from None
 
 
 def refuse_failed(result: VerifyResult) -> None:
     """Raises Rejected, if something is wrong with the signature."""
     if result.failure is not None:
-        raise Rejected(RejectReason(result.failure.value), result.detail)
+        raise _refusal(result)
+
+
+def _refusal(result: VerifyResult) -> Rejected:
+    assert result.failure is not None  # noqa: S101 - whoever asks has looked
+    return Rejected(RejectReason(result.failure.value), result.detail)
 
 
 def signed_url(endpoint: PreparedEndpoint, request: InboundRequest) -> str:

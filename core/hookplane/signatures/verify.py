@@ -21,6 +21,8 @@ from hookplane.signatures.scheme import Algorithm, Layout, SignatureScheme, Time
 from hookplane.signatures.template import WRITTEN_TIME, refused_id, refused_url, signed_content
 from hookplane.units import parse_time
 
+Headers = Sequence[tuple[str, str]]
+
 MAX_ED25519_TRIES: Final = 16
 """Signatures times keys: two signatures during a rotation, and eight keys. Each try hashes the
 content anew, which takes 0.1 s for 32 MiB."""
@@ -49,7 +51,7 @@ class SignedRequest(NamedTuple):
     method: str
     url: str
     """The configured public URL with the query as sent."""
-    headers: Sequence[tuple[str, str]]
+    headers: Headers
     """Names in lower case; values as UTF-8 with surrogateescape."""
     body: bytes
     """As sent: never decompressed, decoded or re-serialised."""
@@ -68,37 +70,47 @@ class VerifyResult(NamedTuple):
         return self.failure is None
 
 
-class _Refused(Exception):
+class ReadSignature(NamedTuple):
+    """What the headers of a request say of its signature, whatever its body is."""
+
+    elements: SignatureElements
+    id: str
+    time: str
+
+
+class SignatureRefused(Exception):
+    """No body makes this right; `result` says why."""
+
     def __init__(self, failure: VerifyFailure, detail: str) -> None:
         super().__init__(detail)
         self.result = VerifyResult(failure, detail)
 
 
 def verify(
-    scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
+    scheme: SignatureScheme,
+    keys: Sequence[VerificationKey],
+    request: SignedRequest,
+    now: Millis,
+    read: ReadSignature | None = None,
 ) -> VerifyResult:
-    """Whether any key made any of the request's signatures, and its time is near `now`.
+    """Whether any key made any of the request's signatures, and its time is near `now`. `read`: of
+    the request's headers, where they were read before.
 
     Repeated signature, id or time headers are malformed: never does the first one win. The time
     is looked at after the signature, so that it tells strangers nothing. Never raises.
     """
     try:
-        return _verify(scheme, keys, request, now)
-    except _Refused as refused:
+        read = read or read_signature(scheme, request.headers)
+        return _verify(scheme, keys, request, read, now)
+    except SignatureRefused as refused:
         return refused.result
 
 
-def verify_headers(scheme: SignatureScheme, headers: Sequence[tuple[str, str]]) -> VerifyResult:
-    """What `verify` says of a request with these headers whatever its body is, before it is read;
-    no failure: it depends on the body. Never raises."""
-    request = SignedRequest("", "", headers, b"")
-    try:
-        found = _signatures(scheme, request)
-        _id(scheme, request)
-        _time_text(scheme, request, found)
-    except _Refused as refused:
-        return refused.result
-    return VerifyResult()
+def read_signature(scheme: SignatureScheme, headers: Headers) -> ReadSignature:
+    """To be read before the body is. Raises SignatureRefused where `verify` fails whatever the
+    body is."""
+    found = _signatures(scheme, headers)
+    return ReadSignature(found, _id(scheme, headers), _time_text(scheme, headers, found))
 
 
 def hashed_bytes(scheme: SignatureScheme, keys: int, size: int) -> int:
@@ -111,77 +123,89 @@ def hashed_bytes(scheme: SignatureScheme, keys: int, size: int) -> int:
 
 
 def _verify(
-    scheme: SignatureScheme, keys: Sequence[VerificationKey], request: SignedRequest, now: Millis
+    scheme: SignatureScheme,
+    keys: Sequence[VerificationKey],
+    request: SignedRequest,
+    read: ReadSignature,
+    now: Millis,
 ) -> VerifyResult:
-    found = _signatures(scheme, request)
-    id_ = _id(scheme, request)
-    time = _time_text(scheme, request, found)
-    values = {"{id}": id_, "{timestamp}": time, "{method}": request.method, "{url}": request.url}
+    values = {
+        "{id}": read.id,
+        "{timestamp}": read.time,
+        "{method}": request.method,
+        "{url}": request.url,
+    }
     _check_url(scheme, values, request.body)
     content = SignedContent(signed_content(scheme.content, request.body, values))
-    candidates = _decoded(scheme, found.signatures)
+    candidates = _decoded(scheme, read.elements.signatures)
     _check_tries(scheme, len(candidates), len(keys))
     matches = [key.matches(candidates, content) for key in keys]
     if True not in matches:
-        raise _Refused(VerifyFailure.MISMATCH, f"signature does not match ({_tried(len(keys))})")
-    at = None if scheme.timestamp is None else _checked_time(scheme.timestamp, time, now)
-    return VerifyResult(id=id_, timestamp=at)
+        raise SignatureRefused(
+            VerifyFailure.MISMATCH, f"signature does not match ({_tried(len(keys))})"
+        )
+    at = None if scheme.timestamp is None else _checked_time(scheme.timestamp, read.time, now)
+    return VerifyResult(id=read.id, timestamp=at)
 
 
-def _signatures(scheme: SignatureScheme, request: SignedRequest) -> SignatureElements:
-    value = _single(request, scheme.header)
+def _signatures(scheme: SignatureScheme, headers: Headers) -> SignatureElements:
+    value = _single(headers, scheme.header)
     if value is None:
-        raise _Refused(VerifyFailure.MISSING, f"header {scheme.header} is missing")
+        raise SignatureRefused(VerifyFailure.MISSING, f"header {scheme.header} is missing")
     found = read_header(scheme, value)
     if len(found.signatures) > MAX_SIGNATURES:
-        raise _Refused(VerifyFailure.MALFORMED, f"header {scheme.header} has too many signatures")
+        raise SignatureRefused(
+            VerifyFailure.MALFORMED, f"header {scheme.header} has too many signatures"
+        )
     if not found.signatures:
-        raise _Refused(
+        raise SignatureRefused(
             VerifyFailure.MISMATCH, f"header {scheme.header} has no signature of this kind"
         )
     return found
 
 
-def _id(scheme: SignatureScheme, request: SignedRequest) -> str:
+def _id(scheme: SignatureScheme, headers: Headers) -> str:
     if scheme.id_header is None:
         return ""
-    value = _required(request, scheme.id_header)
+    value = _required(headers, scheme.id_header)
     why = refused_id(scheme.content, value)
     if why:
-        raise _Refused(VerifyFailure.MALFORMED, f"header {scheme.id_header} {why}")
+        raise SignatureRefused(VerifyFailure.MALFORMED, f"header {scheme.id_header} {why}")
     return value
 
 
 def _check_url(scheme: SignatureScheme, values: Mapping[str, str], body: bytes) -> None:
     why = refused_url(scheme.content, values, body)
     if why:
-        raise _Refused(VerifyFailure.MALFORMED, f"the signed URL {why}")
+        raise SignatureRefused(VerifyFailure.MALFORMED, f"the signed URL {why}")
 
 
-def _time_text(scheme: SignatureScheme, request: SignedRequest, found: SignatureElements) -> str:
+def _time_text(scheme: SignatureScheme, headers: Headers, found: SignatureElements) -> str:
     if scheme.timestamp is None:
         return ""
     if scheme.timestamp.header is not None:
-        return _required(request, scheme.timestamp.header)
+        return _required(headers, scheme.timestamp.header)
     if len(found.times) != 1:
-        raise _Refused(
+        raise SignatureRefused(
             VerifyFailure.MALFORMED,
             f'header {scheme.header} must have one element "{scheme.timestamp_key}"',
         )
     return found.times[0]
 
 
-def _required(request: SignedRequest, name: str) -> str:
-    value = _single(request, name)
+def _required(headers: Headers, name: str) -> str:
+    value = _single(headers, name)
     if not value:
-        raise _Refused(VerifyFailure.MALFORMED, f"header {name} is missing")
+        raise SignatureRefused(VerifyFailure.MALFORMED, f"header {name} is missing")
     return value
 
 
-def _single(request: SignedRequest, name: str) -> str | None:
-    values = [value for header, value in request.headers if header == name]
+def _single(headers: Headers, name: str) -> str | None:
+    values = [value for header, value in headers if header == name]
     if len(values) > 1:
-        raise _Refused(VerifyFailure.MALFORMED, f"header {name} is there {len(values)} times")
+        raise SignatureRefused(
+            VerifyFailure.MALFORMED, f"header {name} is there {len(values)} times"
+        )
     return values[0] if values else None
 
 
@@ -195,7 +219,7 @@ def _decoded(scheme: SignatureScheme, signatures: Sequence[str]) -> list[bytes]:
 def _check_tries(scheme: SignatureScheme, signatures: int, keys: int) -> None:
     if scheme.algorithm is Algorithm.ED25519 and signatures * keys > MAX_ED25519_TRIES:
         detail = f"header {scheme.header} has {signatures} signatures, too many for {keys} keys"
-        raise _Refused(VerifyFailure.MALFORMED, detail)
+        raise SignatureRefused(VerifyFailure.MALFORMED, detail)
 
 
 def _tried(count: int) -> str:
@@ -207,7 +231,7 @@ def _checked_time(timestamp: Timestamp, text: str, now: Millis) -> Millis:
     off = now - at
     if timestamp.tolerance is not None and abs(off) > timestamp.tolerance:
         side = "old" if off > 0 else "in the future"
-        raise _Refused(
+        raise SignatureRefused(
             VerifyFailure.TIMESTAMP,
             f"signed time is {abs(off) // 1000} s {side}; allowed are "
             f"{timestamp.tolerance // 1000} s",
@@ -221,7 +245,7 @@ def _millis(unit: TimeUnit, text: str, now: Millis) -> Millis:
     scale = 1000 if unit is TimeUnit.SECONDS else 1
     digits = len(str(now // scale))
     if _DIGITS.fullmatch(text) is None or len(text) != digits:
-        raise _Refused(
+        raise SignatureRefused(
             VerifyFailure.MALFORMED,
             f"the signed time is not a number of {unit.lower()} with {digits} digits"
             + _other_unit(unit, text, now),
@@ -242,4 +266,4 @@ def _rfc3339(text: str) -> Millis:
             return parse_time(text)
     except InvalidValue:
         pass
-    raise _Refused(VerifyFailure.MALFORMED, "the signed time is not an RFC 3339 time")
+    raise SignatureRefused(VerifyFailure.MALFORMED, "the signed time is not an RFC 3339 time")
