@@ -248,7 +248,7 @@ class Account:
         for event, accepted in list(reader.waiting.items()):
             if reader.may_hold(accepted):
                 continue
-            if self._is_owed(reader, event) and reader.wants(accepted.type):
+            if self._is_owed(reader, event) and reader.wants(accepted):
                 return accepted.at
             del reader.waiting[event]
         return None
@@ -293,7 +293,7 @@ class Account:
             sent = {DeliveryState.DEAD}
         if reader.filter_changed or DeliveryState.FILTERED in reader.replayed:
             return {DeliveryState.FILTERED} if state is DeliveryState.FILTERED else sent
-        return sent if reader.wants(self.events[event].type) else {DeliveryState.FILTERED}
+        return sent if reader.wants(self.events[event]) else {DeliveryState.FILTERED}
 
     def _check_order(self, uid: str, reader: Reader) -> None:
         if not reader.was_strict:

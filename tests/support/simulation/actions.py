@@ -198,6 +198,15 @@ async def change(world: SimulationWorld, traits: Traits, chance: random.Random) 
     await world.change(uid, **{field: getattr(other, field)})
 
 
+async def choose_keys(world: SimulationWorld, _traits: Traits, chance: random.Random) -> None:
+    """Whom somebody wants to hear of changes, and changes back."""
+    uid = chance.choice(list(world.subscriptions))
+    for keys in (chance.choice([("k0",), ("k0", "k1")]), ()):
+        world.account.hinder(uid, seconds=2 * CLAIM_SECONDS)
+        await world.change(uid, keys=keys)
+        await asyncio.sleep(chance.choice([0, 0.5, 5, 60]))
+
+
 async def add(world: SimulationWorld, traits: Traits, chance: random.Random) -> None:
     drawn = traits.draw_subscription(world.fresh_name("fresh"), chance)
     config = drawn.model_copy(update={"start_from": chance.choice(["Latest", "Earliest"])})
@@ -356,6 +365,7 @@ async def replay_for_a_while(
 APART: Final[dict[tuple[int, int], tuple[Act, ...]]] = {
     (3, 0): (make_again, renew),
     (6, 1): (replay_for_a_while,),
+    (12, 11): (choose_keys,),
 }
 """Modulus and rest of seeds → actions that are in them alone, and planned apart from all others, so
 that the plans of other seeds are what they always were."""

@@ -65,6 +65,8 @@ class Reader:
     """The name of its target."""
     types: tuple[str, ...] | None = None
     """What it wants; None: not known yet."""
+    keys: tuple[str, ...] = ()
+    """About whom; empty: everybody."""
     readings: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
     newest_known: int | None = None
     """The newest endpoint when it was made; None: it is not made yet."""
@@ -90,11 +92,11 @@ class Reader:
 
     def note_document(self, document: Mapping[str, Any]) -> None:
         """The document that is in force."""
-        types = tuple(document.get("types") or ())
-        if self.types not in (None, types):
+        types, keys = (tuple(document.get(x) or ()) for x in ("types", "keys"))
+        if self.types is not None and (self.types, self.keys) != (types, keys):
             self.filter_changed = True
             self.waiting.clear()  # what it was filtered by is not known of each
-        self.types = types
+        self.types, self.keys = types, keys
         self.strict = bool(document.get("strict"))
         self.was_strict = self.was_strict and self.strict
         self.by_key = bool(document.get("by_key"))
@@ -140,9 +142,10 @@ class Reader:
         """Whether it waits for poison by design."""
         return self.by_key and event.key.startswith(POISONED)
 
-    def wants(self, kind: str) -> bool:
+    def wants(self, event: AcceptedEvent) -> bool:
         """By its filter now."""
-        return not self.types or any(fnmatchcase(kind, pattern) for pattern in self.types)
+        by_type = not self.types or any(fnmatchcase(event.type, x) for x in self.types)
+        return by_type and (not self.keys or event.key in self.keys)
 
     def count(self, heads: Mapping[str, int]) -> int:
         """How many events were its own until now."""
