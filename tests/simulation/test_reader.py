@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from support.simulation.reader import Log, Reader
+from support.simulation.reader import AcceptedEvent, Log, Reader
+from support.simulation.targets import EventClass
 
 OLD = Log(age=1, floor=2, head=10)
 NEW = Log(age=2, floor=3, head=5)
@@ -43,10 +46,25 @@ def test_what_comes_while_it_does_not_read_is_nobodys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "wants"),
-    [((), True), (("order.*",), True), (("*.created", "user.*"), False)],
+    ("wish", "wants"),
+    [
+        ({}, True),
+        ({"types": ("order.*",)}, True),
+        ({"types": ("*.created", "user.*")}, False),
+        ({"keys": ("k0", "k1")}, True),
+        ({"keys": ("k2",)}, False),
+        ({"types": ("user.*",), "keys": ("k0",)}, False),
+    ],
 )
-def test_its_filter_says_what_it_wants(types: tuple[str, ...], wants: bool) -> None:
+def test_its_filter_says_what_it_wants(wish: dict[str, Any], wants: bool) -> None:
     reader = Reader("s")
-    reader.note_document({"types": types})
-    assert reader.wants("order.paid") is wants
+    reader.note_document(wish)
+    assert reader.wants(AcceptedEvent("e", "order.paid", EventClass.GOOD, "k0", 0)) is wants
+
+
+def test_another_key_is_another_filter() -> None:
+    reader = Reader("s")
+    reader.note_document({"types": ("order.*",)})
+    assert not reader.filter_changed
+    reader.note_document({"types": ("order.*",), "keys": ("k0",)})
+    assert reader.filter_changed
